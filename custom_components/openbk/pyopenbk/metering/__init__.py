@@ -1,0 +1,1 @@
+"""Meter mathematics: calibration, correction and energy."""

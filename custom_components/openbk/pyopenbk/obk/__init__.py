@@ -1,0 +1,1 @@
+"""OpenBeken: its images, its configuration, its MQTT and HTTP."""

@@ -1,0 +1,149 @@
+"""What a socket has: which pin plays which role on which channel."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final, Self
+
+from .errors import OpenBekenError
+from .roles import (
+    BUTTON_ROLES,
+    LED_ROLES,
+    METER_ROLES,
+    METER_SELECT_ROLES,
+    RELAY_ROLES,
+    WIFI_LED_ROLES,
+    PinRole,
+    role_from_name,
+)
+
+# BK7231N has P0 to P28; OpenBeken's configuration keeps 32 entries.
+HIGHEST_PIN: Final = 28
+HIGHEST_CHANNEL: Final = 63
+
+
+class ProfileError(OpenBekenError):
+    """A stored or typed profile is not one."""
+
+
+class ProfileProblem(StrEnum):
+    """Why a profile cannot be written into a socket."""
+
+    NO_RELAY = "no_relay"
+    PIN_USED_TWICE = "pin_used_twice"
+    METER_INCOMPLETE = "meter_incomplete"
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class PinAssignment:
+    """One pin: its number (0 to 28), its role and the channel (0 to 63) it acts on."""
+
+    pin: int
+    role: PinRole
+    channel: int = 0
+    channel2: int = 0
+    polarity_guessed: bool = field(default=False, compare=False)
+    """The source named the pin but not its active level."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that the firmware has no place for."""
+        if not 0 <= self.pin <= HIGHEST_PIN:
+            raise ProfileError(f"P{self.pin} is not a pin of this chip")
+        if not (0 <= self.channel <= HIGHEST_CHANNEL and 0 <= self.channel2 <= HIGHEST_CHANNEL):
+            raise ProfileError(f"P{self.pin} is on a channel that does not exist")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketProfile:
+    """The pins of a socket in ascending order; everything else follows from them."""
+
+    pins: tuple[PinAssignment, ...]
+    module: str | None = None
+    """Tuya's name of the module, such as CB2S."""
+
+    @classmethod
+    def of(cls, pins: Iterable[PinAssignment], module: str | None = None) -> Self:
+        """Make a profile of pins in any order; pins without a role are left out."""
+        used = (pin for pin in pins if pin.role is not PinRole.NONE)
+        return cls(pins=tuple(sorted(used)), module=module)
+
+    @property
+    def relays(self) -> tuple[PinAssignment, ...]:
+        """Return the relay pins in the order of their channels."""
+        return self._by_channel(RELAY_ROLES)
+
+    @property
+    def buttons(self) -> tuple[PinAssignment, ...]:
+        """Return the button pins in the order of their channels."""
+        return self._by_channel(BUTTON_ROLES)
+
+    @property
+    def leds(self) -> tuple[PinAssignment, ...]:
+        """Return the pins of LEDs that show a channel, in the order of their channels."""
+        return self._by_channel(LED_ROLES)
+
+    @property
+    def wifi_leds(self) -> tuple[PinAssignment, ...]:
+        """Return the pins of LEDs that show the state of the Wi-Fi connection."""
+        return self._by_channel(WIFI_LED_ROLES)
+
+    @property
+    def has_meter(self) -> bool:
+        """Return whether all three pins of a BL0937 are there."""
+        roles = {pin.role for pin in self.pins}
+        return (
+            PinRole.BL0937CF in roles
+            and PinRole.BL0937CF1 in roles
+            and not roles.isdisjoint(METER_SELECT_ROLES)
+        )
+
+    @property
+    def problems(self) -> tuple[ProfileProblem, ...]:
+        """Return why this profile must not be written; empty when it may."""
+        problems = []
+        if not self.relays:
+            problems.append(ProfileProblem.NO_RELAY)
+        if len({pin.pin for pin in self.pins}) < len(self.pins):
+            problems.append(ProfileProblem.PIN_USED_TWICE)
+        if not self.has_meter and any(pin.role in METER_ROLES for pin in self.pins):
+            problems.append(ProfileProblem.METER_INCOMPLETE)
+        return tuple(problems)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the profile as JSON values, for storage."""
+        return {
+            "module": self.module,
+            "pins": [
+                {
+                    "pin": pin.pin,
+                    "role": pin.role.firmware_name,
+                    "channel": pin.channel,
+                    "channel2": pin.channel2,
+                }
+                for pin in self.pins
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_dict returned; raises ProfileError where it is something else."""
+        try:
+            pins = []
+            for entry in stored["pins"]:
+                if (role := role_from_name(entry["role"])) is None:
+                    raise ProfileError(f"unknown pin role {entry['role']}")
+                pins.append(
+                    PinAssignment(
+                        pin=entry["pin"],
+                        role=role,
+                        channel=entry["channel"],
+                        channel2=entry["channel2"],
+                    )
+                )
+            return cls.of(pins, stored["module"])
+        except (KeyError, TypeError, AttributeError) as err:
+            raise ProfileError("not a stored socket profile") from err
+
+    def _by_channel(self, roles: frozenset[PinRole]) -> tuple[PinAssignment, ...]:
+        pins = (pin for pin in self.pins if pin.role in roles)
+        return tuple(sorted(pins, key=lambda pin: (pin.channel, pin.pin)))

@@ -1,0 +1,1 @@
+"""The factory firmware: its storage and the pins that it names."""

@@ -1,0 +1,1 @@
+"""A socket that is not there: chip, flash, OpenBeken, meter and load."""
