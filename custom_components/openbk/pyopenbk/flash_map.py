@@ -51,7 +51,9 @@ class WriteAllowance:
 
     def check(self, start: int, length: int) -> None:
         """Raise OutsideAllowanceError unless one region holds all ``length`` bytes from ``start``."""
-        if length <= 0 or not any(region.contains(start, length) for region in self.regions):
+        if length <= 0 or not any(
+            region.contains(start, length) for region in self.regions
+        ):
             raise OutsideAllowanceError(
                 f"0x{start:06X}+0x{length:X} is outside of what this job may write"
             )

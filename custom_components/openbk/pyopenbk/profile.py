@@ -49,7 +49,10 @@ class PinAssignment:
         """Refuse numbers that the firmware has no place for."""
         if not 0 <= self.pin <= HIGHEST_PIN:
             raise ProfileError(f"P{self.pin} is not a pin of this chip")
-        if not (0 <= self.channel <= HIGHEST_CHANNEL and 0 <= self.channel2 <= HIGHEST_CHANNEL):
+        if not (
+            0 <= self.channel <= HIGHEST_CHANNEL
+            and 0 <= self.channel2 <= HIGHEST_CHANNEL
+        ):
             raise ProfileError(f"P{self.pin} is on a channel that does not exist")
 
 

@@ -38,7 +38,9 @@ def parse_rf_sector(sector: bytes) -> RfSector:
     Raises RfSectorError where the sector is blank, is something else or has no address.
     """
     if len(sector) != SECTOR_SIZE:
-        raise RfSectorError(f"an RF sector has {SECTOR_SIZE} bytes, this has {len(sector)}")
+        raise RfSectorError(
+            f"an RF sector has {SECTOR_SIZE} bytes, this has {len(sector)}"
+        )
     if not sector.startswith(_MAGIC):
         raise RfSectorError("no RF calibration here: the TLV mark is missing")
     if not sector.startswith(_MAC_RECORD, _MAC_RECORD_OFFSET):

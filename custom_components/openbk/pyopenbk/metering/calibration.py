@@ -1,0 +1,222 @@
+"""From measurements and reference values to a correction that knows how sure it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite, log10, sqrt
+from typing import Final
+
+from .correction import Correction
+from .errors import CalibrationError, Refusal
+from .series import Measurement
+
+# Two-sided 95 % of Student's t for the ten blocks that a minute's series is judged by.
+COVERAGE: Final = 2.26
+# An offset counts once it is larger than its own 95 % interval.
+_SIGNIFICANCE: Final = COVERAGE
+# What an offset may be as long as only one load was compared: one standard deviation, in pulses
+# per second. BL0937 sockets measured so far stayed below two pulses.
+_UNSEEN_OFFSET_PULSES: Final = 0.7
+# A gain outside of this is a mistake, not a tolerance: shunt and divider are 1 to 5 % parts, and
+# the worst default factors that users reported were 30 % off.
+_PLAUSIBLE_GAIN: Final = (0.5, 2.0)
+_UNIT_SLIP_TOLERANCE: Final = 0.15
+
+
+class Quality(StrEnum):
+    """A calibration in a word, by its relative 95 % uncertainty at the largest load compared."""
+
+    EXCELLENT = "excellent"
+    GOOD = "good"
+    FAIR = "fair"
+    POOR = "poor"
+
+
+_QUALITIES: Final = (
+    (0.005, Quality.EXCELLENT),
+    (0.01, Quality.GOOD),
+    (0.03, Quality.FAIR),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationPoint:
+    """One load: what the socket read and what the reference instrument showed."""
+
+    measurement: Measurement
+    reference: float
+    reference_uncertainty: float = 0.0
+    """Standard uncertainty of the reference, in its unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A correction with the covariance of its gain and offset."""
+
+    correction: Correction
+    points: tuple[CalibrationPoint, ...]
+    gain_variance: float
+    offset_variance: float
+    covariance: float
+    offset_significant: bool
+
+    def uncertainty(self, reading: float, reading_uncertainty: float = 0.0) -> float:
+        """Return the half-width of the 95 % interval around a corrected reading.
+
+        ``reading_uncertainty`` is the standard uncertainty of the reading itself; a mean over a
+        minute has almost none, a single second that of one pulse.
+        """
+        variance = (
+            self.gain_variance * reading**2
+            + self.offset_variance
+            + 2 * self.covariance * reading
+            + (self.correction.gain * reading_uncertainty) ** 2
+        )
+        return COVERAGE * sqrt(max(0.0, variance))
+
+    @property
+    def residuals(self) -> tuple[float, ...]:
+        """Return what is left between each reference and its corrected measurement."""
+        return tuple(
+            point.reference - self.correction(point.measurement.mean)
+            for point in self.points
+        )
+
+    @property
+    def quality(self) -> Quality:
+        """Return the calibration in a word."""
+        largest = max(self.points, key=lambda point: point.reference)
+        relative = self.uncertainty(largest.measurement.mean) / largest.reference
+        return next(
+            (word for limit, word in _QUALITIES if relative <= limit), Quality.POOR
+        )
+
+
+def check_point(point: CalibrationPoint, *, trust_person: bool = False) -> None:
+    """Refuse a point that cannot be meant: raises CalibrationError.
+
+    ``trust_person`` lets an unlikely gain pass, but never a zero.
+    """
+    reading, reference = point.measurement.mean, point.reference
+    if not isfinite(reference) or reference <= 0 or reading <= 0:
+        raise CalibrationError(
+            Refusal.ZERO_READING, reading=reading, reference=reference
+        )
+    ratio = reference / reading
+    if _PLAUSIBLE_GAIN[0] <= ratio <= _PLAUSIBLE_GAIN[1] or trust_person:
+        return
+    slip = log10(ratio) / 3
+    refusal = (
+        Refusal.WRONG_UNIT
+        if round(slip) in (-1, 1) and abs(slip - round(slip)) * 3 < _UNIT_SLIP_TOLERANCE
+        else Refusal.IMPLAUSIBLE
+    )
+    raise CalibrationError(
+        refusal, reading=reading, reference=reference, overridable=True
+    )
+
+
+def calibrate(
+    points: Sequence[CalibrationPoint], *, trust_person: bool = False
+) -> Calibration:
+    """Fit gain, and offset where it is significant, to one or more points.
+
+    Weighted least squares; the weight of a point comes from the uncertainties of its measurement
+    and of its reference. Raises CalibrationError where a point cannot be meant or the points
+    contradict each other.
+    """
+    if not points:
+        raise CalibrationError(Refusal.NO_READINGS)
+    for point in points:
+        check_point(point, trust_person=trust_person)
+    weights = _weights(points)
+    gain_only = _fit_gain(points, weights)
+    line = _fit_line(points, weights)
+    if line is None:
+        return _with_unseen_offset(gain_only)
+    if line.correction.gain <= 0:
+        raise CalibrationError(Refusal.POINTS_CONTRADICT, overridable=False)
+    if line.offset_significant:
+        return line
+    # The smaller model, with the uncertainty of the larger: that the offset could not be told
+    # from zero does not make it zero.
+    return Calibration(
+        correction=gain_only.correction,
+        points=gain_only.points,
+        gain_variance=line.gain_variance,
+        offset_variance=line.offset_variance,
+        covariance=line.covariance,
+        offset_significant=False,
+    )
+
+
+def _weights(points: Sequence[CalibrationPoint]) -> list[float]:
+    def variance(point: CalibrationPoint) -> float:
+        gain = point.reference / point.measurement.mean
+        return (
+            gain * point.measurement.uncertainty
+        ) ** 2 + point.reference_uncertainty**2
+
+    return [1 / variance(point) for point in points]
+
+
+def _fit_gain(
+    points: Sequence[CalibrationPoint], weights: Sequence[float]
+) -> Calibration:
+    sxx = sxy = 0.0
+    for point, weight in zip(points, weights, strict=True):
+        sxx += weight * point.measurement.mean**2
+        sxy += weight * point.measurement.mean * point.reference
+    return Calibration(
+        correction=Correction(gain=sxy / sxx),
+        points=tuple(points),
+        gain_variance=1 / sxx,
+        offset_variance=0.0,
+        covariance=0.0,
+        offset_significant=False,
+    )
+
+
+def _fit_line(
+    points: Sequence[CalibrationPoint], weights: Sequence[float]
+) -> Calibration | None:
+    """Return the fit of gain and offset, or None where the loads are too alike to tell them apart."""
+    readings = [point.measurement.mean for point in points]
+    if max(readings) < 1.5 * min(readings):
+        return None
+    total = sum(weights)
+    mean_x = sum(w * x for w, x in zip(weights, readings, strict=True)) / total
+    mean_y = sum(w * p.reference for w, p in zip(weights, points, strict=True)) / total
+    sxx = sum(w * (x - mean_x) ** 2 for w, x in zip(weights, readings, strict=True))
+    sxy = sum(
+        w * (x - mean_x) * (p.reference - mean_y)
+        for w, x, p in zip(weights, readings, points, strict=True)
+    )
+    gain = sxy / sxx
+    offset = mean_y - gain * mean_x
+    offset_variance = 1 / total + mean_x**2 / sxx
+    return Calibration(
+        correction=Correction(gain=gain, offset=offset),
+        points=tuple(points),
+        gain_variance=1 / sxx,
+        offset_variance=offset_variance,
+        covariance=-mean_x / sxx,
+        offset_significant=abs(offset) > _SIGNIFICANCE * sqrt(offset_variance),
+    )
+
+
+def _with_unseen_offset(fit: Calibration) -> Calibration:
+    """Widen a one-load fit by the offset that it could not see.
+
+    Such an offset would have been taken for gain at the load compared, so there the two cancel.
+    """
+    anchor = max(point.measurement.mean for point in fit.points)
+    unseen = (_UNSEEN_OFFSET_PULSES * fit.points[0].measurement.step) ** 2
+    return Calibration(
+        correction=fit.correction,
+        points=fit.points,
+        gain_variance=fit.gain_variance + unseen / anchor**2,
+        offset_variance=unseen,
+        covariance=-unseen / anchor,
+        offset_significant=False,
+    )

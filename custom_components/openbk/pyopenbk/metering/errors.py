@@ -1,0 +1,40 @@
+"""Why a calibration was refused."""
+
+from enum import StrEnum
+
+from ..errors import OpenBekenError
+
+
+class Refusal(StrEnum):
+    """The reasons, for whoever shows them to a person."""
+
+    NO_READINGS = "no_readings"
+    ZERO_READING = "zero_reading"
+    UNSTEADY = "unsteady"
+    FROZEN = "frozen"
+    WRONG_UNIT = "wrong_unit"
+    IMPLAUSIBLE = "implausible"
+    POINTS_CONTRADICT = "points_contradict"
+    REFERENCES_CONTRADICT = "references_contradict"
+
+
+class CalibrationError(OpenBekenError):
+    """A reading and its reference do not make a calibration.
+
+    ``overridable`` says whether a person who knows better may insist.
+    """
+
+    def __init__(
+        self,
+        refusal: Refusal,
+        *,
+        reading: float | None = None,
+        reference: float | None = None,
+        overridable: bool = False,
+    ) -> None:
+        """Keep the reason with the two values that led to it."""
+        super().__init__(f"{refusal}: reading {reading}, reference {reference}")
+        self.refusal = refusal
+        self.reading = reading
+        self.reference = reference
+        self.overridable = overridable

@@ -1,0 +1,121 @@
+"""Readings of one quantity under one load: their mean, how sure it is, and whether it is steady."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from math import sqrt
+from statistics import fmean, variance as variance_of
+from typing import Final
+
+# What one pulse in a one-second window is worth with the firmware's default factors: V, A and W
+# (OpenBeken 1.18, drv_bl0937: 0.13253012 V/Hz, 0.0118577075 A/Hz, 1.5 W/Hz).
+DEFAULT_VOLTS_PER_PULSE: Final = 0.13253012
+DEFAULT_AMPERES_PER_PULSE: Final = 0.0118577075
+DEFAULT_WATTS_PER_PULSE: Final = 1.5
+
+# Above PowerMax the firmware repeats its last valid reading; 3680 W unless configured.
+DEFAULT_POWER_LIMIT: Final = 3680.0
+
+_BLOCK: Final = 6
+_RECENT: Final = 3
+# A step is a change of the recent mean by more than two pulses and more than 1.5 %: heaters drift
+# by less within a minute, and two pulses are what counting alone can do.
+_STEP_PULSES: Final = 2.0
+_STEP_RATIO: Final = 0.015
+
+
+class Steadiness(StrEnum):
+    """What a series of readings is doing."""
+
+    COLLECTING = "collecting"
+    STEADY = "steady"
+    RESTARTED = "restarted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """The mean of a steady series with its standard uncertainty, both in the quantity's unit."""
+
+    mean: float
+    uncertainty: float
+    count: int
+    step: float
+    """What one pulse in one second is worth."""
+
+
+def measure(readings: Sequence[float], step: float) -> Measurement:
+    """Return the mean of one-second readings with its standard uncertainty.
+
+    A pulse that one window misses is counted by the next, so the errors of neighbouring readings
+    cancel: their plain scatter would overstate the error of the mean several times. Means of
+    blocks of six readings keep what does not cancel (noise of the load and of the chip), less
+    the share that counting alone gives them; the pulse that the first and the last window each
+    cut in two sets the floor.
+    """
+    if not readings:
+        raise ValueError("no readings")
+    count = len(readings)
+    floor = step / count / sqrt(6)
+    blocks = [
+        fmean(readings[start : start + _BLOCK])
+        for start in range(0, count - _BLOCK + 1, _BLOCK)
+    ]
+    if len(blocks) >= 3:
+        counted = (step / _BLOCK) ** 2 / 6
+        variance = max(0.0, variance_of(blocks) - counted) / len(blocks)
+    else:
+        variance = variance_of(readings) / count if count > 1 else step**2 / 4
+    return Measurement(
+        mean=fmean(readings),
+        uncertainty=sqrt(variance + floor**2),
+        count=count,
+        step=step,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class SteadySeries:
+    """Collect one-second readings of one quantity and start over when the load changes."""
+
+    step: float
+    wanted: int = 60
+    """Readings that make the series complete."""
+    readings: list[float] = field(default_factory=list)
+
+    def add(self, reading: float) -> Steadiness:
+        """Take the next reading; a load step drops everything before it."""
+        self.readings.append(reading)
+        if len(self.readings) > 2 * _RECENT and self._stepped():
+            del self.readings[:-_RECENT]
+            return Steadiness.RESTARTED
+        return Steadiness.STEADY if self.complete else Steadiness.COLLECTING
+
+    @property
+    def complete(self) -> bool:
+        """Return whether enough readings of one load are there."""
+        return len(self.readings) >= self.wanted
+
+    def measure(self) -> Measurement:
+        """Return the mean and uncertainty of what was collected."""
+        return measure(self.readings, self.step)
+
+    def _stepped(self) -> bool:
+        before = fmean(self.readings[:-_RECENT])
+        recent = fmean(self.readings[-_RECENT:])
+        allowed = max(_STEP_PULSES * self.step, _STEP_RATIO * abs(before))
+        return abs(recent - before) > allowed
+
+
+def is_frozen(
+    power_readings: Sequence[float],
+    *,
+    volt_amperes: float | None,
+    limit: float = DEFAULT_POWER_LIMIT,
+) -> bool:
+    """Return whether the firmware repeats one power reading because the load is above its limit.
+
+    ``volt_amperes`` is the mean of V·I meanwhile, which the firmware does not limit.
+    """
+    if len(power_readings) < 2 * _RECENT or len(set(power_readings)) > 1:
+        return False
+    return max(power_readings[0], volt_amperes or 0.0) > 0.97 * limit
