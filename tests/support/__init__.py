@@ -1,0 +1,1 @@
+"""What tests, scripts and benchmarks share."""

@@ -1,0 +1,135 @@
+"""A mosquitto of one's own on a free loopback port."""
+
+from collections.abc import Mapping
+import os
+from pathlib import Path
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from typing import Self
+
+START_TIMEOUT = 10.0
+START_ATTEMPTS = 3
+
+
+class BrokerUnavailable(Exception):
+    """Mosquitto is not installed."""
+
+
+class BrokerFailed(Exception):
+    """Mosquitto did not start."""
+
+
+class Broker:
+    """One mosquitto process; it keeps its port when stopped and started again."""
+
+    host = "127.0.0.1"
+
+    def __init__(
+        self, *, users: Mapping[str, str] | None = None, port: int | None = None
+    ) -> None:
+        """Prepare a broker for these users and passwords, or for everyone if there are none."""
+        self._program = _find("mosquitto")
+        self._users = dict(users or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory: tempfile.TemporaryDirectory[str] | None = None
+        self._given_port = port
+        self.port = port or 0
+
+    def __enter__(self) -> Self:
+        """Start the broker."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the broker and remove its files."""
+        self.stop()
+        if self._directory:
+            self._directory.cleanup()
+
+    def start(self) -> None:
+        """Start the broker and wait until it accepts connections."""
+        attempts = 1 if self._given_port or self._directory else START_ATTEMPTS
+        while True:
+            attempts -= 1
+            try:
+                self._start_once()
+            except BrokerFailed:
+                # Another process may have taken the port that was just found free.
+                if not attempts:
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """End the broker, as if its machine had gone."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _start_once(self) -> None:
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="openbk-broker-")
+        if not self._given_port and not self.port:
+            self.port = free_port()
+        directory = Path(self._directory.name)
+        log = directory / "log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [self._program, "-c", self._configure(directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection((self.host, self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.01)
+            else:
+                return
+        self.stop()
+        self.port = self._given_port or 0
+        raise BrokerFailed(f"mosquitto did not start:\n{log.read_text()}")
+
+    def _configure(self, directory: Path) -> Path:
+        lines = [f"listener {self.port} {self.host}", "persistence false"]
+        if os.geteuid() == 0:
+            # Else it gives up root and cannot read its own files.
+            lines.append("user root")
+        if self._users:
+            passwords = directory / "passwords"
+            passwords.touch(mode=0o600)
+            for name, password in self._users.items():
+                subprocess.run(
+                    [_find("mosquitto_passwd"), "-b", passwords, name, password],
+                    check=True,
+                    capture_output=True,
+                )
+            lines += ["allow_anonymous false", f"password_file {passwords}"]
+        else:
+            lines.append("allow_anonymous true")
+        configuration = directory / "mosquitto.conf"
+        configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return configuration
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind((Broker.host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _find(program: str) -> str:
+    # Debian installs mosquitto where only root's PATH looks.
+    path = os.environ.get("PATH", os.defpath)
+    found = shutil.which(program, path=f"{path}:/usr/sbin:/usr/local/sbin")
+    if not found:
+        raise BrokerUnavailable(f"{program} is not installed; script/setup says how")
+    return found

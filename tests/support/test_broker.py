@@ -1,0 +1,47 @@
+"""The broker that other tests rely on."""
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion
+import pytest
+
+from tests.support.broker import Broker
+
+USERS = {"socket": "plug in"}
+
+
+def connect(broker: Broker, username: str | None = None, password: str = "") -> int:
+    """Return the reason code of a connection attempt."""
+    codes: list[int] = []
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_connect = lambda *args: codes.append(args[3].value)
+    if username:
+        client.username_pw_set(username, password)
+    client.connect(broker.host, broker.port)
+    while not codes:
+        client.loop(timeout=0.1)
+    client.disconnect()
+    return codes[0]
+
+
+def test_everyone_without_users(mosquitto: Broker) -> None:
+    """A broker without users accepts anyone."""
+    assert connect(mosquitto) == 0
+
+
+@pytest.mark.parametrize("mosquitto", [USERS], indirect=True)
+def test_users_only(mosquitto: Broker) -> None:
+    """A broker with users refuses others and wrong passwords."""
+    assert connect(mosquitto, "socket", "plug in") == 0
+    assert connect(mosquitto, "socket", "wrong") != 0
+    assert connect(mosquitto) != 0
+
+
+def test_same_port_after_restart(mosquitto: Broker) -> None:
+    """A broker that was away comes back where it was."""
+    port = mosquitto.port
+    mosquitto.stop()
+    with pytest.raises(ConnectionRefusedError):
+        connect(mosquitto)
+    mosquitto.start()
+    assert mosquitto.port == port
+    assert connect(mosquitto) == 0
