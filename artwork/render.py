@@ -1,0 +1,62 @@
+"""Render the wizard's pictures and the brand images from their SVG sources.
+
+Run with the development environment: ``.venv/bin/python artwork/render.py``.
+"""
+
+import asyncio
+from pathlib import Path
+import shutil
+from typing import Final, Literal
+
+from playwright.async_api import Browser, async_playwright
+
+SOURCES: Final = Path(__file__).parent
+INTEGRATION: Final = SOURCES.parent / "custom_components" / "openbk"
+PICTURES: Final = (
+    "safety",
+    "opening",
+    "pads",
+    "wiring",
+    "ways_in",
+    "reset",
+    "reassemble",
+)
+
+type Scheme = Literal["light", "dark"]
+
+
+async def render(
+    browser: Browser, source: str, target: Path, scheme: Scheme, scale: int = 1
+) -> None:
+    """Draw one SVG file in one colour scheme, ``scale`` pixels for each of its units."""
+    context = await browser.new_context(color_scheme=scheme, device_scale_factor=scale)
+    page = await context.new_page()
+    await page.goto((SOURCES / f"{source}.svg").as_uri())
+    await page.locator("svg").screenshot(path=target, omit_background=True)
+    await context.close()
+
+
+async def main() -> None:
+    """Render everything."""
+    images = INTEGRATION / "images"
+    brand = INTEGRATION / "brand"
+    images.mkdir(exist_ok=True)
+    brand.mkdir(exist_ok=True)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for name in PICTURES:
+            await render(browser, name, images / f"{name}.png", "light")
+            await render(browser, name, images / f"{name}_dark.png", "dark")
+        for suffix, scale in (("", 1), ("@2x", 2)):
+            await render(browser, "icon", brand / f"icon{suffix}.png", "light", scale)
+            await render(browser, "logo", brand / f"logo{suffix}.png", "light", scale)
+            await render(
+                browser, "logo", brand / f"dark_logo{suffix}.png", "dark", scale
+            )
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
