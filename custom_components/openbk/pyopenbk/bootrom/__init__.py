@@ -1,1 +1,1 @@
-"""The boot ROM of a BK7231N over UART."""
+"""The boot ROM of a BK7231N over its download UART."""
