@@ -92,4 +92,6 @@ use_fetched_compiler_if_none() {
   "$UV" pip install --quiet --no-config --python "$zig/bin/python" ziglang ||
     die "There is no C++ compiler and none could be fetched. Install g++, then run this again."
   export CC="$zig/bin/python -m ziglang cc" CXX="$zig/bin/python -m ziglang c++"
+  # Without the linker options that Python was built with: zig does not know them all.
+  export LDSHARED="$CC -shared" LDCXXSHARED="$CXX -shared"
 }
