@@ -79,6 +79,7 @@ adopt_pip_settings() {
   fi
 }
 
+# shellcheck disable=SC2153 # PYTHON comes from find_python
 # The compiler that PyPI offers as a package serves where there is none and no right to install one.
 use_fetched_compiler_if_none() {
   if has_compiler; then
