@@ -20,12 +20,13 @@ find_python() {
     PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15') && _is_new_enough "$PYTHON"; then
     return
   fi
-  if ! _debian_sources >/dev/null 2>&1; then
+  local source
+  if ! command -v dpkg-deb >/dev/null || ! source=$(_debian_source 2>/dev/null); then
     printf '%s\n' "$uv_output" >&2
     die "Python 3.14.2 or newer is not on the PATH and uv could not install it (see above). Install python3.14, then run this again."
   fi
   say "uv cannot fetch it here; unpacking Debian's packages into $CACHE/python3.14"
-  _unpack_debian_python
+  _unpack_debian_python "$source"
   PYTHON="$CACHE/python3.14/usr/bin/python3.14"
   _is_new_enough "$PYTHON" || die "Python unpacked from Debian's packages does not run: try '$PYTHON --version'."
 }
@@ -34,76 +35,82 @@ _is_new_enough() {
   [[ -x $1 ]] && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null
 }
 
-# Prints this machine's own Debian source, in deb822 form, pointed at the suite that has python3.14.
-_debian_sources() {
+# _debian_source: prints the name of a sources file for DEBIAN_PYTHON_SUITE and its text, made from this machine's own
+# source for its release: the mirror, the keyring and whatever else is set there stay.
+_debian_source() {
   local ID="" VERSION_CODENAME=""
   # shellcheck disable=SC1091
   . /etc/os-release
   [[ $ID == debian ]] || return 1
-  local file found
+  local file text
   for file in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     [[ -f $file ]] || continue
     case $file in
-      *.sources) found=$(_from_deb822 "$VERSION_CODENAME" <"$file") ;;
-      *) found=$(_from_one_line "$VERSION_CODENAME" <"$file") ;;
+      *.sources) text=$(_redirect_deb822 "$VERSION_CODENAME" "$DEBIAN_PYTHON_SUITE" <"$file") ;;
+      *) text=$(_redirect_one_line "$VERSION_CODENAME" "$DEBIAN_PYTHON_SUITE" <"$file") ;;
     esac
-    if [[ -n $found ]]; then
-      printf 'Types: deb\nSuites: %s\nComponents: main\n%s\n' "$DEBIAN_PYTHON_SUITE" "$found"
+    if [[ -n $text ]]; then
+      printf 'python.%s\n%s\n' "${file##*.}" "$text"
       return
     fi
   done
   return 1
 }
 
-# Keeps URIs and Signed-By (a path, or a key over several lines) of the first paragraph for this release.
-_from_deb822() {
-  awk -v release="$1" '
-    function flush() {
-      if (!done && has_suite && has_main && types ~ /(^| )deb( |$)/ && kept != "") { printf "%s", kept; done = 1 }
-      has_suite = has_main = 0; types = kept = field = ""
+# The first enabled paragraph with main of RELEASE, its types, suites and components replaced.
+_redirect_deb822() {
+  awk -v release="$1" -v suite="$2" '
+    function finish() {
+      if (types ~ /[ \t]deb[ \t]/ && suites ~ "[ \t]" release "[ \t]" && components ~ /[ \t]main[ \t]/ && !disabled) {
+        printf "Types: deb\nSuites: %s\nComponents: main\n%s", suite, rest
+        found = 1
+        exit
+      }
+      types = suites = components = rest = ""; disabled = 0
     }
     /^#/ { next }
-    /^[ \t]*$/ { flush(); next }
-    /^[^ \t]/ {
-      field = tolower($0); sub(/:.*/, "", field)
-      value = $0; sub(/^[^:]*:[ \t]*/, "", value)
-      if (field == "types") types = value
-      if (field == "enabled" && tolower(value) == "no") types = "none"
+    /^[ \t]*$/ { finish(); next }
+    /^[^ \t]/ { field = tolower($0); sub(/:.*/, "", field) }
+    {
+      value = $0
+      sub(/^[^ \t:]*:/, "", value)
+      value = " " value " "
     }
-    field == "suites" { if (" " $0 " " ~ "[ \t]" release "[ \t]") has_suite = 1 }
-    field == "components" { if (" " $0 " " ~ /[ \t]main[ \t]/) has_main = 1 }
-    field == "uris" || field == "signed-by" { kept = kept $0 "\n" }
-    END { flush() }'
+    field == "types" { types = types value; next }
+    field == "suites" { suites = suites value; next }
+    field == "components" { components = components value; next }
+    field == "enabled" && tolower(value) ~ /no/ { disabled = 1 }
+    { rest = rest $0 "\n" }
+    END { if (!found) finish() }'
 }
 
-_from_one_line() {
-  awk -v release="$1" '
-    $1 != "deb" { next }
+# The first line with main of RELEASE, its suite and components replaced.
+_redirect_one_line() {
+  awk -v release="$1" -v suite="$2" '
+    $1 != "deb" || / cdrom:/ { next }
     {
-      signed_by = ""
+      options = ""
       if (match($0, /\[[^]]*\]/)) {
-        options = substr($0, RSTART + 1, RLENGTH - 2)
-        $0 = substr($0, 1, RSTART - 1) " " substr($0, RSTART + RLENGTH)
-        count = split(options, option, " ")
-        for (i = 1; i <= count; i++)
-          if (option[i] ~ /^signed-by=/) signed_by = substr(option[i], 11)
+        options = substr($0, RSTART, RLENGTH) " "
+        $0 = substr($0, 1, RSTART - 1) substr($0, RSTART + RLENGTH)
       }
-      if ($2 ~ /^cdrom:/ || $3 != release || " " $0 " " !~ / main /) next
-      print "URIs: " $2
-      if (signed_by != "") print "Signed-By: " signed_by
-      exit
+      if ($3 == release && $0 " " ~ / main /) {
+        print "deb " options $2 " " suite " main"
+        exit
+      }
     }'
 }
 
 # Debian's Python runs from a private prefix with the libc of its own release, so the system stays as it is.
 _unpack_debian_python() {
-  local work prefix="$CACHE/python3.14"
+  local source=$1 prefix="$CACHE/python3.14" work
   work=$(mktemp -d "$CACHE/python3.14.XXXXXX")
   mkdir -p "$work/lists/partial" "$work/archives/partial" "$work/prefix"
-  _debian_sources >"$work/python.sources"
+  local source_file="$work/${source%%$'\n'*}"
+  printf '%s\n' "${source#*$'\n'}" >"$source_file"
   : >"$work/status"
   local apt=(apt-get -qq
-    -o "Dir::Etc::SourceList=$work/python.sources" -o Dir::Etc::SourceParts=/dev/null
+    -o "Dir::Etc::SourceList=$source_file" -o Dir::Etc::SourceParts=/dev/null
     -o "Dir::State::Lists=$work/lists" -o "Dir::State::status=$work/status"
     -o "Dir::Cache=$work" -o "Dir::Cache::archives=$work/archives"
     -o APT::Install-Recommends=false -o Debug::NoLocking=1 -o "APT::Sandbox::User=$(id -un)")

@@ -19,7 +19,7 @@ find_uv() {
   local pip
   _find_pip "$python" "$target" ||
     die "Neither pip nor venv works with $python. Install pip (Debian: apt-get install python3-pip) or uv, then run this again."
-  "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --target "$target" "uv==$UV_VERSION" ||
+  PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --target "$target" "uv==$UV_VERSION" ||
     die "pip could not fetch uv $UV_VERSION (see above). Install uv by hand or repair pip's access to its index, then run this again."
   rm -rf "$CACHE/uv-$UV_VERSION"
   mv "$target" "$CACHE/uv-$UV_VERSION"
