@@ -14,3 +14,5 @@ CONF_GROUP: Final = "group"
 CONF_PROFILE: Final = "profile"
 CONF_ADDRESS: Final = "address"
 CONF_FIRMWARE: Final = "firmware"
+# Whether the person let us set the socket up: true for one that we flashed.
+CONF_TUNED: Final = "tuned"

@@ -3,9 +3,31 @@
 # Must come first: the harness mounts a folder of its own under the same name.
 import custom_components  # noqa: F401  # isort: skip
 
+from collections.abc import AsyncIterator
+
+from homeassistant.core import HomeAssistant
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.support.broker import Broker
+from tests.support.sockets import connect_mqtt
 
 
 @pytest.fixture(autouse=True)
 def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load the integration under test."""
+
+
+@pytest.fixture
+async def mqtt_connection(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mock_hass_config: None,
+    hass_storage: dict[str, object],
+) -> AsyncIterator[MockConfigEntry]:
+    """Connect the core MQTT integration to a broker of its own."""
+    entry = await connect_mqtt(hass, mosquitto)
+    yield entry
+    # The broker goes before Home Assistant does, and core would wait for it in vain.
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)

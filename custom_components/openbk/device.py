@@ -1,0 +1,488 @@
+"""One live socket: what it last said, who listens, and what it is told."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from time import monotonic
+from typing import Any, Final
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.util import dt as dt_util
+
+from .const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FIRMWARE,
+    CONF_MAC,
+    CONF_PROFILE,
+    CONF_TUNED,
+    DOMAIN,
+    LOGGER,
+)
+from .energy_store import ENERGY_STORE
+from .pyopenbk.metering.load import LoadSplit, LoadTriangle
+from .pyopenbk.obk import messages
+from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
+from .pyopenbk.obk.provisioning import utc_offset_command
+from .pyopenbk.profile import SocketProfile
+from .pyopenbk.quantities import (
+    APPARENT_POWER,
+    CURRENT,
+    ENERGY,
+    ENERGY_TODAY,
+    POWER,
+    POWER_FACTOR,
+    REACTIVE_POWER,
+    VOLTAGE,
+)
+
+type OpenBekenConfigEntry = ConfigEntry[SocketState]
+type Listener = Callable[[Any], None]
+
+MANUFACTURER: Final = "OpenBeken"
+# How long a socket may take to answer, in seconds, each time it is asked again. The first is
+# short: a socket says "online" a moment before its own subscriptions are in place.
+_PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+# From this question on nobody answers, and what was known is no longer true.
+_GIVEN_UP_AFTER: Final = 4
+# A socket sends its list for 12 s after it connects. What is missing then has to be asked for.
+_LIST_COMPLETE_AFTER: Final = 20.0
+_COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
+_DAILY: Final = frozenset({ENERGY_TODAY.key})
+
+
+class _Source:
+    """One key: its last value and those who want to know of a new one."""
+
+    __slots__ = ("listeners", "value")
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self.value: Value | None = None
+
+    def tell(self, value: Value | None) -> None:
+        self.value = value
+        for listener in self.listeners:
+            listener(value)
+
+    def lose(self) -> None:
+        """Forget a value that may be wrong by now."""
+        if self.value is not None:
+            self.tell(None)
+
+
+class _Topic(_Source):
+    """A key with a topic of its own.
+
+    A text that was received before is dropped unread, and so is a retained one: what the broker
+    kept may be older than the last button press.
+    """
+
+    __slots__ = ("decode", "text")
+
+    def __init__(self, decode: Decoder) -> None:
+        super().__init__()
+        self.decode = decode
+        self.text: str | None = None
+
+    @callback
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        # Subscribed with an encoding, so it is text.
+        text: str = message.payload  # type: ignore[assignment]
+        if text == self.text or message.retain:
+            return
+        if (value := self.decode(text)) is None:
+            return
+        self.text = text
+        if value != self.value:
+            self.tell(value)
+
+    def lose(self) -> None:
+        self.text = None
+        super().lose()
+
+
+class _Channel(_Topic):
+    """The value of a channel, which can be asked for."""
+
+    __slots__ = ("unanswered",)
+
+    def __init__(self) -> None:
+        super().__init__(messages.decode_channel)
+        self.unanswered = False
+
+    @callback
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        # Our own question comes back on the same topic.
+        if message.payload and not message.retain:
+            self.unanswered = False
+            super().received(message)
+
+
+class _Event(_Topic):
+    """A topic whose every live message counts, also one that says the same again."""
+
+    __slots__ = ()
+
+    @callback
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        value = self.decode(str(message.payload))
+        if value is None or message.retain:
+            return
+        for listener in self.listeners:
+            listener(value)
+
+
+class SocketState:
+    """The live state of one socket.
+
+    Listeners are registered first; ``start`` then subscribes to exactly the topics that somebody
+    listens to, the channels before ``connected``, so that no answer is missed.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+        """Prepare the state; nothing is subscribed yet."""
+        self.hass = hass
+        self.entry = entry
+        self.mac: str = entry.data[CONF_MAC]
+        self.client_id: str = entry.data[CONF_CLIENT_ID]
+        self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
+        self.tuned: bool = entry.data.get(CONF_TUNED, True)
+        self.online = False
+        self._sources: dict[str, _Source] = {}
+        self._online_listeners: list[CALLBACK_TYPE] = []
+        self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._started = False
+        self._was_online = False
+        self._asked = 0
+        self._ask_timer: CALLBACK_TYPE | None = None
+        self._list_timer: CALLBACK_TYPE | None = None
+        self._triangle: LoadTriangle | None = None
+        self.device_info = self._make_device_info()
+
+    async def start(self) -> None:
+        """Subscribe to everything that somebody listens to."""
+        self._started = True
+        self.listen("build", self._build_changed)
+        self.listen("ip", self._address_changed)
+        for key, source in self._sources.items():
+            await self._subscribe(key, source)
+        self._unsubscribe.append(
+            await mqtt.async_subscribe(
+                self.hass, self._topic("connected"), self._connected
+            )
+        )
+        self._unsubscribe.append(
+            mqtt.async_subscribe_connection_status(self.hass, self._broker_changed)
+        )
+
+    @callback
+    def stop(self) -> None:
+        """Leave no subscription and no timer behind."""
+        self._started = False
+        self._cancel_timers()
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+
+    @callback
+    def listen(self, key: str, listener: Listener) -> CALLBACK_TYPE:
+        """Call a listener with each new value of a key, and with None when it is lost.
+
+        Listeners of a key with a topic have to be there before ``start``.
+        """
+        source = self._source(key)
+        source.listeners.append(listener)
+        return lambda: source.listeners.remove(listener)
+
+    @callback
+    def listen_online(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call a listener when the socket comes or goes."""
+        self._online_listeners.append(listener)
+        return lambda: self._online_listeners.remove(listener)
+
+    def value(self, key: str) -> Value | None:
+        """Return the last value of a key, or None where none is known to be true."""
+        return source.value if (source := self._sources.get(key)) else None
+
+    async def async_set_channel(self, channel: int, value: int) -> None:
+        """Set a channel; its value changes when the socket says so, not before.
+
+        Raises HomeAssistantError if the socket is not there.
+        """
+        await self.async_send(messages.set_channel(self.client_id, channel, value))
+        # A command that changes nothing has no echo, so silence proves nothing: ask.
+        source = self._sources.get(channel_key(channel))
+        if isinstance(source, _Channel):
+            source.unanswered = True
+            self._ask_later()
+
+    async def async_command(self, command: str, arguments: str = "") -> None:
+        """Send a console command; the firmware answers none of those we use."""
+        await self.async_send(messages.console(self.client_id, command, arguments))
+
+    async def async_send(self, publication: Publication) -> None:
+        """Send a message to the socket, or raise HomeAssistantError if it is not there."""
+        if not self.online:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="socket_unreachable",
+                translation_placeholders={"name": self.entry.title},
+            )
+        await self._publish(publication)
+
+    def _source(self, key: str) -> _Source:
+        if (source := self._sources.get(key)) is None:
+            source = self._sources[key] = self._make_source(key)
+        return source
+
+    def _make_source(self, key: str) -> _Source:
+        if key in _COMPUTED:
+            self._compute()
+            return _Source()
+        if key.startswith("channel_"):
+            return _Channel()
+        if key.startswith(messages.BUTTON_TOPIC):
+            return _Event(messages.decode_gesture)
+        return _Topic(self._decoder(key))
+
+    def _decoder(self, key: str) -> Decoder:
+        decode = messages.decoder_of(key)
+        if key not in {ENERGY.key, ENERGY_TODAY.key}:
+            return decode
+        follow = self.hass.data[ENERGY_STORE].follower(
+            self.mac, key, _today if key in _DAILY else _no_day
+        )
+
+        def decode_energy(payload: str) -> Value | None:
+            number = decode(payload)
+            return None if number is None else follow(float(number))
+
+        return decode_energy
+
+    def _compute(self) -> None:
+        """Start to combine voltage, current and power, once."""
+        if self._triangle is not None:
+            return
+        triangle = self._triangle = LoadTriangle()
+
+        def voltage(value: float | None) -> None:
+            self._split(None if value is None else triangle.set_voltage(value))
+
+        def current(value: float | None) -> None:
+            if value is not None:
+                self._split(triangle.set_current(value, monotonic()))
+
+        def power(value: float | None) -> None:
+            if value is not None:
+                self._split(triangle.set_power(value, monotonic()))
+
+        self.listen(VOLTAGE.key, voltage)
+        self.listen(CURRENT.key, current)
+        self.listen(POWER.key, power)
+
+    def _split(self, split: LoadSplit | None) -> None:
+        if split is None:
+            return
+        for key, value in (
+            (APPARENT_POWER.key, split.apparent_power),
+            (REACTIVE_POWER.key, split.reactive_power),
+            (POWER_FACTOR.key, split.power_factor),
+        ):
+            source = self._sources.get(key)
+            if source is not None and source.value != value:
+                source.tell(value)
+
+    def _topic(self, suffix: str) -> str:
+        return f"{self.client_id}/{suffix}"
+
+    async def _subscribe(self, key: str, source: _Source) -> None:
+        if isinstance(source, _Topic):
+            topic = self._topic(messages.topic_of(key))
+            self._unsubscribe.append(
+                await mqtt.async_subscribe(self.hass, topic, source.received)
+            )
+
+    @callback
+    def _connected(self, message: mqtt.ReceiveMessage) -> None:
+        online = messages.decode_connected(str(message.payload))
+        if online is None or (online == self.online and message.retain):
+            return
+        self._lose()
+        if online:
+            self._begin()
+
+    @callback
+    def _broker_changed(self, connected: bool) -> None:
+        # After a reconnect the broker says again whether the socket is there.
+        if not connected and not self.hass.is_stopping:
+            self._lose()
+
+    @callback
+    def _begin(self) -> None:
+        """Start anew with a socket that has just appeared."""
+        self.online = True
+        if self._was_online:
+            LOGGER.info("%s is back", self.entry.title)
+        self._was_online = True
+        self.hass.data[ENERGY_STORE].restarted(self.mac)
+        for source in self._sources.values():
+            if isinstance(source, _Channel):
+                source.unanswered = True
+        self._asked = 0
+        self._ask()
+        self._list_timer = self._later(_LIST_COMPLETE_AFTER, self._ask_for_list)
+        self._set_clock()
+        self._tell_online()
+
+    @callback
+    def _lose(self) -> None:
+        """Forget everything; nothing of it can be known to be true now."""
+        if self.online:
+            LOGGER.info("%s is unreachable", self.entry.title)
+        self.online = False
+        self._cancel_timers()
+        if self._triangle is not None:
+            self._triangle.clear()
+        for source in self._sources.values():
+            source.lose()
+        self._tell_online()
+
+    def _tell_online(self) -> None:
+        for listener in self._online_listeners:
+            listener()
+
+    @callback
+    def _ask(self) -> None:
+        """Ask for the channels that did not answer yet, again and again."""
+        self._ask_timer = None
+        waiting = [
+            (int(key.removeprefix("channel_")), source)
+            for key, source in self._sources.items()
+            if isinstance(source, _Channel) and source.unanswered
+        ]
+        if not waiting:
+            self._asked = 0
+            return
+        if self._asked >= _GIVEN_UP_AFTER:
+            for _, source in waiting:
+                source.lose()
+        self._send_soon(
+            messages.ask_channel(self.client_id, channel) for channel, _ in waiting
+        )
+        self._ask_later()
+        self._asked += 1
+
+    def _ask_later(self) -> None:
+        if self._ask_timer is None:
+            patience = _PATIENCE[min(self._asked, len(_PATIENCE) - 1)]
+            self._ask_timer = self._later(patience, self._ask)
+
+    @callback
+    def _ask_for_list(self) -> None:
+        """Ask for the list of a socket that connected before we listened."""
+        self._list_timer = None
+        if any(
+            source.listeners and source.value is None
+            for key, source in self._sources.items()
+            if isinstance(source, _Topic)
+            and not messages.topic_of(key).endswith("/get")
+        ):
+            self._send_soon([messages.publish_all(self.client_id)])
+
+    def _set_clock(self) -> None:
+        """Tell the socket how far its clock is from UTC; it knows no summer time."""
+        if self.tuned and self._is_wanted(ENERGY_TODAY.key):
+            offset = dt_util.now().utcoffset() or timedelta()
+            command, arguments = utc_offset_command(offset)
+            self._send_soon([messages.console(self.client_id, command, arguments)])
+
+    def _is_wanted(self, key: str) -> bool:
+        return bool((source := self._sources.get(key)) and source.listeners)
+
+    def _send_soon(self, publications: Iterable[Publication]) -> None:
+        self.entry.async_create_background_task(
+            self.hass, self._send_all(publications), f"openbk {self.client_id}"
+        )
+
+    async def _send_all(self, publications: Iterable[Publication]) -> None:
+        for publication in publications:
+            try:
+                await self._publish(publication)
+            except HomeAssistantError as err:
+                # The broker has just gone; everything is asked again when it is back.
+                LOGGER.debug("Could not ask %s: %s", self.client_id, err)
+                return
+
+    async def _publish(self, publication: Publication) -> None:
+        await mqtt.async_publish(
+            self.hass,
+            publication.topic,
+            publication.payload,
+            publication.qos,
+            publication.retain,
+        )
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> CALLBACK_TYPE:
+        return self.hass.loop.call_later(seconds, action).cancel
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._ask_timer, self._list_timer):
+            if timer is not None:
+                timer()
+        self._ask_timer = self._list_timer = None
+
+    @callback
+    def _build_changed(self, build: str | None) -> None:
+        if build is not None and build != self.entry.data[CONF_FIRMWARE]:
+            self._update_entry({CONF_FIRMWARE: build})
+
+    @callback
+    def _address_changed(self, address: str | None) -> None:
+        if address is not None and address != self.entry.data[CONF_ADDRESS]:
+            self._update_entry({CONF_ADDRESS: address})
+
+    def _update_entry(self, changes: dict[str, str]) -> None:
+        """Keep what a socket said of itself, in the entry and on its device page."""
+        self.hass.config_entries.async_update_entry(
+            self.entry, data={**self.entry.data, **changes}
+        )
+        self.device_info = self._make_device_info()
+        dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.entry.entry_id,
+            identifiers={(DOMAIN, self.mac)},
+            model=messages.chip_of(self._build),
+            sw_version=messages.version_of(self._build),
+            configuration_url=self._url,
+        )
+
+    @property
+    def _build(self) -> str:
+        return self.entry.data[CONF_FIRMWARE] or ""
+
+    @property
+    def _url(self) -> str | None:
+        address = self.entry.data[CONF_ADDRESS]
+        return f"http://{address}/" if address else None
+
+    def _make_device_info(self) -> dr.DeviceInfo:
+        return dr.DeviceInfo(
+            identifiers={(DOMAIN, self.mac)},
+            connections={(dr.CONNECTION_NETWORK_MAC, self.mac)},
+            name=self.entry.title,
+            manufacturer=MANUFACTURER,
+            model=messages.chip_of(self._build),
+            model_id=self.profile.module,
+            sw_version=messages.version_of(self._build),
+            configuration_url=self._url,
+        )
+
+
+def _today() -> int:
+    return dt_util.now().toordinal()
+
+
+def _no_day() -> None:
+    return None

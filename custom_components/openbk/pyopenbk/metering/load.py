@@ -1,0 +1,98 @@
+"""Apparent power, reactive power and power factor out of samples that belong to one load."""
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+# A BL0937 counts pulses: one is 12 mA or 1.5 W with the firmware's own factors, and a count is
+# one off now and then. Less than this, or than a tenth, is no change of the load.
+_CURRENT_STEP: Final = 0.03
+_POWER_STEP: Final = 4.0
+_RELATIVE_STEP: Final = 0.1
+# The firmware counts current for one second in two and power for one, so a sample sent this long
+# after a step was seen holds nothing from before it.
+_SETTLED_AFTER: Final = 2.5
+# Quantisation may put the active power slightly above the apparent one.
+_TOLERANCE: Final = 1.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSplit:
+    """What follows from voltage, current and power of one moment."""
+
+    apparent_power: float
+    reactive_power: float
+    power_factor: float | None
+    """None without a load."""
+
+
+class LoadTriangle:
+    """Combines the samples of a socket, which come one by one, unless the load just changed."""
+
+    __slots__ = (
+        "_current",
+        "_current_at",
+        "_power",
+        "_power_at",
+        "_step_at",
+        "_voltage",
+    )
+
+    def __init__(self) -> None:
+        """Start without samples."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all samples, as those of before a restart say nothing about now."""
+        self._voltage: float | None = None
+        self._current: float | None = None
+        self._power: float | None = None
+        self._current_at = self._power_at = self._step_at = float("-inf")
+
+    def set_voltage(self, volts: float) -> LoadSplit | None:
+        """Take a voltage; it hardly depends on the load."""
+        self._voltage = volts
+        return self._split()
+
+    def set_current(self, amperes: float, now: float) -> LoadSplit | None:
+        """Take a current received at ``now``, in seconds of any steady clock."""
+        if _is_step(self._current, amperes, _CURRENT_STEP):
+            self._step_at = now
+        self._current, self._current_at = amperes, now
+        return self._split()
+
+    def set_power(self, watts: float, now: float) -> LoadSplit | None:
+        """Take an active power received at ``now``, in seconds of the same clock."""
+        if _is_step(self._power, watts, _POWER_STEP):
+            self._step_at = now
+        self._power, self._power_at = watts, now
+        return self._split()
+
+    def _split(self) -> LoadSplit | None:
+        volts, amperes, watts = self._voltage, self._current, self._power
+        if volts is None or amperes is None or watts is None:
+            return None
+        if not self._settled(amperes, self._current_at):
+            return None
+        if not self._settled(watts, self._power_at):
+            return None
+        apparent = volts * amperes
+        if abs(watts) > apparent * _TOLERANCE:
+            return None
+        apparent = max(apparent, abs(watts))
+        return LoadSplit(
+            apparent_power=round(apparent, 2),
+            reactive_power=round(sqrt(apparent**2 - watts**2), 2),
+            power_factor=round(watts / apparent, 3) if apparent else None,
+        )
+
+    def _settled(self, value: float, at: float) -> bool:
+        # No pulse at all cannot be left over from a load.
+        return value == 0 or at - self._step_at >= _SETTLED_AFTER
+
+
+def _is_step(before: float | None, after: float, least: float) -> bool:
+    if before is None:
+        return False
+    change = abs(after - before)
+    return change > least and change > _RELATIVE_STEP * max(before, after)

@@ -1,0 +1,225 @@
+"""What a socket says over MQTT and what it understands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+import re
+from typing import Final
+
+from ..errors import OpenBekenError
+from ..quantities import DIAGNOSTICS, METER, Quantity
+
+# OpenBeken's mqtt_clientId has room for 63 characters and a terminating zero.
+LONGEST_CLIENT_ID: Final = 63
+BUTTON_TOPIC: Final = "button"
+
+
+class MessageError(OpenBekenError):
+    """A message must not be sent to a socket."""
+
+
+class Gesture(StrEnum):
+    """What a person did with the button, as our event handlers word it."""
+
+    SINGLE = "single"
+    DOUBLE = "double"
+    TRIPLE = "triple"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
+type Value = bool | int | float | str
+type Decoder = Callable[[str], Value | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing that a socket reported: the key of the value and the value."""
+
+    key: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A message for the broker."""
+
+    topic: str
+    payload: str
+    qos: int = 0
+    retain: bool = False
+
+
+def channel_key(channel: int) -> str:
+    """Return the key under which the value of a channel is reported."""
+    return f"channel_{channel}"
+
+
+def button_key(pin: int, *, first: bool) -> str:
+    """Return the key, and the topic, of the button on a pin; the first has the plain name."""
+    return BUTTON_TOPIC if first else f"{BUTTON_TOPIC}_{pin}"
+
+
+def decode_number(payload: str) -> float | None:
+    """Return a finite number, or None: the firmware prints inf and nan for a wrong pin map."""
+    try:
+        number = float(payload)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+def decode_channel(payload: str) -> int | None:
+    """Return the value of a channel; flag 33 prints it with six decimals."""
+    number = decode_number(payload)
+    return None if number is None else int(number)
+
+
+def decode_connected(payload: str) -> bool | None:
+    """Return whether the birth or the last will was published."""
+    return _CONNECTED.get(payload)
+
+
+def decode_text(payload: str) -> str | None:
+    """Return the text unless it is empty, as our own request for the value is."""
+    return payload or None
+
+
+def decode_gesture(payload: str) -> Gesture | None:
+    """Return the gesture that an event handler reported."""
+    try:
+        return Gesture(payload)
+    except ValueError:
+        return None
+
+
+def decode_mac(payload: str) -> str | None:
+    """Return a MAC address in lower case with colons."""
+    return payload.lower() if _MAC.fullmatch(payload) else None
+
+
+def decode_quantity(quantity: Quantity) -> Decoder:
+    """Return the decoder of a measured quantity into its unit."""
+    if quantity.factor == 1:
+        return decode_number
+    factor, decimals = quantity.factor, quantity.decimals + 3
+
+    def decode(payload: str) -> float | None:
+        number = decode_number(payload)
+        return None if number is None else round(number * factor, decimals)
+
+    return decode
+
+
+def topic_of(key: str) -> str:
+    """Return the topic, below the client id, on which the value of a key is reported."""
+    if (topic := _TOPICS.get(key)) is not None:
+        return topic
+    if key.startswith("channel_"):
+        return f"{key.removeprefix('channel_')}/get"
+    return f"{key}/get"
+
+
+def decoder_of(key: str) -> Decoder:
+    """Return the function that reads the payload of a key."""
+    if (decoder := _DECODERS.get(key)) is not None:
+        return decoder
+    return decode_channel if key.startswith("channel_") else decode_gesture
+
+
+def parse(suffix: str, payload: str) -> Change | None:
+    """Return what a message says; ``suffix`` is its topic below the client id.
+
+    None is returned for what is no statement of the socket: requests, commands, unreadable
+    numbers, topics of other drivers. Flag 50 leaves out ``/get``; both forms are read.
+    """
+    name = suffix.removesuffix("/get")
+    if name.isdecimal():
+        key = channel_key(int(name))
+    elif name == BUTTON_TOPIC or _BUTTON.fullmatch(name):
+        key = name
+    elif (known := _KEYS.get(name)) is not None:
+        key = known
+    else:
+        return None
+    value = decoder_of(key)(payload)
+    return None if value is None else Change(key=key, value=value)
+
+
+def below(client_id: str, topic: str) -> str | None:
+    """Return the topic below the client id, or None where it belongs to somebody else."""
+    prefix = f"{client_id}/"
+    return topic[len(prefix) :] if topic.startswith(prefix) else None
+
+
+def is_client_id(text: str) -> bool:
+    """Return whether a text can be a client id, and so the root of a socket's topics."""
+    return _CLIENT_ID.fullmatch(text) is not None
+
+
+def is_build(payload: str) -> bool:
+    """Return whether the payload of a ``build`` topic is that of an OpenBeken."""
+    return _BUILD.match(payload) is not None
+
+
+def chip_of(build: str) -> str | None:
+    """Return the chip that a build text names, such as BK7231N."""
+    return match["chip"] if (match := _BUILD.match(build)) else None
+
+
+def version_of(build: str) -> str | None:
+    """Return the version that a build text names, such as 1.18.300."""
+    return match["version"] if (match := _BUILD.match(build)) else None
+
+
+def set_channel(client_id: str, channel: int, value: int) -> Publication:
+    """Build the command that sets a channel; the firmware reads ON and OFF as 0, so numbers."""
+    return Publication(topic=f"{client_id}/{channel}/set", payload=str(value))
+
+
+def ask_channel(client_id: str, channel: int) -> Publication:
+    """Build the question for a channel; the answer comes on the same topic."""
+    return Publication(topic=f"{client_id}/{channel}/get", payload="")
+
+
+def console(client_id: str, command: str, arguments: str = "") -> Publication:
+    """Build a console command.
+
+    Raises MessageError for Status: with flag 30 the firmware takes its own answer for the next
+    command and never stops (seen with 1.18.300).
+    """
+    if command.casefold().startswith("status") or _STATUS_IN_BACKLOG.search(arguments):
+        raise MessageError("Status must not be sent over MQTT")
+    return Publication(topic=f"cmnd/{client_id}/{command}", payload=arguments)
+
+
+def publish_all(client_id: str) -> Publication:
+    """Build the request for everything that a socket reports when it connects."""
+    return console(client_id, "publishAll")
+
+
+_CONNECTED: Final = {"online": True, "offline": False}
+_CLIENT_ID: Final = re.compile(rf"[^/+#\s\x00-\x1f]{{1,{LONGEST_CLIENT_ID}}}")
+_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
+_BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_\d{{1,2}}")
+# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43
+_BUILD: Final = re.compile(r"Open(?P<chip>[A-Z]+\d\w*) (?P<version>\d\S*|\S+_\S+)")
+_STATUS_IN_BACKLOG: Final = re.compile(r"(^|;)\s*status", re.IGNORECASE)
+
+_INTEGERS: Final = ("uptime", "datetime")
+_TEXTS: Final = ("host", "build", "ip", "ssid")
+_LISTED: Final = (*_INTEGERS, *_TEXTS, "mac", *(item.topic for item in DIAGNOSTICS))
+_DECODERS: Final[dict[str, Decoder]] = {
+    "connected": decode_connected,
+    "mac": decode_mac,
+    **dict.fromkeys(_INTEGERS, decode_channel),
+    **dict.fromkeys(_TEXTS, decode_text),
+    **{quantity.key: decode_quantity(quantity) for quantity in (*METER, *DIAGNOSTICS)},
+}
+_TOPICS: Final = {
+    "connected": "connected",
+    **{name: name for name in _LISTED},
+    **{quantity.key: f"{quantity.topic}/get" for quantity in METER},
+}
+_KEYS: Final = {topic.removesuffix("/get"): key for key, topic in _TOPICS.items()}

@@ -1,0 +1,154 @@
+"""Every quantity that a socket measures, described once for entities and discovery alike."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One measured quantity.
+
+    Units, device classes and state classes are Home Assistant's names as plain text. ``topic`` is
+    the firmware's name of it below the client id, without ``/get``; ``factor`` turns the
+    firmware's number into one in ``unit``. ``decimals`` is how many digits are worth showing.
+    """
+
+    key: str
+    topic: str
+    unit: str | None
+    device_class: str
+    state_class: str | None
+    decimals: int
+    factor: float = 1.0
+    computed: bool = False
+    """Found from voltage, current and power, as the firmware mixes samples of different loads."""
+    enabled: bool = True
+    needs_clock: bool = False
+    """Means nothing until the socket has the time."""
+
+
+VOLTAGE: Final = Quantity(
+    key="voltage",
+    topic="voltage",
+    unit="V",
+    device_class="voltage",
+    state_class="measurement",
+    decimals=1,
+)
+CURRENT: Final = Quantity(
+    key="current",
+    topic="current",
+    unit="A",
+    device_class="current",
+    state_class="measurement",
+    decimals=3,
+)
+POWER: Final = Quantity(
+    key="power",
+    topic="power",
+    unit="W",
+    device_class="power",
+    state_class="measurement",
+    decimals=1,
+)
+APPARENT_POWER: Final = Quantity(
+    key="apparent_power",
+    topic="power_apparent",
+    unit="VA",
+    device_class="apparent_power",
+    state_class="measurement",
+    decimals=1,
+    computed=True,
+    enabled=False,
+)
+REACTIVE_POWER: Final = Quantity(
+    key="reactive_power",
+    topic="power_reactive",
+    unit="var",
+    device_class="reactive_power",
+    state_class="measurement",
+    decimals=1,
+    computed=True,
+    enabled=False,
+)
+POWER_FACTOR: Final = Quantity(
+    key="power_factor",
+    topic="power_factor",
+    unit=None,
+    device_class="power_factor",
+    state_class="measurement",
+    decimals=2,
+    computed=True,
+    enabled=False,
+)
+ENERGY: Final = Quantity(
+    key="energy",
+    topic="energycounter",
+    unit="kWh",
+    device_class="energy",
+    state_class="total_increasing",
+    decimals=3,
+    factor=0.001,
+)
+ENERGY_TODAY: Final = Quantity(
+    key="energy_today",
+    topic="energycounter_today",
+    unit="kWh",
+    device_class="energy",
+    state_class="total_increasing",
+    decimals=3,
+    factor=0.001,
+    needs_clock=True,
+)
+# Neither of the next two grows until it is reset: statistics would take every fall for a new meter.
+ENERGY_YESTERDAY: Final = Quantity(
+    key="energy_yesterday",
+    topic="energycounter_yesterday",
+    unit="kWh",
+    device_class="energy",
+    state_class=None,
+    decimals=3,
+    factor=0.001,
+    needs_clock=True,
+)
+ENERGY_LAST_HOUR: Final = Quantity(
+    key="energy_last_hour",
+    topic="energycounter_last_hour",
+    unit="kWh",
+    device_class="energy",
+    state_class=None,
+    decimals=3,
+    factor=0.001,
+)
+METER: Final = (
+    VOLTAGE,
+    CURRENT,
+    POWER,
+    APPARENT_POWER,
+    REACTIVE_POWER,
+    POWER_FACTOR,
+    ENERGY,
+    ENERGY_TODAY,
+    ENERGY_YESTERDAY,
+    ENERGY_LAST_HOUR,
+)
+
+SIGNAL: Final = Quantity(
+    key="rssi",
+    topic="rssi",
+    unit="dBm",
+    device_class="signal_strength",
+    state_class="measurement",
+    decimals=0,
+    enabled=False,
+)
+TEMPERATURE: Final = Quantity(
+    key="temp",
+    topic="temp",
+    unit="°C",
+    device_class="temperature",
+    state_class="measurement",
+    decimals=1,
+    enabled=False,
+)
+DIAGNOSTICS: Final = (SIGNAL, TEMPERATURE)

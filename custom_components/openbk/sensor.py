@@ -1,0 +1,107 @@
+"""What a socket measures and what it says of itself."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final, override
+
+from homeassistant.components.sensor import (
+    SensorDeviceClass,
+    SensorEntity,
+    SensorEntityDescription,
+    SensorStateClass,
+)
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
+
+from .device import OpenBekenConfigEntry, SocketState
+from .entity import ValueEntity
+from .pyopenbk.quantities import DIAGNOSTICS, METER, Quantity
+
+PARALLEL_UPDATES = 0
+
+# The socket sends its uptime late by up to the length of its list; a restart takes longer.
+_UPTIME_TOLERANCE: Final = timedelta(seconds=15)
+
+
+def _describe(
+    quantity: Quantity, category: EntityCategory | None = None
+) -> SensorEntityDescription:
+    state_class = quantity.state_class
+    return SensorEntityDescription(
+        key=quantity.key,
+        translation_key=quantity.key,
+        native_unit_of_measurement=quantity.unit,
+        device_class=SensorDeviceClass(quantity.device_class),
+        state_class=SensorStateClass(state_class) if state_class else None,
+        suggested_display_precision=quantity.decimals,
+        entity_category=category,
+        entity_registry_enabled_default=quantity.enabled,
+    )
+
+
+METER_SENSORS: Final = tuple(_describe(quantity) for quantity in METER)
+DIAGNOSTIC_SENSORS: Final = (
+    *(_describe(quantity, EntityCategory.DIAGNOSTIC) for quantity in DIAGNOSTICS),
+    *(
+        SensorEntityDescription(
+            key=key,
+            translation_key=key,
+            entity_category=EntityCategory.DIAGNOSTIC,
+            entity_registry_enabled_default=enabled,
+        )
+        for key, enabled in (("ip", True), ("ssid", False), ("build", False))
+    ),
+)
+LAST_RESTART: Final = SensorEntityDescription(
+    key="last_restart",
+    translation_key="last_restart",
+    device_class=SensorDeviceClass.TIMESTAMP,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: OpenBekenConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the sensors that the socket has."""
+    async_add_entities(_sensors(entry.runtime_data))
+
+
+def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
+    if socket.profile.has_meter:
+        for description in METER_SENSORS:
+            yield ValueSensor(socket, description.key, description)
+    for description in DIAGNOSTIC_SENSORS:
+        yield ValueSensor(socket, description.key, description)
+    yield LastRestartSensor(socket, "uptime", LAST_RESTART)
+
+
+class ValueSensor(ValueEntity, SensorEntity):
+    """A value just as the socket reports it."""
+
+    @override
+    @callback
+    def _take(self, value: float | str | None) -> None:
+        self._attr_native_value = value
+        # Without a load there is no power factor, though the socket is there.
+        self._attr_available = value is not None or self.socket.online
+
+
+class LastRestartSensor(ValueEntity, SensorEntity):
+    """When the socket started, from the seconds that it counts since."""
+
+    @override
+    @callback
+    def _take(self, value: int | None) -> None:
+        self._attr_available = value is not None
+        if value is None:
+            return
+        started = dt_util.utcnow() - timedelta(seconds=value)
+        known = self._attr_native_value
+        if not isinstance(known, datetime) or abs(known - started) > _UPTIME_TOLERANCE:
+            self._attr_native_value = started

@@ -1,0 +1,108 @@
+"""The relay switch shows what the relay does."""
+
+from homeassistant.components.switch import DATA_COMPONENT
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.support.broker import Broker
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+RELAY = "switch.washing_machine"
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> ScriptedSocket:
+    """Return a socket that is on the broker and set up, but not yet online."""
+    await add_socket(hass, socket_entry())
+    return ScriptedSocket(hass)
+
+
+def state(hass: HomeAssistant) -> str:
+    """Return the state of the relay."""
+    entity = hass.states.get(RELAY)
+    assert entity
+    return entity.state
+
+
+async def test_unavailable_until_the_relay_is_known(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    """A retained state is not believed, an answer is."""
+    await scripted.say("1/get", "1", retain=True)
+    assert state(hass) == "unavailable"
+    await scripted.connect()
+    await until(lambda: state(hass) == "off", timeout=2)
+
+
+async def test_switching_follows_the_socket(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    """The state changes with the echo of the socket."""
+    await scripted.connect()
+    await until(lambda: state(hass) == "off")
+    await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
+    await until(lambda: state(hass) == "on")
+    assert scripted.channels[1] == 1
+    await scripted.say("1/get", "0")
+    await until(lambda: state(hass) == "off")
+
+
+async def test_lost_when_the_will_is_published(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    """Nothing of an unreachable socket is shown as true."""
+    await scripted.connect()
+    await until(lambda: state(hass) == "off")
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: state(hass) == "unavailable")
+    # Core leaves out unavailable entities, so only a command under way meets the error.
+    relay = hass.data[DATA_COMPONENT].get_entity(RELAY)
+    assert relay
+    with pytest.raises(HomeAssistantError) as raised:
+        await relay.async_turn_on()
+    assert raised.value.translation_key == "socket_unreachable"
+
+
+async def test_command_without_echo_is_checked(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    """A socket that does not answer is asked again, and then not believed any more."""
+    await scripted.connect()
+    await until(lambda: state(hass) == "off")
+    scripted.deaf = True
+    await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
+    await until(lambda: scripted.heard.count(("obk8C123456/1/get", "")) >= 3)
+    assert state(hass) == "off"
+    await until(lambda: state(hass) == "unavailable", timeout=15)
+    scripted.deaf = False
+    await scripted.say("1/get", "1")
+    await until(lambda: state(hass) == "on")
+
+
+async def test_broker_restart(
+    hass: HomeAssistant, scripted: ScriptedSocket, mosquitto: Broker
+) -> None:
+    """The state is lost with the broker and found again with the socket."""
+    await scripted.connect()
+    await until(lambda: state(hass) == "off")
+    mosquitto.stop()
+    await until(lambda: state(hass) == "unavailable")
+    mosquitto.start()
+    scripted.channels[1] = 1
+    # Core tries again every 10 s.
+    await until(lambda: hass.data["mqtt"].client.connected, timeout=20)
+    await scripted.say("connected", "online", retain=True)
+    await until(lambda: state(hass) == "on", timeout=5)

@@ -1,0 +1,134 @@
+"""Sockets as Home Assistant knows them, and a scripted one on the broker."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+import pytest_socket
+
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.support.broker import Broker
+from tests.support.waiting import until
+
+MAC = "c8:47:8c:12:34:56"
+CLIENT_ID = "obk8C123456"
+BUILD = "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43"
+
+# The BLOW 72-074, as its factory storage has it.
+BLOW = SocketProfile.of(
+    (
+        PinAssignment(pin=6, role=PinRole.BL0937CF1),
+        PinAssignment(pin=7, role=PinRole.BL0937CF),
+        PinAssignment(pin=8, role=PinRole.WIFI_LED_N),
+        PinAssignment(pin=10, role=PinRole.LED_N, channel=1),
+        PinAssignment(pin=11, role=PinRole.BTN, channel=1),
+        PinAssignment(pin=24, role=PinRole.BL0937SEL),
+        PinAssignment(pin=26, role=PinRole.REL, channel=1),
+    ),
+    "CB2S",
+)
+
+
+def socket_entry(
+    profile: SocketProfile = BLOW,
+    mac: str = MAC,
+    client_id: str = CLIENT_ID,
+    **data: Any,
+) -> MockConfigEntry:
+    """Return an entry as the wizard makes it."""
+    return MockConfigEntry(
+        domain="openbk",
+        title="Washing machine",
+        unique_id=mac,
+        data={
+            "mac": mac,
+            "client_id": client_id,
+            "group": "bekens_n",
+            "profile": profile.as_dict(),
+            "address": None,
+            "firmware": None,
+            **data,
+        },
+    )
+
+
+async def connect_mqtt(
+    hass: HomeAssistant, broker: Broker, *, birth: bool = False
+) -> MockConfigEntry:
+    """Set up the core MQTT integration with a real broker and wait for the connection."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1"])
+    entry = MockConfigEntry(
+        domain=mqtt.DOMAIN,
+        data={"broker": broker.host, "port": broker.port, "protocol": "5"},
+        options={"discovery": True}
+        if birth
+        else {"birth_message": {}, "discovery": True},
+        version=mqtt.CONFIG_ENTRY_VERSION,
+        minor_version=mqtt.CONFIG_ENTRY_MINOR_VERSION,
+    )
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: mqtt.is_connected(hass))
+    return entry
+
+
+async def add_socket(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Set up a socket's entry."""
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+class ScriptedSocket:
+    """Speaks for a socket over Home Assistant's own connection to the broker.
+
+    It answers questions for its channels and echoes changed ones, as the real one does.
+    """
+
+    def __init__(self, hass: HomeAssistant, client_id: str = CLIENT_ID) -> None:
+        """Prepare the socket; it says nothing yet."""
+        self.hass = hass
+        self.client_id = client_id
+        self.channels: dict[int, int] = {1: 0}
+        self.deaf = False
+        self.heard: list[tuple[str, str]] = []
+
+    async def connect(self, channels: Iterable[int] = (1,)) -> None:
+        """Start to listen and say that the socket is online."""
+        for channel in channels:
+            self.channels.setdefault(channel, 0)
+            for verb in ("get", "set"):
+                await mqtt.async_subscribe(
+                    self.hass, f"{self.client_id}/{channel}/{verb}", self._received
+                )
+        await mqtt.async_subscribe(
+            self.hass, f"cmnd/{self.client_id}/+", self._received
+        )
+        await self.say("connected", "online", retain=True)
+
+    async def say(self, suffix: str, payload: str, *, retain: bool = False) -> None:
+        """Publish below the client id."""
+        await mqtt.async_publish(
+            self.hass, f"{self.client_id}/{suffix}", payload, 1, retain
+        )
+
+    @callback
+    def _received(self, message: mqtt.ReceiveMessage) -> None:
+        payload = str(message.payload)
+        name, _, verb = message.topic.removeprefix(f"{self.client_id}/").partition("/")
+        if verb == "get" and payload:
+            return
+        self.heard.append((message.topic, payload))
+        if self.deaf or not name.isdecimal():
+            return
+        channel = int(name)
+        if verb == "set":
+            if self.channels[channel] == int(payload):
+                return
+            self.channels[channel] = int(payload)
+        self.hass.async_create_task(
+            self.say(f"{channel}/get", str(self.channels[channel]))
+        )

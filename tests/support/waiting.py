@@ -1,0 +1,15 @@
+"""Wait for a condition instead of for a time."""
+
+import asyncio
+from collections.abc import Callable
+import time
+
+TIMEOUT = 10.0
+
+
+async def until(condition: Callable[[], object], timeout: float = TIMEOUT) -> None:
+    """Return as soon as the condition holds; fail after some seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        await asyncio.sleep(0.01)
