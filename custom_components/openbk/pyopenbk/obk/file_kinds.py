@@ -1,0 +1,70 @@
+"""Name a file that is no firmware for this chip by its first bytes."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class FileKind(StrEnum):
+    """What a file is that somebody took for a firmware image."""
+
+    EMPTY = "empty"
+    BLANK = "blank"
+    WEB_PAGE = "web_page"
+    TEXT = "text"
+    ARCHIVE = "archive"
+    UF2 = "uf2"
+    ELF = "elf"
+    ESP_IMAGE = "esp_image"
+    RAW_CODE = "raw_code"
+    """Code for an ARM chip without encryption and checksums, as the compiler left it."""
+    OPENBEKEN_CONFIG = "openbeken_config"
+    RF_CALIBRATION = "rf_calibration"
+    FLASH_DUMP = "flash_dump"
+    """A piece of a flash that does not start where an image does."""
+    UNKNOWN = "unknown"
+
+
+_BY_START: Final = (
+    (b"PK\x03\x04", FileKind.ARCHIVE),
+    (b"\x1f\x8b", FileKind.ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", FileKind.ARCHIVE),
+    (b"\xfd7zXZ\0", FileKind.ARCHIVE),
+    (b"Rar!\x1a\x07", FileKind.ARCHIVE),
+    (b"UF2\n", FileKind.UF2),
+    (b"\x7fELF", FileKind.ELF),
+    (b"CFG", FileKind.OPENBEKEN_CONFIG),
+    (b"TLV\0", FileKind.RF_CALIBRATION),
+)
+_ESP_MAGIC: Final = 0xE9
+_ESP_MOST_SEGMENTS: Final = 16
+_LOOKED_AT: Final = 4096
+_RAW_CODE_STARTS: Final = (0, 0x10000)
+_RAW_CODE: Final = bytes.fromhex("EA14F09FE5")
+_CONTROL_CHARACTERS: Final = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
+
+
+def name_file(data: bytes) -> FileKind:
+    """Return the kind of a file that holds no image; never its name, only its content counts."""
+    if not data:
+        return FileKind.EMPTY
+    if not data.strip(data[:1]) and data[0] in (0x00, 0xFF):
+        return FileKind.BLANK
+    for start, kind in _BY_START:
+        if data.startswith(start):
+            return kind
+    if data[0] == _ESP_MAGIC and 1 <= data[1:2].ljust(1)[0] <= _ESP_MOST_SEGMENTS:
+        return FileKind.ESP_IMAGE
+    if any(data.startswith(_RAW_CODE, start + 3) for start in _RAW_CODE_STARTS):
+        return FileKind.RAW_CODE
+    return _name_text(data[:_LOOKED_AT])
+
+
+def _name_text(start: bytes) -> FileKind:
+    head = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:32].lower()
+    if head.startswith((b"<!doctype html", b"<html", b"<?xml", b"<!--")):
+        return FileKind.WEB_PAGE
+    # The piece that is looked at may end inside of a character.
+    characters = start.decode(errors="replace")[:-1]
+    if "\ufffd" in characters or start.translate(None, _CONTROL_CHARACTERS) != start:
+        return FileKind.UNKNOWN
+    return FileKind.TEXT

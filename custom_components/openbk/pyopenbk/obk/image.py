@@ -1,0 +1,360 @@
+"""OpenBeken's release images, recognised by their content and never by their file name."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+import zlib
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from ..application import (
+    APPLICATION_LENGTH,
+    Application,
+    CodeKey,
+    Firmware,
+    Identity,
+    describe_application,
+    identify_code,
+    key_of_first_words,
+)
+from ..checksums import byte_sum
+from ..code_flash import RECORD_SIZE, RecordCheck, check_records
+from ..errors import OpenBekenError
+from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, OTA, RF_CALIBRATION
+from ..rbl import (
+    COMPRESSION_GZIP,
+    ENCRYPTION_AES256,
+    HEADER_SIZE,
+    MAGIC as RBL_MAGIC,
+    RblError,
+    RblHeader,
+)
+from .file_kinds import FileKind, name_file
+
+CHIP: Final = "BK7231N"
+
+_UG_MAGIC: Final = bytes.fromhex("55AA55AA")
+_UG_END: Final = bytes.fromhex("AA55AA55")
+_UG_HEADER_SIZE: Final = 0x20
+# What the SDK's scripts pack every over-the-air file with (rt_ota_packaging -c gzip -s aes); the
+# same key for all of them, so it protects nothing.
+_OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
+_OTA_IV: Final = b"0123456789ABCDEF"
+_AES_BLOCK: Final = 16
+_QIO_SIZE: Final = APPLICATION.start + APPLICATION_LENGTH
+_RF_MAGIC: Final = b"TLV\0"
+# A BK7231T has its RF calibration elsewhere, in 23 of 23 dumps.
+_BK7231T_RF_START: Final = 0x1E0000
+
+
+class ImageKind(StrEnum):
+    """The forms in which firmware for this chip goes around."""
+
+    QIO = "qio"
+    """Bootloader and application, from flash address 0."""
+    UA = "ua"
+    """The application alone, from 0x11000."""
+    RBL = "rbl"
+    """Packed for an update over the air."""
+    UG = "ug"
+    """The same in Tuya's wrapping, for tuya-cloudcutter."""
+    FULL_BACKUP = "full_backup"
+    """A whole flash of 2 MiB."""
+
+
+class Unproven(StrEnum):
+    """What the content of an image leaves open."""
+
+    FIRMWARE = "firmware"
+    """Whether it is OpenBeken."""
+    CHIP = "chip"
+    VERSION = "version"
+    COMPLETENESS = "completeness"
+    """Whether its end, or parts of another build, are missing or mixed in."""
+
+
+class ImageError(OpenBekenError):
+    """The file cannot be used as firmware for this chip."""
+
+
+class UnrecognisedError(ImageError):
+    """The file is no image for this chip; ``kind`` says what it seems to be."""
+
+    def __init__(self, kind: FileKind) -> None:
+        """Keep what the file seems to be."""
+        super().__init__(f"no firmware image for {CHIP}, but {kind}")
+        self.kind = kind
+
+
+class WrongKeyError(ImageError):
+    """The code is not encrypted for the key that Tuya's chips have."""
+
+    def __init__(self, key: CodeKey) -> None:
+        """Keep the key that it is for, as far as it can be told."""
+        super().__init__(f"the code is for a chip with another key ({key})")
+        self.key = key
+
+
+class WrongChipError(ImageError):
+    """The code says that it was built for another chip."""
+
+    def __init__(self, chip: str) -> None:
+        """Keep the chip that the code names."""
+        super().__init__(f"the firmware is for {chip}")
+        self.chip = chip
+
+
+class TruncatedError(ImageError):
+    """The file ends too early."""
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        """Keep both sizes in bytes."""
+        super().__init__(f"{actual} of {expected} bytes are there")
+        self.expected = expected
+        self.actual = actual
+
+
+class TooLargeError(ImageError):
+    """The image does not fit into its place in the flash."""
+
+    def __init__(self, *, limit: int, actual: int) -> None:
+        """Keep both sizes in bytes."""
+        super().__init__(f"{actual} bytes, and there is room for {limit}")
+        self.limit = limit
+        self.actual = actual
+
+
+class DamagedError(ImageError):
+    """A checksum inside the file is wrong."""
+
+
+class DamagedRecordError(DamagedError):
+    """Records of the code are damaged; ``offset`` is the first one's place in the file."""
+
+    def __init__(self, offset: int, count: int = 1) -> None:
+        """Keep the byte offset of the first damaged record and how many there are."""
+        super().__init__(f"{count} damaged records, the first at 0x{offset:06X}")
+        self.offset = offset
+        self.count = count
+
+
+class NotForUartError(ImageError):
+    """The image is for another way into the socket than its serial port."""
+
+    def __init__(self, kind: ImageKind) -> None:
+        """Keep the kind of the image."""
+        super().__init__(f"a {kind} image is not written over UART")
+        self.kind = kind
+
+
+class NotOpenBekenError(ImageError):
+    """The image is sound, but it is somebody else's firmware."""
+
+    def __init__(self, firmware: Firmware) -> None:
+        """Keep whose firmware it is."""
+        super().__init__(f"the firmware is {firmware}, not OpenBeken")
+        self.firmware = firmware
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirmwareImage:
+    """An image that was recognised, with what its content proves."""
+
+    kind: ImageKind
+    data: bytes = field(repr=False)
+    identity: Identity
+    key: CodeKey
+    """The key it is encrypted for; UNKNOWN for over-the-air files, which the chip encrypts itself."""
+    unproven: frozenset[Unproven]
+
+    @property
+    def version(self) -> str | None:
+        """Return OpenBeken's version as the code itself tells it."""
+        return self.identity.version
+
+    @property
+    def chip(self) -> str | None:
+        """Return the chip that the code was built for, as it says."""
+        return self.identity.chip
+
+    @property
+    def application(self) -> bytes:
+        """Return what is written from flash address 0x11000 on, at most 0x119000 bytes.
+
+        Raises NotForUartError and NotOpenBekenError.
+        """
+        if self.kind not in (ImageKind.QIO, ImageKind.UA):
+            raise NotForUartError(self.kind)
+        if self.identity.firmware is Firmware.TUYA:
+            raise NotOpenBekenError(self.identity.firmware)
+        start = APPLICATION.start if self.kind is ImageKind.QIO else 0
+        return self.data[start : start + APPLICATION.size]
+
+
+def recognise(data: bytes) -> FirmwareImage:
+    """Tell what a file is and check everything in it that can be checked.
+
+    Takes tens of milliseconds for 2 MiB, so it belongs into an executor. Raises the subclass of
+    ImageError that says what is wrong. A full backup is recognised whatever state its application
+    is in, since it goes back as it is.
+    """
+    if data.startswith(RBL_MAGIC):
+        return _recognise_packed(ImageKind.RBL, data, data)
+    if data.startswith(_UG_MAGIC):
+        return _recognise_packed(ImageKind.UG, data, _unwrap_ug(data))
+    if len(data) == FLASH_SIZE and data.startswith(_RF_MAGIC, RF_CALIBRATION.start):
+        return _recognise_backup(data)
+    records = check_records(data[: APPLICATION.end])
+    if records.sound <= len(records.damaged):
+        raise UnrecognisedError(name_file(data))
+    if len(data) == FLASH_SIZE and _start_of_application(data):
+        return _recognise_backup(data)
+    return _recognise_code(data, records)
+
+
+def _recognise_code(data: bytes, records: RecordCheck) -> FirmwareImage:
+    start = _start_of_application(data)
+    kind = ImageKind.QIO if start else ImageKind.UA
+    application = describe_application(data[start:])
+    _refuse_other_chip(application.identity)
+    _refuse_size(data, kind)
+    if records.damaged:
+        raise DamagedRecordError(records.damaged[0], len(records.damaged))
+    _refuse_cut(data, kind, application)
+    _refuse_other_key(application)
+    return FirmwareImage(
+        kind=kind,
+        data=data,
+        identity=application.identity,
+        key=application.key,
+        unproven=_unproven(application.identity, complete=application.whole),
+    )
+
+
+def _recognise_backup(data: bytes) -> FirmwareImage:
+    application = describe_application(data[APPLICATION.start :])
+    if data.startswith(_RF_MAGIC, _BK7231T_RF_START):
+        raise WrongChipError("BK7231T")
+    _refuse_other_chip(application.identity)
+    return FirmwareImage(
+        kind=ImageKind.FULL_BACKUP,
+        data=data,
+        identity=application.identity,
+        key=application.key,
+        unproven=_unproven(application.identity, complete=application.whole),
+    )
+
+
+def _recognise_packed(kind: ImageKind, data: bytes, container: bytes) -> FirmwareImage:
+    try:
+        header = RblHeader.parse(container)
+    except RblError as err:
+        if len(container) < HEADER_SIZE:
+            raise TruncatedError(expected=HEADER_SIZE, actual=len(container)) from err
+        raise DamagedError("the header of the container is damaged") from err
+    body = container[HEADER_SIZE : HEADER_SIZE + header.body_size]
+    if len(body) < header.body_size:
+        raise TruncatedError(
+            expected=HEADER_SIZE + header.body_size, actual=len(container)
+        )
+    if zlib.crc32(body) != header.body_crc:
+        raise DamagedError("the checksum of the container's body is wrong")
+    if len(container) > OTA.size:
+        raise TooLargeError(limit=OTA.size, actual=len(container))
+    identity = identify_code(_unpack(header, body))
+    _refuse_other_chip(identity)
+    return FirmwareImage(
+        kind=kind,
+        data=data,
+        identity=identity,
+        key=CodeKey.UNKNOWN,
+        unproven=_unproven(identity, complete=True),
+    )
+
+
+def _unwrap_ug(data: bytes) -> bytes:
+    """Return the RBL file inside of a UG file (big-endian: length, sum of bytes, header's sum)."""
+    header, container = data[:_UG_HEADER_SIZE], data[_UG_HEADER_SIZE:]
+    if len(header) < _UG_HEADER_SIZE:
+        raise TruncatedError(expected=_UG_HEADER_SIZE, actual=len(data))
+    length, content_sum, header_sum = (
+        int.from_bytes(header[place : place + 4]) for place in (16, 20, 24)
+    )
+    if header_sum != byte_sum(header[:24]) or header[28:] != _UG_END:
+        raise DamagedError("the header of the UG file is damaged")
+    if len(container) < length:
+        raise TruncatedError(expected=_UG_HEADER_SIZE + length, actual=len(data))
+    if byte_sum(container[:length]) != content_sum:
+        raise DamagedError("the sum of the UG file's content is wrong")
+    return container[:length]
+
+
+def _unpack(header: RblHeader, body: bytes) -> bytes:
+    """Return the plain code of an over-the-air file, or nothing where it is packed otherwise."""
+    if header.encryption == ENCRYPTION_AES256:
+        if len(body) % _AES_BLOCK:
+            return b""
+        decryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).decryptor()
+        body = decryptor.update(body) + decryptor.finalize()
+    if header.compression != COMPRESSION_GZIP:
+        return body
+    try:
+        return zlib.decompressobj(wbits=31).decompress(body, APPLICATION.size)
+    except zlib.error:
+        return b""
+
+
+def _start_of_application(data: bytes) -> int:
+    """Return where in the file the application starts: behind the bootloader, or at once."""
+    for place in (APPLICATION.start, 0):
+        if key_of_first_words(data[place:]) is not CodeKey.UNKNOWN:
+            return place
+    has_bootloader = key_of_first_words(data, BOOTLOADER.start) is not CodeKey.UNKNOWN
+    return APPLICATION.start if has_bootloader else 0
+
+
+def _refuse_other_chip(identity: Identity) -> None:
+    if identity.chip not in (None, CHIP):
+        raise WrongChipError(identity.chip)
+
+
+def _refuse_other_key(application: Application) -> None:
+    if application.key is CodeKey.NONE:
+        raise WrongKeyError(CodeKey.NONE)
+    if application.key is not CodeKey.STANDARD:
+        raise WrongKeyError(CodeKey.FOREIGN)
+
+
+def _refuse_size(data: bytes, kind: ImageKind) -> None:
+    if kind is ImageKind.UA and len(data) > APPLICATION.size:
+        raise UnrecognisedError(FileKind.FLASH_DUMP)
+    if len(data) > FLASH_SIZE:
+        raise TooLargeError(limit=FLASH_SIZE, actual=len(data))
+    if len(data) > APPLICATION.end:
+        raise TruncatedError(expected=FLASH_SIZE, actual=len(data))
+
+
+def _refuse_cut(data: bytes, kind: ImageKind, application: Application) -> None:
+    """Refuse a file that ends inside of a record, or a QIO whose end is not there.
+
+    A QIO ends with the mark of the application; one that lacks the mark but has code there is let
+    through, its completeness unproven. A UA file need not have a mark.
+    """
+    written = len(data.rstrip(b"\xff"))
+    if kind is ImageKind.QIO and written <= _QIO_SIZE - RECORD_SIZE:
+        raise TruncatedError(expected=_QIO_SIZE, actual=written)
+    whole_records = len(data) // RECORD_SIZE * RECORD_SIZE
+    if not application.marked and written > whole_records:
+        raise TruncatedError(expected=whole_records + RECORD_SIZE, actual=len(data))
+
+
+def _unproven(identity: Identity, *, complete: bool) -> frozenset[Unproven]:
+    open_questions = {
+        Unproven.FIRMWARE: identity.firmware is Firmware.UNKNOWN,
+        Unproven.CHIP: identity.chip is None,
+        Unproven.VERSION: identity.version is None,
+        Unproven.COMPLETENESS: not complete,
+    }
+    return frozenset(
+        question for question, is_open in open_questions.items() if is_open
+    )

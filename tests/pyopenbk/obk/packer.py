@@ -1,0 +1,92 @@
+"""Make images with ltchiptool's packer, which nobody here wrote."""
+
+from functools import cache
+from io import BytesIO
+from random import Random
+
+from ltchiptool.soc.bk72xx.util import RBL, BekenBinary
+from ltchiptool.soc.bk72xx.util.models import OTACompression, OTAEncryption
+
+STANDARD_KEY = "510FB093A3CBEADC5993A17EC7ADEB03"
+# A key of chips that do not come from Tuya.
+OTHER_KEY = "9A3762484B78128658E2C58528457575"
+NO_KEY = "0" * 32
+
+VECTORS = bytes.fromhex("0E0000EA14F09FE5")
+BOOTLOADER_SIZE = 0x11000
+
+
+def openbeken_code(chip: str = "BK7231N", version: str = "1.18.299") -> bytes:
+    """Return plain code that names itself as OpenBeken does, among other chips' names."""
+    return (
+        VECTORS
+        + Random(chip).randbytes(6000)
+        + b"https://github.com/openshwprojects/OpenBK7231T_App/\0"
+        + b"SSID2 only on Beken Platform (BK7231T, BK7231N)\0"
+        + f"Open{chip}_%02X%02X%02X%02X\0Open{chip}_{version}\0".encode()
+        + f"Built on Jul 24 2026 12:00:00 version {version}\0".encode()
+        + Random(version).randbytes(2000)
+    )
+
+
+def tuya_code(chip: str = "bk7231n") -> bytes:
+    """Return plain code that names itself as Tuya's firmware does."""
+    return (
+        VECTORS
+        + Random(chip).randbytes(3000)
+        + b"< TUYA IOT SDK V:2.3.3 BS:40.00_PT:2.2_LAN:3.4_CAD:1.0.5_CD:1.0.0 >\0"
+        + f"< BUILD AT:2022_05_05_11_11_11 BY ci FOR ty_iot_sdk AT {chip} >\0".encode()
+        + Random(chip).randbytes(3000)
+    )
+
+
+@cache
+def application(code: bytes, key: str = STANDARD_KEY) -> bytes:
+    """Return the 0x118F70 bytes at 0x11000: encrypted, with checksums and the mark."""
+    return _package(code, key, address=0x10000, size=0x108700, name="app")
+
+
+@cache
+def bootloader(key: str = STANDARD_KEY) -> bytes:
+    """Return 0x11000 bytes of a bootloader that does not exist."""
+    code = bytes.fromhex("480B00EA14F09FE5") + Random(0).randbytes(3000)
+    return _package(code, key, address=0, size=0x10000, name="bootloader")
+
+
+def qio(code: bytes, key: str = STANDARD_KEY) -> bytes:
+    """Return a release image of bootloader and application."""
+    return bootloader() + application(code, key)
+
+
+def full_dump(code: bytes, *, rf_start: int = 0x1D0000) -> bytes:
+    """Return 2 MiB with both, and the mark of an RF calibration."""
+    dump = bytearray(qio(code).ljust(0x200000, b"\xff"))
+    dump[rf_start : rf_start + 4] = b"TLV\0"
+    return bytes(dump)
+
+
+@cache
+def over_the_air(code: bytes) -> bytes:
+    """Return a release's .rbl file."""
+    header = RBL(encryption=OTAEncryption.AES256, compression=OTACompression.GZIP)
+    packed = BekenBinary(STANDARD_KEY).ota_package(
+        BytesIO(code),
+        header,
+        key="0123456789ABCDEF0123456789ABCDEF",
+        iv="0123456789ABCDEF",
+    )
+    return b"".join(packed)
+
+
+def cloudcutter(code: bytes) -> bytes:
+    """Return a release's UG file: Tuya's header around the .rbl file."""
+    content = over_the_air(code)
+    header = bytes.fromhex("55AA55AA") + b"1.18.299".ljust(12, b"\0")
+    header += len(content).to_bytes(4) + (sum(content) & 0xFFFFFFFF).to_bytes(4)
+    return header + sum(header).to_bytes(4) + bytes.fromhex("AA55AA55") + content
+
+
+def _package(code: bytes, key: str, *, address: int, size: int, name: str) -> bytes:
+    header = RBL(name=name, container_size=size)
+    packed = BekenBinary(key).package(BytesIO(code), address, len(code), header)
+    return b"".join(packed)

@@ -1,0 +1,356 @@
+"""Recognising images by their content; ltchiptool packed what is recognised."""
+
+from gzip import compress
+from random import Random
+import zlib
+
+import pytest
+
+from custom_components.openbk.pyopenbk.application import (
+    CodeKey,
+    Firmware,
+    describe_application,
+)
+from custom_components.openbk.pyopenbk.obk.file_kinds import FileKind
+from custom_components.openbk.pyopenbk.obk.image import (
+    DamagedError,
+    DamagedRecordError,
+    ImageKind,
+    NotForUartError,
+    NotOpenBekenError,
+    TooLargeError,
+    TruncatedError,
+    Unproven,
+    UnrecognisedError,
+    WrongChipError,
+    WrongKeyError,
+    recognise,
+)
+
+from . import packer
+
+CODE = packer.openbeken_code()
+QIO = packer.qio(CODE)
+UA = packer.application(CODE)
+RECORD = 34
+# Behind the last record with code; everything up to the mark is blank.
+CODE_END = len(CODE) // 32 * RECORD
+
+
+def flipped(data: bytes, offset: int) -> bytes:
+    """Return the file with one bit the other way round."""
+    changed = bytearray(data)
+    changed[offset] ^= 0x10
+    return bytes(changed)
+
+
+def test_a_release_image_proves_everything() -> None:
+    """Chip, version, key and that nothing is missing all come out of the content."""
+    image = recognise(QIO)
+    assert image.kind is ImageKind.QIO
+    assert image.chip == "BK7231N"
+    assert image.version == "1.18.299"
+    assert image.identity.firmware is Firmware.OPENBEKEN
+    assert image.key is CodeKey.STANDARD
+    assert image.unproven == frozenset()
+
+
+def test_the_bootloader_is_never_part_of_the_application() -> None:
+    """What is written starts where the application starts, and ends inside its region."""
+    assert recognise(QIO).application == UA
+    assert recognise(UA).application == UA
+    padded = recognise(QIO.ljust(0x12A000, b"\xff")).application
+    assert padded == UA.ljust(0x119000, b"\xff")
+
+
+def test_the_application_alone_is_recognised() -> None:
+    """A UA file that has the mark at its end proves as much as a QIO."""
+    image = recognise(UA)
+    assert image.kind is ImageKind.UA
+    assert image.version == "1.18.299"
+    assert image.unproven == frozenset()
+
+
+def test_an_application_without_mark_cannot_prove_its_end() -> None:
+    """It may end after any record."""
+    image = recognise(UA[:CODE_END])
+    assert image.kind is ImageKind.UA
+    assert image.unproven == {Unproven.COMPLETENESS}
+    assert recognise(UA[:CODE_END].ljust(0x4000, b"\xff")).kind is ImageKind.UA
+
+
+def test_code_that_says_nothing_of_itself_is_taken_with_open_questions() -> None:
+    """The right key and structure, but neither chip nor version to read."""
+    image = recognise(packer.qio(packer.VECTORS + Random(1).randbytes(5000)))
+    assert (image.chip, image.version) == (None, None)
+    assert image.unproven == {Unproven.FIRMWARE, Unproven.CHIP, Unproven.VERSION}
+    assert image.application
+
+
+def test_parts_of_two_builds_are_not_called_complete() -> None:
+    """Every record is sound, but the checksum over all of them is not."""
+    other = packer.qio(packer.openbeken_code(version="1.18.298"))
+    middle = 0x11000 + RECORD * 220
+    mixed = QIO[:middle] + other[middle:]
+    assert recognise(mixed).unproven == {Unproven.COMPLETENESS}
+
+
+@pytest.mark.parametrize("chip", ["BK7231T", "BK7231M", "BK7238", "LN882H"])
+def test_other_chips_are_named(chip: str) -> None:
+    """Same structure, same key, but the code tells whose it is; over the air as well."""
+    code = packer.openbeken_code(chip)
+    for data in (
+        packer.qio(code),
+        packer.application(code),
+        packer.over_the_air(code),
+        packer.cloudcutter(code),
+        packer.full_dump(code),
+    ):
+        with pytest.raises(WrongChipError) as refused:
+            recognise(data)
+        assert refused.value.chip == chip
+
+
+@pytest.mark.parametrize(
+    ("name", "chip"), [("bk7231t", "BK7231T"), ("8710_2M", "BK7231T")]
+)
+def test_tuyas_own_firmware_names_its_chip(name: str, chip: str) -> None:
+    """A factory dump of the sister chip is told from one of this chip."""
+    with pytest.raises(WrongChipError) as refused:
+        recognise(packer.full_dump(packer.tuya_code(name)))
+    assert refused.value.chip == chip
+
+
+def test_the_place_of_the_calibration_tells_the_sister_chip() -> None:
+    """Even where the code says nothing."""
+    code = packer.VECTORS + Random(2).randbytes(100)
+    with pytest.raises(WrongChipError) as refused:
+        recognise(packer.full_dump(code, rf_start=0x1E0000))
+    assert refused.value.chip == "BK7231T"
+
+
+def test_a_full_backup_is_no_firmware_to_write() -> None:
+    """It is recognised, for it can be restored; its application is not handed out."""
+    image = recognise(packer.full_dump(packer.tuya_code()))
+    assert image.kind is ImageKind.FULL_BACKUP
+    assert image.identity.firmware is Firmware.TUYA
+    assert image.chip == "BK7231N"
+    with pytest.raises(NotForUartError) as refused:
+        _ = image.application
+    assert refused.value.kind is ImageKind.FULL_BACKUP
+
+
+def test_a_backup_of_a_broken_socket_is_still_a_backup() -> None:
+    """A half-written application, or none at all, goes back as it was."""
+    dump = bytearray(packer.full_dump(CODE))
+    dump[0x11000:0x12000] = b"\xff" * 0x1000
+    half_written = recognise(bytes(dump))
+    assert half_written.kind is ImageKind.FULL_BACKUP
+    assert Unproven.COMPLETENESS in half_written.unproven
+    assert half_written.key is CodeKey.STANDARD
+
+    dump[:0x12A000] = b"\xff" * 0x12A000
+    assert recognise(bytes(dump)).key is CodeKey.UNKNOWN
+
+
+def test_tuyas_firmware_is_not_written_as_openbeken() -> None:
+    """A QIO cut out of a factory dump is sound and still wrong."""
+    image = recognise(packer.qio(packer.tuya_code()))
+    with pytest.raises(NotOpenBekenError) as refused:
+        _ = image.application
+    assert refused.value.firmware is Firmware.TUYA
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict"),
+    [(packer.NO_KEY, CodeKey.NONE), (packer.OTHER_KEY, CodeKey.FOREIGN)],
+)
+def test_other_keys_are_refused(key: str, verdict: CodeKey) -> None:
+    """BK7231M and UASCENT builds have this chip's name and another key."""
+    for data in (packer.qio(CODE, key), packer.application(CODE, key)):
+        with pytest.raises(WrongKeyError) as refused:
+            recognise(data)
+        assert refused.value.key is verdict
+
+
+@pytest.mark.parametrize(
+    "offset",
+    [
+        0,
+        0x10F9A,
+        0x11000,
+        0x11000 + RECORD + 33,
+        0x11000 + CODE_END // 2,
+        len(QIO) - 1,
+    ],
+)
+def test_a_single_flipped_bit_is_found(offset: int) -> None:
+    """The damaged record is named, in the bootloader too, for the file cannot be trusted."""
+    with pytest.raises(DamagedRecordError) as refused:
+        recognise(flipped(QIO, offset))
+    assert refused.value.offset == offset // RECORD * RECORD
+    assert refused.value.count == 1
+
+
+def test_a_damaged_start_is_no_foreign_key() -> None:
+    """Where the first record is damaged, that is what is said."""
+    with pytest.raises(DamagedRecordError) as refused:
+        recognise(flipped(UA, 4))
+    assert refused.value.offset == 0
+
+
+def test_a_hole_in_the_file_is_damage() -> None:
+    """A download that left zeros."""
+    holed = QIO[:0x12000] + bytes(0x400) + QIO[0x12400:]
+    with pytest.raises(DamagedRecordError) as refused:
+        recognise(holed)
+    assert refused.value.count > 20
+
+
+@pytest.mark.parametrize(
+    "size",
+    [0x1000, 0x11000, 0x11022, 0x20000, len(QIO) - RECORD, len(QIO) - 1],
+)
+def test_a_cut_image_is_told_by_what_is_missing(size: int) -> None:
+    """Wherever it was cut, padded with 0xFF or not."""
+    for data in (QIO[:size], QIO[:size].ljust(len(QIO), b"\xff")):
+        with pytest.raises((TruncatedError, DamagedRecordError)) as refused:
+            recognise(data)
+        if isinstance(refused.value, TruncatedError):
+            assert refused.value.actual < refused.value.expected
+
+
+def test_a_cut_application_is_told_inside_of_a_record() -> None:
+    """A UA file that ends in the middle of a record is cut."""
+    with pytest.raises(TruncatedError):
+        recognise(UA[: CODE_END - 5])
+
+
+def test_a_cut_backup_is_told() -> None:
+    """1.9 of 2 MiB."""
+    with pytest.raises(TruncatedError) as refused:
+        recognise(packer.full_dump(CODE)[:0x1F6000])
+    assert (refused.value.expected, refused.value.actual) == (0x200000, 0x1F6000)
+
+
+def test_a_larger_dump_is_told() -> None:
+    """4 MiB files exist."""
+    with pytest.raises(TooLargeError):
+        recognise(packer.full_dump(CODE) * 2)
+
+
+def test_a_dump_without_its_bootloader_is_told() -> None:
+    """Some tools read from 0x11000 on."""
+    with pytest.raises(UnrecognisedError) as refused:
+        recognise(packer.full_dump(CODE)[0x11000:])
+    assert refused.value.kind is FileKind.FLASH_DUMP
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (packer.over_the_air(CODE), ImageKind.RBL),
+        (packer.cloudcutter(CODE), ImageKind.UG),
+    ],
+    ids=["rbl", "ug"],
+)
+def test_over_the_air_files_prove_chip_and_version(
+    data: bytes, kind: ImageKind
+) -> None:
+    """They are unpacked, so a file for another chip never reaches the socket."""
+    image = recognise(data)
+    assert (image.kind, image.chip, image.version) == (kind, "BK7231N", "1.18.299")
+    assert image.unproven == frozenset()
+    with pytest.raises(NotForUartError) as refused:
+        _ = image.application
+    assert refused.value.kind is kind
+
+
+def test_over_the_air_files_packed_with_another_key_stay_unproven() -> None:
+    """Their checksums are right, but nobody can look inside."""
+    body = Random(3).randbytes(4096)
+    header = b"RBL\0" + bytes([2, 1, 0, 0]) + bytes(4) + b"app".ljust(64, b"\0")
+    header += zlib.crc32(body).to_bytes(4, "little") + bytes(4)
+    header += (9000).to_bytes(4, "little") + len(body).to_bytes(4, "little")
+    image = recognise(header + zlib.crc32(header).to_bytes(4, "little") + body)
+    assert image.unproven == {Unproven.FIRMWARE, Unproven.CHIP, Unproven.VERSION}
+
+
+@pytest.mark.parametrize("data", [packer.over_the_air(CODE), packer.cloudcutter(CODE)])
+@pytest.mark.parametrize("place", [10, 60, 200, -1])
+def test_over_the_air_files_with_a_flipped_bit_are_refused(
+    data: bytes, place: int
+) -> None:
+    """Headers and bodies have their own checksums."""
+    with pytest.raises(DamagedError):
+        recognise(flipped(data, place % len(data)))
+
+
+@pytest.mark.parametrize("data", [packer.over_the_air(CODE), packer.cloudcutter(CODE)])
+@pytest.mark.parametrize("size", [5, 40, 96, 1000, -1])
+def test_cut_over_the_air_files_are_refused(data: bytes, size: int) -> None:
+    """The header says how long the body is."""
+    with pytest.raises(TruncatedError):
+        recognise(data[:size])
+
+
+def test_an_over_the_air_file_larger_than_its_slot_is_refused() -> None:
+    """It would run over the RF calibration."""
+    noise = packer.openbeken_code() + Random(4).randbytes(0xA7000)
+    with pytest.raises(TooLargeError) as refused:
+        recognise(packer.over_the_air(noise))
+    assert refused.value.limit == 0xA6000
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", FileKind.EMPTY),
+        (b"\xff" * 0x200000, FileKind.BLANK),
+        (bytes(1000), FileKind.BLANK),
+        (b"\r\n<!DOCTYPE html><html>Not found</html>", FileKind.WEB_PAGE),
+        ("<html>ä</html>".encode("latin-1"), FileKind.WEB_PAGE),
+        (b'{"message": "API rate limit exceeded"}', FileKind.TEXT),
+        ("Zażółć gęślą jaźń".encode() * 300, FileKind.TEXT),
+        (b"PK\x03\x04" + bytes(100), FileKind.ARCHIVE),
+        (compress(QIO[:0x1000]), FileKind.ARCHIVE),
+        (b"UF2\n" + bytes(508), FileKind.UF2),
+        (b"\x7fELF" + bytes(100), FileKind.ELF),
+        (bytes([0xE9, 3, 2, 0x20]) + Random(5).randbytes(9000), FileKind.ESP_IMAGE),
+        (packer.VECTORS + Random(6).randbytes(9000), FileKind.RAW_CODE),
+        (b"CFG" + bytes(4093), FileKind.OPENBEKEN_CONFIG),
+        (b"TLV\0" + bytes(4092), FileKind.RF_CALIBRATION),
+        (Random(7).randbytes(1_100_000), FileKind.UNKNOWN),
+        (Random(8).randbytes(0x200000), FileKind.UNKNOWN),
+        (Random(9).randbytes(20), FileKind.UNKNOWN),
+        (b"\xff" * 5000 + b"\0" * 5000, FileKind.UNKNOWN),
+    ],
+)
+def test_other_files_are_named(data: bytes, kind: FileKind) -> None:
+    """People pick the wrong file; they are told which one they picked."""
+    with pytest.raises(UnrecognisedError) as refused:
+        recognise(data)
+    assert refused.value.kind is kind
+
+
+def test_an_application_in_flash_is_described_whatever_its_state() -> None:
+    """A flash job asks what it found before it writes."""
+    whole = describe_application(UA.ljust(0x119000, b"\xff"))
+    assert (whole.key, whole.whole, whole.identity.version) == (
+        CodeKey.STANDARD,
+        True,
+        "1.18.299",
+    )
+
+    half = describe_application(b"\xff" * 0x1000 + UA[0x1000:])
+    assert half.identity.firmware is Firmware.OPENBEKEN
+    assert (half.marked, half.whole) == (True, False)
+
+    blank = describe_application(b"\xff" * 0x119000)
+    assert (blank.key, blank.records.sound, blank.marked) == (CodeKey.UNKNOWN, 0, False)
+    assert describe_application(b"").records.count == 0
+
+
+def test_nothing_of_an_image_is_shown_by_its_repr() -> None:
+    """A backup holds passwords."""
+    assert len(repr(recognise(packer.full_dump(packer.tuya_code())))) < 500
