@@ -53,6 +53,12 @@ class BootRomError(OpenBekenError):
 
     hint: Hint = Hint.CHECK_WIRING
 
+    def __init__(self, message: str, hint: Hint | None = None) -> None:
+        """Take a text for logs and, where it is not this error's usual one, the likely fault."""
+        super().__init__(message)
+        if hint is not None:
+            self.hint = hint
+
 
 class PortUnavailableError(BootRomError):
     """The serial port cannot be opened, or has gone away."""
@@ -67,18 +73,16 @@ class PortUnavailableError(BootRomError):
 
     def __init__(self, reason: PortTrouble, detail: str) -> None:
         """Keep the reason; ``detail`` is the driver's own text."""
-        super().__init__(f"serial port {reason.replace('_', ' ')}: {detail}")
+        super().__init__(
+            f"serial port {reason.replace('_', ' ')}: {detail}", self._HINTS[reason]
+        )
         self.reason = reason
-        self.hint = self._HINTS[reason]
 
 
 class NoChipError(BootRomError):
-    """Nothing answered a link check in the time given."""
+    """No chip is linked, or nothing answered a link check in the time given."""
 
-    def __init__(self, message: str, hint: Hint = Hint.RESET_CHIP) -> None:
-        """Take the hint that fits what was heard instead of an answer."""
-        super().__init__(message)
-        self.hint = hint
+    hint = Hint.RESET_CHIP
 
 
 class LinkLostError(BootRomError):
