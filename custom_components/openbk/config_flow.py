@@ -1,0 +1,23 @@
+"""Config flow: flash a socket, add one that runs OpenBeken, or take one that was discovered."""
+
+from typing import Any, override
+
+from homeassistant.config_entries import ConfigFlowResult
+
+from .const import DOMAIN
+from .flash_flow.pages import with_pages
+from .flash_flow.writing import WriteSteps
+
+
+@with_pages
+class OpenBekenConfigFlow(WriteSteps, domain=DOMAIN):
+    """The ways in which a socket comes to Home Assistant."""
+
+    VERSION = 1
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what is to be done."""
+        return self.async_show_menu(step_id="user", menu_options=["flash", "existing"])

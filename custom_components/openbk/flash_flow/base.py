@@ -1,0 +1,172 @@
+"""What every part of the wizard shares: one job at a time, failures kept for the next page."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, override
+
+from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.core import callback
+from homeassistant.helpers.translation import async_get_translations
+
+from ..const import DOMAIN, LOGGER
+from ..pyopenbk.backups import Backup, BackupFolder
+from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.flashing import Analysis, FlashingJob, Phase
+from . import ownership, pictures
+from .failures import Moment, page_of
+
+BACKUPS: Final = "openbk/backups"
+_PICTURES: Final = (
+    "safety",
+    "opening",
+    "pads",
+    "wiring",
+    "ways_in",
+    "reset",
+    "reassemble",
+)
+
+
+class WizardFlow(ConfigFlow):
+    """The state that the wizard's steps hand to each other, and how a long one is run."""
+
+    _job: FlashingJob | None = None
+    _task: asyncio.Task[str] | None = None
+    _address: str | None = None
+    _owner: str = ""
+    _backup: Backup | None = None
+    _analysis: Analysis | None = None
+    _moment: Moment = Moment.READING
+    _pictures: str = ""
+    _words: Mapping[str, str] = {}
+    _shown_percent: int = -1
+
+    @property
+    def job(self) -> FlashingJob:
+        """Return the job that holds the port; it is opened by the first search."""
+        if self._job is None:
+            assert self._address is not None
+            self._job = FlashingJob(
+                self._address,
+                backups=self.backups,
+                progress=self._show_progress_of,
+                run_blocking=self.hass.async_add_executor_job,
+            )
+        return self._job
+
+    @property
+    def backups(self) -> BackupFolder:
+        """Return the folder of flash backups under Home Assistant's configuration."""
+        return BackupFolder(Path(self.hass.config.path(BACKUPS)))
+
+    async def async_prepare(self) -> None:
+        """Serve the pictures and fetch the words that stand in tables."""
+        if not self._pictures:
+            self._pictures = await pictures.async_serve(self.hass)
+            self._words = await async_get_translations(
+                self.hass, self.hass.config.language, "selector", [DOMAIN]
+            )
+
+    def word(self, selector: str, option: str) -> str:
+        """Return one option of a selector in the system's language."""
+        key = f"component.{DOMAIN}.selector.{selector}.options.{option}"
+        return self._words.get(key, option)
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """Return what the texts of all steps may name."""
+        values = {
+            name: pictures.picture(self._pictures, name) for name in _PICTURES
+        } | {
+            "port": self._address or "",
+            "owner": self._owner,
+            "mac": (self._analysis.mac if self._analysis else None) or "?",
+            "backup": self._backup.path.name if self._backup else "",
+            "backup_folder": self.hass.config.path(BACKUPS),
+        }
+        if self._backup is not None:
+            values["backup_date"] = f"{self._backup.date:%Y-%m-%d %H:%M}"
+        return values
+
+    async def async_run(
+        self, step_id: str, work: Callable[[], Awaitable[str]]
+    ) -> ConfigFlowResult:
+        """Show progress while ``work`` runs; it returns the step that comes next.
+
+        A progress page can lead nowhere but on, so an error is kept as the next page.
+        """
+        if self._task is None:
+            self._shown_percent = -1
+            self._task = self.hass.async_create_task(
+                self._guarded(work), f"{DOMAIN} wizard: {step_id}", eager_start=False
+            )
+        if not self._task.done():
+            return self.async_show_progress(
+                step_id=step_id,
+                progress_action=step_id,
+                progress_task=self._task,
+                description_placeholders=self.placeholders,
+            )
+        task, self._task = self._task, None
+        return self.async_show_progress_done(next_step_id=task.result())
+
+    async def _guarded(self, work: Callable[[], Awaitable[str]]) -> str:
+        try:
+            return await work()
+        except OpenBekenError as err:
+            LOGGER.debug("The wizard stopped: %s", err)
+            page = page_of(err, self._moment)
+        except Exception:  # noqa: BLE001 - whatever it was, the person gets a page
+            LOGGER.exception("The wizard stopped unexpectedly")
+            page = page_of(None, self._moment)
+        # Whatever happened, a new attempt starts with a closed port and a fresh link.
+        await self.async_close_job()
+        return page
+
+    async def async_close_job(self) -> None:
+        """Release the port."""
+        job, self._job = self._job, None
+        if job is not None:
+            await job.close()
+
+    @callback
+    def show_fraction(self, fraction: float) -> None:
+        """Move the ring of the progress page, at most once for each per cent."""
+        percent = int(100 * min(1.0, max(0.0, fraction)))
+        if percent != self._shown_percent:
+            self._shown_percent = percent
+            self.async_update_progress(percent / 100)
+
+    @callback
+    def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
+        if total:
+            self.show_fraction(done / total)
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Let go of the port when the wizard ends, whichever way it ends."""
+        task, self._task = self._task, None
+        job, self._job = self._job, None
+        if task is not None:
+            task.cancel()
+        if job is None and task is None:
+            ownership.async_release(self.hass, self)
+            return
+        self.hass.async_create_task(
+            self._async_let_go(task, job), f"{DOMAIN} wizard: release {self._address}"
+        )
+
+    async def _async_let_go(
+        self, task: asyncio.Task[str] | None, job: FlashingJob | None
+    ) -> None:
+        try:
+            if task is not None:
+                with suppress(asyncio.CancelledError):
+                    await task
+            if job is not None:
+                await job.close()
+        finally:
+            ownership.async_release(self.hass, self)

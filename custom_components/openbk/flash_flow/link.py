@@ -1,0 +1,239 @@
+"""From the wish to flash a socket to its backup: port, wiring, search, reading."""
+
+import asyncio
+from typing import Any, Final
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.helpers.selector import SerialPortSelector
+import probatio
+
+from ..const import LOGGER
+from ..pyopenbk.bootrom import Observation, PortUnavailableError
+from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.flashing import FlashState
+from . import ownership
+from .base import WizardFlow
+from .failures import PORT_ERRORS
+
+CONF_ADAPTER: Final = "adapter"
+
+# One turn of the search. A person needs time to touch CEN; where there is something to tell, the
+# turn ends sooner.
+_QUIET_TURN: Final = 15.0
+_TELLING_TURN: Final = 5.0
+_SHORT_SEARCH: Final = 2.0
+_FIRST_LOOK: Final = 0.3
+
+# The more an observation explains, the later it stands here.
+_SEEN: Final = {
+    Observation.NOTHING: "seen_nothing",
+    Observation.NOISE: "seen_noise",
+    Observation.OTHER_BAUD: "seen_other_baud",
+    Observation.ECHO: "seen_echo",
+    Observation.BOOT_LOG: "seen_boot_log",
+}
+_HOLDS: Final = {
+    FlashState.FACTORY: "pins",
+    FlashState.UNKNOWN: "found_unknown",
+    FlashState.BLANK: "found_blank",
+    FlashState.HALF_WRITTEN: "found_half_written",
+    FlashState.OPENBEKEN: "found_openbeken",
+}
+
+
+class LinkSteps(WizardFlow):
+    """The steps up to a verified backup of the chip."""
+
+    _expected_mac: str | None = None
+    """The chip that everything was confirmed for; another one may not be written with it."""
+
+    async def async_step_flash(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Begin: say at once when Home Assistant could not talk to the socket later."""
+        await self.async_prepare()
+        if not await mqtt.async_wait_for_mqtt_client(self.hass):
+            return await self.async_step_mqtt_missing()
+        if not mqtt.is_connected(self.hass):
+            return await self.async_step_mqtt_disconnected()
+        return await self.async_step_intro()
+
+    async def async_step_intro(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say what is needed, and the one rule that must not be broken."""
+        if user_input is not None:
+            return await self.async_step_port()
+        return self.async_show_form(
+            step_id="intro",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_port(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose the serial port and open it."""
+        other = ownership.async_wizard_at_work(self.hass)
+        if other is not None and other is not self:
+            return await self.async_step_other_wizard()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            await self.async_close_job()
+            self._address = str(user_input[CONF_ADAPTER]).strip()
+            if error := await self._open_port():
+                errors[CONF_ADAPTER] = error
+            elif self._linked:
+                return await self.async_step_backup()
+            else:
+                return await self.async_step_opening()
+        return self.async_show_form(
+            step_id="port",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {probatio.Required(CONF_ADAPTER): SerialPortSelector()}
+                ),
+                {CONF_ADAPTER: self._address},
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    _linked: bool = False
+
+    async def _open_port(self) -> str | None:
+        """Hold the port from here on; return the key of what is in the way."""
+        assert self._address is not None
+        if not self._address:
+            return "port_missing"
+        if owner := await ownership.async_port_owner(self.hass, self._address):
+            self._owner = owner
+            return "port_owned"
+        if not ownership.async_take(self.hass, self):
+            return "port_busy"
+        try:
+            # A chip that was linked before, at any baud rate, is found here without a reset.
+            report = await self.job.search(_FIRST_LOOK)
+        except PortUnavailableError as err:
+            LOGGER.debug("Serial port: %s", err)
+            await self.async_close_job()
+            return PORT_ERRORS[err.reason]
+        except OpenBekenError as err:
+            LOGGER.debug("First look at the port: %s", err)
+            self._linked = False
+            return None
+        self._linked = report.linked
+        return None
+
+    async def async_step_other_wizard(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that another wizard is at work, perhaps in a tab that was closed."""
+        return self.async_show_menu(
+            step_id="other_wizard",
+            menu_options=["take_over", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_take_over(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End the other wizard, which releases its port, and go on here."""
+        other = ownership.async_wizard_at_work(self.hass)
+        if other is not None and other is not self:
+            self.hass.config_entries.flow.async_abort(other.flow_id)
+            while ownership.async_wizard_at_work(self.hass) is other:
+                await asyncio.sleep(0.05)
+        return await self.async_step_port()
+
+    async def async_step_opening(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show how to open the case and how to get at the pads."""
+        if user_input is not None:
+            return await self.async_step_wiring()
+        return self.async_show_form(
+            step_id="opening",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_wiring(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show which wire goes where."""
+        if user_input is not None:
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="wiring",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_check_wiring(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """List what to look at, then search again."""
+        if user_input is not None:
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="check_wiring",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_search(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Search for the chip for one turn."""
+        return await self.async_run("search", self._search)
+
+    async def _search(self) -> str:
+        started = self.hass.loop.time()
+        seen = list(_SEEN)
+        best = Observation.NOTHING
+        while True:
+            report = await self.job.search(_SHORT_SEARCH)
+            if report.linked:
+                return "backup"
+            best = max(best, report.observation, key=seen.index)
+            turn = _QUIET_TURN if best is Observation.NOTHING else _TELLING_TURN
+            passed = self.hass.loop.time() - started
+            if passed >= turn:
+                return _SEEN[best]
+            self.show_fraction(passed / turn)
+
+    async def async_step_backup(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read the whole chip and keep it."""
+        return await self.async_run("backup", self._read_chip)
+
+    async def _read_chip(self) -> str:
+        await self.job.identify()
+        self._backup = await self.job.back_up()
+        self._analysis = await self.job.analyse()
+        return await self.async_after_reading()
+
+    async def async_after_reading(self) -> str:
+        """Return the step that follows the backup."""
+        assert self._analysis is not None
+        if self._expected_mac is None:
+            return _HOLDS[self._analysis.state]
+        return "write" if self._analysis.mac == self._expected_mac else "other_chip"
+
+    async def async_step_retry(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Start again with the search; what is already read or right is not done twice."""
+        return await self.async_step_search()
+
+    async def async_step_leave(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End the wizard, saying in what state the chip is left."""
+        return self.async_abort(
+            reason=self._moment.left, description_placeholders=self.placeholders
+        )

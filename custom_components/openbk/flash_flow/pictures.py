@@ -1,0 +1,40 @@
+"""The wizard's pictures: where they are served and how a dialog shows them."""
+
+from pathlib import Path
+from typing import Final
+
+from homeassistant.components.http import StaticPathConfig
+from homeassistant.core import HomeAssistant
+from homeassistant.loader import async_get_integration
+from homeassistant.util.hass_dict import HassKey
+
+from ..const import DOMAIN
+
+FOLDER: Final = Path(__file__).parent.parent / "images"
+_SERVED_AT: Final[HassKey[str]] = HassKey(f"{DOMAIN}_pictures")
+
+
+async def async_serve(hass: HomeAssistant) -> str:
+    """Serve the pictures, once, and return the address they are under.
+
+    The first dialog opens before the integration has been set up, so the wizard does this itself.
+    The version is part of the address because browsers keep what they loaded for a month.
+    """
+    if (address := hass.data.get(_SERVED_AT)) is None:
+        integration = await async_get_integration(hass, DOMAIN)
+        address = f"/{DOMAIN}_static/{integration.version}"
+        # Another flow may come here while the router is changed.
+        hass.data[_SERVED_AT] = address
+        await hass.http.async_register_static_paths(
+            [StaticPathConfig(address, str(FOLDER), cache_headers=True)]
+        )
+    return address
+
+
+def picture(address: str, name: str) -> str:
+    """Return the HTML of one picture, light or dark as the browser asks for it."""
+    return (
+        f'<picture><source srcset="{address}/{name}_dark.png" '
+        f'media="(prefers-color-scheme: dark)">'
+        f'<img src="{address}/{name}.png"></picture>'
+    )

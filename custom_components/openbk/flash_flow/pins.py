@@ -1,0 +1,238 @@
+"""Which pin does what: found in the chip, confirmed or corrected by the person."""
+
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.helpers.selector import (
+    FileSelector,
+    FileSelectorConfig,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+)
+import probatio
+
+from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.obk.templates import KNOWN_DEVICES, read_description
+from ..pyopenbk.profile import SocketProfile
+from ..pyopenbk.tuya import read_pins
+from . import pin_form, uploads
+from .base import WizardFlow
+from .failures import pin_error, reason_for_no_pins
+
+CONF_TEXT: Final = "text"
+CONF_DUMP: Final = "dump"
+CONF_MODEL: Final = "model"
+
+_NO_PINS_OPTIONS: Final = ["pins_known", "pins_paste", "pins_upload", "pins_edit"]
+
+
+class PinSteps(WizardFlow):
+    """The steps between the backup and the settings."""
+
+    profile: SocketProfile | None = None
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """Add what was found."""
+        values = super().placeholders
+        if self.profile is not None:
+            values["pins"] = pin_form.table(self.profile, self.word)
+            values["socket"] = pin_form.summary(self.profile, self.word)
+            values["module"] = self.profile.module or "?"
+        return values
+
+    async def async_step_found_half_written(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the chip holds an application that was not written to its end."""
+        return self._show_found("found_half_written")
+
+    async def async_step_found_openbeken(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the chip runs OpenBeken already."""
+        return self._show_found("found_openbeken")
+
+    async def async_step_found_blank(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the chip holds no application."""
+        return self._show_found("found_blank")
+
+    async def async_step_found_unknown(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the chip holds something that is not known here."""
+        return self._show_found("found_unknown")
+
+    def _show_found(self, step_id: str) -> ConfigFlowResult:
+        return self.async_show_menu(
+            step_id=step_id,
+            menu_options=["pins", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show the pins, or why there are none."""
+        if self.profile is None:
+            assert self._analysis is not None
+            if self._analysis.pins is None:
+                return self._show_sources(
+                    reason_for_no_pins(self._analysis.why_no_pins)
+                )
+            self.profile = self._analysis.pins.profile
+        if pin_form.problem_of(self.profile):
+            return self._show_sources("pins_incomplete")
+        return self.async_show_menu(
+            step_id="pins",
+            menu_options=["use_pins", "pins_edit", "pins_other"],
+            description_placeholders=self.placeholders,
+        )
+
+    def _show_sources(self, step_id: str) -> ConfigFlowResult:
+        return self.async_show_menu(
+            step_id=step_id,
+            menu_options=[*_NO_PINS_OPTIONS, "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_pins_other(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the other ways to say which pin does what."""
+        return self._show_sources("pins_other")
+
+    async def async_step_use_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the pins as shown."""
+        return await self.async_step_name()
+
+    async def async_step_pins_edit(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose pins by hand; no pin twice, a relay, and the meter wholly or not at all."""
+        errors: dict[str, str] = {}
+        line = ""
+        if user_input is None:
+            user_input = pin_form.to_form(self.profile or SocketProfile(pins=()))
+        else:
+            module = self.profile.module if self.profile else None
+            try:
+                profile = pin_form.from_form(user_input, module)
+            except pin_form.LineError as err:
+                errors["base"], line = "pins_line", str(err.args[0])
+            else:
+                if problem := pin_form.problem_of(profile):
+                    errors["base"] = problem
+                else:
+                    self.profile = profile
+                    return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_edit",
+            data_schema=self.add_suggested_values_to_schema(
+                pin_form.schema(), user_input
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders | {"line": line},
+            last_step=False,
+        )
+
+    async def async_step_pins_known(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose from the models whose pins are known."""
+        if user_input is not None:
+            self.profile = KNOWN_DEVICES[user_input[CONF_MODEL]].profile
+            return await self.async_step_pins()
+        options = [
+            SelectOptionDict(value=key, label=device.title)
+            for key, device in KNOWN_DEVICES.items()
+        ]
+        return self.async_show_form(
+            step_id="pins_known",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_MODEL): SelectSelector(
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.DROPDOWN
+                        )
+                    )
+                }
+            ),
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_pins_paste(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read an OpenBeken template or Tuya's configuration from pasted text."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                self.profile = read_description(user_input[CONF_TEXT])
+            except OpenBekenError as err:
+                errors[CONF_TEXT] = pin_error(err)
+            else:
+                return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_paste",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Required(CONF_TEXT): TextSelector(
+                            TextSelectorConfig(multiline=True)
+                        )
+                    }
+                ),
+                user_input,
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_pins_upload(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read the pins out of a dump that was made earlier or elsewhere."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                dump = await uploads.async_read(self.hass, user_input[CONF_DUMP])
+                reading = await self.hass.async_add_executor_job(read_pins, dump)
+            except uploads.UploadGoneError:
+                errors[CONF_DUMP] = "upload_gone"
+            except uploads.UploadTooLargeError:
+                errors[CONF_DUMP] = "dump_too_large"
+            except OpenBekenError as err:
+                errors[CONF_DUMP] = pin_error(err)
+            else:
+                self.profile = reading.profile
+                return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_upload",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_DUMP): FileSelector(
+                        FileSelectorConfig(accept=".bin,application/octet-stream")
+                    )
+                }
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_name(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the settings."""
+        raise NotImplementedError

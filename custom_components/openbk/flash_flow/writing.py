@@ -1,0 +1,245 @@
+"""From the last confirmation to a socket that has reported in."""
+
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import callback
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.util import dt as dt_util
+
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FIRMWARE,
+    CONF_GROUP,
+    CONF_MAC,
+    CONF_PROFILE,
+)
+from . import pin_form
+from .arrival import Arrival, async_find_in_network
+from .failures import Moment
+from .firmware import FirmwareSteps
+from .link import LinkSteps
+from .network import NetworkSteps
+from .pins import PinSteps
+from .settings import WifiNetwork
+
+# It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated.
+_TURN: Final = 90.0
+_GLANCE: Final = 2.0
+_ASK_EVERY: Final = 10.0
+
+
+class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
+    """The steps that change the chip, and those that wait for what came of it."""
+
+    _arrival: Arrival | None = None
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what will be written."""
+        settings = self.settings
+        second = settings.wifi2 or WifiNetwork()
+        return super().placeholders | {
+            "name": settings.name,
+            "client_id": settings.client_id,
+            "wifi": " / ".join(filter(None, (settings.wifi.ssid, second.ssid))),
+            "broker": f"{settings.broker.host}:{settings.broker.port}",
+            "access_point": self._long_name,
+            "access_point_code": _wifi_code(self._long_name),
+        }
+
+    @property
+    def _mac(self) -> str:
+        assert self._analysis is not None
+        assert self._analysis.mac is not None
+        return self._analysis.mac
+
+    @property
+    def _long_name(self) -> str:
+        if self._analysis is None or self._analysis.mac is None:
+            return "OpenBK7231N_…"
+        return f"OpenBK7231N_{self._mac.replace(':', '').upper()[-8:]}"
+
+    @override
+    async def async_step_releases(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Skip the firmware when it was chosen before and only settings were corrected."""
+        if self.image is not None:
+            return await self.async_step_write_confirm()
+        return await super().async_step_releases(user_input)
+
+    @override
+    async def async_step_write_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Sum up; from here on the chip is changed."""
+        if user_input is not None:
+            # Another wizard or a discovery of the same socket must not finish before this one.
+            await self.async_set_unique_id(
+                format_mac(self._mac), raise_on_progress=False
+            )
+            self._expected_mac = self._mac
+            if self._job is None:
+                return await self.async_step_search()
+            return await self.async_step_write()
+        return self.async_show_form(
+            step_id="write_confirm",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_other_chip(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that another chip is connected than the one that everything was chosen for."""
+        return self.async_show_menu(
+            step_id="other_chip",
+            menu_options=["retry", "leave"],
+            description_placeholders=self.placeholders
+            | {"expected_mac": self._expected_mac or "?"},
+        )
+
+    async def async_step_write(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write application and configuration, prove both, and start the socket."""
+        return await self.async_run("write", self._write)
+
+    async def _write(self) -> str:
+        assert self.image is not None
+        assert self.profile is not None
+        config = self.settings.configuration(self.profile, self._mac, dt_util.utcnow())
+        self._moment = Moment.WRITING
+        await self.job.write(self.image, config)
+        self._moment = Moment.WRITTEN
+        await self._listen()
+        await self.job.start()
+        await self.async_close_job()
+        return "reassemble"
+
+    async def _listen(self) -> None:
+        self._stop_listening()
+        self._arrival = Arrival(self.hass, self.settings.client_id, self._mac)
+        await self._arrival.async_listen()
+
+    @callback
+    def _stop_listening(self) -> None:
+        if self._arrival is not None:
+            self._arrival.async_stop()
+
+    async def async_step_reassemble(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the wires taken off and the case closed before the socket is plugged in."""
+        if user_input is not None:
+            return await self.async_step_wait()
+        return self.async_show_form(
+            step_id="reassemble",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_wait(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Wait for the socket for one turn."""
+        return await self.async_run("wait", self._wait)
+
+    async def _wait(self) -> str:
+        assert self._arrival is not None
+        started = self.hass.loop.time()
+        asked = started
+        while not await self._arrival.async_wait(_GLANCE):
+            now = self.hass.loop.time()
+            if now - started >= _TURN:
+                return await self._what_is_known()
+            if self._arrival.online and now - asked >= _ASK_EVERY:
+                asked = now
+                await self._arrival.async_ask()
+            self.show_fraction((now - started) / _TURN)
+        return "finish"
+
+    async def _what_is_known(self) -> str:
+        found = await async_find_in_network(self.hass, self._long_name)
+        return "waiting_network_only" if found else "waiting_nothing"
+
+    async def async_step_waiting_nothing(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the socket has not been seen in the network."""
+        return self._show_waiting("waiting_nothing")
+
+    async def async_step_waiting_network_only(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the socket is in the network but not at the broker."""
+        return self._show_waiting("waiting_network_only")
+
+    def _show_waiting(self, step_id: str) -> ConfigFlowResult:
+        return self.async_show_menu(
+            step_id=step_id,
+            menu_options=["wait", "change_settings", "access_point", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_access_point(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Explain how the socket is made to open its own access point."""
+        if user_input is not None:
+            return await self.async_step_wait()
+        return self.async_show_form(
+            step_id="access_point",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_change_settings(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Correct Wi-Fi and broker and write the configuration over UART again."""
+        return await self.async_step_wifi()
+
+    async def async_step_finish(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Make the entry of a socket that has reported in; nothing secret is in it."""
+        assert self._arrival is not None
+        assert self.profile is not None
+        data = {
+            CONF_MAC: format_mac(self._mac),
+            CONF_CLIENT_ID: self.settings.client_id,
+            CONF_GROUP: self.settings.group,
+            CONF_PROFILE: self.profile.as_dict(),
+            CONF_ADDRESS: self._arrival.address,
+            CONF_FIRMWARE: self._arrival.build,
+        }
+        entry = await self.async_set_unique_id(
+            format_mac(self._mac), raise_on_progress=False
+        )
+        if entry is not None:
+            return self.async_update_reload_and_abort(
+                entry, title=self.settings.name, data=data, reason="reflashed"
+            )
+        return self.async_create_entry(
+            title=self.settings.name,
+            data=data,
+            description_placeholders={
+                "socket": pin_form.summary(self.profile, self.word)
+            },
+        )
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Stop listening and release the port."""
+        self._stop_listening()
+        super().async_remove()
+
+
+def _wifi_code(name: str) -> str:
+    """Return the HTML of a QR code that lets a phone join the socket's open access point."""
+    return f'<ha-qr-code data="WIFI:S:{name};T:nopass;;" scale="4"></ha-qr-code>'
