@@ -1,0 +1,167 @@
+"""What a socket says is read for what it is."""
+
+from pathlib import Path
+
+import pytest
+
+from custom_components.openbk.pyopenbk.obk import messages
+from custom_components.openbk.pyopenbk.obk.messages import Change, Gesture, Value
+from tests.support.transcripts import read_messages
+
+
+@pytest.mark.parametrize(
+    ("suffix", "payload", "key", "value"),
+    [
+        ("connected", "online", "connected", True),
+        ("connected", "offline", "connected", False),
+        ("1/get", "1", "channel_1", 1),
+        ("2/get", "0", "channel_2", 0),
+        ("1/get", "2", "channel_1", 2),
+        ("1/get", "1.000000", "channel_1", 1),
+        ("1", "1", "channel_1", 1),
+        ("voltage/get", "231.3", "voltage", 231.3),
+        ("voltage", "231.3", "voltage", 231.3),
+        ("current/get", "0.435", "current", 0.435),
+        ("power/get", "78.23", "power", 78.23),
+        ("energycounter/get", "1234.515", "energy", 1.234515),
+        ("energycounter_today/get", "0.135", "energy_today", 0.000135),
+        ("temp", "23.45", "temp", 23.45),
+        ("rssi", "-61", "rssi", -61.0),
+        ("uptime", "25", "uptime", 25),
+        ("ip", "192.168.1.7", "ip", "192.168.1.7"),
+        ("mac", "C8:47:8C:12:34:56", "mac", "c8:47:8c:12:34:56"),
+        ("button/get", "double", "button", Gesture.DOUBLE),
+        ("button_11/get", "hold", "button_11", Gesture.HOLD),
+    ],
+)
+def test_statement(suffix: str, payload: str, key: str, value: Value) -> None:
+    assert messages.parse(suffix, payload) == Change(key=key, value=value)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "payload"),
+    [
+        ("1/get", ""),
+        ("1/set", "1"),
+        ("voltage/set", "1"),
+        ("voltage/get", "inf"),
+        ("power/get", "nan"),
+        ("power/get", "-"),
+        ("connected", "maybe"),
+        ("mac", "nobody"),
+        ("button/get", "OnPress"),
+        ("consumption_stats/get", "{}"),
+        ("energycounter_clear_date/get", "0000-00-00T00:00+00:00"),
+        ("", ""),
+    ],
+)
+def test_no_statement(suffix: str, payload: str) -> None:
+    assert messages.parse(suffix, payload) is None
+
+
+@pytest.mark.parametrize("key", ["connected", "channel_7", "voltage", "energy", "ip"])
+def test_a_key_is_read_from_its_own_topic(key: str) -> None:
+    text = {"connected": "online", "ip": "10.0.0.1"}.get(key, "7")
+    change = messages.parse(messages.topic_of(key), text)
+    assert change is not None
+    assert change.key == key
+
+
+def test_builds() -> None:
+    build = "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43"
+    assert messages.is_build(build)
+    assert messages.chip_of(build) == "BK7231N"
+    assert messages.version_of(build) == "1.18.300"
+    for branch in (
+        "OpenBK7231N main_0123456789ab Jan 1 2026",
+        "OpenBK7231N BK7231N_Test x",
+    ):
+        assert messages.is_build(branch)
+    for foreign in ("", "OpenWrt 24.10", "OpenHAB 4.1", "1.2.3", "OpenBK7231N", "{}"):
+        assert not messages.is_build(foreign)
+
+
+def test_client_ids() -> None:
+    assert messages.is_client_id("obk8C123456")
+    for wrong in ("", "a/b", "a+", "#", "a b", "x" * 64):
+        assert not messages.is_client_id(wrong)
+
+
+def test_status_is_never_sent() -> None:
+    for command, arguments in (
+        ("Status", "0"),
+        ("STATUS", ""),
+        ("Backlog", "POWER ON; Status 5"),
+    ):
+        with pytest.raises(messages.MessageError):
+            messages.console("obk8C123456", command, arguments)
+    sent = messages.console("obk8C123456", "SetFlag", "41 1")
+    assert (sent.topic, sent.payload) == ("cmnd/obk8C123456/SetFlag", "41 1")
+    assert not sent.retain
+
+
+# The last value of each key in each transcript, read from it by eye.
+TRANSCRIPTS: dict[str, tuple[str, dict[str, Value]]] = {
+    "03-mqtt-connect-flags-2-10-19-27-30.txt": (
+        "obk8C123456",
+        {"connected": True, "channel_1": 0, "ssid": "TestNet", "rssi": -61.0},
+    ),
+    "04-relay.txt": (
+        "obk8C123456",
+        {"connected": True, "mac": "c8:47:8c:12:34:56", "ip": "127.0.0.1"},
+    ),
+    "05-button.txt": ("obk8C123456", {"connected": True}),
+    "06-meter.txt": ("obk8C123456", {"connected": True}),
+    "07-calibration.txt": ("obk8C123456", {"connected": True}),
+    "08-hadiscovery.txt": ("obk8C123456", {"connected": True}),
+    "09-lwt.txt": ("obk8C123456", {"connected": False}),
+    "12-default-flags-10-only.txt": (
+        "obk8C123456",
+        {
+            "connected": True,
+            "channel_1": 0,
+            "energy": 1.235142,
+            "energy_today": 0.000762,
+            "power": 0.0,
+            "power_factor": 1.0,
+        },
+    ),
+    "15-led-own-channel.txt": (
+        "obkIMG01",
+        {"channel_1": 1, "channel_2": 1, "channel_3": 1, "energy": 0.000903},
+    ),
+    "16-broker-restart.txt": (
+        "obkIMG01",
+        {
+            "connected": True,
+            "channel_1": 0,
+            "voltage": 229.9,
+            "ssid": "TestNet2",
+            "uptime": 56,
+            "datetime": 0,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_transcript(shared: Path, name: str) -> None:
+    client_id, expected = TRANSCRIPTS[name]
+    known: dict[str, Value] = {}
+    for message in read_messages(shared / "transcripts" / name):
+        if (suffix := messages.below(client_id, message.topic)) is None:
+            continue
+        if (change := messages.parse(suffix, message.payload)) is not None:
+            known[change.key] = change.value
+    assert {key: known.get(key) for key in expected} == expected
+
+
+def test_every_line_of_every_transcript_can_be_read(shared: Path) -> None:
+    read = 0
+    for path in sorted((shared / "transcripts").glob("*.txt")):
+        for message in read_messages(path):
+            _, _, suffix = message.topic.partition("/")
+            messages.parse(suffix, message.payload)
+            messages.parse(message.topic, message.payload)
+            read += 1
+    assert read > 1000

@@ -1,0 +1,102 @@
+"""A socket is told all it has to know, in what the firmware can store."""
+
+from datetime import timedelta
+
+import pytest
+
+from custom_components.openbk.pyopenbk.obk.provisioning import (
+    LONGEST_STARTUP_COMMAND,
+    Clock,
+    ProvisioningError,
+    foreign_commands,
+    provision,
+    startup_command,
+    utc_offset_command,
+)
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.support.sockets import BLOW, MAC
+
+WARSAW = timedelta(hours=1)
+
+
+def test_names_and_flags() -> None:
+    told = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW))
+    assert told.client_id == told.short_name == "obk8C123456"
+    assert told.long_name == "OpenBK7231N_8C123456"
+    assert told.group == "bekens_n"
+    assert told.flags == (1 << 10) | (1 << 21)
+    assert told.start_values == {1: -1}
+    assert told.ping_host == ""
+
+
+def test_startup_command_of_the_reference_socket() -> None:
+    told = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW))
+    assert told.startup_command == (
+        "backlog startDriver NTP; ntp_timeZoneOfs +1:0; VCPPublishIntervals 3 30;"
+        " SetupEnergyStats 1 60 60;"
+        " addEventHandler OnClick 11 publish button single;"
+        " addEventHandler OnDblClick 11 publish button double;"
+        " addEventHandler On3Click 11 publish button triple;"
+        " addEventHandler OnHoldStart 11 publish button hold;"
+        " addEventHandler OnRelease 11 publish button release"
+    )
+
+
+def test_chosen_client_id() -> None:
+    told = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW), client_id="washer")
+    assert told.client_id == "washer"
+    assert told.long_name == "OpenBK7231N_8C123456"
+    with pytest.raises(ProvisioningError):
+        provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW), client_id="a/b")
+
+
+def test_wrong_mac_and_server() -> None:
+    with pytest.raises(ProvisioningError):
+        provision(BLOW, "c8:47", clock=Clock(utc_offset=WARSAW))
+    with pytest.raises(ProvisioningError):
+        Clock(utc_offset=WARSAW, ntp_server="pool.ntp.org")
+
+
+def test_what_the_person_wrote_is_kept() -> None:
+    first = startup_command(BLOW, WARSAW, kept="backlog PowerSave 1; startDriver SSDP")
+    assert first.startswith("backlog PowerSave 1; startDriver SSDP; startDriver NTP;")
+    # Writing it again, with another offset, replaces ours and doubles nothing.
+    again = startup_command(BLOW, timedelta(hours=2), kept=first)
+    assert again == first.replace("+1:0", "+2:0")
+    assert foreign_commands(again) == ["PowerSave 1", "startDriver SSDP"]
+
+
+def test_too_long_a_startup_command_is_refused() -> None:
+    with pytest.raises(ProvisioningError):
+        startup_command(BLOW, WARSAW, kept="echo " + "x" * LONGEST_STARTUP_COMMAND)
+
+
+def test_every_button_has_its_topic() -> None:
+    profile = SocketProfile.of(
+        [
+            PinAssignment(pin=26, role=PinRole.REL, channel=1),
+            PinAssignment(pin=24, role=PinRole.REL, channel=2),
+            PinAssignment(pin=11, role=PinRole.BTN, channel=1),
+            PinAssignment(pin=10, role=PinRole.BTN, channel=2),
+        ]
+    )
+    command = startup_command(profile, WARSAW)
+    assert "OnClick 11 publish button single" in command
+    assert "OnClick 10 publish button_10 single" in command
+    assert "VCP" not in command
+
+
+@pytest.mark.parametrize(
+    ("offset", "argument"),
+    [
+        (timedelta(), "+0:0"),
+        (timedelta(hours=1), "+1:0"),
+        (timedelta(hours=9, minutes=30), "+9:30"),
+        (timedelta(hours=-3, minutes=-30), "-3:30"),
+        (timedelta(hours=-8), "-8:0"),
+        (timedelta(hours=5, minutes=45), "+5:45"),
+    ],
+)
+def test_utc_offset_is_never_read_as_octal(offset: timedelta, argument: str) -> None:
+    assert utc_offset_command(offset) == ("ntp_timeZoneOfs", argument)
