@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broker import Broker, BrokerUnavailable
+from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
 
 
@@ -45,3 +46,12 @@ def mosquitto(request: pytest.FixtureRequest, socket_enabled: None) -> Iterator[
         pytest.skip(str(error))
     with broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a real browser."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("neither Chromium nor Chrome is installed; script/setup says how")
+    return path

@@ -4,35 +4,40 @@
 DEBIAN_PYTHON_SUITE=forky # the first Debian release with python3.14
 
 find_python() {
-  if PYTHON=$(command -v python3.14) && _is_new_enough "$PYTHON"; then
+  if PYTHON=$(command -v python3.14) && _is_usable "$PYTHON"; then
     return
   fi
-  if PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15' 2>/dev/null) && _is_new_enough "$PYTHON"; then
+  if PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15' 2>/dev/null) && _is_usable "$PYTHON"; then
     return
   fi
   PYTHON="$CACHE/python3.14/usr/bin/python3.14"
-  if _is_new_enough "$PYTHON"; then
+  if _is_usable "$PYTHON"; then
     return
   fi
   say "Fetching Python 3.14 with uv"
   local uv_output
   if uv_output=$("$UV" python install 3.14 2>&1) &&
-    PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15') && _is_new_enough "$PYTHON"; then
+    PYTHON=$("$UV" python find --no-project '>=3.14.2,<3.15') && _is_usable "$PYTHON"; then
     return
   fi
   local source
   if ! command -v dpkg-deb >/dev/null || ! source=$(_debian_source 2>/dev/null); then
     printf '%s\n' "$uv_output" >&2
-    die "Python 3.14.2 or newer is not on the PATH and uv could not install it (see above). Install python3.14, then run this again."
+    die "No Python 3.14.2 or newer with its headers is on the PATH, and uv could not install it (see above)." \
+      "Install python3.14 and python3.14-dev, then run this again."
   fi
   say "uv cannot fetch it here; unpacking Debian's packages into $CACHE/python3.14"
   _unpack_debian_python "$source"
   PYTHON="$CACHE/python3.14/usr/bin/python3.14"
-  _is_new_enough "$PYTHON" || die "Python unpacked from Debian's packages does not run: try '$PYTHON --version'."
+  _is_usable "$PYTHON" || die "Python unpacked from Debian's packages does not run: try '$PYTHON --version'."
 }
 
-_is_new_enough() {
-  [[ -x $1 ]] && "$1" -c 'import sys; sys.exit(sys.version_info < (3, 14, 2))' 2>/dev/null
+# New enough, and with the headers for the packages that have no wheel.
+_is_usable() {
+  [[ -x $1 ]] && "$1" -c '
+import os, sys, sysconfig
+header = os.path.join(sysconfig.get_path("include"), "Python.h")
+sys.exit(sys.version_info < (3, 14, 2) or not os.path.exists(header))' 2>/dev/null
 }
 
 # _debian_source: prints the name of a sources file for DEBIAN_PYTHON_SUITE and its text, made from this machine's own

@@ -7,14 +7,15 @@ bring_system_packages() {
   local wanted=()
   has_mosquitto || wanted+=(mosquitto)
   has_compiler || wanted+=(g++)
-  # Elsewhere than on Debian itself this name is a snap or absent.
+  # Elsewhere than on Debian itself the package is called otherwise, or is a snap.
   if ! has_browser && [[ $(_os_id) == debian ]]; then
     wanted+=(chromium)
   fi
   local as_root
   if ((${#wanted[@]})) && _find_root; then
     say "Installing ${wanted[*]} with apt"
-    _apt_install "${wanted[@]}" || warn "apt could not install ${wanted[*]} (see above)."
+    # Without the lock of script/setup: what a package starts would keep it.
+    _apt_install "${wanted[@]}" 9>&- || warn "apt could not install ${wanted[*]} (see above)."
   fi
 
   local how="install the package 'mosquitto'"
@@ -34,6 +35,7 @@ has_mosquitto() { PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v mosquitto >/
 
 has_compiler() { command -v c++ >/dev/null; }
 
+# Looks where tests/support/browser.py looks.
 has_browser() {
   local name
   for name in chromium chromium-browser google-chrome google-chrome-stable; do
@@ -41,7 +43,7 @@ has_browser() {
       return
     fi
   done
-  compgen -G "${PLAYWRIGHT_BROWSERS_PATH:-$HOME/.cache/ms-playwright}/chromium-*" >/dev/null
+  compgen -G "${PLAYWRIGHT_BROWSERS_PATH:-$HOME/.cache/ms-playwright}/chromium-*/*/chrome" >/dev/null
 }
 
 _os_id() {
@@ -67,23 +69,49 @@ _find_root() {
 }
 
 _apt_install() {
-  local log attempt status=1
+  local log package status=0
   log=$(mktemp)
-  # Another apt may hold the lists, for which apt knows no waiting; for dpkg's own lock it does.
-  for attempt in 1 2 3 4 5 6; do
-    "${as_root[@]}" apt-get -qq update >"$log" 2>&1
-    if "${as_root[@]}" apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$@" >>"$log" 2>&1; then
-      status=0
-      break
+  _apt_update >"$log"
+  # One by one: what cannot be had must not keep the others away.
+  for package in "$@"; do
+    if ! "${as_root[@]}" apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=600 "$package" >>"$log" 2>&1; then
+      cat "$log" >&2
+      status=1
     fi
-    grep -q 'Could not get lock' "$log" || break
-    sleep $((attempt * 5))
   done
-  ((status == 0)) || cat "$log" >&2
   rm -f "$log"
-  # The tests start brokers of their own; the one that the package brings is not wanted.
-  if ((status == 0)) && [[ " $* " == *" mosquitto "* && -d /run/systemd/system ]]; then
+  # The tests start brokers of their own; the service that the package brings is not wanted.
+  if [[ " $* " == *" mosquitto "* && -d /run/systemd/system ]]; then
     "${as_root[@]}" systemctl disable --quiet --now mosquitto || true
   fi
   return $status
+}
+
+# apt waits for dpkg's lock, but not for the lock on its lists, which another apt may hold.
+_apt_update() {
+  local attempt output
+  for attempt in 1 2 3 4 5 6; do
+    output=$("${as_root[@]}" apt-get -qq update 2>&1) && return
+    [[ $output == *"Could not get lock"* ]] || break
+    sleep "$attempt"
+  done
+  printf '%s\n' "$output"
+}
+
+# The compiler that PyPI offers as a package serves where there is none and no right to install one.
+# shellcheck disable=SC2153 # PYTHON comes from find_python
+use_fetched_compiler_if_none() {
+  if has_compiler; then
+    return
+  fi
+  local zig="$CACHE/zig"
+  if [[ ! -x $zig/bin/python ]]; then
+    say "Fetching a C++ compiler (zig)"
+    "$UV" venv --quiet --no-project --python "$PYTHON" "$zig"
+  fi
+  "$UV" pip install --quiet --no-config --python "$zig/bin/python" ziglang ||
+    die "There is no C++ compiler and none could be fetched. Install g++, then run this again."
+  export CC="$zig/bin/python -m ziglang cc" CXX="$zig/bin/python -m ziglang c++"
+  # Without the linker options that Python was built with: zig does not know them all.
+  export LDSHARED="$CC -shared" LDCXXSHARED="$CXX -shared"
 }

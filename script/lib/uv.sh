@@ -12,17 +12,18 @@ find_uv() {
     return
   fi
   UV="$CACHE/uv-$UV_VERSION/bin/uv"
+  local python scratch
+  python=$(_any_python) || die "No Python 3 found. Install one of any version, or uv, then run this again."
   say "Fetching uv $UV_VERSION with pip"
-  local python
-  python=$(_any_python) || die "No Python found. Install any Python 3.8 or newer, or uv, then run this again."
-  local target="$CACHE/uv-$UV_VERSION.$$"
-  local pip
-  _find_pip "$python" "$target" ||
-    die "Neither pip nor venv works with $python. Install pip (Debian: apt-get install python3-pip) or uv, then run this again."
-  PIP_ROOT_USER_ACTION=ignore "${pip[@]}" install --quiet --disable-pip-version-check --no-deps --target "$target" "uv==$UV_VERSION" ||
-    die "pip could not fetch uv $UV_VERSION (see above). Install uv by hand or repair pip's access to its index, then run this again."
+  scratch=$(mktemp -d "$CACHE/uv.XXXXXX")
+  if ! { _with_pip "$python" || _with_new_pip "$python" || _with_debian_pip "$python"; } >"$scratch/log" 2>&1; then
+    cat "$scratch/log" >&2
+    rm -rf "$scratch"
+    die "uv could not be fetched (see above). Check the network, or install pip for $python, or install uv; then run this again."
+  fi
   rm -rf "$CACHE/uv-$UV_VERSION"
-  mv "$target" "$CACHE/uv-$UV_VERSION"
+  mv "$scratch/uv" "$CACHE/uv-$UV_VERSION"
+  rm -rf "$scratch"
 }
 
 _is_recent_uv() {
@@ -32,7 +33,7 @@ _is_recent_uv() {
 _any_python() {
   local name
   for name in python3 python; do
-    if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then
+    if "$name" -c 'import sys; sys.exit(sys.version_info < (3,))' 2>/dev/null; then
       command -v "$name"
       return
     fi
@@ -40,27 +41,27 @@ _any_python() {
   return 1
 }
 
-# _find_pip PYTHON SCRATCH: sets the array `pip`. Debian splits pip and ensurepip off Python, hence three ways.
-_find_pip() {
-  local python=$1 scratch=$2
-  if "$python" -m pip --version >/dev/null 2>&1; then
-    pip=("$python" -m pip)
-    return
-  fi
-  mkdir -p "$scratch"
-  if "$python" -m venv "$scratch/pip" >/dev/null 2>&1; then
-    pip=("$scratch/pip/bin/python" -m pip)
-    return
-  fi
-  # pip runs from inside its own wheel; the package that holds it can be fetched without root.
-  if (cd "$scratch" && apt-get download python3-pip-whl && dpkg-deb -x python3-pip-whl_*.deb .) >/dev/null 2>&1; then
-    local wheel
-    for wheel in "$scratch"/usr/share/python-wheels/pip-*.whl; do
-      pip=("$python" "$wheel/pip")
-    done
-    return
-  fi
-  return 1
+# uv is a program of its own; the Python that fetches it may be older than those it supports.
+_install_uv() {
+  PIP_ROOT_USER_ACTION=ignore "$@" install --no-deps --ignore-requires-python --target "$scratch/uv" "uv==$UV_VERSION"
+}
+
+_with_pip() {
+  _install_uv "$1" -m pip
+}
+
+# For a pip that is missing, or too old to know today's packages.
+_with_new_pip() {
+  "$1" -m venv "$scratch/venv" && "$scratch/venv/bin/python" -m pip install --upgrade pip &&
+    _install_uv "$scratch/venv/bin/python" -m pip
+}
+
+# Debian splits pip and venv off Python. The package that they come from is fetched without root, and pip runs
+# from inside its own wheel.
+_with_debian_pip() {
+  local wheel
+  (cd "$scratch" && apt-get download python3-pip-whl && dpkg-deb -x python3-pip-whl_*.deb .) &&
+    wheel=$(compgen -G "$scratch/usr/share/python-wheels/pip-*.whl") && _install_uv "$1" "$wheel/pip"
 }
 
 # uv reads none of pip's settings; on a machine that reaches its packages through a mirror only pip knows which.
@@ -77,22 +78,4 @@ adopt_pip_settings() {
   if [[ -n $cert && -z ${SSL_CERT_FILE:-} ]]; then
     export SSL_CERT_FILE=$cert
   fi
-}
-
-# shellcheck disable=SC2153 # PYTHON comes from find_python
-# The compiler that PyPI offers as a package serves where there is none and no right to install one.
-use_fetched_compiler_if_none() {
-  if has_compiler; then
-    return
-  fi
-  local zig="$CACHE/zig"
-  if [[ ! -x $zig/bin/python ]]; then
-    say "Fetching a C++ compiler (zig)"
-    "$UV" venv --quiet --no-project --python "$PYTHON" "$zig"
-  fi
-  "$UV" pip install --quiet --no-config --python "$zig/bin/python" ziglang ||
-    die "There is no C++ compiler and none could be fetched. Install g++, then run this again."
-  export CC="$zig/bin/python -m ziglang cc" CXX="$zig/bin/python -m ziglang c++"
-  # Without the linker options that Python was built with: zig does not know them all.
-  export LDSHARED="$CC -shared" LDCXXSHARED="$CXX -shared"
 }
