@@ -1,0 +1,1 @@
+"""A broker, a simulated socket and a real Home Assistant that know each other."""

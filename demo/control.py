@@ -1,0 +1,46 @@
+"""The simulated world's handles: what is plugged in, the button, the power cut."""
+
+from typing import Any, Self
+
+import aiohttp
+
+
+class SimulatorControl:
+    """Talk to the simulator's control address."""
+
+    def __init__(self, url: str) -> None:
+        """Prepare for an address such as http://127.0.0.1:9000."""
+        self._url = url
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        """Open the session."""
+        self._session = aiohttp.ClientSession(self._url)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the session."""
+        await self._session.close()
+
+    async def state(self) -> dict[str, Any]:
+        """Return what is true in the simulated world, whatever the firmware says of it."""
+        async with self._session.get("/state") as response:
+            response.raise_for_status()
+            state: dict[str, Any] = await response.json()
+            return state
+
+    async def plug_in(self, watts: float, *, volts: float = 230.0, power_factor: float = 1.0) -> None:
+        """Plug a load into the socket."""
+        await self._post("/load", watts=watts, volts=volts, power_factor=power_factor)
+
+    async def press_button(self, seconds: float = 0.1) -> None:
+        """Press the socket's button."""
+        await self._post("/button", pin=11, seconds=seconds)
+
+    async def power(self, *, on: bool) -> None:
+        """Switch the mains on or off."""
+        await self._post("/power", on=on)
+
+    async def _post(self, path: str, **fields: Any) -> None:
+        async with self._session.post(path, json=fields) as response:
+            response.raise_for_status()

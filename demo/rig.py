@@ -1,0 +1,201 @@
+"""Start the broker, the simulator and Home Assistant; end them again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import shutil
+import signal
+import sys
+from typing import Any
+
+from tests.support.broker import Broker, free_port
+
+from .client import HomeAssistantClient, fill_form
+
+ROOT = Path(__file__).parent.parent
+BROKER_USER = "socket"
+BROKER_PASSWORD = "socket-password"  # noqa: S105
+OWNER = "demo"
+OWNER_PASSWORD = "demo"  # noqa: S105
+
+_CONFIGURATION = """\
+homeassistant:
+  name: OpenBeken demo
+  latitude: 52.23
+  longitude: 21.01
+  time_zone: Europe/Warsaw
+  country: PL
+  unit_system: metric
+logger:
+  default: warning
+  logs:
+    custom_components.openbk: debug
+usb:
+energy:
+history:
+logbook:
+recorder:
+"""
+
+
+class StageFailed(Exception):
+    """A part did not do what the next one needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatorAddresses:
+    """Where the simulated socket can be reached."""
+
+    serial: str
+    control: str
+    releases: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HomeAssistantAddress:
+    """Where Home Assistant runs and who may use it."""
+
+    url: str
+    token: str
+    folder: Path
+
+
+async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        async with asyncio.timeout(seconds):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def broker(port: int | None = None) -> AsyncIterator[Broker]:
+    """Run mosquitto on loopback with one login."""
+    with Broker(users={BROKER_USER: BROKER_PASSWORD}, port=port) as running:
+        yield running
+
+
+@asynccontextmanager
+async def simulator(
+    log: Path, arguments: Sequence[str] = ()
+) -> AsyncIterator[SimulatorAddresses]:
+    """Run the simulated socket with its release server."""
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "simulator",
+            "--auto-reset",
+            *arguments,
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            assert process.stdout
+            line = await process.stdout.readline()
+            if not line:
+                raise StageFailed(f"the simulator did not start, see {log}")
+            said: dict[str, Any] = json.loads(line)
+            yield SimulatorAddresses(
+                serial=said["sockets"][0]["serial"],
+                control=said["control"],
+                releases=said["releases"],
+            )
+        finally:
+            await _end(process, 5)
+
+
+@asynccontextmanager
+async def home_assistant(
+    folder: Path, port: int | None = None
+) -> AsyncIterator[HomeAssistantAddress]:
+    """Run Home Assistant with onboarding done, on a folder that is kept afterwards."""
+    port = port or free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "configuration.yaml").write_text(_CONFIGURATION, encoding="utf-8")
+    components = folder / "custom_components"
+    if not components.exists():
+        components.symlink_to(ROOT / "custom_components")
+    token = await _seed(folder, port)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+    with (folder / "output.log").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "homeassistant",
+            "--config",
+            str(folder),
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            async with HomeAssistantClient(url, token) as client:
+                up = asyncio.create_task(client.wait_until_up(90))
+                ended = asyncio.create_task(process.wait())
+                await asyncio.wait((up, ended), return_when=asyncio.FIRST_COMPLETED)
+                if not up.done() or up.exception():
+                    up.cancel()
+                    raise StageFailed(f"Home Assistant did not start, see {folder}/output.log")
+                ended.cancel()
+            yield HomeAssistantAddress(url=url, token=token, folder=folder)
+        finally:
+            await _end(process, 20)
+
+
+async def _seed(folder: Path, port: int) -> str:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "demo.seed",
+        str(folder),
+        str(port),
+        OWNER,
+        OWNER_PASSWORD,
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    if process.returncode:
+        raise StageFailed(f"Home Assistant's folder could not be prepared:\n{errors.decode()}")
+    return output.decode().strip().splitlines()[-1]
+
+
+async def configure_mqtt(client: HomeAssistantClient, port: int) -> None:
+    """Add the MQTT integration through its own dialog."""
+    flow = await client.post("/api/config/config_entries/flow", {"handler": "mqtt"})
+    result = await client.post(
+        f"/api/config/config_entries/flow/{flow['flow_id']}",
+        fill_form(
+            flow["data_schema"],
+            {
+                "broker": Broker.host,
+                "port": port,
+                "username": BROKER_USER,
+                "password": BROKER_PASSWORD,
+                "set_ca_cert": "off",
+            },
+        ),
+    )
+    if result["type"] != "create_entry":
+        raise StageFailed(f"MQTT could not be set up: {result.get('errors')}")
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove what an earlier run left."""
+    if folder.exists():
+        shutil.rmtree(folder)
