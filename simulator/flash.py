@@ -100,7 +100,9 @@ class Flash:
         if content is not None and len(content) != SIZE:
             raise ValueError(f"the flash has {SIZE} bytes, not {len(content)}")
         self._cells = bytearray(content or bytes([BLANK]) * SIZE)
-        self.jedec = jedec
+        self._jedec = jedec
+        self.odd_id: bytes | None = None
+        """A JEDEC id to give instead of its own."""
         self.protection_mask = protection_mask
         self.status_sticks = False
         """Ignore writes to the status registers, as a locked part does."""
@@ -134,7 +136,7 @@ class Flash:
 
     def identify(self) -> bytes:
         """Return the three bytes of the JEDEC id."""
-        return bytes(3) if self.unreachable else self.jedec
+        return bytes(3) if self.unreachable else self.odd_id or self._jedec
 
     def read(self, address: int, length: int) -> bytes:
         """Read cells; past the end of the chip it goes on at its beginning."""

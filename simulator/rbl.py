@@ -1,0 +1,101 @@
+"""The header of RT-Thread's firmware packages, which the bootloader goes by."""
+
+from dataclasses import dataclass
+import struct
+from typing import Final, Self
+import zlib
+
+MAGIC: Final = b"RBL\0"
+_LAYOUT: Final = struct.Struct("<4sII16s24s24sIIII")
+SIZE: Final = _LAYOUT.size + 4
+
+PLAIN: Final = 0x000
+GZIP_AES256: Final = 0x102
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RblHeader:
+    """96 bytes about a package: its body is enciphered, compressed or neither."""
+
+    flags: int = PLAIN
+    timestamp: int
+    name: str
+    version: str
+    serial: str = "00010203040506070809"
+    body_crc: int
+    raw_hash: int
+    raw_size: int
+    body_size: int
+
+    @classmethod
+    def describe(
+        cls,
+        raw: bytes,
+        body: bytes,
+        *,
+        name: str,
+        version: str,
+        flags: int = PLAIN,
+        timestamp: int = 1_700_000_000,
+    ) -> Self:
+        """Return the header of a package whose body stands for ``raw``."""
+        return cls(
+            flags=flags,
+            timestamp=timestamp,
+            name=name,
+            version=version,
+            body_crc=zlib.crc32(body),
+            raw_hash=fnv1a(raw),
+            raw_size=len(raw),
+            body_size=len(body),
+        )
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self | None:
+        """Read a header; None where its mark or its own CRC is wrong."""
+        if len(data) < SIZE or not data.startswith(MAGIC):
+            return None
+        if int.from_bytes(data[SIZE - 4 : SIZE], "little") != zlib.crc32(
+            data[: SIZE - 4]
+        ):
+            return None
+        _, flags, timestamp, name, version, serial, *numbers = _LAYOUT.unpack_from(data)
+        return cls(
+            flags=flags,
+            timestamp=timestamp,
+            name=_text(name),
+            version=_text(version),
+            serial=_text(serial),
+            body_crc=numbers[0],
+            raw_hash=numbers[1],
+            raw_size=numbers[2],
+            body_size=numbers[3],
+        )
+
+    def pack(self) -> bytes:
+        """Return the header's bytes."""
+        packed = _LAYOUT.pack(
+            MAGIC,
+            self.flags,
+            self.timestamp,
+            self.name.encode(),
+            self.version.encode(),
+            self.serial.encode(),
+            self.body_crc,
+            self.raw_hash,
+            self.raw_size,
+            self.body_size,
+        )
+        return packed + zlib.crc32(packed).to_bytes(4, "little")
+
+
+def fnv1a(data: bytes) -> int:
+    """Return the 32-bit FNV-1a hash."""
+    value = 0x811C9DC5
+    for byte in data:
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def _text(field: bytes) -> str:
+    return field.split(b"\0")[0].decode("ascii", "replace")
