@@ -57,7 +57,12 @@ class BackupExistsError(BackupError):
 
 
 class EmptyDumpError(BackupError):
-    """Every byte is 0x00 or every byte is 0xFF: this is not what a chip holds."""
+    """Every byte of a dump is 0x00, as of a flash out of reach, or 0xFF, as of an erased one."""
+
+    def __init__(self, byte: int) -> None:
+        """Keep the byte."""
+        super().__init__(f"a flash of nothing but 0x{byte:02X} is not worth keeping")
+        self.byte = byte
 
 
 class Contents(StrEnum):
@@ -221,6 +226,10 @@ class UnfinishedBackup:
             _write_at(self.path, index * BLOCK_SIZE, block)
         self._note(index, crc32_jamcrc(block))
 
+    def forget(self, index: int) -> None:
+        """Count a block as missing, because the chip holds another one by now."""
+        self._note(index, None)
+
     def finish(self, contents: Contents) -> Backup:
         """Read the file back, compare it with what the chip said, and give it its name.
 
@@ -232,9 +241,9 @@ class UnfinishedBackup:
             raise BackupDamagedError(
                 f"{len(self.missing)} blocks did not reach the disk"
             )
-        if not dump.strip(b"\x00") or not dump.strip(b"\xff"):
+        if dump[0] in (0x00, 0xFF) and not dump.strip(dump[:1]):
             self.discard()
-            raise EmptyDumpError("a flash of one repeated byte is not worth keeping")
+            raise EmptyDumpError(dump[0])
         if self._final.exists():
             raise BackupExistsError(self._final.name)
         sidecar = replace(

@@ -1,0 +1,45 @@
+"""Flashing jobs: where the boot ROM, the backups and the formats meet."""
+
+from ..backups import Contents
+from .analysis import Analysis
+from .errors import (
+    BackupUnfitError,
+    BootloaderTrouble,
+    BootloaderUnfitError,
+    ChipChangedError,
+    ChipState,
+    FlashingError,
+    ForeignBackupError,
+    ImageUnfitError,
+    JobOrderError,
+    ProtectedRegionChangedError,
+    RfSectorMisplacedError,
+)
+from .executor import RunBlocking
+from .job import FlashingJob
+from .progress import Progress
+from .records import JobRecord, JobRecords, Phase
+from .writing import WriteReport
+
+__all__ = [
+    "Analysis",
+    "BackupUnfitError",
+    "BootloaderTrouble",
+    "BootloaderUnfitError",
+    "ChipChangedError",
+    "ChipState",
+    "Contents",
+    "FlashingError",
+    "FlashingJob",
+    "ForeignBackupError",
+    "ImageUnfitError",
+    "JobOrderError",
+    "JobRecord",
+    "JobRecords",
+    "Phase",
+    "Progress",
+    "ProtectedRegionChangedError",
+    "RfSectorMisplacedError",
+    "RunBlocking",
+    "WriteReport",
+]

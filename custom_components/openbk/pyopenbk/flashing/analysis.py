@@ -1,0 +1,210 @@
+"""What a dump says of the chip it came from, and whether the job may write to that chip."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..application import (
+    APPLICATION_LENGTH,
+    Application,
+    CodeKey,
+    Firmware,
+    describe_application,
+    key_of_first_words,
+)
+from ..backups import Contents
+from ..code_flash import STANDARD_KEY, check_records
+from ..errors import OpenBekenError
+from ..flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+    SECTOR_SIZE,
+    Region,
+)
+from ..obk import config_sector
+from ..obk.config_sector import ConfigSector, ConfigSectorError
+from ..rf_sector import RfSector, RfSectorError, parse_rf_sector
+from ..tuya.dump import TuyaStorageError
+from ..tuya.pins import PinReading, read_pins
+from .errors import (
+    BootloaderTrouble,
+    BootloaderUnfitError,
+    FlashingError,
+    RfSectorMisplacedError,
+)
+from .records import JobRecord
+
+type CodeKeyWords = tuple[int, int, int, int]
+
+NO_KEY: Final = (0, 0, 0, 0)
+FIRST_SECTOR: Final = Region(
+    "first_sector", APPLICATION.start, APPLICATION.start + SECTOR_SIZE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What a job found on its chip."""
+
+    state: Contents
+    mac: str | None
+    """Wi-Fi station address, lower case with colons; None where the RF sector has none."""
+    mac_is_generic: bool
+    """The address is the one of every chip that has lost its calibration."""
+    version: str | None
+    """OpenBeken's version, as the code on the chip tells it."""
+    pins: PinReading | None
+    """The pins as the factory's storage has them."""
+    why_no_pins: OpenBekenError | None
+    config: ConfigSector | None
+    """OpenBeken's valid configuration, which has pins too."""
+    obstacle: FlashingError | None
+    """Why `FlashingJob.write` would refuse this chip; None: it would not."""
+    unfinished: JobRecord | None
+    """The job that left the chip half-written, if it was one of ours."""
+
+
+def analyse_dump(
+    dump: bytes,
+    code_key: CodeKeyWords,
+    unfinished: JobRecord | None = None,
+) -> Analysis:
+    """Look through a dump; takes tens of milliseconds and belongs into an executor.
+
+    ``unfinished`` is the job after whose beginning the chip no longer holds what the dump does.
+    """
+    application = describe_application(part(dump, APPLICATION))
+    config = read_config(dump)
+    rf_sector = read_rf_sector(dump)
+    pins: PinReading | None = None
+    why_no_pins: OpenBekenError | None = None
+    try:
+        pins = read_pins(dump)
+    except TuyaStorageError as err:
+        why_no_pins = err
+    state = _judge(dump, application, config, has_storage=pins is not None)
+    return Analysis(
+        state=Contents.HALF_WRITTEN if unfinished else state,
+        mac=rf_sector.mac if rf_sector else None,
+        mac_is_generic=rf_sector is not None and rf_sector.is_generic,
+        version=None if unfinished else application.identity.version,
+        pins=pins,
+        why_no_pins=why_no_pins,
+        config=config,
+        obstacle=find_obstacle(dump, code_key),
+        unfinished=unfinished,
+    )
+
+
+def judge(dump: bytes) -> Contents:
+    """Return what a dump holds; takes as long as analyse_dump."""
+    return analyse_dump(dump, STANDARD_KEY).state
+
+
+def find_obstacle(dump: bytes, code_key: CodeKeyWords) -> FlashingError | None:
+    """Return why the chip of this dump must not be written by a flash job."""
+    try:
+        check_rf_sector(dump)
+        check_bootloader(dump, code_key)
+    except FlashingError as err:
+        return err
+    return None
+
+
+def check_rf_sector(dump: bytes) -> RfSector:
+    """Return the RF sector; raises RfSectorMisplacedError unless it is where the map has it."""
+    if rf_sector := read_rf_sector(dump):
+        return rf_sector
+    raise RfSectorMisplacedError(_find_rf_sectors(dump))
+
+
+def check_bootloader(dump: bytes, code_key: CodeKeyWords) -> None:
+    """Raise BootloaderUnfitError unless the bootloader can start an application on this chip.
+
+    Records outside of what runs may be anything, so single ones do not count; a region where most
+    are wrong is no bootloader.
+    """
+    bootloader = part(dump, BOOTLOADER)
+    if not bootloader.strip(b"\xff"):
+        raise BootloaderUnfitError(BootloaderTrouble.BLANK)
+    records = check_records(bootloader)
+    if 0 in records.damaged or records.sound <= len(records.damaged):
+        raise BootloaderUnfitError(BootloaderTrouble.DAMAGED)
+    if key_of_first_words(bootloader, BOOTLOADER.start) is not kind_of_key(code_key):
+        raise BootloaderUnfitError(BootloaderTrouble.FOREIGN)
+
+
+def kind_of_key(code_key: CodeKeyWords) -> CodeKey:
+    """Return how the code on a chip with this key is encrypted."""
+    if code_key == STANDARD_KEY:
+        return CodeKey.STANDARD
+    return CodeKey.NONE if code_key == NO_KEY else CodeKey.FOREIGN
+
+
+def starts_nothing(first_sector: bytes) -> bool:
+    """Return whether the application's first sector is blank or was written by half."""
+    records = check_records(first_sector)
+    return not records.sound or bool(records.damaged)
+
+
+def read_rf_sector(dump: bytes) -> RfSector | None:
+    """Return the RF sector of a dump, or None where there is none in its place."""
+    try:
+        return parse_rf_sector(part(dump, RF_CALIBRATION))
+    except RfSectorError:
+        return None
+
+
+def read_config(dump: bytes) -> ConfigSector | None:
+    """Return OpenBeken's configuration, or None where there is no valid one."""
+    try:
+        return config_sector.parse(part(dump, OPENBEKEN_CONFIG))
+    except ConfigSectorError:
+        return None
+
+
+def part(dump: bytes, region: Region) -> bytes:
+    """Return the bytes of a region."""
+    return dump[region.start : region.end]
+
+
+def _judge(
+    dump: bytes,
+    application: Application,
+    config: ConfigSector | None,
+    *,
+    has_storage: bool,
+) -> Contents:
+    if not part(dump, APPLICATION).strip(b"\xff"):
+        return Contents.BLANK
+    if not part(dump, FIRST_SECTOR).strip(b"\xff") or _is_torn(application):
+        return Contents.HALF_WRITTEN
+    firmware = application.identity.firmware
+    if firmware is Firmware.OPENBEKEN:
+        return Contents.OPENBEKEN
+    if firmware is Firmware.TUYA:
+        return Contents.FACTORY
+    # Neither says its name: what the two leave behind outside of the application has to tell.
+    if config is not None:
+        return Contents.OPENBEKEN
+    return Contents.FACTORY if has_storage else Contents.UNKNOWN
+
+
+def _is_torn(application: Application) -> bool:
+    """Return whether code is there, but not all of it is intact."""
+    records = application.records
+    torn = any(offset < APPLICATION_LENGTH for offset in records.damaged)
+    return torn and records.sound > len(records.damaged)
+
+
+def _find_rf_sectors(dump: bytes) -> list[int]:
+    found = []
+    for start in range(0, FLASH_SIZE, SECTOR_SIZE):
+        try:
+            parse_rf_sector(dump[start : start + SECTOR_SIZE])
+        except RfSectorError:
+            continue
+        found.append(start)
+    return found

@@ -1,0 +1,90 @@
+"""Why a flashing job stops, and in which state that leaves the socket."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from ..errors import OpenBekenError
+from ..flash_map import Region
+
+
+class ChipState(StrEnum):
+    """What a job has done to the flash so far."""
+
+    UNTOUCHED = "untouched"
+    """It holds what it held before."""
+    HALF_WRITTEN = "half_written"
+    """It does not start until a job completes; the boot ROM still answers."""
+    WRITTEN_NOT_VERIFIED = "written_not_verified"
+    """Everything is in place, but the last proof is missing."""
+    WRITTEN = "written"
+    """Everything is in place and proven."""
+
+
+class FlashingError(OpenBekenError):
+    """A flashing job stopped. ``chip_state`` says what became of the chip."""
+
+    chip_state: ChipState = ChipState.UNTOUCHED
+
+
+class JobOrderError(FlashingError):
+    """A step was asked for whose earlier steps were not done on this chip."""
+
+
+class RfSectorMisplacedError(FlashingError):
+    """No RF calibration at 0x1D0000: this chip has another flash map, or has lost it."""
+
+    def __init__(self, found: Sequence[int]) -> None:
+        """Keep the addresses of sectors that do look like one."""
+        places = ", ".join(f"0x{address:06X}" for address in found) or "nowhere"
+        super().__init__(f"RF calibration expected at 0x1D0000, found {places}")
+        self.found = tuple(found)
+
+
+class BootloaderTrouble(StrEnum):
+    """What is wrong with a bootloader."""
+
+    BLANK = "blank"
+    DAMAGED = "damaged"
+    FOREIGN = "foreign"
+    """It is not encrypted with the key of this chip."""
+
+
+class BootloaderUnfitError(FlashingError):
+    """The bootloader cannot start an application; this job does not write bootloaders."""
+
+    def __init__(self, trouble: BootloaderTrouble) -> None:
+        """Keep what is wrong with it."""
+        super().__init__(f"the bootloader is {trouble}")
+        self.trouble = trouble
+
+
+class ImageUnfitError(FlashingError):
+    """The firmware image is not made for the code key of this chip."""
+
+
+class ChipChangedError(FlashingError):
+    """The chip on the link is not the one that was backed up, or was changed since."""
+
+
+class ProtectedRegionChangedError(FlashingError):
+    """Flash outside of what the job may write is not what it was; the backup has it."""
+
+    def __init__(self, regions: Sequence[Region]) -> None:
+        """Keep the regions that differ."""
+        names = ", ".join(region.name for region in regions)
+        super().__init__(f"changed although nothing was to be written there: {names}")
+        self.regions = tuple(regions)
+
+
+class ForeignBackupError(FlashingError):
+    """The backup is of another chip, and nobody said that this is meant."""
+
+    def __init__(self, backup_mac: str | None, chip_mac: str | None) -> None:
+        """Keep both addresses."""
+        super().__init__("the backup was read from another chip")
+        self.backup_mac = backup_mac
+        self.chip_mac = chip_mac
+
+
+class BackupUnfitError(FlashingError):
+    """The backup would not start on this chip: another size, chip or key."""

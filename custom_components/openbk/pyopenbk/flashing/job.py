@@ -1,0 +1,443 @@
+"""One flashing job: link, identify, back up, analyse, write, verify, start; or restore."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+import hashlib
+import logging
+from typing import Final, Self
+
+from ..backups import (
+    Backup,
+    BackupError,
+    BackupFolder,
+    Contents,
+    EmptyDumpError,
+    Origin,
+)
+from ..bootrom.chip import Chip, ChipIdentity
+from ..bootrom.errors import PortUnavailableError
+from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
+from ..checksums import crc32_jamcrc
+from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, RF_CALIBRATION, SECTOR_SIZE
+from ..obk import config_sector
+from ..obk.config_sector import NotAConfigError
+from ..obk.image import FirmwareImage
+from ..rf_sector import RfSector
+from .analysis import (
+    FIRST_SECTOR,
+    Analysis,
+    analyse_dump,
+    find_obstacle,
+    judge,
+    kind_of_key,
+    part,
+    read_rf_sector,
+    starts_nothing,
+)
+from .errors import (
+    ChipChangedError,
+    ChipState,
+    FlashingError,
+    ImageUnfitError,
+    JobOrderError,
+)
+from .executor import RunBlocking, run_to_the_end
+from .plans import plan_flash, plan_restore
+from .progress import PhaseProgress, Progress
+from .reading import BackupReader
+from .records import JobRecord, JobRecords, Phase, regions_of
+from .writing import SafeWriter, WritePlan, WriteReport
+
+_LOGGER = logging.getLogger(__name__)
+
+_BLANK: Final = 0xFF
+# States in which no record has to tell a later job that there is something to go on with.
+_SETTLED: Final = frozenset({ChipState.UNTOUCHED, ChipState.WRITTEN})
+
+
+@dataclass(slots=True)
+class _Subject:
+    """The chip that a job works on, and what is known of it so far."""
+
+    chip: Chip
+    rf_sector: RfSector | None = None
+    unfinished: JobRecord | None = None
+    backup: Backup | None = None
+    flash: bytes | None = field(default=None, repr=False)
+    """What it held when it was backed up, brought up to date by what was written."""
+    state: ChipState = ChipState.UNTOUCHED
+
+    @property
+    def mac(self) -> str | None:
+        """Return the address that its RF sector has."""
+        return self.rf_sector.mac if self.rf_sector else None
+
+    @property
+    def own_mac(self) -> str | None:
+        """Return the address that tells it from all other chips."""
+        return None if self.rf_sector and self.rf_sector.is_generic else self.mac
+
+    @property
+    def origin(self) -> Origin:
+        """Return what its backups are told apart by."""
+        identity = self.chip.identity
+        key = b"".join(word.to_bytes(4, "big") for word in identity.code_key)
+        return Origin(
+            chip_id=identity.chip_id,
+            jedec=identity.jedec.hex(),
+            code_key_sha256=hashlib.sha256(key).hexdigest(),
+            mac=self.mac,
+            flash_size=identity.flash_size,
+        )
+
+
+class FlashingJob:
+    """Holds a serial port from the first search to `close`, and works on one chip at a time.
+
+    Every method can be cancelled at any moment; what it did is then as `chip_state` says, and a
+    later job goes on from there. Errors are FlashingError, BootRomError, BackupError, ImageError
+    or ConfigSectorError, all of them OpenBekenError. After an error of the link, `search` and
+    `identify` begin anew; what was backed up is not read again.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        backups: BackupFolder,
+        progress: Progress = lambda phase, done, total: None,
+        run_blocking: RunBlocking = asyncio.to_thread,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        baudrates: Sequence[int] = DEFAULT_LADDER,
+        patience: float = 1.0,
+    ) -> None:
+        """Take the port's address and where backups are kept; nothing is opened yet."""
+        self._address = address
+        self._backups = backups
+        self._records = JobRecords(backups)
+        self._progress = progress
+        self._run_blocking = run_blocking
+        self._clock = clock
+        self._baudrates = baudrates
+        self._patience = patience
+        self._port = AsyncExitStack()
+        self._link: Link | None = None
+        self._linked = False
+        self._subject: _Subject | None = None
+
+    async def __aenter__(self) -> Self:
+        """Return the job itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Release the port."""
+        await self.close()
+
+    @property
+    def mac(self) -> str | None:
+        """Return the MAC of the identified chip; None if its RF sector has none."""
+        return self._subject.mac if self._subject else None
+
+    @property
+    def unfinished(self) -> JobRecord | None:
+        """Return the job that left the identified chip half-written."""
+        return self._subject.unfinished if self._subject else None
+
+    @property
+    def chip_state(self) -> ChipState:
+        """Return what has become of the chip, as far as this job knows."""
+        return self._subject.state if self._subject else ChipState.UNTOUCHED
+
+    async def search(self, seconds: float = 3.0) -> SearchReport:
+        """Look for a chip for some seconds, and say what was seen; opens the port when need be.
+
+        Raises PortUnavailableError.
+        """
+        async with self._step():
+            if self._link is None:
+                self._link = await self._port.enter_async_context(
+                    open_link(
+                        self._address,
+                        baudrates=self._baudrates,
+                        patience=self._patience,
+                    )
+                )
+            self._progress(Phase.LINK, 0, 1)
+            report = await self._link.search(seconds)
+            self._linked = report.linked
+            self._progress(Phase.LINK, int(report.linked), 1)
+            return report
+
+    async def identify(self) -> ChipIdentity:
+        """Go to the highest baud rate that works and ask the chip what it is.
+
+        Also finds out whether an earlier job left this very chip half-written: see `unfinished`.
+        Raises JobOrderError before a search found a chip, BootRomError.
+        """
+        async with self._step():
+            if self._link is None or not self._linked:
+                raise JobOrderError("no chip was found yet")
+            self._progress(Phase.IDENTIFY, 0, 1)
+            await self._link.set_baudrate()
+            self._subject = await self._look_at(await Chip.identify(self._link))
+            self._progress(Phase.IDENTIFY, 1, 1)
+            return self._subject.chip.identity
+
+    async def back_up(self) -> Backup:
+        """Return a complete backup of this very chip, verified and on disk.
+
+        One that the chip still confirms by its CRCs is used again, an unfinished one is gone on
+        with. On a chip that an earlier job left half-written, the backup from before that job
+        counts. Raises BackupError (EmptyDumpError for an erased flash), BootRomError.
+        """
+        async with self._step():
+            subject = self._identified()
+            reader = BackupReader(
+                subject.chip,
+                self._backups,
+                subject.origin,
+                PhaseProgress(self._progress, Phase.BACKUP, FLASH_SIZE),
+                self._run_blocking,
+            )
+            found = None
+            if subject.unfinished is not None:
+                found = await reader.find_backup_of_job(subject.unfinished)
+            if found is None:
+                found = await reader.find_true_backup()
+            if found is None:
+                found = await self._read(reader, subject)
+            subject.backup, subject.flash = found
+            return subject.backup
+
+    async def analyse(self) -> Analysis:
+        """Look through the backup and say what this chip is and whether it can be written.
+
+        Raises JobOrderError before there is a backup.
+        """
+        async with self._step():
+            subject, flash = self._backed_up()
+            progress = PhaseProgress(self._progress, Phase.ANALYSE, FLASH_SIZE)
+            analysis = await self._run(
+                analyse_dump,
+                flash,
+                subject.chip.identity.code_key,
+                subject.unfinished,
+            )
+            if analysis.state is Contents.HALF_WRITTEN:
+                subject.state = ChipState.HALF_WRITTEN
+            progress.complete()
+            return analysis
+
+    async def write(
+        self, image: FirmwareImage, config: bytes | None = None
+    ) -> WriteReport:
+        """Write an application and OpenBeken's configuration sector (None: leave that sector).
+
+        Everything that can be refused is refused before the chip is touched: FlashingError,
+        ImageError, ConfigSectorError, BackupError. After that come BootRomError and
+        ProtectedRegionChangedError, and `chip_state` says what became of the chip.
+        """
+        async with self._step():
+            subject, _ = self._backed_up()
+            application = _application(image, subject.chip.identity)
+            return await self._flash(application, config, image.version or image.kind)
+
+    async def write_config(self, config: bytes) -> WriteReport:
+        """Write OpenBeken's configuration sector alone; the application stays as it is.
+
+        Raises what write raises, and JobOrderError on a chip that does not hold OpenBeken.
+        """
+        async with self._step():
+            subject, flash = self._backed_up()
+            if (
+                subject.state not in _SETTLED
+                or await self._run(judge, flash) is not Contents.OPENBEKEN
+            ):
+                raise JobOrderError("there is no OpenBeken to read this configuration")
+            return await self._flash(part(flash, APPLICATION), config, "configuration")
+
+    async def restore(
+        self, backup: Backup, *, keep_rf: bool = False, foreign: bool = False
+    ) -> WriteReport:
+        """Write a backup back onto the chip, whole.
+
+        A backup with this chip's MAC is its own. Any other needs ``foreign`` and keeps this chip's
+        RF calibration, unless that is blank or generic: then the backup's is written as well.
+        ``keep_rf`` leaves it alone in any case. Raises ForeignBackupError, BackupUnfitError and
+        what write raises.
+        """
+        async with self._step():
+            subject, flash = self._backed_up()
+            content = await self._run(backup.read)
+            plan = await self._run(
+                lambda: plan_restore(
+                    content,
+                    flash,
+                    subject.chip.identity,
+                    keep_rf=keep_rf,
+                    foreign=foreign,
+                )
+            )
+            return await self._carry_out(plan, backup.path.name)
+
+    async def start(self) -> None:
+        """Leave the boot ROM, so that the chip starts what it holds; releases the port."""
+        async with self._step():
+            self._progress(Phase.START, 0, 1)
+            await self._identified().chip.reboot()
+            self._progress(Phase.START, 1, 1)
+        await self.close()
+
+    async def close(self) -> None:
+        """Release the port; may be called at any time, and again."""
+        port, self._port = self._port, AsyncExitStack()
+        self._link, self._linked = None, False
+        closing = asyncio.ensure_future(port.aclose())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await asyncio.wait({closing})
+            raise
+
+    async def _look_at(self, chip: Chip) -> _Subject:
+        """Find out which chip this is and whether an earlier job left it half-written."""
+        subject = _Subject(chip)
+        rf_sector = await chip.read(RF_CALIBRATION.start, RF_CALIBRATION.size)
+        subject.rf_sector = read_rf_sector(rf_sector)
+        if (mac := subject.own_mac) is None:
+            return subject
+        record = await self._run(self._records.find, mac)
+        if record is None:
+            return subject
+        if starts_nothing(await chip.read(FIRST_SECTOR.start, FIRST_SECTOR.size)):
+            subject.unfinished = record
+            subject.state = ChipState.HALF_WRITTEN
+        else:
+            # That sector is written last: the job ended, only its record was left behind.
+            await self._run(self._records.remove, mac)
+        return subject
+
+    async def _read(
+        self, reader: BackupReader, subject: _Subject
+    ) -> tuple[Backup, bytes]:
+        try:
+            return await reader.read(self._clock(), judge)
+        except EmptyDumpError as err:
+            if err.byte == _BLANK:
+                # Nothing is lost by writing to a flash that holds nothing.
+                subject.flash = bytes([_BLANK]) * FLASH_SIZE
+            raise
+
+    async def _flash(
+        self, application: bytes, config: bytes | None, content: str
+    ) -> WriteReport:
+        subject, flash = self._backed_up()
+        if config is not None:
+            await self._run(_check_config, config)
+        key = subject.chip.identity.code_key
+        if (obstacle := await self._run(find_obstacle, flash, key)) is not None:
+            raise obstacle
+        return await self._carry_out(plan_flash(application, config, flash), content)
+
+    async def _carry_out(self, plan: WritePlan, content: str) -> WriteReport:
+        subject, flash = self._backed_up()
+        await _refuse_changed_chip(subject.chip, flash)
+        started = self._clock()
+
+        async def note(phase: Phase) -> None:
+            try:
+                await self._note(plan, content, started, phase)
+            except BackupError:
+                # Before the first erase it stops the job; later, stopping would only do harm.
+                if phase is Phase.WRITE_APPLICATION:
+                    raise
+                _LOGGER.warning(
+                    "The record of this job could not be brought up to date"
+                )
+
+        def set_state(state: ChipState) -> None:
+            subject.state = state
+
+        writer = SafeWriter(
+            subject.chip, plan, self._progress, subject.state, set_state
+        )
+        try:
+            report = await writer.run(note)
+        finally:
+            if subject.state in _SETTLED and (mac := subject.own_mac):
+                await self._run(self._records.remove, mac)
+        subject.flash = plan.after
+        subject.unfinished = None
+        return report
+
+    async def _note(
+        self, plan: WritePlan, content: str, started: datetime, phase: Phase
+    ) -> None:
+        """Write down how far this job is, for a later one of the same chip."""
+        subject = self._identified()
+        if subject.backup is None or (mac := subject.own_mac) is None:
+            return
+        application = part(plan.after, APPLICATION)
+        record = JobRecord(
+            mac=mac,
+            started=started,
+            phase=phase,
+            backup=subject.backup.path.name,
+            content=content,
+            content_sha256=hashlib.sha256(application).hexdigest(),
+            regions=regions_of(plan.allowance),
+        )
+        await self._run(self._records.save, record)
+
+    @asynccontextmanager
+    async def _step(self) -> AsyncIterator[None]:
+        """Keep the port and the errors true, whatever ends a step."""
+        try:
+            yield
+        except PortUnavailableError:
+            # Nothing that was opened works any more; the next search opens it anew.
+            await self.close()
+            raise
+        except FlashingError as err:
+            err.chip_state = self.chip_state
+            raise
+
+    def _identified(self) -> _Subject:
+        if self._subject is None:
+            raise JobOrderError("the chip was not identified yet")
+        return self._subject
+
+    def _backed_up(self) -> tuple[_Subject, bytes]:
+        """Return the chip and what it holds."""
+        subject = self._identified()
+        if subject.flash is None:
+            raise JobOrderError("the chip was not backed up yet")
+        return subject, subject.flash
+
+    async def _run[*Arguments, Result](
+        self, function: Callable[[*Arguments], Result], *args: *Arguments
+    ) -> Result:
+        return await run_to_the_end(self._run_blocking, function, *args)
+
+
+async def _refuse_changed_chip(chip: Chip, flash: bytes) -> None:
+    for region in (RF_CALIBRATION, BOOTLOADER):
+        crc = await chip.crc(region.start, region.size)
+        if crc != crc32_jamcrc(part(flash, region)):
+            raise ChipChangedError(f"its {region.name} is not the one of the backup")
+
+
+def _application(image: FirmwareImage, identity: ChipIdentity) -> bytes:
+    application = image.application
+    if image.key is not kind_of_key(identity.code_key):
+        raise ImageUnfitError("the image is encrypted for another key than this chip's")
+    return application
+
+
+def _check_config(config: bytes) -> None:
+    if len(config) != SECTOR_SIZE:
+        raise NotAConfigError(f"a configuration sector has {SECTOR_SIZE} bytes")
+    config_sector.parse(config)

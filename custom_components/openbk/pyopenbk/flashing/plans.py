@@ -1,0 +1,113 @@
+"""What a flash job and a restore write, and what they leave alone."""
+
+from typing import Final
+
+from ..bootrom.chip import ChipIdentity
+from ..flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_JOB,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RESTORE_KEEPING_RF,
+    RESTORE_OF_OWN_BACKUP,
+    RF_CALIBRATION,
+    Region,
+)
+from ..obk.image import ImageError, recognise
+from .analysis import FIRST_SECTOR, check_bootloader, part, read_rf_sector
+from .errors import BackupUnfitError, BootloaderUnfitError, ForeignBackupError
+from .records import Phase
+from .writing import Piece, WritePlan
+
+_BELOW_RF: Final = Region("below_rf", FIRST_SECTOR.end, RF_CALIBRATION.start)
+_ABOVE_RF: Final = Region("above_rf", RF_CALIBRATION.end, FLASH_SIZE)
+
+
+def plan_flash(application: bytes, config: bytes | None, dump: bytes) -> WritePlan:
+    """Plan to write an application over the whole of its region, and a configuration.
+
+    ``dump`` is what the chip holds; its bootloader and RF calibration must stay.
+    """
+    application = application.ljust(APPLICATION.size, b"\xff")
+    pieces = [
+        Piece(
+            phase=Phase.WRITE_APPLICATION,
+            start=FIRST_SECTOR.end,
+            data=application[FIRST_SECTOR.size :],
+        )
+    ]
+    if config is not None:
+        pieces.append(
+            Piece(phase=Phase.WRITE_CONFIG, start=OPENBEKEN_CONFIG.start, data=config)
+        )
+    return WritePlan(
+        before=dump,
+        pieces=tuple(pieces),
+        first_sector=application[: FIRST_SECTOR.size],
+        allowance=FLASH_JOB,
+        unchanged=(BOOTLOADER, RF_CALIBRATION),
+    )
+
+
+def plan_restore(
+    content: bytes,
+    dump: bytes,
+    identity: ChipIdentity,
+    *,
+    keep_rf: bool,
+    foreign: bool,
+) -> WritePlan:
+    """Plan to write a backup's ``content`` over a chip that holds ``dump``.
+
+    Raises ForeignBackupError unless the backup is this chip's own or ``foreign`` is set, and
+    BackupUnfitError where it would not start here.
+    """
+    if len(content) != identity.flash_size:
+        raise BackupUnfitError(
+            f"{len(content)} bytes for a flash of {identity.flash_size}"
+        )
+    writes_rf = _may_write_rf(content, dump, foreign=foreign) and not keep_rf
+    if foreign:
+        _check_fit(content, identity)
+    regions = [_BELOW_RF, BOOTLOADER, _ABOVE_RF]
+    if writes_rf and part(content, RF_CALIBRATION) != part(dump, RF_CALIBRATION):
+        # A piece of its own: no erase of a larger block may pass over it.
+        regions.append(RF_CALIBRATION)
+    keeps_rf = RF_CALIBRATION not in regions
+    return WritePlan(
+        before=dump,
+        pieces=tuple(
+            Piece(
+                phase=Phase.WRITE_APPLICATION,
+                start=region.start,
+                data=part(content, region),
+            )
+            for region in regions
+        ),
+        first_sector=part(content, FIRST_SECTOR),
+        allowance=RESTORE_KEEPING_RF if keeps_rf else RESTORE_OF_OWN_BACKUP,
+        unchanged=(RF_CALIBRATION,) if keeps_rf else (),
+    )
+
+
+def _may_write_rf(content: bytes, dump: bytes, *, foreign: bool) -> bool:
+    """Return whether the backup's RF calibration may replace the chip's."""
+    of_backup, of_chip = read_rf_sector(content), read_rf_sector(dump)
+    if of_chip is not None and of_chip.is_generic:
+        of_chip = None
+    own = of_backup is not None and of_chip is not None and of_backup.mac == of_chip.mac
+    if not own and not foreign:
+        raise ForeignBackupError(
+            backup_mac=of_backup.mac if of_backup else None,
+            chip_mac=of_chip.mac if of_chip else None,
+        )
+    return own or (of_chip is None and of_backup is not None)
+
+
+def _check_fit(content: bytes, identity: ChipIdentity) -> None:
+    try:
+        recognise(content)
+        check_bootloader(content, identity.code_key)
+    except (ImageError, BootloaderUnfitError) as err:
+        raise BackupUnfitError(f"the backup would not start here: {err}") from err

@@ -1,0 +1,188 @@
+"""Backing up a chip: what was read before is not read again if the chip still confirms it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from itertools import groupby
+
+from ..backups import (
+    Backup,
+    BackupDamagedError,
+    BackupFolder,
+    Contents,
+    KnownBlocks,
+    Origin,
+    UnfinishedBackup,
+)
+from ..bootrom.chip import Chip
+from ..checksums import crc32_jamcrc
+from ..flash_map import BLOCK_SIZE, Region
+from .executor import RunBlocking, run_to_the_end
+from .progress import PhaseProgress
+from .records import JobRecord
+
+type Judge = Callable[[bytes], Contents]
+
+
+class BackupReader:
+    """Gets a complete backup of one chip onto the disk, with as few bytes over the line as it takes.
+
+    Equal CRC-32 of a 64 KiB block at the same address of the same chip counts as equal bytes; it
+    is also all that a finished reading is proven by.
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        folder: BackupFolder,
+        origin: Origin,
+        progress: PhaseProgress,
+        run_blocking: RunBlocking,
+    ) -> None:
+        """Take the chip, where its backups are, and what tells it from other chips."""
+        self._chip = chip
+        self._folder = folder
+        self._origin = origin
+        self._progress = progress
+        self._run_blocking = run_blocking
+        self._crcs: dict[int, int] = {}
+
+    async def find_backup_of_job(
+        self, record: JobRecord
+    ) -> tuple[Backup, bytes] | None:
+        """Return the backup that an unfinished job made before it began, and its dump.
+
+        None unless everything that the job had no leave to change is still as in that backup.
+        """
+        for backup in await self._complete():
+            if backup.path.name == record.backup:
+                dump = await self._read_file(backup)
+                if dump and await self._holds(dump, record.untouched):
+                    return backup, dump
+        return None
+
+    async def find_true_backup(self) -> tuple[Backup, bytes] | None:
+        """Return the newest backup whose every block is what the chip holds now, and its dump."""
+        for backup in await self._complete():
+            crcs = backup.sidecar.block_crcs
+            for index, crc in enumerate(crcs):
+                if await self._chip_crc(index) != crc:
+                    break
+                self._progress.reach((index + 1) * BLOCK_SIZE)
+            else:
+                if dump := await self._read_file(backup):
+                    return backup, dump
+        return None
+
+    async def read(self, date: datetime, judge: Judge) -> tuple[Backup, bytes]:
+        """Read what no earlier backup can tell, and return the finished backup and its dump.
+
+        ``judge`` says in a thread what the dump holds. Raises BackupError and what Chip.read
+        raises; what was read until then is kept for the next time.
+        """
+        unfinished = await self._run(self._folder.begin, self._origin, date)
+        await self._settle_known_blocks(unfinished)
+        for blocks in _runs(unfinished.missing):
+            await self._read_blocks(unfinished, blocks)
+        dump = await self._run(unfinished.drop_damaged_blocks)
+        contents = await self._run(judge, dump)
+        backup = await self._run(unfinished.finish, contents)
+        self._progress.reach(self._origin.flash_size)
+        return backup, dump
+
+    async def _settle_known_blocks(self, unfinished: UnfinishedBackup) -> None:
+        known = await self._run(self._folder.known_blocks, self._origin)
+        for index in range(self._origin.blocks):
+            if known.may_have(index):
+                await self._settle(unfinished, known, index)
+                self._report(unfinished)
+
+    async def _settle(
+        self, unfinished: UnfinishedBackup, known: KnownBlocks, index: int
+    ) -> None:
+        crc = await self._chip_crc(index)
+        present = unfinished.sidecar.block_crcs[index]
+        if present == crc:
+            return
+        block = await self._run(known.find, index, crc)
+        if block is not None:
+            await self._run(unfinished.put, index, block)
+        elif present is not None:
+            await self._run(unfinished.forget, index)
+
+    async def _read_blocks(self, unfinished: UnfinishedBackup, blocks: range) -> None:
+        """Read adjacent blocks in one go; each is on disk while the next is on the line."""
+        queue: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
+        saving = asyncio.create_task(self._save_blocks(unfinished, queue))
+        collected = bytearray()
+        indices = iter(blocks)
+
+        def take(_: int, part: bytes) -> None:
+            if saving.done():
+                saving.result()
+            collected.extend(part)
+            while len(collected) >= BLOCK_SIZE:
+                queue.put_nowait((next(indices), bytes(collected[:BLOCK_SIZE])))
+                del collected[:BLOCK_SIZE]
+
+        done_before = (self._origin.blocks - len(unfinished.missing)) * BLOCK_SIZE
+        try:
+            await self._chip.read(
+                blocks.start * BLOCK_SIZE,
+                len(blocks) * BLOCK_SIZE,
+                progress=self._progress.part(done_before),
+                verified=take,
+            )
+        finally:
+            queue.put_nowait(None)
+            await saving
+
+    async def _save_blocks(
+        self,
+        unfinished: UnfinishedBackup,
+        queue: asyncio.Queue[tuple[int, bytes] | None],
+    ) -> None:
+        while entry := await queue.get():
+            await self._run(unfinished.put, *entry)
+
+    async def _holds(self, dump: bytes, regions: Iterable[Region]) -> bool:
+        for region in regions:
+            for start in range(region.start, region.end, BLOCK_SIZE):
+                end = min(start + BLOCK_SIZE, region.end)
+                if await self._chip.crc(start, end - start) != crc32_jamcrc(
+                    dump[start:end]
+                ):
+                    return False
+                self._progress.reach(end)
+        return True
+
+    async def _chip_crc(self, index: int) -> int:
+        if index not in self._crcs:
+            self._crcs[index] = await self._chip.crc(index * BLOCK_SIZE, BLOCK_SIZE)
+        return self._crcs[index]
+
+    async def _complete(self) -> list[Backup]:
+        backups = await self._run(self._folder.list)
+        return [backup for backup in backups if backup.sidecar.origin == self._origin]
+
+    async def _read_file(self, backup: Backup) -> bytes | None:
+        try:
+            return await self._run(backup.read)
+        except BackupDamagedError:
+            return None
+
+    async def _run[*Arguments, Result](
+        self, function: Callable[[*Arguments], Result], *args: *Arguments
+    ) -> Result:
+        return await run_to_the_end(self._run_blocking, function, *args)
+
+    def _report(self, unfinished: UnfinishedBackup) -> None:
+        done = self._origin.blocks - len(unfinished.missing)
+        self._progress.reach(done * BLOCK_SIZE)
+
+
+def _runs(indices: Iterable[int]) -> Iterator[range]:
+    """Return ascending numbers as ranges of adjacent ones."""
+    for _, group in groupby(enumerate(indices), lambda pair: pair[1] - pair[0]):
+        members = [index for _, index in group]
+        yield range(members[0], members[-1] + 1)

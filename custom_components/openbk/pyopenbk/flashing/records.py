@@ -1,0 +1,154 @@
+"""What is written down of a job before its first erase, so that a later one can go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+import json
+import logging
+from pathlib import Path
+from typing import Any, Final, Self
+
+from ..backups import BackupFolder, write_private_file
+from ..flash_map import FLASH_SIZE, Region, WriteAllowance
+
+_LOGGER = logging.getLogger(__name__)
+
+_FORMAT: Final = 1
+_SUFFIX: Final = ".job"
+
+
+class Phase(StrEnum):
+    """The parts of a flashing job that take time, in their order."""
+
+    LINK = "link"
+    IDENTIFY = "identify"
+    BACKUP = "backup"
+    ANALYSE = "analyse"
+    WRITE_APPLICATION = "write_application"
+    WRITE_CONFIG = "write_config"
+    VERIFY = "verify"
+    START = "start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job that has begun to change a chip and is not known to have ended; holds no secret."""
+
+    mac: str
+    """The chip: its Wi-Fi station address, lower case with colons."""
+    started: datetime
+    phase: Phase
+    """How far it got."""
+    backup: str
+    """File name of the backup that was complete before it began."""
+    content: str
+    """What was being written, in a few words, such as a version."""
+    content_sha256: str
+    """Digest of the application that was being written."""
+    regions: tuple[tuple[int, int], ...]
+    """Start and end of each part of the flash that the job may have changed."""
+
+    @property
+    def untouched(self) -> tuple[Region, ...]:
+        """Return the parts of the flash that the job had no leave to change."""
+        parts = []
+        start = 0
+        for changed_from, changed_to in sorted(self.regions):
+            if start < changed_from:
+                parts.append(Region("untouched", start, changed_from))
+            start = max(start, changed_to)
+        if start < FLASH_SIZE:
+            parts.append(Region("untouched", start, FLASH_SIZE))
+        return tuple(parts)
+
+    def as_json(self) -> str:
+        """Return the text of the file."""
+        return json.dumps(
+            {
+                "format": _FORMAT,
+                "mac": self.mac,
+                "started": self.started.isoformat(),
+                "phase": self.phase,
+                "backup": self.backup,
+                "content": self.content,
+                "content_sha256": self.content_sha256,
+                "regions": [list(region) for region in self.regions],
+            },
+            indent=1,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what as_json returned; raises ValueError where it is something else."""
+        try:
+            stored: Mapping[str, Any] = json.loads(text)
+            if stored["format"] != _FORMAT:
+                raise ValueError(f"job record of format {stored['format']}")
+            return cls(
+                mac=str(stored["mac"]),
+                started=datetime.fromisoformat(stored["started"]).astimezone(UTC),
+                phase=Phase(stored["phase"]),
+                backup=str(stored["backup"]),
+                content=str(stored["content"]),
+                content_sha256=str(stored["content_sha256"]),
+                regions=tuple(
+                    (int(start), int(end)) for start, end in stored["regions"]
+                ),
+            )
+        except (KeyError, TypeError, AttributeError) as err:
+            raise ValueError("not a job record") from err
+
+
+def regions_of(allowance: WriteAllowance) -> tuple[tuple[int, int], ...]:
+    """Return the borders of what a job may write, as its record keeps them."""
+    return tuple((region.start, region.end) for region in allowance.regions)
+
+
+class JobRecords:
+    """The records of unfinished jobs, one a chip, beside the backups; blocks on files."""
+
+    def __init__(self, folder: BackupFolder) -> None:
+        """Take the folder of backups."""
+        self._folder = folder
+
+    def save(self, record: JobRecord) -> None:
+        """Write a record, in the place of an older one of the same chip; raises BackupError."""
+        self._folder.prepare()
+        write_private_file(self._path(record.mac), record.as_json())
+
+    def find(self, mac: str) -> JobRecord | None:
+        """Return the record of a chip; one that cannot be read counts as none."""
+        record = _read(self._path(mac))
+        return record if record and record.mac == mac else None
+
+    def list(self) -> tuple[JobRecord, ...]:
+        """Return all records, newest first."""
+        records = (_read(path) for path in self._folder.path.glob(f"*{_SUFFIX}"))
+        return tuple(
+            sorted(
+                (record for record in records if record),
+                key=lambda record: record.started,
+                reverse=True,
+            )
+        )
+
+    def remove(self, mac: str) -> None:
+        """Forget the job of a chip; a record that cannot be removed does no harm."""
+        try:
+            self._path(mac).unlink(missing_ok=True)
+        except OSError as err:
+            _LOGGER.warning("The record of a finished job stays: %s", err.strerror)
+
+    def _path(self, mac: str) -> Path:
+        return self._folder.path / f"{mac.replace(':', '')}{_SUFFIX}"
+
+
+def _read(path: Path) -> JobRecord | None:
+    try:
+        return JobRecord.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError, NotADirectoryError:
+        return None
+    except (OSError, ValueError) as err:
+        _LOGGER.warning("Passing over %s: %s", path.name, type(err).__name__)
+        return None

@@ -1,0 +1,265 @@
+"""Writing flash so that nothing half-written can start, and proving what must not change."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from ..bootrom.chip import Chip, ProgramReport
+from ..bootrom.errors import CrcMismatchError, ProtectedFlashError
+from ..checksums import crc32_jamcrc
+from ..flash_map import (
+    FLASH_SIZE,
+    SECTOR_SIZE,
+    OutsideAllowanceError,
+    Region,
+    WriteAllowance,
+)
+from .analysis import FIRST_SECTOR, part
+from .errors import ChipState, ProtectedRegionChangedError
+from .progress import PhaseProgress, Progress
+from .records import Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Adjacent sectors and what they shall hold."""
+
+    phase: Phase
+    start: int
+    data: bytes = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """Return the length in bytes."""
+        return len(self.data)
+
+    @property
+    def crc(self) -> int:
+        """Return the CRC that the chip gives when the piece is in place."""
+        return crc32_jamcrc(self.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritePlan:
+    """What one job writes, in which order, and what it must leave as it is."""
+
+    before: bytes = field(repr=False)
+    """The whole flash as it was backed up."""
+    pieces: tuple[Piece, ...]
+    """Everything but the application's first sector, in the order of writing."""
+    first_sector: bytes = field(repr=False)
+    allowance: WriteAllowance
+    unchanged: tuple[Region, ...]
+    """The regions that are proven to come out as they went in."""
+
+    @property
+    def after(self) -> bytes:
+        """Return the whole flash as it will be."""
+        flash = bytearray(self.before)
+        flash[FIRST_SECTOR.start : FIRST_SECTOR.end] = self.first_sector
+        for piece in self.pieces:
+            flash[piece.start : piece.start + piece.size] = piece.data
+        return bytes(flash)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteReport:
+    """What a job wrote; sectors of 4 KiB."""
+
+    sectors: int
+    written: int
+    """Programmed."""
+    skipped: int
+    """Found right and left alone."""
+    blank: int
+    """Shall be blank, and are."""
+    repaired: int
+    """Found wrong after writing, and written again."""
+    seconds: float
+    crcs: Mapping[str, int]
+    """CRC, as the chip gives it, of each region that was proven unchanged, by its name."""
+
+
+class SafeWriter:
+    """Carries out a plan: the first sector is erased first and written last.
+
+    The configuration goes before the first sector too: power lost in between would otherwise start
+    an OpenBeken without its pins and its network. So whatever happens, the chip either starts with
+    everything in place or stays in its boot ROM.
+    """
+
+    def __init__(
+        self,
+        chip: Chip,
+        plan: WritePlan,
+        progress: Progress,
+        state: ChipState,
+        set_state: Callable[[ChipState], None],
+    ) -> None:
+        """Take the chip, the state that it is in, and who wants to know what becomes of it."""
+        self._chip = chip
+        self._plan = plan
+        self._progress = progress
+        self._phases: dict[Phase, tuple[PhaseProgress, int]] = {}
+        self._programmed: list[ProgramReport] = []
+        self._first = Piece(
+            phase=Phase.VERIFY, start=FIRST_SECTOR.start, data=plan.first_sector
+        )
+        self._strays_seen = len(chip.link.stray_changes)
+        self._state_before = state
+        self._set_state = set_state
+        self._may_start = False
+
+    async def run(self, note: Callable[[Phase], Awaitable[None]]) -> WriteReport:
+        """Write, prove, and return what was done.
+
+        ``note`` is awaited with each phase that begins, for the first time right before anything
+        is changed. Raises what it raises, BootRomError and ProtectedRegionChangedError.
+        """
+        started = asyncio.get_running_loop().time()
+        if await self._is_in_place():
+            sectors = sum(piece.size for piece in self._everything) // SECTOR_SIZE
+            self._programmed.append(
+                ProgramReport(
+                    sectors=sectors, equal=sectors, written=0, blank=0, repaired=0
+                )
+            )
+        else:
+            await self._write(note)
+        await self._prove_unchanged()
+        self._set_state(ChipState.WRITTEN)
+        return self._report(asyncio.get_running_loop().time() - started)
+
+    async def _is_in_place(self) -> bool:
+        """Compare the smallest pieces first: one that differs spares the chip the others."""
+        for piece in sorted(self._everything, key=lambda piece: piece.size):
+            if await self._chip.crc(piece.start, piece.size) != piece.crc:
+                return False
+        return True
+
+    async def _write(self, note: Callable[[Phase], Awaitable[None]]) -> None:
+        await note(Phase.WRITE_APPLICATION)
+        await self._chip.unprotect()
+        await self._disable_start()
+        phase = Phase.WRITE_APPLICATION
+        for piece in self._plan.pieces:
+            if piece.phase is not phase:
+                phase = piece.phase
+                await note(phase)
+            await self._program(piece)
+        await note(Phase.VERIFY)
+        await self._undo_stray_changes()
+        await self._prove_small_pieces()
+        await self._prove_unchanged()
+        await self._program(self._first)
+        self._may_start = True
+        self._set_state(ChipState.WRITTEN_NOT_VERIFIED)
+        await self._undo_stray_changes()
+
+    async def _disable_start(self) -> None:
+        self._set_state(ChipState.HALF_WRITTEN)
+        try:
+            await self._chip.erase(
+                FIRST_SECTOR.start, FIRST_SECTOR.size, allowance=self._plan.allowance
+            )
+        except ProtectedFlashError:
+            # The flash took the command and kept its contents.
+            self._set_state(self._state_before)
+            raise
+
+    async def _program(self, piece: Piece) -> None:
+        progress, offset = self._phase(piece.phase)
+        self._programmed.append(
+            await self._chip.program(
+                piece.start,
+                piece.data,
+                allowance=self._plan.allowance,
+                progress=progress.part(offset),
+            )
+        )
+        self._advance(piece.phase, piece.size)
+
+    async def _prove_small_pieces(self) -> None:
+        """Ask once more about single sectors, the configuration among them.
+
+        Programming proved every piece; large ones would take the chip seconds again.
+        """
+        for piece in self._plan.pieces:
+            if piece.size <= SECTOR_SIZE:
+                if await self._chip.crc(piece.start, piece.size) != piece.crc:
+                    raise CrcMismatchError(piece.start, piece.size)
+                self._advance(Phase.VERIFY, piece.size)
+
+    async def _prove_unchanged(self) -> None:
+        changed = []
+        for region in self._plan.unchanged:
+            if not await self._holds(region, self._plan.before):
+                changed.append(region)
+            self._advance(Phase.VERIFY, region.size)
+        if changed:
+            raise ProtectedRegionChangedError(changed)
+
+    async def _undo_stray_changes(self) -> None:
+        """Look where a command went whose address was damaged on its way to the chip.
+
+        The link sees that from the answer. What this job may write is written again.
+        """
+        strays = self._chip.link.stray_changes
+        while len(strays) > self._strays_seen:
+            start, length = strays[self._strays_seen]
+            self._strays_seen += 1
+            first = start // SECTOR_SIZE * SECTOR_SIZE
+            for sector in range(first, min(start + length, FLASH_SIZE), SECTOR_SIZE):
+                await self._undo_stray_change(sector)
+
+    async def _undo_stray_change(self, start: int) -> None:
+        sector = Region("stray_change", start, start + SECTOR_SIZE)
+        after = self._plan.after
+        comes_last = sector.start == FIRST_SECTOR.start and not self._may_start
+        if comes_last or await self._holds(sector, after):
+            return
+        try:
+            self._plan.allowance.check(sector.start, sector.size)
+        except OutsideAllowanceError as err:
+            raise ProtectedRegionChangedError([sector]) from err
+        await self._chip.program(
+            sector.start, part(after, sector), allowance=self._plan.allowance
+        )
+
+    async def _holds(self, region: Region, flash: bytes) -> bool:
+        crc = await self._chip.crc(region.start, region.size)
+        return crc == crc32_jamcrc(part(flash, region))
+
+    @property
+    def _everything(self) -> tuple[Piece, ...]:
+        return (*self._plan.pieces, self._first)
+
+    def _phase(self, phase: Phase) -> tuple[PhaseProgress, int]:
+        if phase not in self._phases:
+            total = sum(p.size for p in self._everything if p.phase is phase)
+            if phase is Phase.VERIFY:
+                total += 2 * sum(region.size for region in self._plan.unchanged)
+                total += sum(p.size for p in self._plan.pieces if p.size <= SECTOR_SIZE)
+            self._phases[phase] = PhaseProgress(self._progress, phase, total), 0
+        return self._phases[phase]
+
+    def _advance(self, phase: Phase, size: int) -> None:
+        progress, offset = self._phase(phase)
+        progress.reach(offset + size)
+        self._phases[phase] = progress, offset + size
+
+    def _report(self, seconds: float) -> WriteReport:
+        for progress, _ in self._phases.values():
+            progress.complete()
+        return WriteReport(
+            sectors=sum(report.sectors for report in self._programmed),
+            written=sum(report.written for report in self._programmed),
+            skipped=sum(report.equal for report in self._programmed),
+            blank=sum(report.blank for report in self._programmed),
+            repaired=sum(report.repaired for report in self._programmed),
+            seconds=seconds,
+            crcs={
+                region.name: crc32_jamcrc(part(self._plan.before, region))
+                for region in self._plan.unchanged
+            },
+        )
