@@ -27,6 +27,7 @@ from .pyopenbk.metering.load import LoadSplit, LoadTriangle
 from .pyopenbk.obk import messages
 from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
 from .pyopenbk.obk.provisioning import utc_offset_command
+from .pyopenbk.obk.settings import backlog, pin_commands
 from .pyopenbk.profile import SocketProfile
 from .pyopenbk.quantities import (
     APPARENT_POWER,
@@ -222,6 +223,31 @@ class SocketState:
     async def async_command(self, command: str, arguments: str = "") -> None:
         """Send a console command; the firmware answers none of those we use."""
         await self.async_send(messages.console(self.client_id, command, arguments))
+
+    async def async_reset_energy(self) -> None:
+        """Set all energy counters of the socket to zero."""
+        await self.async_command("EnergyCntReset")
+        self.hass.data[ENERGY_STORE].reset(self.mac)
+
+    async def async_configure(self, commands: Iterable[str], **data: Any) -> None:
+        """Write settings into the socket and note them in the entry.
+
+        A changed profile decides which entities there are, so the entry is loaded anew.
+        """
+        if commands := list(commands):
+            await self.async_command(*backlog(commands))
+        self.hass.config_entries.async_update_entry(
+            self.entry, data={**self.entry.data, **data}
+        )
+        if CONF_PROFILE in data:
+            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
+
+    async def async_change_profile(self, profile: SocketProfile, **data: Any) -> None:
+        """Give pins of the running socket other roles; it keeps them over a power cut."""
+        commands = pin_commands(self.profile, profile)
+        await self.async_configure(
+            commands, **{CONF_PROFILE: profile.as_dict()}, **data
+        )
 
     async def async_send(self, publication: Publication) -> None:
         """Send a message to the socket, or raise HomeAssistantError if it is not there."""

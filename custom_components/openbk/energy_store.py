@@ -66,6 +66,12 @@ class EnergyStore:
         for counter in self._counters.get(mac, {}).values():
             counter.restarted = True
 
+    @callback
+    def reset(self, mac: str) -> None:
+        """Start anew with a socket whose counters were set to zero."""
+        for counter in self._counters.get(mac, {}).values():
+            counter.reset()
+
     async def async_forget(self, mac: str) -> None:
         """Drop the counters of a socket that is removed."""
         if self._counters.pop(mac, None) is not None:
@@ -80,7 +86,11 @@ class EnergyStore:
     def _data(self) -> dict[str, dict[str, list[Any]]]:
         self._save_pending = False
         return {
-            mac: {key: counter.as_list() for key, counter in counters.items()}
+            mac: {
+                key: counter.as_list()
+                for key, counter in counters.items()
+                if counter.raw is not None
+            }
             for mac, counters in self._counters.items()
         }
 

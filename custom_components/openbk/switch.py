@@ -1,21 +1,32 @@
-"""The relays of a socket."""
+"""The relays of a socket and the lock of its button."""
 
-from typing import Any, override
+from collections.abc import Iterator
+from typing import Any, Final, override
 
 from homeassistant.components.switch import (
     SwitchDeviceClass,
     SwitchEntity,
     SwitchEntityDescription,
 )
+from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import CONF_CHILD_LOCK
 from .device import OpenBekenConfigEntry, SocketState
-from .entity import ValueEntity
+from .entity import OpenBekenEntity, ValueEntity
 from .pyopenbk.obk.messages import channel_key
+from .pyopenbk.obk.provisioning import Flag
+from .pyopenbk.obk.settings import flag_command
 from .pyopenbk.profile import PinAssignment
 
 PARALLEL_UPDATES = 0
+
+CHILD_LOCK: Final = SwitchEntityDescription(
+    key="child_lock",
+    translation_key="child_lock",
+    entity_category=EntityCategory.CONFIG,
+)
 
 
 async def async_setup_entry(
@@ -23,12 +34,16 @@ async def async_setup_entry(
     entry: OpenBekenConfigEntry,
     async_add_entities: AddConfigEntryEntitiesCallback,
 ) -> None:
-    """Set up a switch for each relay."""
-    socket = entry.runtime_data
+    """Set up a switch for each relay, and one for the button."""
+    async_add_entities(_switches(entry.runtime_data))
+
+
+def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
     relays = socket.profile.relays
-    async_add_entities(
-        RelaySwitch(socket, relay, single=len(relays) == 1) for relay in relays
-    )
+    for relay in relays:
+        yield RelaySwitch(socket, relay, single=len(relays) == 1)
+    if socket.profile.buttons:
+        yield ChildLockSwitch(socket, CHILD_LOCK)
 
 
 class RelaySwitch(ValueEntity, SwitchEntity):
@@ -66,3 +81,28 @@ class RelaySwitch(ValueEntity, SwitchEntity):
         self._attr_available = value is not None
         # A channel may hold other numbers than 1; the firmware drives the relay for all but 0.
         self._attr_is_on = None if value is None else value != 0
+
+
+class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
+    """The lock under which the socket ignores its button; no event either."""
+
+    @property
+    @override
+    def is_on(self) -> bool:
+        """Return what was last set here: the firmware does not report it."""
+        return bool(self.socket.entry.data.get(CONF_CHILD_LOCK, False))
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Lock the button."""
+        await self._lock(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Unlock the button."""
+        await self._lock(False)
+
+    async def _lock(self, on: bool) -> None:
+        command = flag_command(Flag.IGNORE_BUTTONS, on)
+        await self.socket.async_configure([command], **{CONF_CHILD_LOCK: on})
+        self.async_write_ha_state()

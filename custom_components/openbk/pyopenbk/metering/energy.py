@@ -36,6 +36,11 @@ class SteadyCounter:
         self.restarted = False
         return round(self.offset + raw, 6)
 
+    def reset(self) -> None:
+        """Forget everything: whatever comes next is where the count begins."""
+        self.offset = 0.0
+        self.raw = None
+
     def as_list(self) -> list[Any]:
         """Return what must be stored."""
         return [round(self.offset, 6), self.raw, self.day]

@@ -1,0 +1,155 @@
+"""Settings of a running socket that a person may change: LEDs, button, power cut, child lock."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from enum import StrEnum
+from typing import Final
+
+from ..errors import OpenBekenError
+from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
+from ..roles import LED_ROLES, WIFI_LED_ROLES, PinRole
+from .provisioning import Flag
+
+
+class SettingError(OpenBekenError):
+    """A socket has no such pin, or no room for the setting."""
+
+
+class LedUse(StrEnum):
+    """What an LED shows."""
+
+    RELAY = "relay"
+    WIFI = "wifi"
+    INDEPENDENT = "independent"
+    OFF = "off"
+
+
+class ButtonUse(StrEnum):
+    """What the button does by itself; it always reports to Home Assistant."""
+
+    TOGGLE = "toggle"
+    EVENTS_ONLY = "events_only"
+
+
+class PowerCutState(StrEnum):
+    """What a relay does when power comes back."""
+
+    OFF = "off"
+    ON = "on"
+    LAST = "last"
+
+    @property
+    def start_value(self) -> int:
+        """Return the number that SetStartValue takes."""
+        return _START_VALUES[self]
+
+
+_START_VALUES: Final = {
+    PowerCutState.OFF: 0,
+    PowerCutState.ON: 1,
+    PowerCutState.LAST: -1,
+}
+_ACTIVE_LOW_LEDS: Final = frozenset({PinRole.LED_N, PinRole.WIFI_LED_N})
+_EVENTS_ONLY: Final = {
+    PinRole.BTN: PinRole.BTN_SCRIPT_ONLY,
+    PinRole.BTN_N: PinRole.BTN_SCRIPT_ONLY_N,
+}
+_TOGGLE: Final = {events: toggle for toggle, events in _EVENTS_ONLY.items()}
+
+
+def led_pins(profile: SocketProfile) -> tuple[PinAssignment, ...]:
+    """Return the pins of all LEDs, whatever they show, in ascending order."""
+    return tuple(pin for pin in profile.pins if pin.role in LED_ROLES | WIFI_LED_ROLES)
+
+
+def led_use(profile: SocketProfile, led: PinAssignment) -> LedUse:
+    """Return what an LED shows; one that is kept dark counts as independent."""
+    if led.role in WIFI_LED_ROLES:
+        return LedUse.WIFI
+    if any(relay.channel == led.channel for relay in profile.relays):
+        return LedUse.RELAY
+    return LedUse.INDEPENDENT
+
+
+def with_led_use(profile: SocketProfile, pin: int, use: LedUse) -> SocketProfile:
+    """Return the profile with one LED used otherwise.
+
+    An LED that is independent or off gets a channel of its own.
+    """
+    led = _pin(profile, pin)
+    inverted = led.role in _ACTIVE_LOW_LEDS
+    if use is LedUse.WIFI:
+        role = PinRole.WIFI_LED_N if inverted else PinRole.WIFI_LED
+        return _with_pin(profile, replace(led, role=role, channel=0))
+    role = PinRole.LED_N if inverted else PinRole.LED
+    if use is LedUse.RELAY:
+        if not profile.relays:
+            raise SettingError("no relay for the LED to follow")
+        channel = profile.relays[0].channel
+    elif led_use(profile, led) is LedUse.INDEPENDENT:
+        channel = led.channel
+    else:
+        channel = _free_channel(profile)
+    return _with_pin(profile, replace(led, role=role, channel=channel))
+
+
+def button_use(button: PinAssignment) -> ButtonUse | None:
+    """Return what a button does, or None for a kind that cannot be changed."""
+    if button.role in _EVENTS_ONLY:
+        return ButtonUse.TOGGLE
+    return ButtonUse.EVENTS_ONLY if button.role in _TOGGLE else None
+
+
+def with_button_use(profile: SocketProfile, pin: int, use: ButtonUse) -> SocketProfile:
+    """Return the profile with one button used otherwise."""
+    button = _pin(profile, pin)
+    roles = _EVENTS_ONLY if use is ButtonUse.EVENTS_ONLY else _TOGGLE
+    return _with_pin(profile, replace(button, role=roles.get(button.role, button.role)))
+
+
+def pin_commands(before: SocketProfile, after: SocketProfile) -> list[str]:
+    """Return the console commands that turn one profile into the other; both have effect at once."""
+    known = {pin.pin: pin for pin in before.pins}
+    commands = []
+    for pin in after.pins:
+        old = known.get(pin.pin)
+        if old is None or old.role is not pin.role:
+            commands.append(f"SetPinRole {pin.pin} {pin.role.firmware_name}")
+        if pin.role.has_channel and (old is None or old.channel != pin.channel):
+            commands.append(f"SetPinChannel {pin.pin} {pin.channel}")
+    return commands
+
+
+def flag_command(flag: Flag, on: bool) -> str:
+    """Return the console command that sets one flag."""
+    return f"SetFlag {flag.number} {int(on)}"
+
+
+def start_value_command(channel: int, state: PowerCutState) -> str:
+    """Return the console command for what a relay does when power comes back."""
+    return f"SetStartValue {channel} {state.start_value}"
+
+
+def backlog(commands: Iterable[str]) -> tuple[str, str]:
+    """Return the console command and argument that run several commands in one message."""
+    return "Backlog", "; ".join(commands)
+
+
+def _pin(profile: SocketProfile, number: int) -> PinAssignment:
+    for pin in profile.pins:
+        if pin.pin == number:
+            return pin
+    raise SettingError(f"P{number} has no role")
+
+
+def _with_pin(profile: SocketProfile, changed: PinAssignment) -> SocketProfile:
+    pins = (changed if pin.pin == changed.pin else pin for pin in profile.pins)
+    return SocketProfile.of(pins, profile.module)
+
+
+def _free_channel(profile: SocketProfile) -> int:
+    used = {pin.channel for pin in profile.pins if pin.role.has_channel}
+    for channel in range(1, HIGHEST_CHANNEL + 1):
+        if channel not in used:
+            return channel
+    raise SettingError("no channel is free")

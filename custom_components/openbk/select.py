@@ -1,0 +1,154 @@
+"""Choices that a socket keeps over a power cut."""
+
+from collections.abc import Iterator
+from typing import override
+
+from homeassistant.components.select import SelectEntity, SelectEntityDescription
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import CONF_DARK_LEDS, CONF_POWER_CUT, CONF_TUNED
+from .device import OpenBekenConfigEntry, SocketState
+from .entity import OpenBekenEntity
+from .pyopenbk.obk.messages import set_channel
+from .pyopenbk.obk.settings import (
+    ButtonUse,
+    LedUse,
+    PowerCutState,
+    button_use,
+    led_pins,
+    led_use,
+    start_value_command,
+    with_button_use,
+    with_led_use,
+)
+from .pyopenbk.profile import PinAssignment
+
+PARALLEL_UPDATES = 1
+
+
+async def async_setup_entry(
+    hass: HomeAssistant,
+    entry: OpenBekenConfigEntry,
+    async_add_entities: AddConfigEntryEntitiesCallback,
+) -> None:
+    """Set up the choices that the pins of the socket allow."""
+    async_add_entities(_selects(entry.runtime_data))
+
+
+def _selects(socket: SocketState) -> Iterator[SelectEntity]:
+    for led in led_pins(socket.profile):
+        yield LedSelect(socket, led)
+    for button in socket.profile.buttons:
+        if button_use(button) is not None:
+            yield ButtonSelect(socket, button)
+    for relay in socket.profile.relays:
+        yield PowerCutSelect(socket, relay)
+
+
+def _description(key: str, number: int, options: list[str]) -> SelectEntityDescription:
+    return SelectEntityDescription(
+        key=f"{key}_{number}",
+        translation_key=key,
+        entity_category=EntityCategory.CONFIG,
+        options=options,
+    )
+
+
+class LedSelect(OpenBekenEntity, SelectEntity):
+    """What an LED shows."""
+
+    def __init__(self, socket: SocketState, led: PinAssignment) -> None:
+        """Choose for the LED on this pin."""
+        super().__init__(socket, _description("led_use", led.pin, list(LedUse)))
+        self._attr_translation_placeholders = {"pin": f"P{led.pin}"}
+        self._led = led
+
+    @property
+    def _dark(self) -> list[int]:
+        dark: list[int] = self.socket.entry.data.get(CONF_DARK_LEDS, [])
+        return dark
+
+    @property
+    @override
+    def current_option(self) -> str:
+        """Return what the pin's role makes the LED show."""
+        use = led_use(self.socket.profile, self._led)
+        if use is LedUse.INDEPENDENT and self._led.pin in self._dark:
+            return LedUse.OFF
+        return use
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Change the role of the pin in the running socket."""
+        use = LedUse(option)
+        profile = with_led_use(self.socket.profile, self._led.pin, use)
+        dark = {*self._dark} - {self._led.pin}
+        if use is LedUse.OFF:
+            dark.add(self._led.pin)
+        await self.socket.async_change_profile(
+            profile, **{CONF_DARK_LEDS: sorted(dark)}
+        )
+        if use is LedUse.OFF:
+            channel = next(
+                pin.channel for pin in profile.pins if pin.pin == self._led.pin
+            )
+            await self.socket.async_send(set_channel(self.socket.client_id, channel, 0))
+
+
+class ButtonSelect(OpenBekenEntity, SelectEntity):
+    """What the button does by itself."""
+
+    def __init__(self, socket: SocketState, button: PinAssignment) -> None:
+        """Choose for the button on this pin."""
+        super().__init__(
+            socket, _description("button_use", button.pin, list(ButtonUse))
+        )
+        self._attr_translation_placeholders = {"pin": f"P{button.pin}"}
+        self._button = button
+
+    @property
+    @override
+    def current_option(self) -> str | None:
+        """Return what the pin's role makes the button do."""
+        return button_use(self._button)
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Change the role of the pin in the running socket."""
+        await self.socket.async_change_profile(
+            with_button_use(self.socket.profile, self._button.pin, ButtonUse(option))
+        )
+
+
+class PowerCutSelect(OpenBekenEntity, SelectEntity):
+    """What a relay does when power comes back."""
+
+    def __init__(self, socket: SocketState, relay: PinAssignment) -> None:
+        """Choose for the relay on this channel."""
+        super().__init__(
+            socket, _description("power_cut", relay.channel, list(PowerCutState))
+        )
+        self._attr_translation_placeholders = {"channel": str(relay.channel)}
+        if len(socket.profile.relays) > 1:
+            self._attr_translation_key = "power_cut_of_many"
+        self._channel = relay.channel
+
+    @property
+    @override
+    def current_option(self) -> str | None:
+        """Return what was last set; a socket that we flashed remembers its state."""
+        data = self.socket.entry.data
+        known: dict[str, str] = data.get(CONF_POWER_CUT, {})
+        default = None if CONF_TUNED in data else PowerCutState.LAST
+        return known.get(str(self._channel), default)
+
+    @override
+    async def async_select_option(self, option: str) -> None:
+        """Set the start value of the channel."""
+        command = start_value_command(self._channel, PowerCutState(option))
+        known = self.socket.entry.data.get(CONF_POWER_CUT, {})
+        chosen = {**known, str(self._channel): option}
+        await self.socket.async_configure([command], **{CONF_POWER_CUT: chosen})
+        self.async_write_ha_state()

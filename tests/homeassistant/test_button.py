@@ -1,0 +1,69 @@
+"""What a socket can be told to do once."""
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> ScriptedSocket:
+    """Return a socket that is online."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect((1, 2))
+    await until(lambda: entry.runtime_data.online)
+    return socket
+
+
+async def press(hass: HomeAssistant, name: str) -> None:
+    """Press a button of the socket."""
+    entity_id = f"button.washing_machine_{name}"
+    assert hass.states.get(entity_id)
+    await hass.services.async_call(
+        "button", "press", {"entity_id": entity_id}, blocking=True
+    )
+
+
+async def test_restart(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
+    await press(hass, "restart")
+    await until(lambda: ("cmnd/obk8C123456/restart", "") in scripted.heard)
+
+
+async def test_identify_borrows_an_led_and_gives_it_back(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    await press(hass, "identify")
+    last = ("cmnd/obk8C123456/Backlog", "SetPinRole 8 WifiLED_n")
+    await until(lambda: last in scripted.heard)
+    said = [item for item in scripted.heard if "2/set" in item[0] or "log" in item[0]]
+    assert said[0] == (
+        "cmnd/obk8C123456/Backlog",
+        "SetPinRole 8 LED_n; SetPinChannel 8 2",
+    )
+    assert [payload for _, payload in said[1:-1]] == ["1", "0"] * 5
+
+
+async def test_reset_energy_is_followed(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    energy = "sensor.washing_machine_energy"
+    await scripted.say("energycounter/get", "5.000")
+    await until(lambda: hass.states.get(energy).state == "0.005")
+    await press(hass, "reset_energy")
+    await until(lambda: ("cmnd/obk8C123456/EnergyCntReset", "") in scripted.heard)
+    await scripted.say("energycounter/get", "0.000")
+    await until(lambda: hass.states.get(energy).state == "0.0")

@@ -1,0 +1,120 @@
+"""Choices are written into the running socket and remembered."""
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+LED = "select.washing_machine_led_p10_shows"
+WIFI_LED = "select.washing_machine_led_p8_shows"
+BUTTON = "select.washing_machine_button_p11_does"
+POWER_CUT = "select.washing_machine_after_a_power_cut"
+LIGHT = "light.washing_machine_led_p10"
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> ScriptedSocket:
+    """Return a socket that is online."""
+    await add_socket(hass, socket_entry())
+    socket = ScriptedSocket(hass)
+    await socket.connect((1, 2, 3))
+    await until(lambda: state(hass, LED) == "relay")
+    return socket
+
+
+def state(hass: HomeAssistant, entity_id: str) -> str | None:
+    """Return a state, or None without one."""
+    return entity.state if (entity := hass.states.get(entity_id)) else None
+
+
+async def choose(hass: HomeAssistant, entity_id: str, option: str) -> None:
+    """Choose an option and wait until the entry is loaded anew."""
+    await hass.services.async_call(
+        "select",
+        "select_option",
+        {"entity_id": entity_id, "option": option},
+        blocking=True,
+    )
+    await hass.async_block_till_done()
+    await until(lambda: state(hass, entity_id) == option)
+
+
+async def test_led_becomes_a_light_and_follows_the_relay_again(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    assert state(hass, LIGHT) is None
+    await choose(hass, LED, "independent")
+    await until(
+        lambda: ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 2") in scripted.heard
+    )
+    await until(lambda: state(hass, LIGHT) == "off")
+    await hass.services.async_call("light", "turn_on", {"entity_id": LIGHT})
+    await until(lambda: state(hass, LIGHT) == "on")
+    assert scripted.channels[2] == 1
+    await choose(hass, LED, "relay")
+    await until(
+        lambda: ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 1") in scripted.heard
+    )
+    assert state(hass, LIGHT) in (None, "unavailable")
+
+
+async def test_led_is_kept_dark(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
+    scripted.channels[2] = 1
+    await choose(hass, LED, "off")
+    await until(lambda: scripted.channels[2] == 0)
+    assert state(hass, LIGHT) is None
+
+
+async def test_wifi_led(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
+    assert state(hass, WIFI_LED) == "wifi"
+    await choose(hass, WIFI_LED, "independent")
+    expected = "SetPinRole 8 LED_n; SetPinChannel 8 2"
+    await until(lambda: ("cmnd/obk8C123456/Backlog", expected) in scripted.heard)
+    await choose(hass, WIFI_LED, "wifi")
+    expected = "SetPinRole 8 WifiLED_n"
+    await until(lambda: ("cmnd/obk8C123456/Backlog", expected) in scripted.heard)
+
+
+async def test_button_only_reports(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    assert state(hass, BUTTON) == "toggle"
+    await choose(hass, BUTTON, "events_only")
+    expected = "SetPinRole 11 Btn_ScriptOnly"
+    await until(lambda: ("cmnd/obk8C123456/Backlog", expected) in scripted.heard)
+    await choose(hass, BUTTON, "toggle")
+    await until(
+        lambda: ("cmnd/obk8C123456/Backlog", "SetPinRole 11 Btn") in scripted.heard
+    )
+
+
+async def test_after_a_power_cut(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
+    assert state(hass, POWER_CUT) == "last"
+    for option, value in (("on", 1), ("off", 0), ("last", -1)):
+        await choose(hass, POWER_CUT, option)
+        expected = ("cmnd/obk8C123456/Backlog", f"SetStartValue 1 {value}")
+        await until(lambda expected=expected: expected in scripted.heard)
+
+
+async def test_child_lock(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
+    lock = "switch.washing_machine_child_lock"
+    assert state(hass, lock) == "off"
+    for service, bit, shown in (("turn_on", 1, "on"), ("turn_off", 0, "off")):
+        await hass.services.async_call(
+            "switch", service, {"entity_id": lock}, blocking=True
+        )
+        assert state(hass, lock) == shown
+        expected = ("cmnd/obk8C123456/Backlog", f"SetFlag 41 {bit}")
+        await until(lambda expected=expected: expected in scripted.heard)
