@@ -91,10 +91,8 @@ class LinkLostError(BootRomError):
     hint = Hint.CHECK_POWER
 
 
-class NoReplyError(BootRomError):
-    """One command got no answer in its time; the link recovers from some of these by itself."""
-
-    hint = Hint.CHECK_POWER
+class NoReplyError(LinkLostError):
+    """One request stays without an answer, though the chip may answer others."""
 
 
 class UnexpectedReplyError(BootRomError):

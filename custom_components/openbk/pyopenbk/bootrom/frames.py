@@ -338,6 +338,18 @@ def read_flash_id() -> Request:
     return Request(READ_FLASH_ID, READ_FLASH_ID.request_layout.pack(0x9F))
 
 
+def changed_flash(frame: Frame) -> tuple[int, int] | None:
+    """Return start and length of the flash that ``frame`` says was erased or programmed."""
+    if frame.status or not frame.long:
+        return None
+    if frame.code == WRITE_SECTOR.code:
+        return int.from_bytes(frame.payload, "little"), SECTOR_SIZE
+    if frame.code == ERASE.code and frame.payload[0] in tuple(EraseSize):
+        size = EraseSize(frame.payload[0])
+        return int.from_bytes(frame.payload[1:], "little"), size.length
+    return None
+
+
 class FrameParser:
     """Find replies in whatever comes in.
 

@@ -159,6 +159,16 @@ class Link:
         self.baudrate = RESET_BAUDRATE
         self.round_trip = 0.0
         """Seconds from a link check to its answer, as last measured: the adapter's latency."""
+        self.linked = False
+        """A link check was answered, and the chip was not told to leave the boot ROM since."""
+        self.failures = 0
+        """How often this link had to recover."""
+        self.stray_changes: list[tuple[int, int]] = []
+        """Start and length of flash that the chip says it erased or programmed unasked.
+
+        Where the answer, not the request, was damaged, that is not true: compare its CRC.
+        """
+        self._ordered_changes: set[tuple[int, int]] = set()
         self._port = port
         self._parser = parser
         self._patience = patience
@@ -187,31 +197,31 @@ class Link:
         """
         if request.changes is not None:
             allowance.check(*request.changes)
+            self._ordered_changes.add(request.changes)
         data = request.encode()
         pending = Pending(request, early=bool(self._flight))
-        flight = [pending]
         if request.command is frames.CHECK_CRC and self.sends_ahead:
-            fence = Pending(frames.link_check(), early=True)
-            pending.fence = fence
-            flight.append(fence)
-            data += fence.request.encode()
+            fence = pending.fence = Pending(frames.link_check(), early=pending.early)
+            pending.early = True
+            self._flight.append(fence)
+            data = fence.request.encode() + data
         self._port.write(data)
         if request.command.reply is not None:
-            self._flight.extend(flight)
+            self._flight.append(pending)
         return pending
 
     async def receive(self, pending: Pending) -> Reply:
         """Wait for the reply to ``pending``, the oldest request without one.
 
-        A CRC comes without address or status: a late or repeated one would pass for the next. So
-        behind each goes a link check, whose answer draws the line.
-        Raises NoReplyError, StatusError, PortUnavailableError.
+        A CRC comes without address or status, so that a late or repeated one would pass for the
+        next. A link check ahead of the request, or behind it where nothing is sent ahead, keeps
+        them apart. Raises NoReplyError, StatusError, PortUnavailableError.
         """
-        reply = await self._receive(pending)
-        if pending.request.command is frames.CHECK_CRC:
-            if pending.fence is None:
-                pending.fence = self.send(frames.link_check())
+        if pending.fence is not None:
             await self._receive(pending.fence)
+        reply = await self._receive(pending)
+        if pending.request.command is frames.CHECK_CRC and pending.fence is None:
+            await self._receive(self.send(frames.link_check()))
         if reply.status:
             raise StatusError(reply.status, str(pending.request))
         self._strikes = max(0.0, self._strikes - _STRIKE_FORGIVEN)
@@ -239,6 +249,20 @@ class Link:
                 if not attempts:
                     raise
 
+    async def exchange_all(self, *requests: Request, attempts: int = 4) -> list[Reply]:
+        """Send a few short requests at once, where the chip takes that; else as `exchange`."""
+        if not self.sends_ahead:
+            return [await self.exchange(request) for request in requests]
+        try:
+            flight = [self.send(request) for request in requests]
+            return [await self.receive(pending) for pending in flight]
+        except (NoReplyError, StatusError) as err:
+            _LOGGER.debug("%s", err)
+            await self.recover()
+            if attempts <= 1:
+                raise
+        return await self.exchange_all(*requests, attempts=attempts - 1)
+
     async def crc(self, start: int, length: int) -> int:
         """Return the chip's CRC over ``length`` bytes from ``start``."""
         return (await self.exchange(frames.check_crc(start, length))).number
@@ -249,6 +273,7 @@ class Link:
         Nothing that was sent before is answered any more. After repeated failures a lower baud
         rate is taken. Raises LinkLostError.
         """
+        self.failures += 1
         self._strikes += 1
         was_writing = failed is not None and failed.command is frames.WRITE_SECTOR
         await self._quiet(
@@ -267,16 +292,23 @@ class Link:
             self._strikes = 0.0
             await self._step_down()
 
+    async def flush(self) -> None:
+        """Wait until everything has left the port."""
+        await self._port.flush()
+
     async def _receive(self, pending: Pending) -> Reply:
         request = pending.request
         size = len(request.payload) + request.reply_size
         seconds = request.seconds * self._patience + size * 10 / self.baudrate
         deadline = self._loop.time() + seconds
-        while pending.reply is None and not pending.lost:
-            frame = await self._frame(deadline)
-            if frame is None:
-                break
-            self._deliver(frame)
+        try:
+            while pending.reply is None and not pending.lost:
+                if (frame := await self._frame(deadline)) is None:
+                    break
+                self._deliver(frame)
+        except asyncio.CancelledError:
+            self._flight.clear()
+            raise
         if pending.reply is not None:
             self._early_answered |= pending.early
             return pending.reply
@@ -289,6 +321,8 @@ class Link:
     def _deliver(self, frame: Frame) -> None:
         """Give ``frame`` to the request that it answers; what was asked before that is lost."""
         for place, pending in enumerate(self._flight):
+            if place and pending.request.command is frames.CHECK_CRC:
+                continue
             reply = pending.request.accept(frame)
             if reply is not None:
                 pending.reply = reply
@@ -296,6 +330,14 @@ class Link:
                     self._flight.popleft().lost = True
                 self._flight.popleft()
                 return
+        self._notice_stray(frame)
+
+    def _notice_stray(self, frame: Frame) -> None:
+        """Remember flash that was changed although nobody asked: a request damaged on its way."""
+        changed = frames.changed_flash(frame)
+        if changed is not None and changed not in self._ordered_changes:
+            _LOGGER.warning("The chip changed 0x%06X+0x%X instead", *changed)
+            self.stray_changes.append(changed)
 
     async def _frame(self, deadline: float) -> Frame | None:
         """Return the next frame, or None when the deadline passes."""
@@ -371,6 +413,7 @@ class Link:
                 if check.accept(frame) is not None:
                     # More checks than replies so far: let the others come in.
                     await self._quiet(_QUIET)
+                    self.linked = True
                     return True
         return False
 

@@ -1,0 +1,285 @@
+"""Programming flash: only what differs, proven by the chip's CRC."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import logging
+from typing import Final
+
+from ..checksums import crc32_jamcrc
+from ..flash_map import BLOCK_SIZE, SECTOR_SIZE, OutsideAllowanceError, WriteAllowance
+from . import frames
+from .comparing import BLANK_SECTOR, BLANK_SECTOR_CRC, find_differences
+from .errors import CrcMismatchError, NoReplyError, ProtectedFlashError, StatusError
+from .frames import EraseSize
+from .link import Link
+from .reading import Progress
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+# Typical times of a SPI NOR flash, in seconds, to choose between ways; from the model of
+# facts/performance.md.
+_SECTOR_ERASE: Final = 0.040
+_BLOCK_ERASE: Final = 0.300
+_SECTOR_PROGRAM: Final = 0.012
+_WRITE_FRAME: Final = 4108
+
+_ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramReport:
+    """What programming did; sectors of 4 KiB."""
+
+    sectors: int
+    equal: int
+    """Found right and left alone."""
+    written: int
+    blank: int
+    """Erased, where they were not blank before, and to stay blank."""
+    repaired: int
+    """Found wrong after writing, and written again."""
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is to be done in one block of flash (of 64 KiB, less at the borders)."""
+
+    start: int
+    end: int
+    sectors: list[int]
+    """Addresses of the sectors to be made right."""
+    is_blank: bool = False
+    """Nothing needs to be erased."""
+
+
+class FlashProgrammer:
+    """One programming of ``data`` from ``start``, whole sectors of 4 KiB."""
+
+    def __init__(
+        self,
+        link: Link,
+        start: int,
+        data: bytes,
+        *,
+        allowance: WriteAllowance,
+        progress: Progress | None,
+        last: int | None,
+    ) -> None:
+        """Start with nothing done.
+
+        Raises OutsideAllowanceError if ``allowance`` does not hold every sector, and ValueError if
+        ``last`` is none of them.
+        """
+        sectors = range(start, start + len(data), SECTOR_SIZE)
+        for sector in sectors:
+            allowance.check(sector, SECTOR_SIZE)
+        if last is not None and last not in sectors:
+            raise ValueError(f"0x{last:X} is none of the sectors to program")
+        self._link = link
+        self._start = start
+        self._end = start + len(data)
+        self._view = memoryview(data)
+        self._allowance = allowance
+        self._progress = progress
+        self._last = last
+        self._todo: set[int] = set()
+        self._expects_equal = False
+        self._erases = False
+        """Some sector was seen to change: the flash is not protected."""
+        self._done = 0
+        self._written = 0
+        self._repaired = 0
+
+    async def program(self) -> ProgramReport:
+        """Compare, then bring to its right contents what differs."""
+        plan = [await self._compare(start, end) for start, end in self._blocks()]
+        self._todo.update(sector for work in plan for sector in work.sectors)
+        sectors = (self._end - self._start) // SECTOR_SIZE
+        self._advance((sectors - len(self._todo)) * SECTOR_SIZE)
+        if self._todo:
+            failures = self._link.failures
+            await self._change(plan)
+            if self._link.failures != failures:
+                # A damaged request may have hit what was proven before.
+                await self._verify_all()
+        return ProgramReport(
+            sectors=sectors,
+            equal=sectors - len(self._todo),
+            written=self._written,
+            blank=len(self._todo) - len(self._not_blank(self._todo)),
+            repaired=self._repaired,
+        )
+
+    async def _change(self, plan: list[_Work]) -> None:
+        last = self._last
+        if last is not None:
+            self._todo.add(last)
+            await self._make_right(last, BLANK_SECTOR)
+        for work in plan:
+            if work.sectors:
+                await self._renew(work)
+                await self._verify(work)
+                self._erases = True
+        if last is not None:
+            await self._make_right(last, self._wanted(last))
+            self._advance(SECTOR_SIZE)
+
+    # Comparing
+
+    async def _compare(self, start: int, end: int) -> _Work:
+        """Find out what differs in one block.
+
+        Mostly either all of a block differs or nothing does. One sector, whose CRC takes a
+        sixteenth of the time, tells which of the two to expect.
+        """
+        work = _Work(start, end, list(self._sectors(start, end)))
+        if not self._expects_equal:
+            probe = self._probe(work)
+            crc = await self._link.crc(probe, SECTOR_SIZE)
+            if crc != crc32_jamcrc(self._wanted(probe)):
+                work.is_blank = crc == BLANK_SECTOR_CRC and await self._is_blank(work)
+                if work.is_blank:
+                    work.sectors = self._not_blank(work.sectors)
+                return work
+        work.sectors = await find_differences(self._link, start, self._part(start, end))
+        self._expects_equal = not work.sectors
+        return work
+
+    def _probe(self, work: _Work) -> int:
+        """Return the last sector that is not to be blank: it is written last, too."""
+        return (self._not_blank(work.sectors) or work.sectors)[-1]
+
+    async def _is_blank(self, work: _Work) -> bool:
+        length = work.end - work.start
+        return await self._link.crc(work.start, length) == crc32_jamcrc(
+            b"\xff" * length
+        )
+
+    # Changing
+
+    async def _renew(self, work: _Work) -> None:
+        """Erase and write what differs in one block; `_verify` proves it."""
+        if not work.is_blank:
+            await self._erase(work)
+        for sector in work.sectors:
+            if sector == self._last:
+                continue
+            if self._wanted(sector) != BLANK_SECTOR:
+                await self._write(sector)
+            self._advance(SECTOR_SIZE)
+
+    async def _erase(self, work: _Work) -> None:
+        if self._pays_to_erase_block(work):
+            work.sectors = list(self._sectors(work.start, work.end))
+            self._todo.update(work.sectors)
+            await self._erase_unit(work.start, EraseSize.BLOCK)
+            return
+        for sector in work.sectors:
+            if sector != self._last:
+                await self._erase_unit(sector, EraseSize.SECTOR)
+
+    def _pays_to_erase_block(self, work: _Work) -> bool:
+        """Return whether erasing the whole block is allowed, and quicker."""
+        if work.start % BLOCK_SIZE or work.end - work.start != BLOCK_SIZE:
+            return False
+        try:
+            self._allowance.check(work.start, BLOCK_SIZE)
+        except OutsideAllowanceError:
+            return False
+        others = set(self._sectors(work.start, work.end)) - set(work.sectors)
+        rewritten = len(self._not_blank(others))
+        write = _SECTOR_PROGRAM + _WRITE_FRAME * 10 / self._link.baudrate
+        return _BLOCK_ERASE + rewritten * write < len(work.sectors) * _SECTOR_ERASE
+
+    async def _erase_unit(self, address: int, size: EraseSize) -> None:
+        request = frames.erase(address, size)
+        await self._link.exchange(request, allowance=self._allowance)
+
+    async def _write(self, sector: int) -> None:
+        """Write one erased sector; whether it worked shows when it is proven."""
+        request = frames.write_sector(sector, self._wanted(sector))
+        self._written += 1
+        try:
+            await self._link.receive(self._link.send(request, self._allowance))
+        except (NoReplyError, StatusError) as err:
+            _LOGGER.debug("Writing goes on after: %s", err)
+            await self._link.recover(request)
+
+    # Proving
+
+    async def _verify(self, work: _Work) -> None:
+        expected = bytearray(self._part(work.start, work.end))
+        if self._last is not None and work.start <= self._last < work.end:
+            offset = self._last - work.start
+            expected[offset : offset + SECTOR_SIZE] = BLANK_SECTOR
+        for sector in await find_differences(self._link, work.start, bytes(expected)):
+            wanted = BLANK_SECTOR if sector == self._last else self._wanted(sector)
+            self._repaired += 1
+            await self._make_right(sector, wanted)
+
+    async def _verify_all(self) -> None:
+        for start, end in self._blocks():
+            part = self._part(start, end)
+            for sector in await find_differences(self._link, start, part):
+                self._repaired += 1
+                await self._make_right(sector, self._wanted(sector))
+
+    async def _make_right(self, sector: int, wanted: bytes) -> None:
+        """Bring one sector to its right contents, whatever it holds, and prove it."""
+        right = crc32_jamcrc(wanted)
+        found: set[int] = set()
+        for _ in range(_ATTEMPTS):
+            crc = await self._link.crc(sector, SECTOR_SIZE)
+            if crc == right:
+                self._erases |= bool(found)
+                return
+            found.add(crc)
+            if crc != BLANK_SECTOR_CRC:
+                await self._erase_unit(sector, EraseSize.SECTOR)
+            if wanted != BLANK_SECTOR:
+                await self._write(sector)
+        if await self._link.crc(sector, SECTOR_SIZE) == right:
+            return
+        if len(found) == 1 and not await self._can_erase(except_for=sector):
+            raise ProtectedFlashError(f"0x{sector:06X} stays as it is")
+        raise CrcMismatchError(sector, SECTOR_SIZE)
+
+    async def _can_erase(self, except_for: int) -> bool:
+        """Return whether any other sector that is to be changed can be: or all are protected."""
+        for sector in sorted(self._todo - {except_for}):
+            if self._erases:
+                break
+            if await self._link.crc(sector, SECTOR_SIZE) != BLANK_SECTOR_CRC:
+                await self._erase_unit(sector, EraseSize.SECTOR)
+                crc = await self._link.crc(sector, SECTOR_SIZE)
+                self._erases = crc == BLANK_SECTOR_CRC
+                break
+        return self._erases
+
+    # What goes where
+
+    def _blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield start and end of the parts that lie in one 64 KiB block each."""
+        start = self._start
+        while start < self._end:
+            end = min(start - start % BLOCK_SIZE + BLOCK_SIZE, self._end)
+            yield start, end
+            start = end
+
+    def _sectors(self, start: int, end: int) -> range:
+        return range(start, end, SECTOR_SIZE)
+
+    def _part(self, start: int, end: int) -> memoryview:
+        return self._view[start - self._start : end - self._start]
+
+    def _wanted(self, sector: int) -> bytes:
+        return bytes(self._part(sector, sector + SECTOR_SIZE))
+
+    def _not_blank(self, sectors: list[int] | set[int]) -> list[int]:
+        return [s for s in sorted(sectors) if self._wanted(s) != BLANK_SECTOR]
+
+    def _advance(self, count: int) -> None:
+        self._done += count
+        if self._progress is not None and count:
+            total = self._end - self._start
+            self._progress(min(self._done, total), total)
