@@ -11,7 +11,7 @@ from custom_components.openbk.pyopenbk.application import (
     Firmware,
     describe_application,
 )
-from custom_components.openbk.pyopenbk.obk.file_kinds import FileKind
+from custom_components.openbk.pyopenbk.file_kinds import FileKind
 from custom_components.openbk.pyopenbk.obk.image import (
     DamagedError,
     DamagedRecordError,

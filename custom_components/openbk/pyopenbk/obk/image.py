@@ -29,7 +29,7 @@ from ..rbl import (
     RblError,
     RblHeader,
 )
-from .file_kinds import FileKind, name_file
+from ..file_kinds import FileKind, name_file
 
 CHIP: Final = "BK7231N"
 

@@ -1,1 +1,19 @@
-"""The factory firmware: its storage and the pins that it names."""
+"""Factory dumps of Tuya sockets: the store, its parameters, the pins."""
+
+from .dump import TuyaStorageError
+from .pins import PinReading, profile_from_user_params
+from .reader import PinDataError, read_pins
+from .storage import TuyaStorage, parse_storage
+from .user_params import UserParamsError, parse_user_params
+
+__all__ = [
+    "PinDataError",
+    "PinReading",
+    "TuyaStorage",
+    "TuyaStorageError",
+    "UserParamsError",
+    "parse_storage",
+    "parse_user_params",
+    "profile_from_user_params",
+    "read_pins",
+]

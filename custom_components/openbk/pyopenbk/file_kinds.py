@@ -1,11 +1,11 @@
-"""Name a file that is no firmware for this chip by its first bytes."""
+"""Name a file that is not what somebody took it for by its first bytes."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class FileKind(StrEnum):
-    """What a file is that somebody took for a firmware image."""
+    """What a file is that somebody took for a firmware image or a dump."""
 
     EMPTY = "empty"
     BLANK = "blank"
@@ -17,6 +17,8 @@ class FileKind(StrEnum):
     ESP_IMAGE = "esp_image"
     RAW_CODE = "raw_code"
     """Code for an ARM chip without encryption and checksums, as the compiler left it."""
+    OVER_THE_AIR = "over_the_air"
+    """Firmware packed for an update over the air."""
     OPENBEKEN_CONFIG = "openbeken_config"
     RF_CALIBRATION = "rf_calibration"
     FLASH_DUMP = "flash_dump"
@@ -32,6 +34,8 @@ _BY_START: Final = (
     (b"Rar!\x1a\x07", FileKind.ARCHIVE),
     (b"UF2\n", FileKind.UF2),
     (b"\x7fELF", FileKind.ELF),
+    (b"RBL\0", FileKind.OVER_THE_AIR),
+    (b"\x55\xaa\x55\xaa", FileKind.OVER_THE_AIR),
     (b"CFG", FileKind.OPENBEKEN_CONFIG),
     (b"TLV\0", FileKind.RF_CALIBRATION),
 )
@@ -44,7 +48,7 @@ _CONTROL_CHARACTERS: Final = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
 
 
 def name_file(data: bytes) -> FileKind:
-    """Return the kind of a file that holds no image; never its name, only its content counts."""
+    """Return the kind of a file by its content; its name does not count."""
     if not data:
         return FileKind.EMPTY
     if not data.strip(data[:1]) and data[0] in (0x00, 0xFF):
