@@ -12,7 +12,7 @@ from ..application import (
     key_of_first_words,
 )
 from ..backups import Contents
-from ..code_flash import STANDARD_KEY, check_records
+from ..code_flash import RECORD_SIZE, STANDARD_KEY, check_records
 from ..errors import OpenBekenError
 from ..flash_map import (
     APPLICATION,
@@ -27,7 +27,8 @@ from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError
 from ..rf_sector import RfSector, RfSectorError, parse_rf_sector
 from ..tuya.dump import TuyaStorageError
-from ..tuya.pins import PinReading, read_pins
+from ..tuya.pins import PinReading
+from ..tuya.reader import read_pins
 from .errors import (
     BootloaderTrouble,
     BootloaderUnfitError,
@@ -82,9 +83,10 @@ def analyse_dump(
     why_no_pins: OpenBekenError | None = None
     try:
         pins = read_pins(dump)
-    except TuyaStorageError as err:
+    except OpenBekenError as err:
         why_no_pins = err
-    state = _judge(dump, application, config, has_storage=pins is not None)
+    has_storage = not isinstance(why_no_pins, TuyaStorageError)
+    state = _judge(dump, application, config, has_storage=has_storage)
     return Analysis(
         state=Contents.HALF_WRITTEN if unfinished else state,
         mac=rf_sector.mac if rf_sector else None,
@@ -130,7 +132,8 @@ def check_bootloader(dump: bytes, code_key: CodeKeyWords) -> None:
     if not bootloader.strip(b"\xff"):
         raise BootloaderUnfitError(BootloaderTrouble.BLANK)
     records = check_records(bootloader)
-    if 0 in records.damaged or records.sound <= len(records.damaged):
+    starts = check_records(bootloader[:RECORD_SIZE]).sound
+    if not starts or records.sound <= len(records.damaged):
         raise BootloaderUnfitError(BootloaderTrouble.DAMAGED)
     if key_of_first_words(bootloader, BOOTLOADER.start) is not kind_of_key(code_key):
         raise BootloaderUnfitError(BootloaderTrouble.FOREIGN)

@@ -30,6 +30,15 @@ class JobOrderError(FlashingError):
     """A step was asked for whose earlier steps were not done on this chip."""
 
 
+class FlashSizeError(FlashingError):
+    """The flash is not the 2 MiB that the map of this chip is for."""
+
+    def __init__(self, size: int) -> None:
+        """Keep the size in bytes that the flash id tells."""
+        super().__init__(f"a flash of {size} bytes has another map")
+        self.size = size
+
+
 class RfSectorMisplacedError(FlashingError):
     """No RF calibration at 0x1D0000: this chip has another flash map, or has lost it."""
 

@@ -18,7 +18,7 @@ from ..backups import (
     Origin,
 )
 from ..bootrom.chip import Chip, ChipIdentity
-from ..bootrom.errors import PortUnavailableError
+from ..bootrom.errors import NoChipError, PortUnavailableError
 from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
 from ..checksums import crc32_jamcrc
 from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, RF_CALIBRATION, SECTOR_SIZE
@@ -41,6 +41,7 @@ from .errors import (
     ChipChangedError,
     ChipState,
     FlashingError,
+    FlashSizeError,
     ImageUnfitError,
     JobOrderError,
 )
@@ -125,7 +126,6 @@ class FlashingJob:
         self._patience = patience
         self._port = AsyncExitStack()
         self._link: Link | None = None
-        self._linked = False
         self._subject: _Subject | None = None
 
     async def __aenter__(self) -> Self:
@@ -167,7 +167,6 @@ class FlashingJob:
                 )
             self._progress(Phase.LINK, 0, 1)
             report = await self._link.search(seconds)
-            self._linked = report.linked
             self._progress(Phase.LINK, int(report.linked), 1)
             return report
 
@@ -175,14 +174,17 @@ class FlashingJob:
         """Go to the highest baud rate that works and ask the chip what it is.
 
         Also finds out whether an earlier job left this very chip half-written: see `unfinished`.
-        Raises JobOrderError before a search found a chip, BootRomError.
+        Raises BootRomError (NoChipError before a search found one), FlashSizeError.
         """
         async with self._step():
-            if self._link is None or not self._linked:
-                raise JobOrderError("no chip was found yet")
+            if self._link is None or not self._link.linked:
+                raise NoChipError("no chip has answered yet")
             self._progress(Phase.IDENTIFY, 0, 1)
             await self._link.set_baudrate()
-            self._subject = await self._look_at(await Chip.identify(self._link))
+            chip = await Chip.identify(self._link)
+            if chip.identity.flash_size != FLASH_SIZE:
+                raise FlashSizeError(chip.identity.flash_size)
+            self._subject = await self._look_at(chip)
             self._progress(Phase.IDENTIFY, 1, 1)
             return self._subject.chip.identity
 
@@ -294,7 +296,7 @@ class FlashingJob:
     async def close(self) -> None:
         """Release the port; may be called at any time, and again."""
         port, self._port = self._port, AsyncExitStack()
-        self._link, self._linked = None, False
+        self._link = None
         closing = asyncio.ensure_future(port.aclose())
         try:
             await asyncio.shield(closing)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from ..bootrom.chip import Chip, ProgramReport
+from ..bootrom.chip import Chip
+from ..bootrom.programming import ProgramReport
 from ..bootrom.errors import CrcMismatchError, ProtectedFlashError
 from ..checksums import crc32_jamcrc
 from ..flash_map import (

@@ -1,0 +1,179 @@
+"""What a dump says of its chip, and whether a job would write to it."""
+
+import pytest
+
+from custom_components.openbk.pyopenbk.backups import Contents
+from custom_components.openbk.pyopenbk.code_flash import STANDARD_KEY
+from custom_components.openbk.pyopenbk.flashing import (
+    BootloaderTrouble,
+    BootloaderUnfitError,
+    RfSectorMisplacedError,
+)
+from custom_components.openbk.pyopenbk.flashing.analysis import (
+    analyse_dump,
+    starts_nothing,
+)
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from tests.pyopenbk.obk import packer
+
+from .dumps import CONFIG_START, GENERIC_MAC, MAC, RF_START, chip, put, rf_sector
+from .test_records import RECORD
+
+FACTORY = chip(packer.tuya_code())
+OPENBEKEN = chip(packer.openbeken_code())
+CONFIG = build(ConfigSector(mqtt_client_id="obk8D123456"))
+BLANK_SECTOR = b"\xff" * 0x1000
+
+
+def test_factory_chip() -> None:
+    analysis = analyse_dump(FACTORY, STANDARD_KEY)
+
+    assert analysis.state is Contents.FACTORY
+    assert analysis.mac == MAC
+    assert not analysis.mac_is_generic
+    assert analysis.version is None
+    assert analysis.config is None
+    assert analysis.obstacle is None
+    assert analysis.pins is None
+    assert analysis.why_no_pins is not None
+
+
+def test_chip_with_openbeken() -> None:
+    analysis = analyse_dump(put(OPENBEKEN, CONFIG_START, CONFIG), STANDARD_KEY)
+
+    assert analysis.state is Contents.OPENBEKEN
+    assert analysis.version == "1.18.299"
+    assert analysis.config is not None
+    assert analysis.config.mqtt_client_id == "obk8D123456"
+    assert analysis.obstacle is None
+
+
+def test_damaged_configuration_does_not_count() -> None:
+    damaged = put(CONFIG, 0x194, b"another")
+    analysis = analyse_dump(put(OPENBEKEN, CONFIG_START, damaged), STANDARD_KEY)
+
+    assert analysis.state is Contents.OPENBEKEN
+    assert analysis.config is None
+
+
+def test_application_that_says_nothing_is_told_by_the_configuration() -> None:
+    silent = chip(packer.VECTORS + bytes(range(256)) * 20)
+
+    assert analyse_dump(silent, STANDARD_KEY).state is Contents.UNKNOWN
+    with_config = put(silent, CONFIG_START, CONFIG)
+    assert analyse_dump(with_config, STANDARD_KEY).state is Contents.OPENBEKEN
+
+
+@pytest.mark.parametrize(
+    ("dump", "state"),
+    [
+        (put(FACTORY, 0x11000, BLANK_SECTOR), Contents.HALF_WRITTEN),
+        (put(OPENBEKEN, 0x11000, BLANK_SECTOR), Contents.HALF_WRITTEN),
+        (put(OPENBEKEN, 0x11800, b"\xff" * 0x800), Contents.HALF_WRITTEN),
+        (put(OPENBEKEN, 0x12800, b"\xff" * 0x100), Contents.HALF_WRITTEN),
+        (put(OPENBEKEN, 0x11000, b"\xff" * 0x119000), Contents.BLANK),
+    ],
+    ids=["factory", "openbeken", "torn first sector", "torn later", "blank"],
+)
+def test_application_that_is_not_whole(dump: bytes, state: Contents) -> None:
+    assert analyse_dump(dump, STANDARD_KEY).state is state
+
+
+def test_unfinished_job_makes_a_chip_half_written() -> None:
+    analysis = analyse_dump(OPENBEKEN, STANDARD_KEY, RECORD)
+
+    assert analysis.state is Contents.HALF_WRITTEN
+    assert analysis.unfinished == RECORD
+    assert analysis.version is None
+
+
+@pytest.mark.parametrize("found", [(), (0x1E0000,), (0x1D9000, 0x1E0000)])
+def test_rf_sector_elsewhere(found: tuple[int, ...]) -> None:
+    dump = put(FACTORY, RF_START, BLANK_SECTOR)
+    for start in found:
+        dump = put(dump, start, rf_sector())
+
+    obstacle = analyse_dump(dump, STANDARD_KEY).obstacle
+
+    assert isinstance(obstacle, RfSectorMisplacedError)
+    assert obstacle.found == found
+
+
+def test_rf_sector_without_mac() -> None:
+    dump = put(FACTORY, RF_START, rf_sector("ff:ff:ff:ff:ff:ff"))
+    analysis = analyse_dump(dump, STANDARD_KEY)
+
+    assert analysis.mac is None
+    assert isinstance(analysis.obstacle, RfSectorMisplacedError)
+
+
+def test_generic_mac_is_told() -> None:
+    dump = put(FACTORY, RF_START, rf_sector(GENERIC_MAC))
+    analysis = analyse_dump(dump, STANDARD_KEY)
+
+    assert analysis.mac == GENERIC_MAC
+    assert analysis.mac_is_generic
+    assert analysis.obstacle is None
+
+
+@pytest.mark.parametrize(
+    ("bootloader", "trouble"),
+    [
+        (b"\xff" * 0x11000, BootloaderTrouble.BLANK),
+        (b"\x00" * 0x11000, BootloaderTrouble.DAMAGED),
+        (BLANK_SECTOR, BootloaderTrouble.DAMAGED),
+        (b"\x12" * 34, BootloaderTrouble.DAMAGED),
+        (packer.bootloader(packer.OTHER_KEY), BootloaderTrouble.FOREIGN),
+        (packer.bootloader(packer.NO_KEY), BootloaderTrouble.FOREIGN),
+    ],
+    ids=["blank", "zeros", "first sector blank", "torn", "other key", "no key"],
+)
+def test_bootloader_that_cannot_start(
+    bootloader: bytes, trouble: BootloaderTrouble
+) -> None:
+    obstacle = analyse_dump(put(FACTORY, 0, bootloader), STANDARD_KEY).obstacle
+
+    assert isinstance(obstacle, BootloaderUnfitError)
+    assert obstacle.trouble is trouble
+
+
+def test_damage_in_an_unused_corner_of_the_bootloader_is_tolerated() -> None:
+    dump = put(FACTORY, 0x8000, b"\x12" * 100)
+
+    assert analyse_dump(dump, STANDARD_KEY).obstacle is None
+
+
+@pytest.mark.parametrize("key", [(0, 0, 0, 0), (1, 2, 3, 4)])
+def test_bootloader_is_foreign_to_a_chip_of_another_key(
+    key: tuple[int, int, int, int],
+) -> None:
+    obstacle = analyse_dump(FACTORY, key).obstacle
+
+    assert isinstance(obstacle, BootloaderUnfitError)
+    assert obstacle.trouble is BootloaderTrouble.FOREIGN
+
+
+def test_unencrypted_bootloader_fits_an_unencrypted_chip() -> None:
+    dump = put(FACTORY, 0, packer.bootloader(packer.NO_KEY))
+
+    assert analyse_dump(dump, (0, 0, 0, 0)).obstacle is None
+
+
+@pytest.mark.parametrize("programmed", [0, 1, 7, 15])
+def test_first_sector_cut_at_any_page_starts_nothing(programmed: int) -> None:
+    sector = OPENBEKEN[0x11000:0x12000]
+    torn = sector[: programmed * 256].ljust(4096, b"\xff")
+
+    assert starts_nothing(torn)
+    assert not starts_nothing(sector)
+
+
+def test_secrets_stay_out_of_texts() -> None:
+    config = ConfigSector(
+        wifi_ssid="Nest", wifi_password="correct horse", mqtt_password="battery staple"
+    )
+    analysis = analyse_dump(put(OPENBEKEN, CONFIG_START, build(config)), STANDARD_KEY)
+
+    assert analysis.config is not None
+    assert analysis.config.wifi_password == "correct horse"
+    assert not any(word in repr(analysis) for word in ("horse", "staple", "Nest"))

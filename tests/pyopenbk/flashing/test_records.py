@@ -1,0 +1,129 @@
+"""The record of an unfinished job: what it keeps and what it survives."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+import stat
+
+import pytest
+
+from custom_components.openbk.pyopenbk.backups import (
+    BackupFolder,
+    FolderNotWritableError,
+)
+from custom_components.openbk.pyopenbk.flash_map import FLASH_JOB, FLASH_SIZE
+from custom_components.openbk.pyopenbk.flashing import JobRecord, JobRecords, Phase
+from custom_components.openbk.pyopenbk.flashing.records import regions_of
+
+MAC = "38:1f:8d:12:34:56"
+RECORD = JobRecord(
+    mac=MAC,
+    started=datetime(2026, 11, 22, 18, 0, tzinfo=UTC),
+    phase=Phase.WRITE_APPLICATION,
+    backup="bk7231n_381f8d123456_20261122T175812Z.bin",
+    content="1.18.299",
+    content_sha256="ab" * 32,
+    regions=regions_of(FLASH_JOB),
+)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> JobRecords:
+    return JobRecords(BackupFolder(tmp_path / "backups"))
+
+
+def test_record_is_found_by_the_mac(records: JobRecords) -> None:
+    records.save(RECORD)
+
+    assert records.find(MAC) == RECORD
+    assert records.find("38:1f:8d:12:34:57") is None
+
+
+def test_one_record_a_chip(records: JobRecords) -> None:
+    later = replace(RECORD, phase=Phase.VERIFY)
+    other = replace(
+        RECORD,
+        mac="38:1f:8d:00:00:01",
+        started=RECORD.started + timedelta(hours=1),
+    )
+    for record in (RECORD, other, later):
+        records.save(record)
+
+    assert records.list() == (other, later)
+
+
+def test_finished_job_leaves_nothing(records: JobRecords, tmp_path: Path) -> None:
+    records.save(RECORD)
+    records.remove(MAC)
+    records.remove(MAC)
+
+    assert records.find(MAC) is None
+    assert records.list() == ()
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_only_the_owner_may_read(records: JobRecords, tmp_path: Path) -> None:
+    records.save(RECORD)
+
+    (path,) = (tmp_path / "backups").iterdir()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_records_are_no_backups(tmp_path: Path) -> None:
+    folder = BackupFolder(tmp_path)
+    JobRecords(folder).save(RECORD)
+
+    assert folder.list() == ()
+    assert folder.unfinished() == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "17", "{}", '{"format": 9}', RECORD.as_json()[:-40], "\udce4"],
+)
+def test_damaged_record_counts_as_none(
+    records: JobRecords, tmp_path: Path, text: str
+) -> None:
+    records.save(RECORD)
+    (path,) = (tmp_path / "backups").iterdir()
+    path.write_bytes(text.encode(errors="surrogateescape"))
+
+    assert records.find(MAC) is None
+    assert records.list() == ()
+
+
+def test_record_of_another_chip_under_this_name_counts_as_none(
+    records: JobRecords, tmp_path: Path
+) -> None:
+    records.save(RECORD)
+    (path,) = (tmp_path / "backups").iterdir()
+    path.write_text(replace(RECORD, mac="38:1f:8d:00:00:01").as_json())
+
+    assert records.find(MAC) is None
+
+
+def test_no_folder_is_no_record(records: JobRecords) -> None:
+    assert records.find(MAC) is None
+    assert records.list() == ()
+    records.remove(MAC)
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(FolderNotWritableError):
+        JobRecords(BackupFolder(tmp_path / "file")).save(RECORD)
+
+
+def test_untouched_is_all_that_the_job_must_leave() -> None:
+    untouched = [(part.start, part.end) for part in RECORD.untouched]
+
+    assert untouched == [
+        (0x000000, 0x011000),
+        (0x12A000, 0x1D1000),
+        (0x1D2000, FLASH_SIZE),
+    ]
+    assert replace(RECORD, regions=((0, FLASH_SIZE),)).untouched == ()
+    assert replace(RECORD, regions=((0x1000, 0x3000), (0x2000, 0x200000))).untouched[
+        0
+    ].end == (0x1000)
