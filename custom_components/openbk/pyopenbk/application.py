@@ -33,8 +33,11 @@ _LOAD_PC: Final = bytes.fromhex("14F09FE5")
 _OPENBEKEN_CHIP: Final = re.compile(
     rb"Open([A-Z]{1,5}\d{2,4}[A-Z]{0,3})(?=[ \0]|_%|_\d)"
 )
+# The web page says "Built on <date> <time> version <version>", the MQTT topic build
+# "OpenBK7231N <version> <date> <time>".
 _OPENBEKEN_BUILD: Final = re.compile(
     rb"Buil[dt] on [\x20-\x7e]{8,30} version ([\x21-\x7e]{1,40})"
+    rb"|Open[A-Z]{1,5}\d{2,4}[A-Z]{0,3} ([\x21-\x7e]{1,40}) [A-Z][a-z]{2} [ \d]\d \d{4} "
 )
 _TUYA_SDK: Final = re.compile(rb"TUYA IOT SDK V:|TuyaOS V:")
 _TUYA_CHIP: Final = re.compile(rb"< BUILD AT:[^>]{0,120} AT (\w{4,12}) >")
@@ -106,7 +109,7 @@ def identify_code(code: bytes) -> Identity:
         return Identity(
             firmware=Firmware.OPENBEKEN,
             chip=chips.pop() if len(chips) == 1 else None,
-            version=build[1].decode() if build else None,
+            version=(build[1] or build[2]).decode() if build else None,
         )
     if _TUYA_SDK.search(code) or _TUYA_CHIP.search(code):
         found = _TUYA_CHIP.search(code)

@@ -55,6 +55,21 @@ def test_a_release_image_proves_everything() -> None:
     assert image.unproven == frozenset()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"Built on Dec 17 2023 10:11:12 version 1.17.360",
+        b"Build on Dec  7 2023 10:11:12 version 1.17.360",
+        b"OpenBK7231N 1.17.360 Dec  7 2023 10:11:12",
+    ],
+)
+def test_every_way_in_which_openbeken_tells_its_version_is_read(text: bytes) -> None:
+    """The web page's text, its older form, and the one of the MQTT topic."""
+    code = packer.VECTORS + Random(10).randbytes(500) + b"\0" + text + b"\0"
+    image = recognise(packer.application(code))
+    assert (image.identity.firmware, image.version) == (Firmware.OPENBEKEN, "1.17.360")
+
+
 def test_the_bootloader_is_never_part_of_the_application() -> None:
     """What is written starts where the application starts, and ends inside its region."""
     assert recognise(QIO).application == UA
