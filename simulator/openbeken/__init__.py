@@ -1,0 +1,16 @@
+"""A simulated socket that runs OpenBeken."""
+
+from .device import OpenBeken, Publication
+from .device_clock import DeviceClock
+from .release import Release
+from .wifi import HARDWARE, NATIVE, Timing
+
+__all__ = [
+    "HARDWARE",
+    "NATIVE",
+    "DeviceClock",
+    "OpenBeken",
+    "Publication",
+    "Release",
+    "Timing",
+]

@@ -1,0 +1,72 @@
+"""What differs between the firmware releases that people run."""
+
+from dataclasses import dataclass
+from typing import Final
+
+CHIP: Final = "BK7231N"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A build of OpenBeken for BK7231N."""
+
+    version: str = "1.18.300"
+    built: str = "Nov 22 2026 16:44:43"
+
+    @property
+    def build(self) -> str:
+        """Return the text of the ``build`` topic."""
+        return f"Open{CHIP} {self.version} {self.built}"
+
+    @property
+    def built_on(self) -> str:
+        """Return how pages and /api/info name the build."""
+        return f"Built on {self.built} version {self.version}"
+
+    def at_least(self, *wanted: int) -> bool:
+        """Return whether this is that release or a later one.
+
+        A branch or local build, whose version is no number, counts as the newest.
+        """
+        parts = self.version.split(".")
+        if not all(part.isdigit() for part in parts):
+            return True
+        return tuple(map(int, parts)) >= wanted
+
+    @property
+    def energy_qos(self) -> int:
+        """Return the QoS of the meter's numbers (pull request 1518)."""
+        return 0 if self.at_least(1, 18, 23) else 1
+
+    @property
+    def answers_home_assistant(self) -> bool:
+        """Return whether homeassistant/status is listened to (pull request 1791)."""
+        return self.at_least(1, 18, 171)
+
+    @property
+    def derives_power(self) -> bool:
+        """Return whether apparent and reactive power and the power factor are published.
+
+        They came in March 2024; the first release that has them was not determined.
+        """
+        return self.at_least(1, 17, 480)
+
+    @property
+    def divides_by_elapsed(self) -> bool:
+        """Return whether a long window is corrected in the right direction (1280)."""
+        return self.at_least(1, 18, 25)
+
+    @property
+    def reports_temperature(self) -> bool:
+        """Return whether the self state has a chip temperature."""
+        return self.at_least(1, 18)
+
+    @property
+    def variables_address(self) -> int:
+        """Return where counters and remembered states are kept in the flash."""
+        return 0x1E5000 if self.at_least(1, 18, 255) else 0x1E3000
+
+    @property
+    def has_mdns(self) -> bool:
+        """Return whether ``startDriver MDNS`` does something."""
+        return self.at_least(1, 18, 271)

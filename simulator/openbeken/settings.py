@@ -1,0 +1,176 @@
+"""The configuration in RAM, and how it comes from and goes to the flash."""
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, Final
+
+from custom_components.openbk.pyopenbk.flash_map import OPENBEKEN_CONFIG
+from custom_components.openbk.pyopenbk.obk.config_sector import (
+    ConfigSector,
+    ConfigSectorError,
+    TextTooLongError,
+    build,
+    parse,
+)
+from simulator.flash import Flash
+
+# Pins of the chip that the web interface knows; the configuration has room for 32.
+PIN_COUNT: Final = 29
+CHANNEL_COUNT: Final = 64
+
+# A save is asked for three seconds ahead, so that a row of commands is one save.
+_SAVE_DELAY: Final = 3
+
+
+class Flag(IntEnum):
+    """Generic flags by their number; those that this socket heeds."""
+
+    BROADCAST_SELF_STATE = 2
+    INSTANT_TOUCH = 6
+    RETAIN_EVERYTHING = 7
+    SELF_STATE_ON_CONNECT = 10
+    RETAIN_RELAYS = 21
+    ALLOW_NEGATIVE_POWER = 25
+    HOME_ASSISTANT_DISCOVERY = 27
+    TELE_PUBLISHES = 30
+    PUBLISH_MULTIPLIED = 33
+    RELAYS_AS_LIGHTS = 34
+    NO_AVAILABILITY = 35
+    NO_DRIVER_AUTOSTART = 36
+    QUICK_CONNECT = 37
+    ZERO_POWER_WHEN_OPEN = 38
+    PUBLISH_ALL_CHANNELS = 39
+    ENERGY_IN_KWH = 40
+    IGNORE_BUTTONS = 41
+    NO_AUTHENTICATION_IN_SAFE_MODE = 44
+    NO_GET_SUFFIX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The names that a chip gives itself out of its MAC."""
+
+    mac: bytes
+
+    @classmethod
+    def of(cls, mac: str) -> Identity:
+        """Read a MAC in any notation; raises ValueError where it is none."""
+        address = bytes.fromhex(mac.replace(":", "").replace("-", ""))
+        if len(address) != 6:
+            raise ValueError("a MAC has six bytes")
+        return cls(address)
+
+    @property
+    def text(self) -> str:
+        """Return the MAC in lower case with colons."""
+        return self.mac.hex(":")
+
+    @property
+    def suffix(self) -> str:
+        """Return its last four bytes as names carry them."""
+        return self.mac[2:].hex().upper()
+
+
+def factory_settings(identity: Identity) -> ConfigSector:
+    """Return what the firmware writes at its first start."""
+    short_name = f"obk{identity.suffix}"
+    return ConfigSector(
+        mqtt_client_id=short_name,
+        mqtt_password="qqqqqqqqqq",
+        mac=identity.mac,
+        short_name=short_name,
+        long_name=f"OpenBK7231N_{identity.suffix}",
+        ping_host="192.168.0.1",
+    )
+
+
+class Settings:
+    """The values in RAM; changes reach the flash some seconds later."""
+
+    def __init__(self, flash: Flash, identity: Identity) -> None:
+        """Load the sector, or begin with factory settings where the firmware would."""
+        self._flash = flash
+        self._identity = identity
+        self._seconds_to_save = 0
+        self._changed = False
+        region = OPENBEKEN_CONFIG
+        try:
+            self.values = parse(flash.read(region.start, region.size))
+        except ConfigSectorError:
+            self.reset()
+            self.save()
+
+    @property
+    def changed(self) -> bool:
+        """Return whether RAM and flash differ."""
+        return self._changed
+
+    def change(self, **values: Any) -> bool:
+        """Set fields of the configuration; texts that are too long are cut.
+
+        Returns whether anything is different now.
+        """
+        changed = replace(self.values, **values)
+        while True:
+            try:
+                build(changed)
+            except TextTooLongError as error:
+                text = getattr(changed, error.field).encode(errors="surrogateescape")
+                short = text[: error.limit].decode(errors="ignore")
+                changed = replace(changed, **{error.field: short})
+            else:
+                break
+        if changed == self.values:
+            return False
+        self.values = changed
+        self._changed = True
+        self.save_soon()
+        return True
+
+    def change_entry(self, row: str, index: int, value: float) -> bool:
+        """Set one entry of a row such as ``roles``."""
+        entries = list(getattr(self.values, row))
+        entries[index] = value
+        return self.change(**{row: tuple(entries)})
+
+    def has_flag(self, flag: Flag) -> bool:
+        """Return whether a flag is set."""
+        return bool(self.values.flags >> flag & 1)
+
+    def set_flag(self, number: int, on: bool) -> None:
+        """Set or clear a flag by its number, 0 to 63."""
+        bit = 1 << number
+        flags = self.values.flags
+        self.change(flags=flags | bit if on else flags & ~bit)
+
+    def reset(self) -> None:
+        """Go back to factory settings."""
+        self.values = factory_settings(self._identity)
+        self._changed = True
+        self.save_soon()
+
+    def save_soon(self, seconds: int = _SAVE_DELAY) -> None:
+        """Have ``every_second`` save in so many calls."""
+        self._seconds_to_save = seconds
+
+    def overwrite_soon(self) -> None:
+        """Have what is in RAM written over what someone else put into the sector."""
+        self._changed = True
+        self.save_soon(1)
+
+    def every_second(self) -> None:
+        """Save when it is time."""
+        if self._seconds_to_save:
+            self._seconds_to_save -= 1
+            if not self._seconds_to_save:
+                self.save()
+
+    def save(self) -> None:
+        """Write to the flash if anything changed."""
+        if not self._changed:
+            return
+        counter = (self.values.change_counter + 1) & 0xFFFF
+        self.values = replace(self.values, change_counter=counter)
+        self._flash.rewrite(OPENBEKEN_CONFIG.start, build(self.values))
+        self._changed = False
+        self._seconds_to_save = 0
