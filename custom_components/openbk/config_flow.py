@@ -5,12 +5,12 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigFlowResult
 
 from .const import DOMAIN
-from .flash_flow.pages import with_pages
-from .flash_flow.writing import WriteSteps
+from .flash_flow.base import with_pages
+from .flash_flow.restore import RestoreSteps
 
 
 @with_pages
-class OpenBekenConfigFlow(WriteSteps, domain=DOMAIN):
+class OpenBekenConfigFlow(RestoreSteps, domain=DOMAIN):
     """The ways in which a socket comes to Home Assistant."""
 
     VERSION = 1
@@ -20,4 +20,6 @@ class OpenBekenConfigFlow(WriteSteps, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what is to be done."""
-        return self.async_show_menu(step_id="user", menu_options=["flash", "existing"])
+        return self.async_show_menu(
+            step_id="user", menu_options=["flash", "existing", "restore"]
+        )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, override
+from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.core import callback
@@ -14,8 +14,10 @@ from ..const import DOMAIN, LOGGER
 from ..pyopenbk.backups import Backup, BackupFolder
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flashing import Analysis, FlashingJob, Phase
+from ..pyopenbk.flashing.errors import ChipState
 from . import ownership, pictures
-from .failures import Moment, page_of
+from .failures import LEFT, page_of
+from .pages import PAGES
 
 BACKUPS: Final = "openbk/backups"
 _PICTURES: Final = (
@@ -27,6 +29,14 @@ _PICTURES: Final = (
     "reset",
     "reassemble",
 )
+# One ring for a page whose work has several phases: from where to where each moves it.
+_SPANS: Final = {
+    Phase.BACKUP: (0.0, 0.98),
+    Phase.ANALYSE: (0.98, 1.0),
+    Phase.WRITE_APPLICATION: (0.0, 0.9),
+    Phase.WRITE_CONFIG: (0.9, 0.92),
+    Phase.VERIFY: (0.92, 1.0),
+}
 
 
 class WizardFlow(ConfigFlow):
@@ -38,10 +48,12 @@ class WizardFlow(ConfigFlow):
     _owner: str = ""
     _backup: Backup | None = None
     _analysis: Analysis | None = None
-    _moment: Moment = Moment.READING
+    _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
     _words: Mapping[str, str] = {}
     _shown_percent: int = -1
+    _expected_mac: str | None = None
+    """The chip that everything was confirmed for; another one may not be written with it."""
 
     @property
     def job(self) -> FlashingJob:
@@ -82,6 +94,7 @@ class WizardFlow(ConfigFlow):
         } | {
             "port": self._address or "",
             "owner": self._owner,
+            "expected_mac": self._expected_mac or "?",
             "mac": (self._analysis.mac if self._analysis else None) or "?",
             "backup": self._backup.path.name if self._backup else "",
             "backup_folder": self.hass.config.path(BACKUPS),
@@ -89,6 +102,15 @@ class WizardFlow(ConfigFlow):
         if self._backup is not None:
             values["backup_date"] = f"{self._backup.date:%Y-%m-%d %H:%M}"
         return values
+
+    @callback
+    def show_page(self, step_id: str) -> ConfigFlowResult:
+        """Show a page that only tells something and offers what to do next."""
+        return self.async_show_menu(
+            step_id=step_id,
+            menu_options=list(PAGES[step_id]),
+            description_placeholders=self.placeholders,
+        )
 
     async def async_run(
         self, step_id: str, work: Callable[[], Awaitable[str]]
@@ -117,13 +139,29 @@ class WizardFlow(ConfigFlow):
             return await work()
         except OpenBekenError as err:
             LOGGER.debug("The wizard stopped: %s", err)
-            page = page_of(err, self._moment)
+            self._note_chip_state()
+            page = page_of(err, self._chip_state)
         except Exception:  # noqa: BLE001 - whatever it was, the person gets a page
             LOGGER.exception("The wizard stopped unexpectedly")
-            page = page_of(None, self._moment)
+            self._note_chip_state()
+            page = page_of(None, self._chip_state)
         # Whatever happened, a new attempt starts with a closed port and a fresh link.
         await self.async_close_job()
         return page
+
+    @callback
+    def _note_chip_state(self) -> None:
+        """Remember what a job did to the chip; the next job knows nothing of it at first."""
+        if self._job is not None and self._job.chip_state is not ChipState.UNTOUCHED:
+            self._chip_state = self._job.chip_state
+
+    async def async_step_leave(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End the wizard, saying in what state the chip is left."""
+        return self.async_abort(
+            reason=LEFT[self._chip_state], description_placeholders=self.placeholders
+        )
 
     async def async_close_job(self) -> None:
         """Release the port."""
@@ -141,8 +179,9 @@ class WizardFlow(ConfigFlow):
 
     @callback
     def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
-        if total:
-            self.show_fraction(done / total)
+        if total and phase in _SPANS:
+            start, end = _SPANS[phase]
+            self.show_fraction(start + (end - start) * done / total)
 
     @callback
     @override
@@ -170,3 +209,21 @@ class WizardFlow(ConfigFlow):
                 await job.close()
         finally:
             ownership.async_release(self.hass, self)
+
+
+def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:
+    """Give a flow one step for each page of the table."""
+    for step_id in PAGES:
+        if not hasattr(flow, f"async_step_{step_id}"):
+            setattr(flow, f"async_step_{step_id}", _page(step_id))
+    return flow
+
+
+def _page(step_id: str) -> Callable[..., Awaitable[ConfigFlowResult]]:
+    async def step(
+        flow: WizardFlow, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        return flow.show_page(step_id)
+
+    step.__doc__ = f"Show the page {step_id}."
+    return step

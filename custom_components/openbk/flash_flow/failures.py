@@ -1,36 +1,25 @@
 """What can go wrong in the wizard and which page tells about it: one table for each kind."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from ..pyopenbk import backups, errors, flash_map, profile, rf_sector
 from ..pyopenbk.bootrom import errors as bootrom
 from ..pyopenbk.bootrom.errors import PortTrouble
+from ..pyopenbk.file_kinds import FileKind
+from ..pyopenbk.flashing import errors as flashing
+from ..pyopenbk.flashing.errors import ChipState
 from ..pyopenbk.obk import config_sector, image, provisioning
-from ..pyopenbk.obk.file_kinds import FileKind
+from ..pyopenbk.tuya import dump, reader, user_params
+from .pages import PAGES
 
-
-class Moment(StrEnum):
-    """How far the job had got, and so in what state the chip is."""
-
-    READING = "reading"
-    """Nothing was written."""
-    WRITING = "writing"
-    """A part may be written; the socket does not start until all of it is."""
-    WRITTEN = "written"
-    """All of it is written and verified."""
-
-    @property
-    def left(self) -> str:
-        """Return the key of the text that ends a wizard which is left now."""
-        return _LEFT[self]
-
-
-_LEFT: Final = {
-    Moment.READING: "left_untouched",
-    Moment.WRITING: "left_half_written",
-    Moment.WRITTEN: "left_written",
+_INCOMPLETE: Final = frozenset({ChipState.HALF_WRITTEN, ChipState.WRITTEN_NOT_VERIFIED})
+# What ends a wizard that is left, by what has become of the chip.
+LEFT: Final[Mapping[ChipState, str]] = {
+    ChipState.UNTOUCHED: "left_untouched",
+    ChipState.HALF_WRITTEN: "left_half_written",
+    ChipState.WRITTEN_NOT_VERIFIED: "left_half_written",
+    ChipState.WRITTEN: "left_written",
 }
 
 # What stops a job: the page that says what happened, what state the chip is in, what to do next.
@@ -55,6 +44,15 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     backups.EmptyDumpError: "failed_flash_unreachable",
     rf_sector.RfSectorError: "failed_rf_missing",
     flash_map.OutsideAllowanceError: "failed_unexpected",
+    flashing.FlashingError: "failed_unexpected",
+    flashing.JobOrderError: "failed_unexpected",
+    flashing.RfSectorMisplacedError: "failed_rf_missing",
+    flashing.BootloaderUnfitError: "failed_bootloader",
+    flashing.ImageUnfitError: "failed_image",
+    flashing.ChipChangedError: "failed_chip_changed",
+    flashing.ProtectedRegionChangedError: "failed_region_changed",
+    flashing.ForeignBackupError: "failed_backup_foreign",
+    flashing.BackupUnfitError: "failed_backup_unfit",
     provisioning.ProvisioningError: "failed_settings",
     config_sector.ConfigSectorError: "failed_settings",
     profile.ProfileError: "failed_settings",
@@ -74,6 +72,43 @@ PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.NO_PERMISSION: "port_permission",
     PortTrouble.UNPLUGGED: "port_unplugged",
     PortTrouble.UNSUPPORTED: "port_unsupported",
+}
+# Why the chip itself does not tell its pins: a page that offers other sources.
+NO_PINS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "no_pins_not_found",
+    dump.TuyaStorageError: "no_pins_not_found",
+    dump.StorageErasedError: "no_pins_erased",
+    dump.OpenBekenInsteadError: "no_pins_openbeken",
+    dump.StorageDamagedError: "no_pins_damaged",
+    user_params.UserParamsError: "no_pins_damaged",
+    reader.PinDataError: "no_pins_not_found",
+    reader.NoPinDataError: "no_pins_not_found",
+    reader.TuyaMcuError: "no_pins_mcu",
+    reader.UntrustedPinDataError: "no_pins_damaged",
+}
+# Why an uploaded dump or a pasted text gives no pins.
+PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "text_not_understood",
+    dump.TuyaStorageError: "dump_not_one",
+    dump.SmallDumpError: "dump_small",
+    dump.StorageErasedError: "dump_erased",
+    dump.OpenBekenInsteadError: "dump_openbeken",
+    dump.FirmwareInsteadError: "dump_firmware",
+    dump.CutDumpError: "dump_cut",
+    dump.OtherFlashSizeError: "dump_other_size",
+    dump.NotADumpError: "dump_not_one",
+    dump.StorageDamagedError: "dump_damaged",
+    reader.PinDataError: "dump_no_pins",
+    reader.NoPinDataError: "dump_no_pins",
+    reader.TuyaMcuError: "dump_mcu",
+    reader.UntrustedPinDataError: "dump_pins_damaged",
+    user_params.UserParamsError: "text_not_understood",
+}
+# What can be wrong with a backup that is to go back onto a chip.
+BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    backups.BackupError: "backup_not_kept",
+    backups.DiskFullError: "backup_disk_full",
+    backups.EmptyDumpError: "backup_empty",
 }
 # What a file or a download can be instead of firmware for this chip.
 FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
@@ -104,45 +139,8 @@ FILE_KINDS: Final[Mapping[FileKind, str]] = {
     FileKind.UNKNOWN: "firmware_unrecognised",
 }
 
-_TRY: Final = ("retry", "check_wiring", "port", "leave")
-_STORAGE: Final = ("retry", "leave")
-_HOPELESS: Final = ("check_wiring", "leave")
 
-# The pages of failures and what each offers.
-FAILURE_PAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    "failed_unexpected": ("retry", "leave"),
-    "failed_unexpected_writing": ("retry", "leave"),
-    "failed_link_lost": _TRY,
-    "failed_link_lost_writing": _TRY,
-    "failed_garbled": _TRY,
-    "failed_garbled_writing": _TRY,
-    "failed_crc": _TRY,
-    "failed_crc_writing": _TRY,
-    "failed_port_missing": ("retry", "port", "leave"),
-    "failed_port_missing_writing": ("retry", "port", "leave"),
-    "failed_port_busy": ("retry", "port", "leave"),
-    "failed_port_permission": ("retry", "port", "leave"),
-    "failed_port_unplugged": ("retry", "port", "leave"),
-    "failed_port_unplugged_writing": ("retry", "port", "leave"),
-    "failed_wrong_chip": ("leave",),
-    "failed_flash_unreachable": _HOPELESS,
-    "failed_flash_unreachable_writing": _HOPELESS,
-    "failed_protected": _STORAGE,
-    "failed_disk_full": _STORAGE,
-    "failed_folder": _STORAGE,
-    "failed_backup_storage": _STORAGE,
-    "failed_rf_missing": ("leave",),
-    "failed_settings": ("change_settings", "pins", "leave"),
-    "failed_image": ("releases", "leave"),
-}
-# What the search saw, with the same choices everywhere.
-SEEN_PAGES: Final[Mapping[str, tuple[str, ...]]] = dict.fromkeys(
-    ("seen_nothing", "seen_noise", "seen_other_baud", "seen_echo", "seen_boot_log"),
-    ("search", "check_wiring", "port", "leave"),
-)
-
-
-def page_of(err: Exception | None, moment: Moment) -> str:
+def page_of(err: Exception | None, state: ChipState) -> str:
     """Return the page for an error of a job; None is one that nobody foresaw."""
     page = "failed_unexpected"
     if isinstance(err, bootrom.PortUnavailableError):
@@ -150,7 +148,7 @@ def page_of(err: Exception | None, moment: Moment) -> str:
     elif err is not None:
         page = _lookup(JOB_ERRORS, err)
     writing = f"{page}_writing"
-    return writing if moment is Moment.WRITING and writing in FAILURE_PAGES else page
+    return writing if state in _INCOMPLETE and writing in PAGES else page
 
 
 def firmware_error(err: errors.OpenBekenError) -> str:
@@ -160,9 +158,24 @@ def firmware_error(err: errors.OpenBekenError) -> str:
     return _lookup(FIRMWARE_ERRORS, err)
 
 
+def reason_for_no_pins(err: errors.OpenBekenError | None) -> str:
+    """Return the page that says why the chip does not tell its pins."""
+    return "no_pins_not_found" if err is None else _lookup(NO_PINS, err)
+
+
+def pin_error(err: errors.OpenBekenError) -> str:
+    """Return the key of the text that says why a file or a text gives no pins."""
+    return _lookup(PIN_ERRORS, err)
+
+
+def backup_error(err: errors.OpenBekenError) -> str:
+    """Return the key of the text that says why an uploaded backup was not taken."""
+    return _lookup(BACKUP_ERRORS, err)
+
+
 def _lookup(table: Mapping[type[errors.OpenBekenError], str], err: Exception) -> str:
     """Return the entry of the nearest class that the table knows."""
     for kind in type(err).__mro__:
         if issubclass(kind, errors.OpenBekenError) and kind in table:
             return table[kind]
-    return table[errors.OpenBekenError]
+    raise KeyError(type(err))

@@ -40,6 +40,8 @@ class FirmwareSteps(WizardFlow):
     _index_address: str = DEFAULT_INDEX
     _releases: tuple[Release, ...] = ()
     _chosen: Release | None = None
+    _wanted_release: str | None = None
+    """The version that an earlier wizard chose for this socket."""
     _firmware_error: str | None = None
 
     @property
@@ -63,7 +65,14 @@ class FirmwareSteps(WizardFlow):
             LOGGER.debug("List of releases: %s", err)
             self._releases = ()
             self._firmware_error = firmware_error(err)
-        return "firmware"
+        wanted, self._wanted_release = self._wanted_release, None
+        self._chosen = self._release(wanted)
+        return "download" if self._chosen else "firmware"
+
+    def _release(self, version: str | None) -> Release | None:
+        return next(
+            (found for found in self._releases if found.version == version), None
+        )
 
     @property
     def _index(self) -> ReleaseIndex:
@@ -82,14 +91,12 @@ class FirmwareSteps(WizardFlow):
                 self._index_address = address
                 return await self.async_step_releases()
             if CONF_FILE in user_input:
+                self._chosen = None
                 if (error := await self._take_file(user_input[CONF_FILE])) is None:
                     return await self.async_step_write_confirm()
                 errors[CONF_FILE] = error
             elif CONF_RELEASE in user_input:
-                version = user_input[CONF_RELEASE]
-                self._chosen = next(
-                    release for release in self._releases if release.version == version
-                )
+                self._chosen = self._release(user_input[CONF_RELEASE])
                 return await self.async_step_download()
             else:
                 errors["base"] = "firmware_missing"

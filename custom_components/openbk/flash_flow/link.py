@@ -9,9 +9,10 @@ from homeassistant.helpers.selector import SerialPortSelector
 import probatio
 
 from ..const import LOGGER
-from ..pyopenbk.bootrom import Observation, PortUnavailableError
+from ..pyopenbk.backups import Contents
+from ..pyopenbk.bootrom.errors import PortUnavailableError
+from ..pyopenbk.bootrom.link import Observation
 from ..pyopenbk.errors import OpenBekenError
-from ..pyopenbk.flashing import FlashState
 from . import ownership
 from .base import WizardFlow
 from .failures import PORT_ERRORS
@@ -34,19 +35,18 @@ _SEEN: Final = {
     Observation.BOOT_LOG: "seen_boot_log",
 }
 _HOLDS: Final = {
-    FlashState.FACTORY: "pins",
-    FlashState.UNKNOWN: "found_unknown",
-    FlashState.BLANK: "found_blank",
-    FlashState.HALF_WRITTEN: "found_half_written",
-    FlashState.OPENBEKEN: "found_openbeken",
+    Contents.FACTORY: "pins",
+    Contents.UNKNOWN: "found_unknown",
+    Contents.BLANK: "found_blank",
+    Contents.HALF_WRITTEN: "found_half_written",
+    Contents.OPENBEKEN: "found_openbeken",
 }
 
 
 class LinkSteps(WizardFlow):
     """The steps up to a verified backup of the chip."""
 
-    _expected_mac: str | None = None
-    """The chip that everything was confirmed for; another one may not be written with it."""
+    _linked: bool = False
 
     async def async_step_flash(
         self, user_input: dict[str, Any] | None = None
@@ -54,9 +54,9 @@ class LinkSteps(WizardFlow):
         """Begin: say at once when Home Assistant could not talk to the socket later."""
         await self.async_prepare()
         if not await mqtt.async_wait_for_mqtt_client(self.hass):
-            return await self.async_step_mqtt_missing()
+            return self.show_page("mqtt_missing")
         if not mqtt.is_connected(self.hass):
-            return await self.async_step_mqtt_disconnected()
+            return self.show_page("mqtt_disconnected")
         return await self.async_step_intro()
 
     async def async_step_intro(
@@ -77,7 +77,7 @@ class LinkSteps(WizardFlow):
         """Choose the serial port and open it."""
         other = ownership.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
-            return await self.async_step_other_wizard()
+            return self.show_page("other_wizard")
         errors: dict[str, str] = {}
         if user_input is not None:
             await self.async_close_job()
@@ -100,8 +100,6 @@ class LinkSteps(WizardFlow):
             description_placeholders=self.placeholders,
             last_step=False,
         )
-
-    _linked: bool = False
 
     async def _open_port(self) -> str | None:
         """Hold the port from here on; return the key of what is in the way."""
@@ -126,16 +124,6 @@ class LinkSteps(WizardFlow):
             return None
         self._linked = report.linked
         return None
-
-    async def async_step_other_wizard(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that another wizard is at work, perhaps in a tab that was closed."""
-        return self.async_show_menu(
-            step_id="other_wizard",
-            menu_options=["take_over", "leave"],
-            description_placeholders=self.placeholders,
-        )
 
     async def async_step_take_over(
         self, user_input: dict[str, Any] | None = None
@@ -215,25 +203,20 @@ class LinkSteps(WizardFlow):
         await self.job.identify()
         self._backup = await self.job.back_up()
         self._analysis = await self.job.analyse()
-        return await self.async_after_reading()
+        self._note_chip_state()
+        if self._expected_mac not in (None, self._analysis.mac):
+            return "other_chip"
+        if self._analysis.obstacle is not None:
+            raise self._analysis.obstacle
+        return "write" if self._expected_mac else await self.async_next_after_reading()
 
-    async def async_after_reading(self) -> str:
-        """Return the step that follows the backup."""
+    async def async_next_after_reading(self) -> str:
+        """Return the step that follows when the chip is seen for the first time."""
         assert self._analysis is not None
-        if self._expected_mac is None:
-            return _HOLDS[self._analysis.state]
-        return "write" if self._analysis.mac == self._expected_mac else "other_chip"
+        return _HOLDS[self._analysis.state]
 
     async def async_step_retry(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Start again with the search; what is already read or right is not done twice."""
         return await self.async_step_search()
-
-    async def async_step_leave(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """End the wizard, saying in what state the chip is left."""
-        return self.async_abort(
-            reason=self._moment.left, description_placeholders=self.placeholders
-        )

@@ -45,7 +45,7 @@ CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
 CONF_TIME_ZONE: Final = "time_zone"
 
-_PASSWORD: Final = TextSelector(
+PASSWORD: Final = TextSelector(
     # Not remembered by the browser: these are other people's passwords to it.
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
@@ -55,12 +55,12 @@ _PORT: Final = NumberSelector(
 _WIFI: Final = probatio.Schema(
     {
         probatio.Required(CONF_SSID): TextSelector(),
-        probatio.Optional(CONF_PASSWORD): _PASSWORD,
+        probatio.Optional(CONF_PASSWORD): PASSWORD,
         probatio.Required(CONF_SECOND): section(
             probatio.Schema(
                 {
                     probatio.Optional(CONF_SSID): TextSelector(),
-                    probatio.Optional(CONF_PASSWORD): _PASSWORD,
+                    probatio.Optional(CONF_PASSWORD): PASSWORD,
                 }
             ),
             {"collapsed": True},
@@ -87,7 +87,7 @@ _BROKER: Final = {
     probatio.Required(CONF_HOST): TextSelector(),
     probatio.Required(CONF_PORT): _PORT,
     probatio.Optional(CONF_USERNAME): TextSelector(),
-    probatio.Optional(CONF_PASSWORD): _PASSWORD,
+    probatio.Optional(CONF_PASSWORD): PASSWORD,
 }
 _OWN_LOGIN: Final = {
     probatio.Required(CONF_USE_OWN_LOGIN, default=False): BooleanSelector()

@@ -1,32 +1,68 @@
-"""The pages that only tell something and offer what to do next, made from their table."""
+"""The pages that only tell something and offer what to do next."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Final
 
-from homeassistant.config_entries import ConfigFlowResult
+_TRY: Final = ("retry", "check_wiring", "port", "leave")
+_STORAGE: Final = ("retry", "leave")
+_HOPELESS: Final = ("check_wiring", "leave")
 
-from .base import WizardFlow
-from .failures import FAILURE_PAGES, SEEN_PAGES
-
-type Step = Callable[[WizardFlow, dict[str, Any] | None], Awaitable[ConfigFlowResult]]
-
-
-def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:
-    """Give a flow one menu step for each page of the tables."""
-    for step_id, options in (FAILURE_PAGES | SEEN_PAGES).items():
-        setattr(flow, f"async_step_{step_id}", _page(step_id, options))
-    return flow
-
-
-def _page(step_id: str, options: tuple[str, ...]) -> Step:
-    async def step(
-        flow: WizardFlow, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        return flow.async_show_menu(
-            step_id=step_id,
-            menu_options=list(options),
-            description_placeholders=flow.placeholders,
-        )
-
-    step.__doc__ = f"Show the page {step_id}."
-    return step
+# What happens, is seen or is found, and what each page offers.
+PAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    "failed_unexpected": ("retry", "leave"),
+    "failed_unexpected_writing": ("retry", "leave"),
+    "failed_link_lost": _TRY,
+    "failed_link_lost_writing": _TRY,
+    "failed_garbled": _TRY,
+    "failed_garbled_writing": _TRY,
+    "failed_crc": _TRY,
+    "failed_crc_writing": _TRY,
+    "failed_port_missing": ("retry", "port", "leave"),
+    "failed_port_missing_writing": ("retry", "port", "leave"),
+    "failed_port_busy": ("retry", "port", "leave"),
+    "failed_port_permission": ("retry", "port", "leave"),
+    "failed_port_unplugged": ("retry", "port", "leave"),
+    "failed_port_unplugged_writing": ("retry", "port", "leave"),
+    "failed_wrong_chip": ("leave",),
+    "failed_flash_unreachable": _HOPELESS,
+    "failed_flash_unreachable_writing": _HOPELESS,
+    "failed_protected": _STORAGE,
+    "failed_disk_full": _STORAGE,
+    "failed_folder": _STORAGE,
+    "failed_backup_storage": _STORAGE,
+    "failed_rf_missing": ("leave",),
+    "failed_bootloader": ("leave",),
+    "failed_chip_changed": ("retry", "leave"),
+    "failed_region_changed": ("retry", "leave"),
+    "failed_backup_foreign": ("leave",),
+    "failed_backup_unfit": ("leave",),
+    "failed_settings": ("change_settings", "pins", "leave"),
+    "failed_image": ("releases", "leave"),
+    **dict.fromkeys(
+        ("seen_nothing", "seen_noise", "seen_other_baud", "seen_echo", "seen_boot_log"),
+        ("search", "check_wiring", "port", "leave"),
+    ),
+    **dict.fromkeys(
+        ("found_half_written", "found_openbeken", "found_blank", "found_unknown"),
+        ("pins", "leave"),
+    ),
+    **dict.fromkeys(
+        (
+            "pins_other",
+            "pins_incomplete",
+            "no_pins_erased",
+            "no_pins_openbeken",
+            "no_pins_not_found",
+            "no_pins_damaged",
+            "no_pins_mcu",
+        ),
+        ("pins_known", "pins_paste", "pins_upload", "pins_edit", "leave"),
+    ),
+    **dict.fromkeys(
+        ("waiting_nothing", "waiting_network_only"),
+        ("wait", "change_settings", "access_point", "leave"),
+    ),
+    **dict.fromkeys(("mqtt_missing", "mqtt_disconnected"), ("flash", "leave")),
+    "other_wizard": ("take_over", "leave"),
+    "other_chip": ("retry", "leave"),
+}

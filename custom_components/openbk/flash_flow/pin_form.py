@@ -31,6 +31,7 @@ from ..pyopenbk.roles import (
     PinRole,
     role_from_name,
 )
+from ..pyopenbk.tuya import PinReading
 
 CONF_METER: Final = "meter"
 CONF_MORE: Final = "more"
@@ -126,6 +127,21 @@ def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
     if profile.has_meter:
         parts.append(word("pin_kind", "meter"))
     return ", ".join(parts)
+
+
+def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
+    """Return what is doubtful about the pins, as a Markdown list; empty where nothing is."""
+    lines = [
+        f"P{conflict.pin}: {word('pin_warning', 'conflict')} "
+        f"({', '.join(use.assignment.role.firmware_name for use in conflict.dropped)})"
+        for conflict in reading.conflicts
+    ]
+    for warning in reading.warnings:
+        about = f"P{warning.pin}" if warning.pin is not None else warning.key
+        lines.append(f"{about}: {word('pin_warning', warning.kind)}")
+    if any(pin.polarity_guessed for pin in reading.profile.pins):
+        lines.append(word("pin_warning", "polarity_guessed"))
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[str]:

@@ -18,7 +18,7 @@ import probatio
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.templates import KNOWN_DEVICES, read_description
 from ..pyopenbk.profile import SocketProfile
-from ..pyopenbk.tuya import read_pins
+from ..pyopenbk.tuya import PinReading, read_pins
 from . import pin_form, uploads
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
@@ -27,13 +27,13 @@ CONF_TEXT: Final = "text"
 CONF_DUMP: Final = "dump"
 CONF_MODEL: Final = "model"
 
-_NO_PINS_OPTIONS: Final = ["pins_known", "pins_paste", "pins_upload", "pins_edit"]
-
 
 class PinSteps(WizardFlow):
     """The steps between the backup and the settings."""
 
     profile: SocketProfile | None = None
+    _reading: PinReading | None = None
+    """Where the profile is from a factory's data: what is doubtful about it."""
 
     @property
     def placeholders(self) -> dict[str, str]:
@@ -43,38 +43,9 @@ class PinSteps(WizardFlow):
             values["pins"] = pin_form.table(self.profile, self.word)
             values["socket"] = pin_form.summary(self.profile, self.word)
             values["module"] = self.profile.module or "?"
+            reading = self._reading
+            values["notes"] = pin_form.notes(reading, self.word) if reading else ""
         return values
-
-    async def async_step_found_half_written(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the chip holds an application that was not written to its end."""
-        return self._show_found("found_half_written")
-
-    async def async_step_found_openbeken(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the chip runs OpenBeken already."""
-        return self._show_found("found_openbeken")
-
-    async def async_step_found_blank(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the chip holds no application."""
-        return self._show_found("found_blank")
-
-    async def async_step_found_unknown(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the chip holds something that is not known here."""
-        return self._show_found("found_unknown")
-
-    def _show_found(self, step_id: str) -> ConfigFlowResult:
-        return self.async_show_menu(
-            step_id=step_id,
-            menu_options=["pins", "leave"],
-            description_placeholders=self.placeholders,
-        )
 
     async def async_step_pins(
         self, user_input: dict[str, Any] | None = None
@@ -88,25 +59,12 @@ class PinSteps(WizardFlow):
                 )
             self.profile = self._analysis.pins.profile
         if pin_form.problem_of(self.profile):
-            return self._show_sources("pins_incomplete")
+            return self.show_page("pins_incomplete")
         return self.async_show_menu(
             step_id="pins",
             menu_options=["use_pins", "pins_edit", "pins_other"],
             description_placeholders=self.placeholders,
         )
-
-    def _show_sources(self, step_id: str) -> ConfigFlowResult:
-        return self.async_show_menu(
-            step_id=step_id,
-            menu_options=[*_NO_PINS_OPTIONS, "leave"],
-            description_placeholders=self.placeholders,
-        )
-
-    async def async_step_pins_other(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Offer the other ways to say which pin does what."""
-        return self._show_sources("pins_other")
 
     async def async_step_use_pins(
         self, user_input: dict[str, Any] | None = None
@@ -132,7 +90,7 @@ class PinSteps(WizardFlow):
                 if problem := pin_form.problem_of(profile):
                     errors["base"] = problem
                 else:
-                    self.profile = profile
+                    self._reading, self.profile = None, profile
                     return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_edit",
@@ -204,9 +162,11 @@ class PinSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Read the pins out of a dump that was made earlier or elsewhere."""
         errors: dict[str, str] = {}
+        size = 0
         if user_input is not None:
             try:
                 dump = await uploads.async_read(self.hass, user_input[CONF_DUMP])
+                size = len(dump)
                 reading = await self.hass.async_add_executor_job(read_pins, dump)
             except uploads.UploadGoneError:
                 errors[CONF_DUMP] = "upload_gone"
@@ -215,7 +175,7 @@ class PinSteps(WizardFlow):
             except OpenBekenError as err:
                 errors[CONF_DUMP] = pin_error(err)
             else:
-                self.profile = reading.profile
+                self._reading, self.profile = reading, reading.profile
                 return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_upload",
@@ -227,7 +187,7 @@ class PinSteps(WizardFlow):
                 }
             ),
             errors=errors,
-            description_placeholders=self.placeholders,
+            description_placeholders=self.placeholders | {"size": f"{size:,}"},
             last_step=False,
         )
 

@@ -14,15 +14,13 @@ from ..const import (
     CONF_GROUP,
     CONF_MAC,
     CONF_PROFILE,
+    CONF_TUNED,
 )
 from . import pin_form
 from .arrival import Arrival, async_find_in_network
-from .failures import Moment
-from .firmware import FirmwareSteps
-from .link import LinkSteps
-from .network import NetworkSteps
-from .pins import PinSteps
+from .resume import ResumeSteps
 from .settings import WifiNetwork
+from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 # It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated.
 _TURN: Final = 90.0
@@ -30,7 +28,7 @@ _GLANCE: Final = 2.0
 _ASK_EVERY: Final = 10.0
 
 
-class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
+class WriteSteps(ResumeSteps):
     """The steps that change the chip, and those that wait for what came of it."""
 
     _arrival: Arrival | None = None
@@ -91,17 +89,6 @@ class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
             last_step=False,
         )
 
-    async def async_step_other_chip(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that another chip is connected than the one that everything was chosen for."""
-        return self.async_show_menu(
-            step_id="other_chip",
-            menu_options=["retry", "leave"],
-            description_placeholders=self.placeholders
-            | {"expected_mac": self._expected_mac or "?"},
-        )
-
     async def async_step_write(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -112,9 +99,16 @@ class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
         assert self.image is not None
         assert self.profile is not None
         config = self.settings.configuration(self.profile, self._mac, dt_util.utcnow())
-        self._moment = Moment.WRITING
+        await UnfinishedSockets(self.hass).async_remember(
+            self._mac,
+            UnfinishedSocket(
+                profile=self.profile,
+                settings=self.settings,
+                release=self._chosen.version if self._chosen else None,
+            ),
+        )
         await self.job.write(self.image, config)
-        self._moment = Moment.WRITTEN
+        self._note_chip_state()
         await self._listen()
         await self.job.start()
         await self.async_close_job()
@@ -166,25 +160,6 @@ class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
         found = await async_find_in_network(self.hass, self._long_name)
         return "waiting_network_only" if found else "waiting_nothing"
 
-    async def async_step_waiting_nothing(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the socket has not been seen in the network."""
-        return self._show_waiting("waiting_nothing")
-
-    async def async_step_waiting_network_only(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Say that the socket is in the network but not at the broker."""
-        return self._show_waiting("waiting_network_only")
-
-    def _show_waiting(self, step_id: str) -> ConfigFlowResult:
-        return self.async_show_menu(
-            step_id=step_id,
-            menu_options=["wait", "change_settings", "access_point", "leave"],
-            description_placeholders=self.placeholders,
-        )
-
     async def async_step_access_point(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -216,7 +191,9 @@ class WriteSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
             CONF_PROFILE: self.profile.as_dict(),
             CONF_ADDRESS: self._arrival.address,
             CONF_FIRMWARE: self._arrival.build,
+            CONF_TUNED: True,
         }
+        await UnfinishedSockets(self.hass).async_forget(self._mac)
         entry = await self.async_set_unique_id(
             format_mac(self._mac), raise_on_progress=False
         )

@@ -1,0 +1,247 @@
+"""Putting a backup back onto the chip, such as the factory firmware."""
+
+from datetime import UTC, datetime
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    FileSelector,
+    FileSelectorConfig,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+import probatio
+
+from ..pyopenbk.backups import Backup, EmptyDumpError, Origin
+from ..pyopenbk.bootrom.chip import ChipIdentity
+from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
+from ..pyopenbk.flashing import judge
+from ..pyopenbk.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
+from . import uploads
+from .failures import backup_error
+from .writing import WriteSteps
+
+CONF_BACKUP: Final = "backup"
+CONF_UPLOAD: Final = "upload"
+CONF_DELIBERATE: Final = "deliberate"
+CONF_FOREIGN: Final = "foreign"
+CONF_KEEP_RADIO: Final = "keep_radio"
+
+_ERASED: Final = 0xFF
+
+
+class RestoreSteps(WriteSteps):
+    """The way back: the same search and backup, then a backup instead of a firmware."""
+
+    _restoring: bool = False
+    _confirmed: bool = False
+    _identity: ChipIdentity | None = None
+    _found_backups: tuple[Backup, ...] = ()
+    _chosen_backup: Backup | None = None
+    _foreign: bool = False
+    _keep_radio: bool = False
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what will be restored."""
+        values = super().placeholders
+        if (chosen := self._chosen_backup) is not None:
+            values["chosen_backup"] = chosen.path.name
+            values["chosen_date"] = f"{chosen.date:%Y-%m-%d %H:%M}"
+            values["chosen_mac"] = chosen.mac or "?"
+            values["chosen_contents"] = self._contents_of(chosen)
+        return values
+
+    def _contents_of(self, backup: Backup) -> str:
+        contents = backup.sidecar.contents
+        return self.word("contents", contents) if contents else "?"
+
+    async def async_step_restore(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Begin with the same safety rule; no broker is needed for this."""
+        await self.async_prepare()
+        self._restoring = True
+        return await self.async_step_intro()
+
+    @override
+    async def _read_chip(self) -> str:
+        if not self._restoring:
+            return await super()._read_chip()
+        self._identity = await self.job.identify()
+        try:
+            self._backup = await self.job.back_up()
+            self._analysis = await self.job.analyse()
+        except EmptyDumpError as err:
+            # An erased chip is what a restore is for; there is nothing to back up.
+            if err.byte != _ERASED:
+                raise
+            self._backup = self._analysis = None
+        if self._expected_mac is not None and (
+            self._analysis is None or self._analysis.mac != self._expected_mac
+        ):
+            return "other_chip"
+        if self._confirmed:
+            return "restore_write"
+        self._found_backups = await self.hass.async_add_executor_job(self.backups.list)
+        return "restore_choose"
+
+    async def async_step_restore_choose(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose a backup that is here, or upload one."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            deliberate = user_input[CONF_DELIBERATE]
+            self._foreign = deliberate[CONF_FOREIGN]
+            self._keep_radio = deliberate[CONF_KEEP_RADIO]
+            if (error := await self._take_backup(user_input)) is None:
+                return await self.async_step_restore_confirm()
+            errors["base"] = error
+        return self.async_show_form(
+            step_id="restore_choose",
+            data_schema=self.add_suggested_values_to_schema(
+                self._backup_schema(), user_input
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    def _backup_schema(self) -> probatio.Schema:
+        fields: dict[Any, Any] = {}
+        if self._found_backups:
+            fields[
+                probatio.Optional(
+                    CONF_BACKUP,
+                    description={"suggested_value": self._best_backup().path.name},
+                )
+            ] = SelectSelector(
+                SelectSelectorConfig(
+                    options=[
+                        SelectOptionDict(
+                            value=backup.path.name,
+                            label=f"{backup.date:%Y-%m-%d %H:%M} · {backup.mac} · "
+                            f"{self._contents_of(backup)}",
+                        )
+                        for backup in self._found_backups
+                    ],
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            )
+        fields[probatio.Optional(CONF_UPLOAD)] = FileSelector(
+            FileSelectorConfig(accept=".bin,application/octet-stream")
+        )
+        fields[probatio.Required(CONF_DELIBERATE)] = section(
+            probatio.Schema(
+                {
+                    probatio.Required(CONF_FOREIGN, default=False): BooleanSelector(),
+                    probatio.Required(
+                        CONF_KEEP_RADIO, default=False
+                    ): BooleanSelector(),
+                }
+            ),
+            {"collapsed": True},
+        )
+        return probatio.Schema(fields)
+
+    def _best_backup(self) -> Backup:
+        """Return the oldest backup of this chip, most likely its factory firmware."""
+        mac = self._analysis.mac if self._analysis else None
+        own = [backup for backup in self._found_backups if backup.mac == mac]
+        return own[-1] if own else self._found_backups[0]
+
+    async def _take_backup(self, user_input: dict[str, Any]) -> str | None:
+        if CONF_UPLOAD in user_input:
+            try:
+                dump = await uploads.async_read(self.hass, user_input[CONF_UPLOAD])
+            except uploads.UploadGoneError:
+                return "upload_gone"
+            except uploads.UploadTooLargeError:
+                return "dump_too_large"
+            if len(dump) != FLASH_SIZE:
+                return "backup_not_whole"
+            try:
+                self._chosen_backup = await self.hass.async_add_executor_job(
+                    self._keep, dump
+                )
+            except OpenBekenError as err:
+                return backup_error(err)
+        elif CONF_BACKUP in user_input:
+            self._chosen_backup = next(
+                backup
+                for backup in self._found_backups
+                if backup.path.name == user_input[CONF_BACKUP]
+            )
+        else:
+            return "backup_missing"
+        return None if self._foreign or self._is_own else "backup_foreign"
+
+    @property
+    def _is_own(self) -> bool:
+        """Return whether the backup was read from the chip that is connected."""
+        assert self._chosen_backup is not None
+        mac = self._analysis.mac if self._analysis else None
+        return mac not in (None, GENERIC_MAC) and self._chosen_backup.mac == mac
+
+    def _keep(self, dump: bytes) -> Backup:
+        """Put an uploaded dump beside the other backups, which checks it too."""
+        assert self._identity is not None
+        try:
+            mac = parse_rf_sector(dump[RF_CALIBRATION.start : RF_CALIBRATION.end]).mac
+        except RfSectorError:
+            mac = None
+        origin = Origin(
+            chip_id=self._identity.chip_id,
+            jedec=self._identity.jedec.hex(),
+            # Nobody knows the key of the chip that a file came from.
+            code_key_sha256="",
+            mac=mac,
+        )
+        return self.backups.save(dump, origin, judge(dump), datetime.now(UTC))
+
+    async def async_step_restore_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Sum up; from here on the chip is changed."""
+        if user_input is not None:
+            self._confirmed = True
+            self._expected_mac = self._analysis.mac if self._analysis else None
+            if self._job is None:
+                return await self.async_step_search()
+            return await self.async_step_restore_write()
+        return self.async_show_form(
+            step_id="restore_confirm",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_restore_write(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write the backup and start the chip."""
+        return await self.async_run("restore_write", self._restore)
+
+    async def _restore(self) -> str:
+        assert self._chosen_backup is not None
+        await self.job.restore(
+            self._chosen_backup, keep_rf=self._keep_radio, foreign=self._foreign
+        )
+        self._note_chip_state()
+        await self.job.start()
+        await self.async_close_job()
+        return "restored"
+
+    async def async_step_restored(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End: the chip is what it was when the backup was read."""
+        return self.async_abort(
+            reason="restored", description_placeholders=self.placeholders
+        )

@@ -1,0 +1,95 @@
+"""Going on with a socket that an earlier wizard left half-written."""
+
+from dataclasses import replace
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+import probatio
+
+from ..broker import try_login
+from ..pyopenbk.backups import Contents
+from .firmware import FirmwareSteps
+from .link import LinkSteps
+from .network import PASSWORD, NetworkSteps
+from .pins import PinSteps
+from .unfinished import UnfinishedSocket, UnfinishedSockets
+
+CONF_WIFI_PASSWORD: Final = "wifi_password"
+CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
+CONF_BROKER_PASSWORD: Final = "broker_password"
+
+
+class ResumeSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
+    """Everything is known of such a socket but its passwords, which are never stored."""
+
+    _unfinished: UnfinishedSocket | None = None
+
+    @override
+    async def async_next_after_reading(self) -> str:
+        """Offer to go on where the earlier wizard stopped."""
+        assert self._analysis is not None
+        if self._analysis.state is Contents.HALF_WRITTEN and self._analysis.mac:
+            self._unfinished = await UnfinishedSockets(self.hass).async_find(
+                self._analysis.mac
+            )
+            if self._unfinished is not None:
+                self.profile = self._unfinished.profile
+                self.settings = self._unfinished.settings
+                return "resume"
+        return await super().async_next_after_reading()
+
+    async def async_step_resume(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say how far the earlier wizard got."""
+        return self.async_show_menu(
+            step_id="resume",
+            menu_options=["resume_passwords", "pins", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_resume_passwords(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the passwords, and for nothing else."""
+        assert self._unfinished is not None
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = await self._take_passwords(user_input)
+            if not errors:
+                self._wanted_release = self._unfinished.release
+                return await self.async_step_releases()
+        fields: dict[Any, Any] = {probatio.Optional(CONF_WIFI_PASSWORD): PASSWORD}
+        if self.settings.wifi2 is not None:
+            fields[probatio.Optional(CONF_SECOND_WIFI_PASSWORD)] = PASSWORD
+        if self.settings.broker.username:
+            fields[probatio.Optional(CONF_BROKER_PASSWORD)] = PASSWORD
+        return self.async_show_form(
+            step_id="resume_passwords",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(fields), user_input
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def _take_passwords(self, user_input: dict[str, Any]) -> dict[str, str]:
+        settings = self.settings
+        wifi = replace(settings.wifi, password=user_input.get(CONF_WIFI_PASSWORD, ""))
+        if problem := wifi.problem:
+            return {"base": problem}
+        second = settings.wifi2
+        if second is not None:
+            second = replace(
+                second, password=user_input.get(CONF_SECOND_WIFI_PASSWORD, "")
+            )
+            if problem := second.problem:
+                return {"base": f"second_{problem}"}
+        broker = replace(
+            settings.broker, password=user_input.get(CONF_BROKER_PASSWORD, "")
+        )
+        if problem := await self.hass.async_add_executor_job(try_login, broker):
+            return {"base": problem}
+        self.settings = replace(settings, wifi=wifi, wifi2=second, broker=broker)
+        return {}

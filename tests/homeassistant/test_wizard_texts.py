@@ -1,0 +1,202 @@
+"""Every page of the wizard has its text, and every text has its page."""
+
+import ast
+from collections.abc import Iterator, Mapping
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+
+from custom_components.openbk.broker import BrokerProblem, Concern
+from custom_components.openbk.config_flow import OpenBekenConfigFlow
+from custom_components.openbk.flash_flow import failures, pages
+from custom_components.openbk.pyopenbk import backups, flashing, tuya
+from custom_components.openbk.pyopenbk.bootrom import errors as bootrom
+from custom_components.openbk.pyopenbk.errors import OpenBekenError
+from custom_components.openbk.pyopenbk.obk import image, releases, templates
+from tests.homeassistant.wizard import ENGLISH, TRANSLATIONS
+
+FLOW = TRANSLATIONS.parent
+SOURCES = [FLOW / "config_flow.py", *sorted((FLOW / "flash_flow").glob("*.py"))]
+CONFIG = ENGLISH["config"]
+SHOWING = {"async_show_form", "async_show_menu", "async_show_progress"}
+# Titles for which core itself has the text or that only other sources reach.
+CORE_REASONS = {"already_configured", "already_in_progress", "reconfigure_successful"}
+
+
+def _calls(names: set[str]) -> Iterator[ast.Call]:
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in names:
+                    yield node
+
+
+def _keyword(call: ast.Call, name: str) -> Iterator[str]:
+    for keyword in call.keywords:
+        if keyword.arg == name and isinstance(keyword.value, ast.Constant):
+            yield keyword.value.value
+
+
+def _constants() -> set[str]:
+    return {
+        node.value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def _first_argument(call: ast.Call) -> Iterator[str]:
+    if call.args and isinstance(call.args[0], ast.Constant):
+        yield call.args[0].value
+
+
+PROGRESS = {step for call in _calls({"async_run"}) for step in _first_argument(call)}
+STEPS = (
+    {step for call in _calls(SHOWING) for step in _keyword(call, "step_id")}
+    | PROGRESS
+    | set(pages.PAGES)
+)
+
+
+def test_steps_and_texts_are_the_same_set() -> None:
+    assert set(CONFIG["step"]) == STEPS
+
+
+def test_progress_and_texts_are_the_same_set() -> None:
+    assert set(CONFIG["progress"]) == PROGRESS
+
+
+def test_every_step_exists() -> None:
+    options = {
+        option
+        for step in CONFIG["step"].values()
+        for option in step.get("menu_options", {})
+    }
+    for step in STEPS | options:
+        assert hasattr(OpenBekenConfigFlow, f"async_step_{step}"), step
+
+
+@pytest.mark.parametrize("page", pages.PAGES)
+def test_page_has_a_label_for_each_choice(page: str) -> None:
+    assert list(CONFIG["step"][page]["menu_options"]) == list(pages.PAGES[page])
+
+
+def test_every_abort_has_a_text_and_every_text_is_used() -> None:
+    reasons = {
+        reason
+        for call in _calls({"async_abort", "async_update_reload_and_abort"})
+        for reason in _keyword(call, "reason")
+    } | set(failures.LEFT.values())
+    assert set(CONFIG["abort"]) - CORE_REASONS == reasons - CORE_REASONS
+
+
+def _all_error_keys() -> set[str]:
+    return {
+        *failures.PORT_ERRORS.values(),
+        *failures.FIRMWARE_ERRORS.values(),
+        *failures.FILE_KINDS.values(),
+        *failures.PIN_ERRORS.values(),
+        *failures.BACKUP_ERRORS.values(),
+        *map(str, BrokerProblem),
+        *map(str, Concern),
+    }
+
+
+def test_every_error_of_a_table_has_a_text() -> None:
+    assert _all_error_keys() <= set(CONFIG["error"])
+
+
+def test_no_error_text_is_left_over() -> None:
+    wifi = {error for error in CONFIG["error"] if error.startswith("second_wifi_")}
+    assert {error.removeprefix("second_") for error in wifi} <= _constants()
+    assert set(CONFIG["error"]) - wifi <= _constants() | _all_error_keys()
+
+
+def test_every_page_of_a_failure_exists() -> None:
+    shown = {*failures.JOB_ERRORS.values(), *failures.PORT_PAGES.values()}
+    assert shown | set(failures.NO_PINS.values()) <= set(pages.PAGES)
+
+
+def _family(*roots: type[OpenBekenError]) -> set[type[OpenBekenError]]:
+    found: set[type[OpenBekenError]] = set()
+    for root in roots:
+        found |= {root} | _family(*root.__subclasses__())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("table", "family"),
+    [
+        (
+            failures.JOB_ERRORS,
+            _family(bootrom.BootRomError) - {bootrom.PortUnavailableError},
+        ),
+        (failures.JOB_ERRORS, _family(flashing.FlashingError, backups.BackupError)),
+        (failures.FIRMWARE_ERRORS, _family(image.ImageError, releases.ReleaseError)),
+        (failures.PIN_ERRORS, _family(tuya.TuyaStorageError, tuya.UserParamsError)),
+        (failures.PIN_ERRORS, _family(templates.TemplateError)),
+        (failures.NO_PINS, {tuya.TuyaStorageError, tuya.UserParamsError}),
+    ],
+)
+def test_every_error_of_the_library_is_in_its_table(
+    table: Mapping[type[OpenBekenError], str], family: set[type[OpenBekenError]]
+) -> None:
+    assert family <= set(table)
+
+
+def test_every_trouble_of_a_port_has_a_page_and_a_text() -> None:
+    assert (
+        set(failures.PORT_PAGES)
+        == set(failures.PORT_ERRORS)
+        == set(bootrom.PortTrouble)
+    )
+
+
+def _texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, str):
+        yield path, node
+    else:
+        for key, value in node.items():
+            yield from _texts(value, f"{path}.{key}")
+
+
+LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
+
+
+def _language(language: str) -> dict[str, Any]:
+    path: Path = TRANSLATIONS / f"{language}.json"
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return {part: loaded[part] for part in ("config", "selector")}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_texts_are_fit_for_the_frontend(language: str) -> None:
+    for path, text in _texts(_language(language)):
+        assert text, path
+        assert not re.search(r"<|>|https?:|www\.", text), path
+        # An apostrophe before a brace would quote it.
+        assert not re.search(r"'[{}]", text), path
+        assert "HA " not in text, path
+
+
+@pytest.mark.parametrize("language", [lang for lang in LANGUAGES if lang != "en"])
+def test_languages_have_the_same_texts(language: str) -> None:
+    english = dict(_texts(_language("en")))
+    other = dict(_texts(_language(language)))
+    assert set(other) == set(english)
+    for path, text in english.items():
+        assert sorted(re.findall(r"{\w+}", text)) == sorted(
+            re.findall(r"{\w+}", other[path])
+        ), path
+
+
+def test_all_fields_are_described() -> None:
+    for step, texts in CONFIG["step"].items():
+        for part in (texts, *texts.get("sections", {}).values()):
+            assert set(part.get("data", {})) == set(part.get("data_description", {})), (
+                step
+            )
