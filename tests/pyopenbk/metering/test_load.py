@@ -7,8 +7,9 @@ def settled(volts: float, amperes: float, watts: float) -> LoadTriangle:
     """Return a triangle that has seen one steady load."""
     triangle = LoadTriangle()
     triangle.set_voltage(volts)
-    triangle.set_current(amperes, 0)
-    triangle.set_power(watts, 1)
+    for now in (0, 6):
+        triangle.set_current(amperes, now)
+        triangle.set_power(watts, now + 1)
     return triangle
 
 
@@ -60,6 +61,14 @@ def test_step_is_waited_for() -> None:
     split = triangle.set_current(0.435, 213)
     assert split is not None
     assert split.power_factor == 0.782
+
+
+def test_first_samples_may_straddle_a_step() -> None:
+    triangle = LoadTriangle()
+    triangle.set_voltage(230)
+    assert triangle.set_current(0.6, 0) is None
+    assert triangle.set_power(111, 0.5) is None
+    assert triangle.set_current(5.4, 6) is None
 
 
 def test_cleared() -> None:

@@ -93,6 +93,7 @@ class LoadTriangle:
 
 def _is_step(before: float | None, after: float, least: float) -> bool:
     if before is None:
-        return False
+        # The first sample may hold anything, for all we know.
+        return True
     change = abs(after - before)
     return change > least and change > _RELATIVE_STEP * max(before, after)

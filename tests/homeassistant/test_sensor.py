@@ -1,0 +1,163 @@
+"""The sensors show what the simulated socket measures."""
+
+from homeassistant.components.sensor import ATTR_STATE_CLASS
+from homeassistant.const import EntityCategory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.pyopenbk.quantities import METER
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+NAME = "sensor.washing_machine"
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+def state(hass: HomeAssistant, key: str) -> str | None:
+    """Return the state of a sensor."""
+    return entity.state if (entity := hass.states.get(f"{NAME}_{key}")) else None
+
+
+def number(hass: HomeAssistant, key: str) -> float:
+    """Return the state of a sensor as a number, minus one without one."""
+    try:
+        return float(state(hass, key) or -1)
+    except ValueError:
+        return -1
+
+
+async def enable(hass: HomeAssistant, entry: MockConfigEntry, *keys: str) -> None:
+    """Enable sensors that are not enabled by default and load the entry anew."""
+    registry = er.async_get(hass)
+    for key in keys:
+        entity_id = registry.async_get_entity_id(
+            "sensor", "openbk", f"{entry.unique_id}_{key}"
+        )
+        assert entity_id
+        registry.async_update_entity(entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done()
+
+
+async def test_measured_within_two_percent(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    await enable(hass, entry, "power_factor", "apparent_power", "reactive_power")
+    config = configuration(mosquitto)
+    async with plugged_in(config, watts=1000, power_factor=0.8) as plugged:
+        relay = "switch.washing_machine"
+        await until(lambda: hass.states.get(relay).state == "off", timeout=15)
+        await hass.services.async_call("switch", "turn_on", {"entity_id": relay})
+        await until(lambda: plugged.firmware.relay(1))
+        await until(lambda: number(hass, "power") == pytest.approx(1000, rel=0.02))
+        await until(lambda: number(hass, "voltage") == pytest.approx(230, rel=0.02))
+        await until(lambda: number(hass, "current") == pytest.approx(5.435, rel=0.02))
+        seen = []
+        hass.bus.async_listen(
+            "state_changed", lambda _: seen.append(number(hass, "power_factor"))
+        )
+        await until(
+            lambda: number(hass, "apparent_power") == pytest.approx(1250, rel=0.03),
+            timeout=30,
+        )
+        assert number(hass, "power_factor") == pytest.approx(0.8, rel=0.03)
+        assert number(hass, "reactive_power") == pytest.approx(750, rel=0.06)
+        assert max(seen) <= 1
+        await until(lambda: number(hass, "energy") > 0.005, timeout=30)
+
+
+async def test_power_cut_loses_no_energy(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    await add_socket(hass, socket_entry())
+    config = configuration(mosquitto, start_values=(0, 1, *([0] * 62)))
+    async with plugged_in(config, watts=2000) as plugged:
+        await until(lambda: number(hass, "energy") > 0.015, timeout=30)
+        before = number(hass, "energy")
+        await plugged.power_off()
+        await until(lambda: state(hass, "energy") == "unavailable", timeout=15)
+        plugged.power_on()
+        await until(lambda: number(hass, "energy") >= 0, timeout=30)
+        assert number(hass, "energy") >= before
+        await until(lambda: number(hass, "energy") > before, timeout=30)
+
+
+async def test_unreadable_numbers_change_nothing(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    for payload in ("231.5", "inf", "nan", "", "x"):
+        await scripted.say("voltage/get", payload)
+    await scripted.say("power/get", "12")
+    await until(lambda: state(hass, "power") == "12.0")
+    assert state(hass, "voltage") == "231.5"
+
+
+async def test_values_are_gone_with_the_socket(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    await scripted.say("voltage/get", "231.5")
+    await until(lambda: state(hass, "voltage") == "231.5")
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: state(hass, "voltage") == "unavailable")
+    await scripted.say("connected", "online", retain=True)
+    await scripted.say("power/get", "0")
+    await until(lambda: state(hass, "power") == "0.0")
+    # Not the voltage of before.
+    assert state(hass, "voltage") == "unavailable"
+    # The same text counts again.
+    await scripted.say("voltage/get", "231.5")
+    await until(lambda: state(hass, "voltage") == "231.5")
+
+
+async def test_what_is_enabled_and_how_it_is_described(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    registry = er.async_get(hass)
+    entities = {
+        item.unique_id.removeprefix(f"{entry.unique_id}_"): item
+        for item in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if item.domain == "sensor"
+    }
+    enabled = {key for key, item in entities.items() if item.disabled_by is None}
+    assert enabled == {
+        "voltage",
+        "current",
+        "power",
+        "energy",
+        "energy_today",
+        "energy_yesterday",
+        "energy_last_hour",
+        "ip",
+    }
+    for quantity in METER:
+        item = entities[quantity.key]
+        assert item.original_device_class == quantity.device_class
+        assert (item.capabilities or {}).get(ATTR_STATE_CLASS) == quantity.state_class
+        assert item.entity_category is None
+    for key in ("ip", "ssid", "build", "rssi", "temp", "last_restart"):
+        assert entities[key].entity_category is EntityCategory.DIAGNOSTIC
