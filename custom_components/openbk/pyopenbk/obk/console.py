@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import json
 from typing import Any, Final
-from urllib.parse import quote
 
 from ..errors import OpenBekenError
+from ..flash_map import OPENBEKEN_CONFIG
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 
@@ -21,6 +21,7 @@ _LARGEST_REPLY: Final = 4 * 1024 * 1024
 _FIRST_READ: Final = 1022
 _NEXT_READ: Final = 1024
 
+_FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
 _ROLES: Final = {int(role): role for role in PinRole}
 
 type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -132,12 +133,12 @@ class Console:
             raise NotAnAnswerError("/api/pins is no list of pins") from err
 
     async def flags(self) -> int:
-        """Return the 64-bit flag word; /api/info knows its lower half only."""
-        said = await self._json("GET", f"/cm?cmnd={quote('Flags')}")
-        try:
-            return int(said["Flags"])
-        except (KeyError, TypeError, ValueError) as err:
-            raise NotAnAnswerError("Flags were not told") from err
+        """Return the 64-bit flag word, as saved up to 3 s ago.
+
+        The commands that tell it print the lower half only, so it is read where the configuration
+        sector keeps it: 8 bytes, little-endian.
+        """
+        return int.from_bytes(await self.read_flash(_FLAGS_AT, 8), "little")
 
     async def command(self, command: str) -> Any:
         """Run a console command and return what it has to say, often nothing.

@@ -1,0 +1,165 @@
+"""The HTTP client believes only what is an answer to what it asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
+from custom_components.openbk.pyopenbk.obk.console import (
+    CommandRefusedError,
+    Console,
+    NotAnAnswerError,
+    PasswordError,
+    UnreachableError,
+)
+from tests.support.broker import Broker, free_port
+from tests.support.simulated import PluggedSocket, configuration
+from tests.support.sockets import BLOW, MAC
+from tests.support.waiting import until
+
+
+@asynccontextmanager
+async def served(config: ConfigSector) -> AsyncIterator[PluggedSocket]:
+    """Yield a simulated socket whose web server can be reached."""
+    plugged = PluggedSocket(config, speed=50)
+    plugged.power_on()
+    try:
+        await until(lambda: plugged.firmware.http_address)
+        yield plugged
+    finally:
+        await plugged.power_off()
+
+
+def console_of(plugged: PluggedSocket, password: str | None = None) -> Console:
+    """Return a client for a simulated socket."""
+    assert plugged.firmware.http_address
+    host, _, port = plugged.firmware.http_address.partition(":")
+    return Console(host, int(port), password=password)
+
+
+@asynccontextmanager
+async def answering(raw: bytes) -> AsyncIterator[Console]:
+    """Yield a client for a server that answers everything with these bytes."""
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(4096)
+        writer.write(raw)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield Console("127.0.0.1", server.sockets[0].getsockname()[1])
+
+
+@pytest.fixture
+def config(mosquitto: Broker) -> ConfigSector:
+    return configuration(mosquitto)
+
+
+async def test_what_the_socket_is(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        console = console_of(plugged)
+        info = await console.info()
+        assert info.mac == MAC
+        assert info.chip == "BK7231N"
+        assert info.client_id == "obk8C123456"
+        assert info.startup_command == config.startup_command
+        assert (await console.pins()).pins == BLOW.pins
+        assert await console.flags() == (1 << 10) | (1 << 21)
+
+
+async def test_commands_are_run_or_refused(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        console = console_of(plugged)
+        await console.command("SetFlag 41 1")
+        async with asyncio.timeout(5):
+            while not await console.flags() & (1 << 41):
+                await asyncio.sleep(0.01)
+        await console.command("SetChannel 1 1")
+        assert plugged.firmware.relay(1)
+        with pytest.raises(CommandRefusedError) as refused:
+            await console.command("nonsense 1")
+        assert refused.value.unknown
+        with pytest.raises(CommandRefusedError) as refused:
+            await console.command("PowerSet")
+        assert not refused.value.unknown
+
+
+async def test_unknown_address_is_a_page_with_status_200(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        console = console_of(plugged)
+        reply = await console.request("GET", "/api/nothing")
+        assert reply.status == 200
+        assert reply.media_type == "text/html"
+
+
+@pytest.mark.parametrize("length", [900, 1000, 1022, 1023, 2046, 2047])
+async def test_requests_of_every_length_are_answered(
+    config: ConfigSector, length: int
+) -> None:
+    """A request that ends with the firmware's buffer would wait for ever."""
+    async with served(config) as plugged:
+        console = console_of(plugged)
+        for padding in range(-130, 3):
+            size = length + padding - 100
+            if padding % 13 == 0 or -126 < padding < -120:
+                await asyncio.wait_for(console.command("echo " + "x" * size), 5)
+
+
+async def test_one_request_at_a_time(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        console = console_of(plugged)
+        answers = await asyncio.gather(*(console.info() for _ in range(8)))
+        assert {answer.mac for answer in answers} == {MAC}
+
+
+async def test_password(mosquitto: Broker) -> None:
+    async with served(configuration(mosquitto, web_password="correct")) as plugged:
+        for password in (None, "wrong"):
+            with pytest.raises(PasswordError):
+                await console_of(plugged, password).info()
+        assert (await console_of(plugged, "correct").info()).mac == MAC
+
+
+async def test_nobody_there() -> None:
+    with pytest.raises(UnreachableError):
+        await Console("127.0.0.1", free_port()).info()
+
+
+async def test_flash_is_read(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        sector = await console_of(plugged).read_flash(0x1D1000, 0x1000)
+        assert sector[:3] == b"CFG"
+        assert sector == plugged.flash.content[0x1D1000:0x1D2000]
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-type: text/html\r\n\r\n<html>GET REST API</html>",
+        b"HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n[]",
+        b'HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n{"mac":"x"}',
+        b"HTTP/1.1 404 Not Found\r\nContent-type: application/json\r\n\r\n{}",
+    ],
+)
+async def test_other_products_are_not_taken_for_a_socket(raw: bytes) -> None:
+    asked: list[Callable[[Console], Awaitable[object]]] = [
+        Console.info,
+        Console.pins,
+        Console.flags,
+        Console.reboot,
+        lambda console: console.command("restart"),
+    ]
+    async with answering(raw) as console:
+        for ask in asked:
+            with pytest.raises((NotAnAnswerError, UnreachableError)):
+                await ask(console)
