@@ -7,10 +7,12 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 
 from .const import CONF_MAC, DOMAIN
 from .device import OpenBekenConfigEntry, SocketState
+from .discovery import async_probe
 from .energy_store import ENERGY_STORE, EnergyStore
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -29,7 +31,14 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Load what all sockets share."""
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
+    async_at_started(hass, _probe)
     return True
+
+
+async def _probe(hass: HomeAssistant) -> None:
+    """Find the sockets that were online before Home Assistant."""
+    if await mqtt.async_wait_for_mqtt_client(hass):
+        hass.async_create_background_task(async_probe(hass), f"{DOMAIN} probe")
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> bool:

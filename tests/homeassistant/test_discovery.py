@@ -1,0 +1,177 @@
+"""Sockets that run OpenBeken already are noticed, asked and followed."""
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk import discovery
+from custom_components.openbk.pyopenbk.obk.console import (
+    PasswordError,
+    UnreachableError,
+)
+from custom_components.openbk.pyopenbk.obk.tuning import TuneStep
+from tests.support.broker import Broker, free_port
+from tests.support.simulated import configuration, plugged_in, stranger
+from tests.support.sockets import (
+    BLOW,
+    BUILD,
+    CLIENT_ID,
+    MAC,
+    ScriptedSocket,
+    add_socket,
+    socket_entry,
+)
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+def said(topic: str, payload: str) -> MqttServiceInfo:
+    """Return a message as core hands it to a discovery step."""
+    return MqttServiceInfo(
+        topic=topic,
+        payload=payload,
+        qos=1,
+        retain=False,
+        subscribed_topic="+/build",
+        timestamp=0,
+    )
+
+
+def subscribed(hass: HomeAssistant, topic: str) -> bool:
+    """Return whether the broker knows of a subscription by now."""
+    client = hass.data["mqtt"].client
+    return client.is_active_subscription(topic) and not client.is_pending_subscription(
+        topic
+    )
+
+
+def test_only_builds_of_openbeken_count() -> None:
+    assert discovery.client_id_of(said(f"{CLIENT_ID}/build", BUILD)) == CLIENT_ID
+    for topic, payload in (
+        (f"{CLIENT_ID}/build", "1.0"),
+        ("router/build", "OpenWrt 24.10"),
+        (f"{CLIENT_ID}/sub/build", BUILD),
+        (f"{CLIENT_ID}/connected", BUILD),
+        ("/build", BUILD),
+    ):
+        assert discovery.client_id_of(said(topic, payload)) is None
+
+
+async def test_evidence_of_a_socket_with_factory_flags(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        evidence = await discovery.async_gather(hass, CLIENT_ID, parts=True)
+    assert evidence.mac == MAC
+    assert evidence.build
+    assert evidence.address == "127.0.0.1"
+    assert evidence.channels == (1,)
+    profile = evidence.guess_profile()
+    assert profile.has_meter
+    assert [relay.channel for relay in profile.relays] == [1]
+
+
+async def test_pins_and_settings_over_http(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        await until(lambda: plugged.firmware.http_address)
+        answers = await discovery.async_ask(str(plugged.firmware.http_address))
+    assert answers.mac == MAC
+    assert answers.profile.pins == BLOW.pins
+    assert {item.step for item in answers.tunings()} == {
+        TuneStep.RETAIN_RELAYS,
+        TuneStep.STARTUP_COMMAND,
+    }
+
+
+async def test_password_and_closed_server(
+    socket_enabled: None, hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    config = configuration(mosquitto, web_password="correct")
+    async with plugged_in(config) as plugged:
+        await until(lambda: plugged.firmware.http_address)
+        address = str(plugged.firmware.http_address)
+        with pytest.raises(PasswordError):
+            await discovery.async_ask(address)
+        assert (await discovery.async_ask(address, "correct")).mac == MAC
+    with pytest.raises(UnreachableError):
+        await discovery.async_ask(f"127.0.0.1:{free_port()}")
+
+
+async def test_tuning_has_effect_and_is_taken_back(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        await until(lambda: plugged.firmware.http_address)
+        address = str(plugged.firmware.http_address)
+        await until(lambda: plugged.firmware.mqtt.online)
+        before = await discovery.async_ask(address)
+        tunings = before.tunings()
+        await discovery.async_tune(hass, CLIENT_ID, tunings)
+        settings = plugged.firmware.settings
+        await until(lambda: settings.values.startup_command.startswith("backlog"))
+        await until(lambda: settings.values.flags == (1 << 10) | (1 << 21))
+        # The start-up command was run as well: the button reports now.
+        presses: list[str] = []
+        await mqtt.async_subscribe(
+            hass,
+            f"{CLIENT_ID}/button/get",
+            lambda message: presses.append(message.payload),
+        )
+        await until(lambda: subscribed(hass, f"{CLIENT_ID}/button/get"))
+        plugged.firmware.press_button(11)
+        await until(lambda: "single" in presses)
+        await discovery.async_tune(hass, CLIENT_ID, tunings, undo=True)
+        await until(lambda: settings.values.startup_command == "")
+        await until(lambda: settings.values.flags == 1 << 10)
+
+
+async def test_entry_follows_its_socket(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    assert discovery.async_entry_of(hass, client_id=CLIENT_ID) is entry
+    assert discovery.async_entry_of(hass, mac=MAC) is entry
+    assert discovery.async_entry_of(hass, client_id="other") is None
+    assert not discovery.async_follow(hass, entry, client_id=CLIENT_ID)
+    assert discovery.async_follow(
+        hass, entry, client_id="renamed", address="192.168.1.9"
+    )
+    await hass.async_block_till_done()
+    renamed = ScriptedSocket(hass, "renamed")
+    await renamed.connect()
+    relay = "switch.washing_machine"
+    await until(lambda: hass.states.get(relay).state == "off")
+    assert entry.data["address"] == "192.168.1.9"
+
+
+async def test_probe_asks_who_is_online_and_unknown(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    await add_socket(hass, socket_entry())
+    for client_id, payload in (
+        (CLIENT_ID, "online"),
+        ("obkAAAAAAAA", "online"),
+        ("obkBBBBBBBB", "offline"),
+        ("fridge", "yes"),
+    ):
+        await mqtt.async_publish(hass, f"{client_id}/connected", payload, 1, True)
+    stranger_socket = ScriptedSocket(hass, "obkAAAAAAAA")
+    await stranger_socket.connect()
+    assert await discovery.async_probe(hass) == ["obkAAAAAAAA"]
+    await until(lambda: ("cmnd/obkAAAAAAAA/publishAll", "") in stranger_socket.heard)
+    assert not any(
+        item.topic == "+/connected" for item in hass.data["mqtt"].client.subscriptions
+    )
