@@ -30,10 +30,18 @@ _OPENBEKEN: Final = re.compile(rb"OpenBK7231N ([!-~]+) [A-Z][a-z]{2} [ \d]\d \d{
 _TUYA: Final = re.compile(rb"< BUILD AT:[^>]* AT bk7231n >")
 
 
+class Chip(StrEnum):
+    """Which chip the socket has."""
+
+    BK7231N = "BK7231N"
+    BK7231T = "BK7231T"
+
+
 class Running(StrEnum):
     """What the chip runs."""
 
     ROM = "rom"
+    """The download code: in BK7231N's ROM, or in the bootloader of a BK7231T."""
     OPENBEKEN = "openbeken"
     FACTORY = "factory"
     NOTHING = "nothing"
@@ -53,6 +61,11 @@ def examine(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> Verdict:
     """Decide what a chip with this code key runs out of this flash."""
     size = APPLICATION_START + APPLICATION_SIZE
     return _examine(flash.read(0, size), key)
+
+
+def bootloader_runs(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> bool:
+    """Return whether there is a bootloader that a chip with this code key can run."""
+    return _bootloader_runs(flash.read(0, BOOTLOADER_SIZE), key)
 
 
 @lru_cache(maxsize=8)

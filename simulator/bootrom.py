@@ -13,9 +13,9 @@ from .commands import (
     LONG,
     LONG_COMMANDS,
     LONG_MARK,
-    PREAMBLE,
     SHORT_COMMANDS,
     Command,
+    junk_before_command,
     long_reply,
     short_reply,
 )
@@ -153,7 +153,7 @@ class BootRom:
         self._registers: dict[int, int] = {}
         self._efuse_busy = False
         self._stopped = False
-        self._written: _WriteInProgress | None = None
+        self._written: WriteInProgress | None = None
         self._silence_timer: asyncio.TimerHandle | None = None
         self._waiting = b""
         self._abandoned = 0
@@ -184,7 +184,7 @@ class BootRom:
     def _receive(self, data: bytes, moment: Callable[[int], float]) -> int:
         if self._written is not None:
             return self._go_on_writing(data, moment)
-        start = self._find_frame(data)
+        start = self._junk_before(data)
         if start > 0 or not data:
             return start
         self.wanted = _SHORT_HEADER
@@ -199,15 +199,9 @@ class BootRom:
             return 0
         return self._receive_long(data, moment)
 
-    def _find_frame(self, data: bytes) -> int:
-        """Return how many bytes before the next preamble are junk."""
-        start = data.find(PREAMBLE)
-        if start >= 0:
-            return start
-        for length in (2, 1):
-            if data.endswith(PREAMBLE[:length]):
-                return len(data) - length
-        return len(data)
+    def _junk_before(self, data: bytes) -> int:
+        """Return how many bytes before the next command are none."""
+        return junk_before_command(data)
 
     def _receive_short(self, data: bytes, moment: Callable[[int], float]) -> int:
         length = data[3]
@@ -218,7 +212,7 @@ class BootRom:
         if len(data) < size:
             return 0
         self._expect_command()
-        self.busy_until = moment(size)
+        self.busy_until = max(self.busy_until, moment(size))
         self._run_short(data[4], data[5:size])
         return size
 
@@ -233,14 +227,14 @@ class BootRom:
             if len(data) < self.wanted:
                 return 0
             address = int.from_bytes(data[8:12], "little")
-            self._written = _WriteInProgress(address, SECTOR)
+            self._written = self._begin_write(address, length - 5)
             self.wanted = PAGE
             return 12
         self.wanted = size
         if len(data) < size:
             return 0
         self._expect_command()
-        self.busy_until = moment(size)
+        self.busy_until = max(self.busy_until, moment(size))
         self._run_long(code, data[8:size])
         return size
 
@@ -261,8 +255,9 @@ class BootRom:
         size = min(available, PAGE) if cost else available
         if not size:
             return 0
-        self.busy_until = moment(size)
-        self._flash.program(written.address + written.done, data[:size])
+        self.busy_until = max(self.busy_until, moment(size))
+        if written.status == OK:
+            self._flash.program(written.address + written.done, data[:size])
         if self._timings.programs_while_receiving:
             self.busy_until += cost
         else:
@@ -272,8 +267,11 @@ class BootRom:
             self.busy_until += written.owed
             self._written = None
             self._expect_command()
-            self._answer_long(0x07, OK, written.address.to_bytes(4, "little"))
+            self._answer_long(0x07, written.status, written.echo)
         return size
+
+    def _begin_write(self, address: int, size: int) -> WriteInProgress:
+        return WriteInProgress(address, size)
 
     def _expect_command(self) -> None:
         self.wanted = _USUAL_FRAME
@@ -382,16 +380,20 @@ class BootRom:
             case Command.READ_4K if len(payload) != 4:
                 self._answer_long(code, LENGTH_ERROR, echo)
             case Command.READ_4K:
-                self.busy_until += self._timings.read_4k
-                self._answer_long(code, OK, echo + self._flash.read(address, SECTOR))
+                self._answer_long(code, OK, echo + self._read_sector(address))
             case Command.READ if len(payload) == 5:
                 self._answer_long(
                     code, OK, echo + self._flash.read(address, payload[4])
                 )
             case Command.WRITE if len(payload) > 4:
-                self._write(code, payload[4:], address)
+                self._program(address, payload[4:])
+                # One byte for the count: a whole page counts as 0.
+                count = bytes((len(payload) - 4 & 0xFF,))
+                self._answer_long(code, OK, echo + count)
             case Command.ERASE if len(payload) == 5:
-                self._erase(code, payload)
+                if size := ERASE_SIZES.get(payload[0]):
+                    self._erase_unit(_word(payload[1:]), size)
+                self._answer_long(code, OK, payload)
             case Command.ERASE_4K if len(payload) == 4:
                 self._erase_unit(address, SECTOR)
                 self._answer_long(code, OK, payload)
@@ -411,17 +413,13 @@ class BootRom:
             case _:
                 self._answer_long(code, LENGTH_ERROR)
 
-    def _write(self, code: int, data: bytes, address: int) -> None:
+    def _read_sector(self, address: int) -> bytes:
+        self.busy_until += self._timings.read_4k
+        return self._flash.read(address, SECTOR)
+
+    def _program(self, address: int, data: bytes) -> None:
         self.busy_until += self._timings.program_4k * len(data) / SECTOR
         self._flash.program(address, data)
-        # One byte for the count: a whole page counts as 0.
-        count = bytes((len(data) & 0xFF,))
-        self._answer_long(code, OK, address.to_bytes(4, "little") + count)
-
-    def _erase(self, code: int, payload: bytes) -> None:
-        if size := ERASE_SIZES.get(payload[0]):
-            self._erase_unit(_word(payload[1:]), size)
-        self._answer_long(code, OK, payload)
 
     def _erase_unit(self, address: int, size: int) -> None:
         self.busy_until += self._timings.erase(size)
@@ -499,7 +497,7 @@ class BootRom:
         self._expect_command()
         self.busy_until = max(self.busy_until, time.monotonic())
         if written is not None:
-            self._answer_long(0x07, INCOMPLETE, written.address.to_bytes(4, "little"))
+            self._answer_long(0x07, INCOMPLETE, written.echo)
         elif self.linked and len(waiting) >= _SHORT_HEADER:
             self._answer_incomplete(waiting)
         self._wire.wake()
@@ -513,7 +511,7 @@ class BootRom:
 
 
 @dataclass(slots=True)
-class _WriteInProgress:
+class WriteInProgress:
     """A 4 KiB write whose data is coming in."""
 
     address: int
@@ -521,6 +519,13 @@ class _WriteInProgress:
     done: int = 0
     owed: float = 0.0
     """Seconds of programming that are spent after the last page."""
+    status: int = OK
+    """What the reply will say; nothing is programmed where that is an error."""
+
+    @property
+    def echo(self) -> bytes:
+        """Return the address as the reply has it."""
+        return self.address.to_bytes(4, "little")
 
     @property
     def left(self) -> int:

@@ -9,13 +9,14 @@ from pathlib import Path
 import tempfile
 from typing import Final, Protocol
 
-from .boot import Running, examine
+from .boot import Chip, Running, bootloader_runs, examine
 from .bootrom import DEFAULT_BAUDRATE, STANDARD_CODE_KEY, BootRom, Timings
 from .clock import Clock
 from .code_memory import CodeKey
 from .commands import LINK_CHECK
 from .faults import CHIP_FAULTS, LINE_FAULTS, Action, Fault, FaultName, Faults
 from .flash import Flash, PowerLostError
+from .loader import FlashLoader
 from .uart import LineOptions, Uart
 
 _LOGGER = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class SimulatedSocket:
         *,
         line: LineOptions = LineOptions(),
         timings: Timings = Timings(),
+        chip: Chip = Chip.BK7231N,
         code_key: CodeKey = STANDARD_CODE_KEY,
         faults: Faults | None = None,
         clock: Clock | None = None,
@@ -80,6 +82,7 @@ class SimulatedSocket:
         """What came out of UART2, which nothing is wired to."""
         self._line = line
         self._timings = timings
+        self._chip = chip
         self._code_key = code_key
         self._make_firmware = firmware
         self._link = link
@@ -202,7 +205,12 @@ class SimulatedSocket:
     def _begin(self) -> None:
         self.resets += 1
         self.uart.baudrate = DEFAULT_BAUDRATE
-        self._rom = BootRom(
+        code = BootRom
+        if self._chip is Chip.BK7231T:
+            code = FlashLoader
+            if not bootloader_runs(self.flash, self._code_key):
+                return
+        self._rom = code(
             self.flash,
             self.uart,
             restart=self.reset,
@@ -313,6 +321,7 @@ async def simulated_chip(
     *,
     line: LineOptions = LineOptions(),
     timings: Timings = Timings(),
+    chip: Chip = Chip.BK7231N,
     code_key: CodeKey = STANDARD_CODE_KEY,
     faults: Faults | None = None,
     firmware: FirmwareFactory | None = None,
@@ -333,6 +342,7 @@ async def simulated_chip(
             flash,
             line=line,
             timings=timings,
+            chip=chip,
             code_key=code_key,
             faults=faults,
             firmware=firmware,

@@ -63,6 +63,17 @@ LONG_COMMANDS: Final = {
 }
 
 
+def junk_before_command(data: bytes) -> int:
+    """Return how many bytes come before a preamble, or before what may become one."""
+    start = data.find(PREAMBLE)
+    if start >= 0:
+        return start
+    for length in (2, 1):
+        if data.endswith(PREAMBLE[:length]):
+            return len(data) - length
+    return len(data)
+
+
 def short_reply(code: int, payload: bytes) -> bytes:
     """Build the reply to a short command."""
     return (

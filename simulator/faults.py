@@ -12,9 +12,9 @@ from .commands import (
     LONG,
     LONG_COMMANDS,
     LONG_MARK,
-    PREAMBLE,
     SHORT_COMMANDS,
     Command,
+    junk_before_command,
 )
 from .flash import Operation, PowerLostError
 
@@ -342,10 +342,10 @@ class Faults:
                     self._length = 0
                 continue
             data, self._header = self._header + data, b""
-            start = data.find(PREAMBLE)
-            junk, data = (data[:start], data[start:]) if start >= 0 else (data, b"")
+            junk = junk_before_command(data)
             if junk:
-                yield Piece(junk)
+                yield Piece(data[:junk])
+                data = data[junk:]
             if not data:
                 return
             if (head := _recognise(data)) is None:

@@ -221,6 +221,8 @@ class Uart:
                 return
             used = listener.receive(data, self._moment)
             self._discard(used)
+            if used < len(data) and used:
+                continue
             if accident and accident.then is not None:
                 happen, accident.then = accident.then, None
                 happen()
