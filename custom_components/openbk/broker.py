@@ -12,8 +12,8 @@ from homeassistant.components import mqtt, network
 from homeassistant.const import CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
-from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv311
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.client import Client, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 

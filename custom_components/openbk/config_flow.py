@@ -4,13 +4,13 @@ from typing import Any, override
 
 from homeassistant.config_entries import ConfigFlowResult
 
+from .adding import AddingSteps
 from .const import DOMAIN
 from .flash_flow.base import with_pages
-from .flash_flow.restore import RestoreSteps
 
 
 @with_pages
-class OpenBekenConfigFlow(RestoreSteps, domain=DOMAIN):
+class OpenBekenConfigFlow(AddingSteps, domain=DOMAIN):
     """The ways in which a socket comes to Home Assistant."""
 
     VERSION = 1

@@ -8,7 +8,7 @@ import re
 from typing import Any, Final, Self
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
 
 from custom_components.openbk.const import DOMAIN
@@ -32,10 +32,11 @@ class Wizard:
         self.result: ConfigFlowResult
         self.pages: list[str] = []
         self.percentages: list[float] = []
-        hass.bus.async_listen(
-            "data_entry_flow_progress_update",
-            lambda event: self.percentages.append(event.data["progress"]),
-        )
+        hass.bus.async_listen("data_entry_flow_progress_update", self._progressed)
+
+    @callback
+    def _progressed(self, event: Event) -> None:
+        self.percentages.append(event.data["progress"])
 
     @classmethod
     async def open(cls, hass: HomeAssistant, choice: str | None = None) -> Self:
@@ -57,6 +58,10 @@ class Wizard:
     @property
     def errors(self) -> Mapping[str, str]:
         return self.result.get("errors") or {}
+
+    @property
+    def placeholders(self) -> Mapping[str, str]:
+        return self.result.get("description_placeholders") or {}
 
     @property
     def suggested(self) -> dict[str, Any]:

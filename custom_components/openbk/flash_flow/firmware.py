@@ -1,6 +1,6 @@
 """Which firmware is written: a release or a file, and nothing that does not fit this chip."""
 
-from typing import Any, Final
+from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.data_entry_flow import section
@@ -45,6 +45,7 @@ class FirmwareSteps(WizardFlow):
     _firmware_error: str | None = None
 
     @property
+    @override
     def placeholders(self) -> dict[str, str]:
         """Add what is known of the firmware."""
         return super().placeholders | {

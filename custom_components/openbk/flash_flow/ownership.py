@@ -1,5 +1,7 @@
 """Who may use which serial port: one wizard at a time, and nobody else's port."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from homeassistant.components import usb
@@ -42,19 +44,21 @@ async def async_port_owner(hass: HomeAssistant, address: str) -> str | None:
         LOGGER.debug("Could not list the serial ports", exc_info=True)
         ports = []
     consumers = await usb.async_get_serial_port_consumers(hass, ports)
-    stable = await _async_stable_path(hass, address)
-    for path, users in consumers.items():
-        if path in (address, stable):
-            for user in users:
-                if user.active:
-                    return user.title
-    return None
+    active = {
+        path: next((user.title for user in users if user.active), None)
+        for path, users in consumers.items()
+    }
+    return await hass.async_add_executor_job(_owner, address, active)
 
 
-async def _async_stable_path(hass: HomeAssistant, address: str) -> str:
-    if not address.startswith("/dev/"):
-        return address
-    try:
-        return await hass.async_add_executor_job(usb.get_serial_by_id, address)
-    except OSError:
-        return address
+def _owner(address: str, users: Mapping[str, str | None]) -> str | None:
+    """Compare what the paths stand for: the same port has several names."""
+    wanted = _resolved(address)
+    return next(
+        (title for path, title in users.items() if title and _resolved(path) == wanted),
+        None,
+    )
+
+
+def _resolved(address: str) -> str:
+    return str(Path(address).resolve()) if address.startswith("/") else address

@@ -55,6 +55,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
             "no_pins_not_found",
             "no_pins_damaged",
             "no_pins_mcu",
+            "no_pins_closed",
         ),
         ("pins_known", "pins_paste", "pins_upload", "pins_edit", "leave"),
     ),
@@ -63,6 +64,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("wait", "change_settings", "access_point", "leave"),
     ),
     **dict.fromkeys(("mqtt_missing", "mqtt_disconnected"), ("flash", "leave")),
+    "existing_mqtt_missing": ("existing", "leave"),
     "other_wizard": ("take_over", "leave"),
     "other_chip": ("retry", "leave"),
 }

@@ -1,6 +1,6 @@
 """Which pin does what: found in the chip, confirmed or corrected by the person."""
 
-from typing import Any, Final
+from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers.selector import (
@@ -36,6 +36,7 @@ class PinSteps(WizardFlow):
     """Where the profile is from a factory's data: what is doubtful about it."""
 
     @property
+    @override
     def placeholders(self) -> dict[str, str]:
         """Add what was found."""
         values = super().placeholders
@@ -53,11 +54,14 @@ class PinSteps(WizardFlow):
         """Show the pins, or why there are none."""
         if self.profile is None:
             assert self._analysis is not None
-            if self._analysis.pins is None:
-                return self._show_sources(
-                    reason_for_no_pins(self._analysis.why_no_pins)
-                )
-            self.profile = self._analysis.pins.profile
+            if self._analysis.pins is not None:
+                self._reading = self._analysis.pins
+                self.profile = self._reading.profile
+            elif self._analysis.config is not None:
+                self.profile = self._analysis.config.profile
+            else:
+                why = self._analysis.why_no_pins
+                return self.show_page(reason_for_no_pins(why))
         if pin_form.problem_of(self.profile):
             return self.show_page("pins_incomplete")
         return self.async_show_menu(

@@ -20,7 +20,7 @@ from ..pyopenbk.backups import Backup, EmptyDumpError, Origin
 from ..pyopenbk.bootrom.chip import ChipIdentity
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
-from ..pyopenbk.flashing import judge
+from ..pyopenbk.flashing.analysis import judge
 from ..pyopenbk.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
 from . import uploads
 from .failures import backup_error

@@ -1,0 +1,281 @@
+"""From the first dialog to the backup: every way it can go is told, and the port comes back."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+from pathlib import Path
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+import serialx
+
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
+from tests.homeassistant.wizard import Wizard
+from tests.pyopenbk.flashing import dumps
+from tests.pyopenbk.obk import packer
+from tests.support.broker import Broker
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+async def assert_left(hass: HomeAssistant, wizard: Wizard, path: str) -> None:
+    """Leave by the menu; nothing remains but the backup, and the port is free at once."""
+    assert await wizard.choose("leave") in {"left_untouched", "left_half_written"}
+    await until_free(path)
+    assert not hass.config_entries.async_entries("openbk")
+    assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+
+
+@contextmanager
+def zigbee_stick(hass: HomeAssistant, path: str) -> Iterator[None]:
+    """Let another integration use a port."""
+    entry = MockConfigEntry(
+        domain="zha",
+        title="My Zigbee stick",
+        data={"device": {"path": path}},
+        state=ConfigEntryState.LOADED,
+    )
+    entry.add_to_hass(hass)
+    try:
+        yield
+    finally:
+        entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
+
+
+async def until_free(path: str) -> None:
+    for _ in range(100):
+        if await is_free(path):
+            return
+    pytest.fail("the port is still held")
+
+
+async def test_mqtt_is_not_set_up(hass: HomeAssistant) -> None:
+    wizard = await Wizard.open(hass, "flash")
+    assert wizard.page == "mqtt_missing"
+    assert await wizard.choose("flash") == "mqtt_missing"
+    assert await wizard.choose("leave") == "left_untouched"
+
+
+async def test_mqtt_is_not_connected(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    mosquitto.stop()
+    await until(lambda: not mqtt.is_connected(hass))
+    wizard = await Wizard.open(hass, "flash")
+    assert wizard.page == "mqtt_disconnected"
+    mosquitto.start()
+    await until(lambda: mqtt.is_connected(hass))
+    assert await wizard.choose("flash") == "intro"
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+class TestPort:
+    """The form with the serial port."""
+
+    async def test_missing(self, hass: HomeAssistant, tmp_path: Path) -> None:
+        wizard = await open_port(hass, str(tmp_path / "nothing"))
+        assert wizard.page == "port"
+        assert wizard.errors == {"adapter": "port_missing"}
+
+    async def test_no_address(self, hass: HomeAssistant) -> None:
+        wizard = await open_port(hass, "  ")
+        assert wizard.errors == {"adapter": "port_missing"}
+
+    async def test_not_an_address(self, hass: HomeAssistant) -> None:
+        wizard = await open_port(hass, "nonsense://1")
+        assert wizard.errors == {"adapter": "port_unsupported"}
+
+    async def test_held_by_another_program(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            async with serialx.async_serial_for_url(socket.path, baudrate=115200):
+                wizard = await open_port(hass, socket.path)
+                assert wizard.errors == {"adapter": "port_busy"}
+            assert await wizard.submit(adapter=socket.path) == "no_pins_erased"
+
+    async def test_used_by_another_integration(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            with zigbee_stick(hass, os.path.realpath(socket.path)):
+                wizard = await open_port(hass, socket.path)
+                assert wizard.errors == {"adapter": "port_owned"}
+                assert wizard.placeholders["owner"] == "My Zigbee stick"
+                assert await is_free(socket.path)
+            assert await wizard.submit(adapter=socket.path) == "no_pins_erased"
+
+    async def test_two_wizards_do_not_share_it(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            first = await open_port(hass, socket.path)
+            assert first.page == "no_pins_erased"
+            second = await Wizard.open(hass, "flash")
+            assert await second.submit() == "other_wizard"
+            assert await second.choose("take_over") == "port"
+            assert (
+                len(hass.config_entries.flow.async_progress_by_handler("openbk")) == 1
+            )
+            assert await second.submit(adapter=socket.path) == "no_pins_erased"
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+class TestSearch:
+    """What the search says when there is no answer."""
+
+    @pytest.mark.parametrize(
+        ("fault", "page"),
+        [
+            (Fault(name=FaultName.DISCONNECTED), "seen_nothing"),
+            (Fault(name=FaultName.NOISE, count=2000), "seen_noise"),
+            (Fault(name=FaultName.ECHO), "seen_echo"),
+            (Fault(name=FaultName.BOOT_LOG), "seen_boot_log"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value.name,
+    )
+    async def test_says_what_it_saw(
+        self, hass: HomeAssistant, fault: Fault, page: str
+    ) -> None:
+        async with chip(factory_dump()) as socket:
+            socket.power(on=False)
+            socket.inject(fault)
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "opening"
+            assert await wizard.submit() == "wiring"
+            assert await wizard.submit() == page
+            assert wizard.percentages
+            assert await wizard.choose("check_wiring") == "check_wiring"
+            socket.clear()
+            socket.power(on=True)
+            assert await wizard.submit() == "no_pins_erased"
+            assert wizard.pages[-3:] == ["search", "backup", "no_pins_erased"]
+            await assert_left(hass, wizard, socket.path)
+
+    async def test_closing_the_dialog_frees_the_port(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            socket.inject(Fault(name=FaultName.DISCONNECTED))
+            wizard = await open_port(hass, socket.path)
+            await wizard.submit()
+            assert await wizard.start({}) == "search"
+            assert not await is_free(socket.path)
+            await wizard.close()
+            await until_free(socket.path)
+
+    async def test_another_port_can_be_chosen(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as deaf, chip(factory_dump()) as socket:
+            deaf.inject(Fault(name=FaultName.ECHO))
+            wizard = await open_port(hass, deaf.path)
+            await wizard.submit()
+            assert await wizard.submit() == "seen_echo"
+            assert await wizard.choose("port") == "port"
+            assert wizard.suggested == {"adapter": deaf.path}
+            assert await wizard.submit(adapter=socket.path) == "no_pins_erased"
+            assert await is_free(deaf.path)
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+class TestReading:
+    """What can go wrong between the link and the backup."""
+
+    async def test_backup_is_on_disk(
+        self, hass: HomeAssistant, own_folder: Path
+    ) -> None:
+        dump = factory_dump()
+        async with chip(dump) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "no_pins_erased"
+            (backup,) = own_folder.glob("*.bin")
+            assert backup.read_bytes() == dump
+            assert backup.stat().st_mode & 0o777 == 0o600
+            assert wizard.placeholders["backup"] == backup.name
+            assert wizard.placeholders["mac"] == MAC
+            assert wizard.percentages == sorted(wizard.percentages)
+            await assert_left(hass, wizard, socket.path)
+            assert backup.exists()
+
+    @pytest.mark.parametrize(
+        ("fault", "page"),
+        [
+            (Fault(name=FaultName.CHIP_ID, value="00007231"), "failed_wrong_chip"),
+            (Fault(name=FaultName.FLASH_UNREACHABLE), "failed_flash_unreachable"),
+            (
+                Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=5),
+                "failed_link_lost",
+            ),
+            (
+                Fault(name=FaultName.UNPLUGGED, command=Command.READ_4K, nth=5),
+                "failed_port_unplugged",
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value.name,
+    )
+    async def test_failure_has_its_page(
+        self, hass: HomeAssistant, own_folder: Path, fault: Fault, page: str
+    ) -> None:
+        dump = factory_dump()
+        async with chip(dump) as socket:
+            socket.inject(fault)
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == page
+            assert wizard.result["type"] is FlowResultType.MENU
+            assert not list(own_folder.glob("*.bin"))
+            socket.clear()
+            assert bytes(socket.flash.read(0, len(dump))) == dump
+            assert await wizard.choose("leave") == "left_untouched"
+
+    async def test_goes_on_after_lost_power(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            socket.inject(
+                Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=10)
+            )
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "failed_link_lost"
+            socket.power(on=True)
+            assert await wizard.choose("retry") == "no_pins_erased"
+
+    async def test_no_radio_calibration(self, hass: HomeAssistant) -> None:
+        async with chip(dumps.chip(packer.tuya_code(), mac=None)) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "failed_rf_missing"
+            await assert_left(hass, wizard, socket.path)
+
+    async def test_backup_folder_cannot_be_made(
+        self, hass: HomeAssistant, tmp_path: Path
+    ) -> None:
+        (tmp_path / "openbk").write_text("in the way")
+        async with chip(factory_dump()) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "failed_folder"
+            (tmp_path / "openbk").unlink()
+            assert await wizard.choose("retry") == "no_pins_erased"
+
+    async def test_second_reading_uses_the_first(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            wizard = await open_port(hass, socket.path)
+            await assert_left(hass, wizard, socket.path)
+            socket.inject(Fault(name=FaultName.HANG, command=Command.READ_4K, nth=4))
+            again = await open_port(hass, socket.path)
+            assert again.page == "no_pins_erased"
+
+    async def test_blank_chip(self, hass: HomeAssistant) -> None:
+        blank = dumps.put(b"\xff" * 0x200000, dumps.RF_START, dumps.rf_sector())
+        blank = dumps.put(blank, 0, packer.bootloader())
+        async with chip(blank) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "found_blank"
+            assert await wizard.choose("pins") == "no_pins_erased"
+
+    async def test_openbeken_is_there(self, hass: HomeAssistant) -> None:
+        async with chip(dumps.chip(packer.openbeken_code())) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "found_openbeken"
+            assert (await wizard.choose("pins")).startswith("no_pins")
