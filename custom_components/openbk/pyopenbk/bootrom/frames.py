@@ -371,11 +371,6 @@ class FrameParser:
         self._skip(len(self.received))
         self.wanted = 1
 
-    def step_over(self) -> None:
-        """Give up the frame whose rest does not come, and look behind its first byte."""
-        self._skip(min(1, len(self.received)))
-        self.wanted = 1
-
     def take(self) -> Frame | None:
         """Return the next whole frame, or None while there is none."""
         received = self.received

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 import errno
 import logging
+import termios
 from typing import Any, Final, override
 
 import serialx
+from serialx.platforms.serial_posix import PosixSerialTransport
 
 from ..checksums import crc32_jamcrc
 from ..flash_map import NOTHING, SECTOR_SIZE, WriteAllowance
@@ -452,10 +454,18 @@ class Link:
         for rate in tuple(self._ladder):
             if highest is not None and rate > max(highest, RESET_BAUDRATE):
                 continue
-            if rate == self.baudrate or await self._change_baudrate(rate):
-                if rate == RESET_BAUDRATE or await self._proves_itself():
-                    return rate
-                await self._leave_baudrate(rate)
+            try:
+                if rate == self.baudrate or await self._change_baudrate(rate):
+                    if rate == RESET_BAUDRATE or await self._proves_itself():
+                        return rate
+                    await self._leave_baudrate(rate)
+            except LinkLostError as err:
+                # Only a reset brings the chip back from there: what comes next had better work.
+                self._ladder = [lower for lower in self._ladder if 4 * lower <= rate]
+                raise LinkLostError(
+                    f"the chip went to {rate} baud and is not understood there",
+                    Hint.RESET_CHIP,
+                ) from err
             self._ladder.remove(rate)
         return self.baudrate
 
@@ -489,10 +499,7 @@ class Link:
             if await self._answers():
                 return
             await self._use(rate)
-        raise LinkLostError(
-            f"the chip stays at {rate} baud, where it is not understood",
-            Hint.RESET_CHIP,
-        )
+        raise LinkLostError(f"the chip does not leave {rate} baud")
 
     async def _order_baudrate(self, rate: int) -> None:
         """Tell the chip to change and follow; whether it did, the next link check shows."""
@@ -605,7 +612,19 @@ class _Port(asyncio.Protocol):
             raise PortUnavailableError(trouble, str(err)) from err
         except (serialx.SerialException, ValueError, RuntimeError) as err:
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, str(err)) from err
+        if not self._has_taken(rate):
+            raise PortUnavailableError(PortTrouble.UNSUPPORTED, f"{rate} baud")
         self._seconds_per_byte = 10 / rate
+
+    def _has_taken(self, rate: int) -> bool:
+        """Return whether the driver uses this rate: some silently take the nearest they have."""
+        constant = getattr(termios, f"B{rate}", None)
+        if constant is None or not isinstance(self._transport, PosixSerialTransport):
+            return True
+        _, _, _, _, input_speed, output_speed, _ = termios.tcgetattr(
+            self._transport.serial.fileno()
+        )
+        return bool(input_speed == output_speed == constant)
 
     async def more(self, deadline: float) -> bool:
         """Wait until as much is received as the parser wants; False if the deadline passes first."""

@@ -19,11 +19,12 @@ type Progress = Callable[[int, int], None]
 type VerifiedPart = Callable[[int, bytes], None]
 
 _READS_AHEAD: Final = 2
-# What one CRC covers. Behind a CRC nothing is sent ahead, so each costs one round trip in which
-# the line is idle: few and large ones where the adapter is slow. Small ones find small blank
-# parts: a CRC takes 2 µs a byte, reading at 2 Mbaud 5 µs. In a blank region they grow.
-_QUICK_AREA: Final = 4 * SECTOR_SIZE
-_SLOW_AREA: Final = 8 * SECTOR_SIZE
+# What one CRC covers. Behind a CRC nothing is sent ahead, so that each costs one round trip in which
+# the line is idle: the larger the better in dense data, the smaller the better among small blank
+# parts, since a CRC takes 2 µs a byte but reading, even at 2 Mbaud, 5 µs.
+_SMALLEST_AREA: Final = SECTOR_SIZE
+_DENSE_AREA: Final = 4 * SECTOR_SIZE
+_SLOW_DENSE_AREA: Final = 8 * SECTOR_SIZE
 _SLOW_ROUND_TRIP: Final = 0.005
 _LARGEST_AREA: Final = BLOCK_SIZE
 _FAILURES_IN_A_ROW: Final = 8
@@ -43,6 +44,7 @@ class _Area:
     """Offsets of the sectors that were not asked for yet."""
     missing: int
     """How many sectors have not come in yet."""
+    has_gaps: bool = False
     proven: bool = False
 
 
@@ -85,8 +87,8 @@ class FlashReader:
         self._surveyed = 0
         self._handed_out = 0
         slow = link.round_trip > _SLOW_ROUND_TRIP
-        self._usual_area = _SLOW_AREA if slow else _QUICK_AREA
-        self._area_size = self._usual_area
+        self._dense_area = _SLOW_DENSE_AREA if slow else _DENSE_AREA
+        self._area_size = self._dense_area
         self._after_blank = False
         self._failures = 0
 
@@ -108,7 +110,7 @@ class FlashReader:
         """
         ahead = _READS_AHEAD if self._link.sends_ahead else 1
         while not any(request.sector is None for request in self._flight):
-            area = next((area for area in self._areas if area.unread), None)
+            area = next(filter(self._may_read, self._areas), None)
             if area is None:
                 if self._surveyed < self._length and (ahead > 1 or not self._flight):
                     self._ask_for_crc()
@@ -116,6 +118,14 @@ class FlashReader:
             if len(self._flight) >= ahead:
                 return
             self._ask_for_sector(area)
+
+    def _may_read(self, area: _Area) -> bool:
+        """Return whether to read on in ``area``.
+
+        Its last sector waits for the others: if it is blank, they prove the area without it.
+        """
+        waits = area.missing > 1 and self._surveyed < self._length
+        return len(area.unread) > waits
 
     def _ask_for_crc(self) -> None:
         start = self._surveyed
@@ -146,11 +156,12 @@ class FlashReader:
         area.crc = crc
         self._surveyed = area.end
         self._areas.append(area)
-        self._prove(area)
-        self._after_blank = area.proven
-        self._area_size = (
-            min(2 * self._area_size, _LARGEST_AREA) if area.proven else self._usual_area
-        )
+        is_blank = self._prove(area)
+        if is_blank:
+            self._area_size = min(2 * self._area_size, _LARGEST_AREA)
+        elif self._after_blank:
+            self._area_size = self._dense_area
+        self._after_blank = is_blank
 
     def _take_sector(self, area: _Area, sector: int, data: bytes) -> None:
         if area.proven:
@@ -158,14 +169,19 @@ class FlashReader:
         self._image[sector : sector + SECTOR_SIZE] = data
         area.missing -= 1
         if data == BLANK_SECTOR:
-            # The data of this area is rather at its other end.
+            # The data of this area is rather at its other end, and near it may be more gaps.
             area.from_end = not area.from_end
-        self._prove(area)
+            area.has_gaps = True
+            self._area_size = max(self._area_size // 2, _SMALLEST_AREA)
+        if self._prove(area) and not area.missing and not area.has_gaps:
+            self._area_size = min(2 * self._area_size, self._dense_area)
 
-    def _prove(self, area: _Area) -> None:
+    def _prove(self, area: _Area) -> bool:
+        """Compare an area with what the chip has there; return whether they agree."""
         area.proven = crc32_jamcrc(self._view[area.start : area.end]) == area.crc
         if area.proven:
             area.unread.clear()
+        return area.proven
 
     async def _start_over(self, err: BootRomError) -> None:
         """Ask again for all that is in flight, once the chip listens."""

@@ -1,0 +1,42 @@
+"""What the tests of the boot ROM client have in common."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import random
+
+from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.link import open_link
+from simulator.chip import SimulatedSocket
+from simulator.flash import SIZE
+
+# What a Tuya firmware leaves in the status registers: nearly everything is protected.
+PROTECTED = 0x4004
+
+
+def factory_like() -> bytes:
+    """Return flash with code, gaps of one sector to several blocks, and data in between."""
+    content = bytearray(b"\xff") * SIZE
+    chooser = random.Random(7)
+    for start, end in (
+        (0x000000, 0x011000),
+        (0x011000, 0x0F4000),
+        (0x0F5000, 0x124000),
+        (0x1D0000, 0x1D3000),
+        (0x1E6000, 0x1E7000),
+        (0x1EE000, 0x1F3000),
+        (0x1FF000, 0x200000),
+    ):
+        content[start:end] = chooser.randbytes(end - start)
+    return bytes(content)
+
+
+@asynccontextmanager
+async def linked_chip(
+    socket: SimulatedSocket, *, highest: int = 2_000_000, patience: float = 0.2
+) -> AsyncIterator[Chip]:
+    """Link and identify a socket's chip; time-outs are a fifth of what they would be."""
+    async with open_link(socket.path, patience=patience) as link:
+        report = await link.search(5)
+        assert report.linked
+        await link.set_baudrate(highest)
+        yield await Chip.identify(link)

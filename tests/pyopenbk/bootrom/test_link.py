@@ -1,0 +1,439 @@
+"""Opening, searching, baud rates and recovery of the link."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import fcntl
+import os
+from pathlib import Path
+import time
+
+import pytest
+
+from custom_components.openbk.pyopenbk.bootrom import frames
+from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.errors import (
+    Hint,
+    LinkLostError,
+    PortTrouble,
+    PortUnavailableError,
+)
+from custom_components.openbk.pyopenbk.bootrom.frames import EraseSize
+from custom_components.openbk.pyopenbk.bootrom.link import (
+    Link,
+    Observation,
+    observe,
+    open_link,
+)
+from custom_components.openbk.pyopenbk.flash_map import FLASH_JOB, OutsideAllowanceError
+from simulator.bootrom import Timings
+from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from simulator.flash import Flash
+from simulator.uart import LineOptions
+
+from .rig import factory_like, linked_chip
+
+
+def open_ports() -> set[str]:
+    """Return the terminals that this process has open."""
+    names = set()
+    for descriptor in Path("/proc/self/fd").iterdir():
+        try:
+            names.add(str(descriptor.readlink()))
+        except FileNotFoundError:
+            continue
+    return {name for name in names if name.startswith("/dev/pts/")}
+
+
+# Opening and closing
+
+
+async def test_a_port_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(PortUnavailableError) as caught:
+        async with open_link(str(tmp_path / "ttyUSB0")):
+            pass
+    assert caught.value.reason is PortTrouble.MISSING
+    assert caught.value.hint is Hint.CHECK_PATH
+
+
+async def test_a_port_that_somebody_else_has(socket: SimulatedSocket) -> None:
+    descriptor = os.open(socket.path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(PortUnavailableError) as caught:
+            async with open_link(socket.path):
+                pass
+    finally:
+        os.close(descriptor)
+    assert caught.value.reason is PortTrouble.BUSY
+    assert caught.value.hint is Hint.CLOSE_OTHER_PROGRAM
+
+
+@pytest.mark.parametrize("address", ["socket://127.0.0.1", "nonsense://a:1", __file__])
+async def test_an_address_that_is_no_serial_port(address: str) -> None:
+    with pytest.raises(PortUnavailableError) as caught:
+        async with open_link(address):
+            pass
+    assert caught.value.reason is PortTrouble.UNSUPPORTED
+
+
+async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
+    with pytest.raises(PortUnavailableError) as caught:
+        async with open_link(f"socket://127.0.0.1:{unused_tcp_port}"):
+            pass
+    assert caught.value.reason is PortTrouble.MISSING
+
+
+async def test_the_port_is_released(socket: SimulatedSocket) -> None:
+    async with open_link(socket.path):
+        assert os.path.realpath(socket.path) in open_ports()
+    assert os.path.realpath(socket.path) not in open_ports()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 0.02, 0.06, 0.11, 0.2, 0.35])
+async def test_the_port_is_released_when_cancelled_at_any_time(
+    socket: SimulatedSocket, seconds: float
+) -> None:
+    async def job() -> None:
+        async with linked_chip(socket) as chip:
+            while True:
+                await chip.read(0, 0x200000)
+
+    task = asyncio.create_task(job())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert os.path.realpath(socket.path) not in open_ports()
+
+
+async def test_a_job_that_was_cancelled_can_be_taken_up_on_the_same_link(
+    socket: SimulatedSocket, chip: Chip
+) -> None:
+    for turn in range(20):
+        task = asyncio.create_task(chip.read(0, 0x200000))
+        await asyncio.sleep(0.002 * turn)
+        task.cancel()
+        await asyncio.wait([task])
+        assert await chip.read(0x10000, 0x4000) == socket.flash.read(0x10000, 0x4000)
+
+
+# Searching
+
+
+async def test_a_chip_is_found_after_its_reset() -> None:
+    async with simulated_chip(in_rom=False) as socket, open_link(socket.path) as link:
+        await asyncio.sleep(0.4)
+        assert not (await link.search(0.2)).linked
+        asyncio.get_running_loop().call_later(0.3, socket.reset)
+        report = await link.search(10)
+        assert report.linked
+        assert report.baudrate == 115200
+        assert report.observation is Observation.LINKED
+
+
+async def test_no_answer_of_the_search_is_left_for_later(
+    socket: SimulatedSocket,
+) -> None:
+    async with open_link(socket.path) as link:
+        socket.inject(
+            Fault(
+                name=FaultName.STALE_LINK_REPLIES, command=Command.LINK_CHECK, count=5
+            )
+        )
+        assert (await link.search(3)).linked
+        await Chip.identify(link)
+        assert link.failures == 0
+
+
+@pytest.mark.parametrize("baudrate", [921_600, 2_000_000])
+async def test_a_chip_is_found_at_the_rate_where_it_was_left(
+    baudrate: int,
+) -> None:
+    line = LineOptions(baudrate_matters=True)
+    async with simulated_chip(line=line) as socket:
+        async with linked_chip(socket, highest=baudrate) as chip:
+            assert chip.identity.baudrate == baudrate
+        async with open_link(socket.path) as link:
+            report = await link.search(10)
+            assert report.linked
+            assert report.baudrate == baudrate
+
+
+@pytest.mark.parametrize(
+    ("fault", "observation"),
+    [
+        (Fault(name=FaultName.DISCONNECTED), Observation.NOTHING),
+        (Fault(name=FaultName.ECHO), Observation.ECHO),
+        (Fault(name=FaultName.BOOT_LOG), Observation.BOOT_LOG),
+        (Fault(name=FaultName.NOISE, count=500), Observation.NOISE),
+    ],
+)
+async def test_what_is_heard_instead_of_a_chip_is_told(
+    fault: Fault, observation: Observation
+) -> None:
+    async with simulated_chip(in_rom=False) as socket, open_link(socket.path) as link:
+        await asyncio.sleep(0.4)
+        socket.inject(fault)
+        report = await link.search(0.5)
+        assert not report.linked
+        assert report.observation is observation
+        assert bool(report.sample) == (observation is not Observation.NOTHING)
+
+
+async def test_answers_that_make_no_sense_are_told_from_noise() -> None:
+    async with simulated_chip() as socket, open_link(socket.path) as link:
+        socket.inject(
+            Fault(
+                name=FaultName.REPLY_FLIPPED,
+                command=Command.LINK_CHECK,
+                times=0,
+                count=8,
+            )
+        )
+        report = await link.search(0.3)
+        assert report.observation is Observation.OTHER_BAUD
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(name=FaultName.NOISE, count=200),
+        Fault(name=FaultName.BOOT_LOG, seconds=1.5),
+    ],
+)
+async def test_a_chip_is_found_among_other_bytes(
+    socket: SimulatedSocket, fault: Fault
+) -> None:
+    socket.inject(fault)
+    async with open_link(socket.path) as link:
+        assert (await link.search(3)).linked
+
+
+@pytest.mark.parametrize(
+    ("sample", "unasked", "observation"),
+    [
+        (b"", False, Observation.NOTHING),
+        (b"\x01\xe0\xfc\x01\x00" * 3, False, Observation.ECHO),
+        (b"V:BK7231N_1.0.1\r\nCPSR:000000D3\r\n", True, Observation.BOOT_LOG),
+        (b"\x00\xf8\x80\x00\x1c\xe0", False, Observation.OTHER_BAUD),
+        (b"\x00\xf8\x80\x00\x1c\xe0", True, Observation.NOISE),
+    ],
+)
+def test_samples_are_told_apart(
+    sample: bytes, unasked: bool, observation: Observation
+) -> None:
+    assert observe(sample, unasked=unasked) is observation
+
+
+# Baud rates
+
+
+async def test_the_best_rate_is_taken(socket: SimulatedSocket) -> None:
+    async with open_link(socket.path) as link:
+        await link.search(3)
+        assert await link.set_baudrate() == 2_000_000
+        assert socket.uart.baudrate == 2_000_000
+        assert await link.set_baudrate(460_800) == 460_800
+        assert socket.uart.baudrate == 460_800
+
+
+async def test_after_a_rate_at_which_nothing_arrives_a_much_lower_one_is_tried() -> (
+    None
+):
+    line = LineOptions(baudrate_matters=True)
+    async with simulated_chip(line=line) as socket:
+        socket.inject(Fault(name=FaultName.BAUDRATE_LIMIT, baudrate=921_600))
+        async with open_link(socket.path, patience=0.1) as link:
+            await link.search(3)
+            with pytest.raises(LinkLostError) as caught:
+                await link.set_baudrate()
+            assert caught.value.hint is Hint.RESET_CHIP
+            socket.reset()
+            assert (await link.search(3)).linked
+            assert await link.set_baudrate() == 460_800
+
+
+async def test_a_rate_at_which_bytes_get_damaged_is_left_for_a_lower_one() -> None:
+    line = LineOptions(baudrate_matters=True)
+    async with simulated_chip(line=line) as socket:
+        socket.inject(Fault(name=FaultName.BIT_ERRORS, baudrate=921_600, count=1500))
+        async with open_link(socket.path, patience=0.1) as link:
+            await link.search(3)
+            assert await link.set_baudrate() == 921_600
+            # What was found wanting is not tried again.
+            assert await link.set_baudrate() == 921_600
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(name=FaultName.REPLY_DROPPED, command=Command.SET_BAUDRATE),
+        Fault(name=FaultName.REPLY_LATE, command=Command.SET_BAUDRATE, seconds=0.5),
+        Fault(name=FaultName.REPLY_FLIPPED, command=Command.SET_BAUDRATE, byte=8),
+        Fault(name=FaultName.REPLY_TWICE, command=Command.SET_BAUDRATE),
+        Fault(name=FaultName.STALE_LINK_REPLIES, command=Command.SET_BAUDRATE, count=3),
+        Fault(name=FaultName.REQUEST_DROPPED, command=Command.SET_BAUDRATE),
+        Fault(name=FaultName.REQUEST_LOST, command=Command.SET_BAUDRATE, byte=7),
+    ],
+)
+async def test_a_baud_change_survives(fault: Fault) -> None:
+    line = LineOptions(baudrate_matters=True)
+    async with simulated_chip(line=line) as socket:
+        socket.inject(fault)
+        async with open_link(socket.path) as link:
+            await link.search(3)
+            assert await link.set_baudrate() == 2_000_000
+            await Chip.identify(link)
+
+
+# Addresses of other hosts
+
+
+@asynccontextmanager
+async def served(socket: SimulatedSocket) -> AsyncIterator[int]:
+    """Put a socket's serial port on the network, as raw bytes; return its TCP port."""
+    local_reader, local_writer = await open_terminal(socket.path)
+
+    async def pass_on(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        async def copy(
+            source: asyncio.StreamReader, sink: asyncio.StreamWriter
+        ) -> None:
+            while data := await source.read(4096):
+                sink.write(data)
+
+        _, pending = await asyncio.wait(
+            [
+                asyncio.create_task(copy(reader, local_writer)),
+                asyncio.create_task(copy(local_reader, writer)),
+            ],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        for task in pending:
+            task.cancel()
+        writer.close()
+
+    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        local_writer.close()
+
+
+async def open_terminal(
+    path: str,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a terminal for reading and writing."""
+    loop = asyncio.get_running_loop()
+    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
+    )
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin,
+        os.fdopen(os.dup(descriptor), "wb", 0),
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> None:
+    async with (
+        served(socket) as port,
+        open_link(f"socket://127.0.0.1:{port}") as link,
+    ):
+        assert (await link.search(3)).linked
+        assert await link.set_baudrate() == 115_200
+        assert socket.uart.baudrate == 115_200
+        chip = await Chip.identify(link)
+        assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
+
+
+# Requests
+
+
+async def test_nothing_is_erased_or_written_without_allowance(
+    socket: SimulatedSocket, link: Link
+) -> None:
+    sector = frames.write_sector(0x1D0000, bytes(4096))
+    for request in (
+        sector,
+        frames.erase(0x10000, EraseSize.SECTOR),
+        frames.erase(0x10000, EraseSize.BLOCK),
+        frames.erase(0x120000, EraseSize.BLOCK),
+        frames.erase(0x1D0000, EraseSize.BLOCK),
+    ):
+        with pytest.raises(OutsideAllowanceError):
+            link.send(request, FLASH_JOB)
+        with pytest.raises(OutsideAllowanceError):
+            await link.exchange(request, allowance=FLASH_JOB)
+    with pytest.raises(OutsideAllowanceError):
+        await link.exchange(frames.erase(0x11000, EraseSize.SECTOR))
+    assert socket.flash.counts.operations == socket.flash.counts.refused == 0
+
+
+async def test_a_silent_chip_is_lost_after_a_while(
+    socket: SimulatedSocket, link: Link
+) -> None:
+    socket.inject(Fault(name=FaultName.HANG, command=Command.CRC))
+    started = time.monotonic()
+    with pytest.raises(LinkLostError) as caught:
+        await link.crc(0, 0x1000)
+    assert caught.value.hint is Hint.CHECK_POWER
+    assert time.monotonic() - started < 5
+    with pytest.raises(LinkLostError):
+        await link.relink()
+
+
+async def test_an_adapter_that_is_pulled(socket: SimulatedSocket, link: Link) -> None:
+    socket.inject(Fault(name=FaultName.UNPLUGGED, command=Command.READ_4K, byte=5))
+    with pytest.raises(PortUnavailableError) as caught:
+        await link.exchange(frames.read_sector(0))
+    assert caught.value.reason is PortTrouble.UNPLUGGED
+    assert caught.value.hint is Hint.REPLUG_ADAPTER
+    with pytest.raises(PortUnavailableError):
+        await link.search(1)
+
+
+async def test_a_chip_that_takes_nothing_ahead_is_asked_one_by_one() -> None:
+    line = LineOptions(receive_fifo=0)
+    timings = Timings(read_4k=0.002, crc_bytes_per_second=10_000_000)
+    flash = Flash(factory_like())
+    async with (
+        simulated_chip(flash, line=line, timings=timings) as socket,
+        linked_chip(socket, patience=0.1) as chip,
+    ):
+        assert await chip.read(0, 0x30000) == flash.read(0, 0x30000)
+        assert not chip.link.sends_ahead
+        failures = chip.link.failures
+        assert await chip.read(0, 0x30000) == flash.read(0, 0x30000)
+        assert chip.link.failures == failures
+
+
+async def test_the_crc_of_one_question_is_not_taken_for_the_next(
+    socket: SimulatedSocket, link: Link
+) -> None:
+    expected = [await link.crc(start, 0x1000) for start in range(0, 0x8000, 0x1000)]
+    for fault in (FaultName.REPLY_TWICE, FaultName.REPLY_DROPPED):
+        for nth in (1, 3, 4):
+            socket.inject(Fault(name=fault, command=Command.CRC, nth=nth))
+        socket.inject(Fault(name=fault, command=Command.LINK_CHECK, nth=5))
+    found = [await link.crc(start, 0x1000) for start in range(0, 0x8000, 0x1000)]
+    assert found == expected
+
+
+async def test_a_request_that_hit_other_flash_is_noticed(
+    socket: SimulatedSocket, link: Link
+) -> None:
+    await Chip(link, (await Chip.identify(link)).identity).unprotect()
+    socket.inject(Fault(name=FaultName.REQUEST_FLIPPED, command=Command.ERASE, byte=11))
+    await link.exchange(frames.erase(0x11000, EraseSize.SECTOR), allowance=FLASH_JOB)
+    assert socket.flash.read(0x11000, 0x1000) == b"\xff" * 0x1000
+    ((start, length),) = link.stray_changes
+    assert length == 0x1000
+    assert socket.flash.read(start % 0x200000, length) == b"\xff" * 0x1000
