@@ -1,0 +1,380 @@
+"""What OpenBeken has published, and downloading it with its digest checked."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+import hashlib
+from http import HTTPStatus
+import re
+from typing import Any, Final
+
+import aiohttp
+
+from ..errors import OpenBekenError
+from .image import CHIP, ImageKind
+
+DEFAULT_INDEX: Final = (
+    "https://api.github.com/repos/openshwprojects/OpenBK7231T_App/releases"
+)
+# The version of the guide that many people follow.
+GUIDE_VERSION: Final = "1.17.360"
+
+type Progress = Callable[[int, int], None]
+type Version = tuple[int, ...]
+
+_PATH_OF_RELEASES: Final = "/releases"
+_LISTED: Final = 30
+_PREFIX: Final = f"Open{CHIP}_"
+_SUFFIXES: Final = (".bin", ".rbl")
+_FORMS: Final = {"QIO": ImageKind.QIO, "UA": ImageKind.UA, "UG": ImageKind.UG}
+_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
+_VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=30)
+_HEADERS: Final = {"Accept": "application/vnd.github+json"}
+_CHUNK: Final = 64 * 1024
+_UNKNOWN_PAUSE: Final = timedelta(hours=1)
+
+
+class ReleaseError(OpenBekenError):
+    """The release index or a download failed; the subclass says why."""
+
+
+class NoInternetError(ReleaseError):
+    """The server cannot be reached, or it stopped answering."""
+
+
+class BadAddressError(ReleaseError):
+    """The address of the index is none."""
+
+
+class RateLimitedError(ReleaseError):
+    """The server wants no more questions for now."""
+
+    def __init__(self, until: datetime) -> None:
+        """Keep the time from which on it answers again."""
+        super().__init__(f"the server answers again at {until:%H:%M} UTC")
+        self.until = until
+
+
+class NotFoundError(ReleaseError):
+    """The server has no such release or file."""
+
+
+class UnexpectedAnswerError(ReleaseError):
+    """The server answered something that is no release index or file."""
+
+
+class TruncatedDownloadError(ReleaseError):
+    """The file arrived with another size than was announced."""
+
+    def __init__(self, *, expected: int, actual: int) -> None:
+        """Keep both sizes in bytes."""
+        super().__init__(f"{actual} of {expected} bytes arrived")
+        self.expected = expected
+        self.actual = actual
+
+
+class DigestMismatchError(ReleaseError):
+    """The file is not the one that was published, or not the one of the first download."""
+
+    def __init__(self, *, expected: str, actual: str) -> None:
+        """Keep both SHA-256 digests, in hexadecimal."""
+        super().__init__(f"SHA-256 {actual} instead of {expected}")
+        self.expected = expected
+        self.actual = actual
+
+
+class Lack(StrEnum):
+    """What an older version does not have or do."""
+
+    ACCURATE_METER = "accurate_meter"
+    """It corrects the meter for the time between readings the wrong way: 1 to 5 % off."""
+    POWER_FACTOR = "power_factor"
+    """No apparent and reactive power, no power factor."""
+    OLDER_DAYS = "older_days"
+    """No energy of two and three days ago."""
+    STATE_ON_REQUEST = "state_on_request"
+    """It does not tell its state when Home Assistant starts."""
+    ENERGY_SURVIVES_UPDATE = "energy_survives_update"
+    """A later update moves the place of its energy counter, which then starts anew."""
+    CHIP_TEMPERATURE = "chip_temperature"
+    MDNS = "mdns"
+
+
+# The first version that has it. Of the chip's temperature only 1.17.360 is known to lack it.
+_PRESENT_SINCE: Final[Mapping[Lack, Version]] = {
+    Lack.CHIP_TEMPERATURE: (1, 17, 361),
+    Lack.POWER_FACTOR: (1, 18),
+    Lack.OLDER_DAYS: (1, 18),
+    Lack.ACCURATE_METER: (1, 18, 25),
+    Lack.STATE_ON_REQUEST: (1, 18, 171),
+    Lack.ENERGY_SURVIVES_UPDATE: (1, 18, 255),
+    Lack.MDNS: (1, 18, 271),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One file of a release, for this chip."""
+
+    name: str
+    url: str
+    size: int
+    """Bytes."""
+    digest: str | None
+    """SHA-256 in hexadecimal, where the server publishes it."""
+    kind: ImageKind
+    """What its name says it is; what it really is, its content tells."""
+    variant: str | None
+    """Which special build it is, such as tuyaMCU or ALT; None for the usual one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One release that has firmware for this chip."""
+
+    version: str
+    published: datetime
+    notes: str
+    prerelease: bool
+    uart: Asset
+    """The usual image for the serial port, bootloader included."""
+    ota: Asset | None
+    """The usual file for updates over the air."""
+    others: tuple[Asset, ...]
+    """All other files for this chip: special builds and other forms."""
+
+    @property
+    def lacks(self) -> tuple[Lack, ...]:
+        """Return what newer versions have and this one has not."""
+        return lacks(self.version)
+
+
+def parse_version(text: str) -> Version | None:
+    """Return the numbers of a release's version; None for the name of a branch's build."""
+    if not _VERSION.fullmatch(text):
+        return None
+    return tuple(int(number) for number in text.split("."))
+
+
+def lacks(version: str) -> tuple[Lack, ...]:
+    """Return what this version is known to lack; nothing where it has no number."""
+    numbers = parse_version(version)
+    if numbers is None:
+        return ()
+    return tuple(lack for lack, since in _PRESENT_SINCE.items() if numbers < since)
+
+
+class ReleaseIndex:
+    """A release index as GitHub's API has them."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, address: str = DEFAULT_INDEX
+    ) -> None:
+        """Use the index at ``address``, which is asked anew only if it changed."""
+        address = address.rstrip("/")
+        self._address = (
+            address
+            if address.endswith(_PATH_OF_RELEASES)
+            else address + _PATH_OF_RELEASES
+        )
+        self._session = session
+        self._etag: str | None = None
+        self._known: tuple[Release, ...] = ()
+
+    async def list(self) -> tuple[Release, ...]:
+        """Return the newest releases with firmware for this chip, the newest version first.
+
+        Raises a ReleaseError.
+        """
+        headers = {"If-None-Match": self._etag} if self._etag else {}
+        async with _answer(
+            self._session,
+            self._address,
+            headers=headers,
+            params={"per_page": str(_LISTED)},
+        ) as response:
+            if response.status != HTTPStatus.NOT_MODIFIED:
+                entries = await _read_json(response, list)
+                found = [release for entry in entries if (release := _release(entry))]
+                self._known = tuple(sorted(found, key=_age, reverse=True))
+                self._etag = response.headers.get("ETag")
+        return self._known
+
+    async def latest(self) -> Release:
+        """Return the newest release that is meant for everybody; raises a ReleaseError."""
+        for release in await self.list():
+            if not release.prerelease:
+                return release
+        raise NotFoundError(f"no release has firmware for {CHIP}")
+
+    async def get(self, version: str) -> Release:
+        """Return one release, however old; raises a ReleaseError."""
+        async with _answer(
+            self._session, f"{self._address}/tags/{version}"
+        ) as response:
+            release = _release(await _read_json(response, dict))
+        if release is None:
+            raise NotFoundError(f"release {version} has no firmware for {CHIP}")
+        return release
+
+    async def download(
+        self,
+        asset: Asset,
+        *,
+        progress: Progress | None = None,
+        known_digest: str | None = None,
+    ) -> bytes:
+        """Return the content of a file, ``progress`` being told bytes of bytes.
+
+        Size and digest are checked. Where the server publishes no digest, ``known_digest`` (what
+        ``digest_of`` gave for the first download, in the caller's keeping) takes its place; what
+        the content is, ``image.recognise`` says. Raises a ReleaseError.
+        """
+        expected = asset.digest or known_digest
+        data = bytearray()
+        async with _answer(self._session, asset.url) as response:
+            with suppress(aiohttp.ClientPayloadError):
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    data += chunk
+                    if len(data) > asset.size:
+                        break
+                    if progress:
+                        progress(len(data), asset.size)
+        if len(data) != asset.size:
+            raise TruncatedDownloadError(expected=asset.size, actual=len(data))
+        content = bytes(data)
+        if expected and (actual := digest_of(content)) != expected:
+            raise DigestMismatchError(expected=expected, actual=actual)
+        return content
+
+
+def digest_of(content: bytes) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@asynccontextmanager
+async def _answer(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Ask the server; whatever fails, also while the body is read, becomes one of our errors."""
+    headers = _HEADERS | dict(headers or {})
+    try:
+        async with session.get(
+            url, headers=headers, params=params, timeout=_TIMEOUT
+        ) as response:
+            _check_status(response)
+            yield response
+    except aiohttp.InvalidURL as err:
+        raise BadAddressError(f"{url} is no address") from err
+    except (aiohttp.ClientError, TimeoutError) as err:
+        raise NoInternetError(f"no answer from {url}") from err
+
+
+def _check_status(response: aiohttp.ClientResponse) -> None:
+    status = response.status
+    if status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+        return
+    if status == HTTPStatus.NOT_FOUND:
+        raise NotFoundError(f"{response.url} does not exist")
+    if status == HTTPStatus.TOO_MANY_REQUESTS or (
+        status == HTTPStatus.FORBIDDEN
+        and (
+            "Retry-After" in response.headers
+            or response.headers.get("X-RateLimit-Remaining") == "0"
+        )
+    ):
+        raise RateLimitedError(_end_of_pause(response.headers))
+    raise UnexpectedAnswerError(f"{response.url} answered with status {status}")
+
+
+def _end_of_pause(headers: Mapping[str, str]) -> datetime:
+    """Read when the server answers again: seconds from now, or seconds since 1970."""
+    now = datetime.now(UTC)
+    try:
+        if seconds := headers.get("Retry-After"):
+            return now + timedelta(seconds=int(seconds))
+        return datetime.fromtimestamp(int(headers["X-RateLimit-Reset"]), UTC)
+    except KeyError, ValueError, OverflowError, OSError:
+        return now + _UNKNOWN_PAUSE
+
+
+async def _read_json[Kind](response: aiohttp.ClientResponse, kind: type[Kind]) -> Kind:
+    try:
+        answer = await response.json(content_type=None)
+    except ValueError as err:
+        raise UnexpectedAnswerError(f"{response.url} answered no JSON") from err
+    if not isinstance(answer, kind):
+        raise UnexpectedAnswerError(f"{response.url} answered something else")
+    return answer
+
+
+def _release(entry: Any) -> Release | None:
+    """Read one entry of the index; None where it has no usual image for this chip."""
+    try:
+        version = str(entry["tag_name"]).removeprefix("v")
+        published = datetime.fromisoformat(entry["published_at"])
+        assets = [asset for each in entry["assets"] if (asset := _asset(each, version))]
+        uart = _usual(assets, ImageKind.QIO)
+        if entry.get("draft") or uart is None:
+            return None
+        ota = _usual(assets, ImageKind.RBL)
+        return Release(
+            version=version,
+            published=published,
+            notes=entry.get("body") or "",
+            prerelease=bool(entry.get("prerelease")),
+            uart=uart,
+            ota=ota,
+            others=tuple(asset for asset in assets if asset not in (uart, ota)),
+        )
+    except AttributeError, KeyError, TypeError, ValueError:
+        return None
+
+
+def _usual(assets: Iterable[Asset], kind: ImageKind) -> Asset | None:
+    return next(
+        (asset for asset in assets if asset.kind is kind and asset.variant is None),
+        None,
+    )
+
+
+def _asset(entry: Any, version: str) -> Asset | None:
+    """Read one file of a release by the exact form of its name; None where it is for another chip.
+
+    ``OpenBK7231N_QIO_1.18.299.bin``, ``OpenBK7231N_1.18.299.rbl``; further words between the
+    underscores, as in ``OpenBK7231N_1.18.299_tuyaMCU.rbl``, make it a special build.
+    """
+    name = str(entry["name"])
+    suffix = next((end for end in _SUFFIXES if name.endswith(end)), None)
+    if not name.startswith(_PREFIX) or suffix is None:
+        return None
+    words = name[len(_PREFIX) : -len(suffix)].split("_")
+    if version not in words:
+        return None
+    words.remove(version)
+    form = next((word for word in words if word in _FORMS), None)
+    if (form is None) != (suffix == ".rbl"):
+        return None
+    if form:
+        words.remove(form)
+    digest = _DIGEST.fullmatch(entry.get("digest") or "")
+    return Asset(
+        name=name,
+        url=entry["browser_download_url"],
+        size=int(entry["size"]),
+        digest=digest[1] if digest else None,
+        kind=_FORMS[form] if form else ImageKind.RBL,
+        variant="_".join(words) or None,
+    )
+
+
+def _age(release: Release) -> tuple[Version, datetime]:
+    return parse_version(release.version) or (), release.published
