@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+import math
 import os
 from pathlib import Path
 import time
@@ -429,7 +430,9 @@ class _Alarm:
         self._loop.add_reader(self._timer, self._rang)
 
     def set(self, moment: float | None) -> None:
-        """Ring at a moment; with None, not at all."""
+        """Ring at a moment; with None or at the end of time, not at all."""
+        if moment == math.inf:
+            moment = None
         if moment == self._moment:
             return
         self._moment = moment
