@@ -1,20 +1,25 @@
-"""Small dumps of chips in every state, made with tools that nobody here wrote."""
+"""Dumps of chips in every state, made with tools that nobody here wrote."""
 
 from functools import cache
+from random import Random
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from tests.pyopenbk.obk import packer
 
 MAC = "38:1f:8d:12:34:56"
 GENERIC_MAC = "c8:47:8c:00:00:00"
 RF_START = 0x1D0000
 CONFIG_START = 0x1D1000
+APPLICATION_START = 0x11000
+CONFIG = build(ConfigSector(mqtt_client_id="obk8D123456", wifi_ssid="Nest"))
 
 
 def rf_sector(mac: str = MAC) -> bytes:
     """Return a short RF calibration as the dumps that were measured have it."""
     records = (
-        bytes.fromhex("0011111 15A000000".replace(" ", ""))
+        bytes.fromhex("00111111 5A000000")
         + bytes.fromhex("01111111 04000000 4E61BC00")
         + bytes.fromhex("02111111 06000000")
         + bytes.fromhex(mac.replace(":", ""))
@@ -29,8 +34,43 @@ def put(dump: bytes, start: int, data: bytes) -> bytes:
     return dump[:start] + data + dump[start + len(data) :]
 
 
+def blank(dump: bytes, start: int, end: int) -> bytes:
+    """Return the dump with everything from ``start`` to ``end`` erased."""
+    return put(dump, start, b"\xff" * (end - start))
+
+
 @cache
 def chip(code: bytes, mac: str | None = MAC) -> bytes:
     """Return 2 MiB with bootloader, an application and an RF sector."""
     dump = packer.qio(code).ljust(FLASH_SIZE, b"\xff")
     return dump if mac is None else put(dump, RF_START, rf_sector(mac))
+
+
+@cache
+def factory_chip(mac: str = MAC, size: int = 150_000) -> bytes:
+    """Return a chip that runs Tuya's firmware and has data in all of its regions."""
+    code = packer.tuya_code() + Random(1).randbytes(size)
+    dump = chip(code, mac)
+    for start, length in (
+        (0x140000, 0x3000),
+        (0x1D1000, 0x2000),
+        (0x1E0000, 0x3000),
+        (0x1ED000, 0x13000),
+    ):
+        dump = put(dump, start, Random(f"{mac} {start}").randbytes(length))
+    return dump
+
+
+@cache
+def openbeken_image(version: str = "1.18.299", size: int = 200_000) -> FirmwareImage:
+    """Return a release image that the simulated chip starts, too."""
+    code = packer.openbeken_code(version=version) + Random(version).randbytes(size)
+    code += f"OpenBK7231N {version} Jul 24 2026 12:00:00\0".encode()
+    return recognise(packer.qio(code))
+
+
+def written(dump: bytes, image: FirmwareImage, config: bytes | None = CONFIG) -> bytes:
+    """Return what a job makes of a chip."""
+    application = image.application.ljust(0x119000, b"\xff")
+    flash = put(dump, APPLICATION_START, application)
+    return flash if config is None else put(flash, CONFIG_START, config)

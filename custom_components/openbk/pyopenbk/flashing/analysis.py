@@ -17,7 +17,6 @@ from ..errors import OpenBekenError
 from ..flash_map import (
     APPLICATION,
     BOOTLOADER,
-    FLASH_SIZE,
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
     SECTOR_SIZE,
@@ -78,7 +77,7 @@ def analyse_dump(
     """
     application = describe_application(part(dump, APPLICATION))
     config = read_config(dump)
-    rf_sector = read_rf_sector(dump)
+    rf_sector = read_rf_sector(part(dump, RF_CALIBRATION))
     pins: PinReading | None = None
     why_no_pins: OpenBekenError | None = None
     try:
@@ -117,7 +116,7 @@ def find_obstacle(dump: bytes, code_key: CodeKeyWords) -> FlashingError | None:
 
 def check_rf_sector(dump: bytes) -> RfSector:
     """Return the RF sector; raises RfSectorMisplacedError unless it is where the map has it."""
-    if rf_sector := read_rf_sector(dump):
+    if rf_sector := read_rf_sector(part(dump, RF_CALIBRATION)):
         return rf_sector
     raise RfSectorMisplacedError(_find_rf_sectors(dump))
 
@@ -152,10 +151,10 @@ def starts_nothing(first_sector: bytes) -> bool:
     return not records.sound or bool(records.damaged)
 
 
-def read_rf_sector(dump: bytes) -> RfSector | None:
-    """Return the RF sector of a dump, or None where there is none in its place."""
+def read_rf_sector(sector: bytes) -> RfSector | None:
+    """Return what an RF sector says, or None where it is none."""
     try:
-        return parse_rf_sector(part(dump, RF_CALIBRATION))
+        return parse_rf_sector(sector)
     except RfSectorError:
         return None
 
@@ -203,11 +202,8 @@ def _is_torn(application: Application) -> bool:
 
 
 def _find_rf_sectors(dump: bytes) -> list[int]:
-    found = []
-    for start in range(0, FLASH_SIZE, SECTOR_SIZE):
-        try:
-            parse_rf_sector(dump[start : start + SECTOR_SIZE])
-        except RfSectorError:
-            continue
-        found.append(start)
-    return found
+    return [
+        start
+        for start in range(0, len(dump), SECTOR_SIZE)
+        if read_rf_sector(dump[start : start + SECTOR_SIZE])
+    ]

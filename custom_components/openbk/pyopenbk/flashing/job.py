@@ -307,8 +307,9 @@ class FlashingJob:
     async def _look_at(self, chip: Chip) -> _Subject:
         """Find out which chip this is and whether an earlier job left it half-written."""
         subject = _Subject(chip)
-        rf_sector = await chip.read(RF_CALIBRATION.start, RF_CALIBRATION.size)
-        subject.rf_sector = read_rf_sector(rf_sector)
+        subject.rf_sector = read_rf_sector(
+            await chip.read(RF_CALIBRATION.start, RF_CALIBRATION.size)
+        )
         if (mac := subject.own_mac) is None:
             return subject
         record = await self._run(self._records.find, mac)
@@ -346,6 +347,9 @@ class FlashingJob:
 
     async def _carry_out(self, plan: WritePlan, content: str) -> WriteReport:
         subject, flash = self._backed_up()
+        if subject.backup is not None:
+            # Nothing is erased whose backup is not on disk, now.
+            await self._run(subject.backup.read)
         await _refuse_changed_chip(subject.chip, flash)
         started = self._clock()
 

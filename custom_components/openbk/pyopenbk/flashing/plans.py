@@ -93,7 +93,9 @@ def plan_restore(
 
 def _may_write_rf(content: bytes, dump: bytes, *, foreign: bool) -> bool:
     """Return whether the backup's RF calibration may replace the chip's."""
-    of_backup, of_chip = read_rf_sector(content), read_rf_sector(dump)
+    of_backup, of_chip = (
+        read_rf_sector(part(flash, RF_CALIBRATION)) for flash in (content, dump)
+    )
     if of_chip is not None and of_chip.is_generic:
         of_chip = None
     own = of_backup is not None and of_chip is not None and of_backup.mac == of_chip.mac

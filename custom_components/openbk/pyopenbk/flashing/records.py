@@ -1,6 +1,6 @@
 """What is written down of a job before its first erase, so that a later one can go on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -52,15 +52,7 @@ class JobRecord:
     @property
     def untouched(self) -> tuple[Region, ...]:
         """Return the parts of the flash that the job had no leave to change."""
-        parts = []
-        start = 0
-        for changed_from, changed_to in sorted(self.regions):
-            if start < changed_from:
-                parts.append(Region("untouched", start, changed_from))
-            start = max(start, changed_to)
-        if start < FLASH_SIZE:
-            parts.append(Region("untouched", start, FLASH_SIZE))
-        return tuple(parts)
+        return _outside(self.regions)
 
     def as_json(self) -> str:
         """Return the text of the file."""
@@ -105,6 +97,11 @@ def regions_of(allowance: WriteAllowance) -> tuple[tuple[int, int], ...]:
     return tuple((region.start, region.end) for region in allowance.regions)
 
 
+def regions_outside(allowance: WriteAllowance) -> tuple[Region, ...]:
+    """Return the parts of the flash that a job has no leave to change."""
+    return _outside(regions_of(allowance))
+
+
 class JobRecords:
     """The records of unfinished jobs, one a chip, beside the backups; blocks on files."""
 
@@ -142,6 +139,18 @@ class JobRecords:
 
     def _path(self, mac: str) -> Path:
         return self._folder.path / f"{mac.replace(':', '')}{_SUFFIX}"
+
+
+def _outside(regions: Iterable[tuple[int, int]]) -> tuple[Region, ...]:
+    parts = []
+    start = 0
+    for changed_from, changed_to in sorted(regions):
+        if start < changed_from:
+            parts.append(Region("untouched", start, changed_from))
+        start = max(start, changed_to)
+    if start < FLASH_SIZE:
+        parts.append(Region("untouched", start, FLASH_SIZE))
+    return tuple(parts)
 
 
 def _read(path: Path) -> JobRecord | None:

@@ -1,24 +1,21 @@
 """Writing flash so that nothing half-written can start, and proving what must not change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..bootrom.chip import Chip
+from ..bootrom.errors import ProtectedFlashError
 from ..bootrom.programming import ProgramReport
-from ..bootrom.errors import CrcMismatchError, ProtectedFlashError
 from ..checksums import crc32_jamcrc
-from ..flash_map import (
-    FLASH_SIZE,
-    SECTOR_SIZE,
-    OutsideAllowanceError,
-    Region,
-    WriteAllowance,
-)
+from ..flash_map import BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
 from .analysis import FIRST_SECTOR, part
 from .errors import ChipState, ProtectedRegionChangedError
 from .progress import PhaseProgress, Progress
-from .records import Phase
+from .records import Phase, regions_outside
+
+_ROUNDS_OF_SETTLING: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +103,10 @@ class SafeWriter:
         self._first = Piece(
             phase=Phase.VERIFY, start=FIRST_SECTOR.start, data=plan.first_sector
         )
-        self._strays_seen = len(chip.link.stray_changes)
+        self._disturbances = _disturbances(chip)
+        self._repaired = 0
         self._state_before = state
         self._set_state = set_state
-        self._may_start = False
 
     async def run(self, note: Callable[[Phase], Awaitable[None]]) -> WriteReport:
         """Write, prove, and return what was done.
@@ -149,13 +146,11 @@ class SafeWriter:
                 await note(phase)
             await self._program(piece)
         await note(Phase.VERIFY)
-        await self._undo_stray_changes()
-        await self._prove_small_pieces()
+        await self._settle(self._plan.pieces)
         await self._prove_unchanged()
         await self._program(self._first)
-        self._may_start = True
         self._set_state(ChipState.WRITTEN_NOT_VERIFIED)
-        await self._undo_stray_changes()
+        await self._settle(self._everything)
 
     async def _disable_start(self) -> None:
         self._set_state(ChipState.HALF_WRITTEN)
@@ -180,17 +175,6 @@ class SafeWriter:
         )
         self._advance(piece.phase, piece.size)
 
-    async def _prove_small_pieces(self) -> None:
-        """Ask once more about single sectors, the configuration among them.
-
-        Programming proved every piece; large ones would take the chip seconds again.
-        """
-        for piece in self._plan.pieces:
-            if piece.size <= SECTOR_SIZE:
-                if await self._chip.crc(piece.start, piece.size) != piece.crc:
-                    raise CrcMismatchError(piece.start, piece.size)
-                self._advance(Phase.VERIFY, piece.size)
-
     async def _prove_unchanged(self) -> None:
         changed = []
         for region in self._plan.unchanged:
@@ -200,32 +184,35 @@ class SafeWriter:
         if changed:
             raise ProtectedRegionChangedError(changed)
 
-    async def _undo_stray_changes(self) -> None:
-        """Look where a command went whose address was damaged on its way to the chip.
+    async def _settle(self, pieces: Sequence[Piece]) -> None:
+        """Look at the whole flash where the line was disturbed since the last look.
 
-        The link sees that from the answer. What this job may write is written again.
+        Commands have no checksum: one whose address was damaged on its way changed other flash
+        than it should. What is among ``pieces`` is written again, else it is an error.
         """
-        strays = self._chip.link.stray_changes
-        while len(strays) > self._strays_seen:
-            start, length = strays[self._strays_seen]
-            self._strays_seen += 1
-            first = start // SECTOR_SIZE * SECTOR_SIZE
-            for sector in range(first, min(start + length, FLASH_SIZE), SECTOR_SIZE):
-                await self._undo_stray_change(sector)
+        for _ in range(_ROUNDS_OF_SETTLING):
+            disturbances = _disturbances(self._chip)
+            if disturbances == self._disturbances:
+                return
+            self._disturbances = disturbances
+            for piece in pieces:
+                report = await self._chip.program(
+                    piece.start, piece.data, allowance=self._plan.allowance
+                )
+                self._repaired += report.sectors - report.equal
+            await self._prove_rest_of_flash()
 
-    async def _undo_stray_change(self, start: int) -> None:
-        sector = Region("stray_change", start, start + SECTOR_SIZE)
-        after = self._plan.after
-        comes_last = sector.start == FIRST_SECTOR.start and not self._may_start
-        if comes_last or await self._holds(sector, after):
-            return
-        try:
-            self._plan.allowance.check(sector.start, sector.size)
-        except OutsideAllowanceError as err:
-            raise ProtectedRegionChangedError([sector]) from err
-        await self._chip.program(
-            sector.start, part(after, sector), allowance=self._plan.allowance
-        )
+    async def _prove_rest_of_flash(self) -> None:
+        changed = []
+        for region in regions_outside(self._plan.allowance):
+            for start in range(region.start, region.end, BLOCK_SIZE):
+                chunk = Region(
+                    f"0x{start:06X}", start, min(start + BLOCK_SIZE, region.end)
+                )
+                if not await self._holds(chunk, self._plan.before):
+                    changed.append(chunk)
+        if changed:
+            raise ProtectedRegionChangedError(changed)
 
     async def _holds(self, region: Region, flash: bytes) -> bool:
         crc = await self._chip.crc(region.start, region.size)
@@ -240,7 +227,6 @@ class SafeWriter:
             total = sum(p.size for p in self._everything if p.phase is phase)
             if phase is Phase.VERIFY:
                 total += 2 * sum(region.size for region in self._plan.unchanged)
-                total += sum(p.size for p in self._plan.pieces if p.size <= SECTOR_SIZE)
             self._phases[phase] = PhaseProgress(self._progress, phase, total), 0
         return self._phases[phase]
 
@@ -257,10 +243,16 @@ class SafeWriter:
             written=sum(report.written for report in self._programmed),
             skipped=sum(report.equal for report in self._programmed),
             blank=sum(report.blank for report in self._programmed),
-            repaired=sum(report.repaired for report in self._programmed),
+            repaired=self._repaired
+            + sum(report.repaired for report in self._programmed),
             seconds=seconds,
             crcs={
                 region.name: crc32_jamcrc(part(self._plan.before, region))
                 for region in self._plan.unchanged
             },
         )
+
+
+def _disturbances(chip: Chip) -> int:
+    """Return how often the line failed so far."""
+    return chip.link.failures + len(chip.link.stray_changes)
