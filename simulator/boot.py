@@ -5,7 +5,6 @@ from enum import StrEnum
 from functools import lru_cache
 import re
 from typing import Final
-import zlib
 
 from . import rbl
 from .bootrom import STANDARD_CODE_KEY
@@ -104,8 +103,7 @@ def _why_not(records: bytes, key: CodeKey) -> str | None:
         return "get rbl head failed"
     if header.flags != rbl.PLAIN or header.name != "app":
         return f"rbl of {header.name!r} is not a plain app"
-    body = data[: header.body_size]
-    if zlib.crc32(body) != header.body_crc:
+    if not header.describes(data[: header.body_size]):
         return "verify body crc32 failed"
     if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
         return "J 0x10000\r\nundefined instruction"

@@ -72,6 +72,10 @@ class RblHeader:
             body_size=numbers[3],
         )
 
+    def describes(self, body: bytes) -> bool:
+        """Return whether this is the body that the header was made for."""
+        return len(body) == self.body_size and zlib.crc32(body) == self.body_crc
+
     def pack(self) -> bytes:
         """Return the header's bytes."""
         packed = _LAYOUT.pack(

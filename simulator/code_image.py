@@ -1,0 +1,83 @@
+"""Synthetic code: it looks like a real image to everything but a CPU."""
+
+from functools import lru_cache
+import random
+from typing import Final
+
+from . import rbl
+from .boot import APPLICATION_SIZE, BOOTLOADER_SIZE
+from .bootrom import STANDARD_CODE_KEY
+from .code_memory import (
+    APPLICATION_ADDRESS,
+    DATA,
+    RECORD,
+    CodeKey,
+    encipher,
+    to_records,
+)
+
+# The first two words of every application and of the bootloader: a branch, and the load
+# that the next exception vector is.
+APPLICATION_START_WORDS: Final = bytes.fromhex("0E0000EA14F09FE5")
+BOOTLOADER_START_WORDS: Final = bytes.fromhex("480B00EA14F09FE5")
+
+_CHUNK: Final = 16
+_POOL: Final = 512
+_BLANK_RECORD: Final = b"\xff" * RECORD
+
+
+@lru_cache(maxsize=16)
+def code(seed: str, size: int, start: bytes, texts: tuple[bytes, ...]) -> bytes:
+    """Return plain code: pseudo-random, but as compressible as code is (to about 60 %).
+
+    It begins with ``start``; the texts lie spread in it, each with a NUL behind it.
+    ``size`` is a multiple of 16.
+    """
+    chooser = random.Random(seed)
+    pool = [chooser.randbytes(_CHUNK) for _ in range(_POOL)]
+    chunks = chooser.choices(pool, k=size // _CHUNK)
+    fresh = chooser.randbytes(size)
+    for number in chooser.sample(range(len(chunks)), len(chunks) * 45 // 100):
+        chunks[number] = fresh[number * _CHUNK : (number + 1) * _CHUNK]
+    plain = bytearray(b"".join(chunks))
+    plain[: len(start)] = start
+    for number, text in enumerate(texts, 1):
+        place = size * number // (len(texts) + 1)
+        plain[place : place + len(text) + 1] = text + b"\0"
+    return bytes(plain)
+
+
+@lru_cache(maxsize=16)
+def partition(
+    plain: bytes, *, name: str, address: int, size: int, key: CodeKey
+) -> bytes:
+    """Return the flash of a code partition of ``size`` bytes: records, and an RBL header.
+
+    Between the code and the header, which fills the last three records, it is blank.
+    The header's CRC is that of the enciphered code without its records' CRCs.
+    """
+    body = encipher(plain, address, key)
+    header = rbl.RblHeader.describe(plain, body, name=name, version="1.00")
+    records = to_records(body)
+    mark = to_records(header.pack())
+    blank = (size - len(records) - len(mark)) // RECORD
+    return records + _BLANK_RECORD * blank + mark
+
+
+def application(plain: bytes, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+    """Return what an application makes of the flash from 0x11000 on (0x118F70 bytes)."""
+    return partition(
+        plain,
+        name="app",
+        address=APPLICATION_ADDRESS,
+        size=APPLICATION_SIZE,
+        key=key,
+    )
+
+
+def bootloader(seed: str, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+    """Return the flash from 0 to 0x11000."""
+    banner = (b"V:BK7231N_1.0.1", b"go os_addr(0x10000)")
+    size = (BOOTLOADER_SIZE // RECORD - 3) * DATA
+    plain = code(f"bootloader {seed}", size, BOOTLOADER_START_WORDS, banner)
+    return partition(plain, name="bootloader", address=0, size=BOOTLOADER_SIZE, key=key)

@@ -1,0 +1,159 @@
+"""Synthetic OpenBeken release files: right in structure, size and key, without a vendor's byte."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+import gzip
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from . import rbl
+from .boot import APPLICATION_START
+from .bootrom import STANDARD_CODE_KEY
+from .code_image import APPLICATION_START_WORDS, application, bootloader, code
+from .code_memory import (
+    APPLICATION_ADDRESS,
+    NO_KEY,
+    RECORD,
+    UASCENT_KEY,
+    CodeKey,
+    encipher,
+    to_records,
+)
+
+QIO_SIZE: Final = 0x129F70
+# About as much as the releases fill of the 0x1086A0 bytes that there are.
+_CODE_SIZE: Final = 0x104000
+# What the SDK's scripts pack every update over the air with.
+_OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
+_OTA_IV: Final = b"0123456789ABCDEF"
+_CONFIG: Final = 0x1D1000
+_UG_START: Final = bytes.fromhex("55AA55AA")
+_UG_END: Final = bytes.fromhex("AA55AA55")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """A build of OpenBeken."""
+
+    version: str = "1.18.300"
+    built: str = "Nov 22 2026 16:44:43"
+    chip: str = "BK7231N"
+
+    @property
+    def texts(self) -> tuple[bytes, ...]:
+        """Return what the code says of itself."""
+        return (
+            f"Open{self.chip}_%02X%02X%02X%02X".encode(),
+            f"Open{self.chip} {self.version} {self.built}".encode(),
+            f"Open{self.chip}_{self.version}".encode(),
+            f"Built on {self.built} version {self.version}".encode(),
+            b"https://github.com/openshwprojects/OpenBK7231T_App",
+            self.chip.encode(),
+        )
+
+    @property
+    def plain(self) -> bytes:
+        """Return the code before it is enciphered."""
+        seed = f"OpenBeken {self.version} {self.chip}"
+        return code(seed, _CODE_SIZE, APPLICATION_START_WORDS, self.texts)
+
+
+NEWEST: Final = Build()
+OF_THE_GUIDE: Final = Build(version="1.17.360", built="Dec 17 2023 09:13:22")
+
+
+@lru_cache(maxsize=16)
+def qio(build: Build = NEWEST, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+    """Return the file for UART: bootloader and application, 0x129F70 bytes."""
+    return bootloader("1.0.1", key) + application(build.plain, key)
+
+
+def ua(build: Build = NEWEST, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+    """Return the application alone, without the mark at its end."""
+    return to_records(encipher(build.plain, APPLICATION_ADDRESS, key))
+
+
+@lru_cache(maxsize=16)
+def ota(build: Build = NEWEST) -> bytes:
+    """Return the file for updates over the air (.rbl): packed, enciphered, one header.
+
+    The chip enciphers the code for itself, so there is one for all keys.
+    """
+    packed = gzip.compress(build.plain, 6, mtime=0)
+    padding = -len(packed) % 16
+    encryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).encryptor()
+    padded = packed + bytes([padding]) * padding
+    body = encryptor.update(padded) + encryptor.finalize()
+    header = rbl.RblHeader.describe(
+        build.plain,
+        body,
+        name="app",
+        version=build.version,
+        flags=rbl.GZIP_AES256,
+    )
+    return header.pack() + body
+
+
+def unpack_ota(container: bytes) -> bytes | None:
+    """Return the plain code in a file for updates; None where it is none or damaged."""
+    header = rbl.RblHeader.parse(container)
+    if header is None or header.flags != rbl.GZIP_AES256:
+        return None
+    body = container[rbl.SIZE : rbl.SIZE + header.body_size]
+    if not header.describes(body):
+        return None
+    decryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).decryptor()
+    packed = decryptor.update(body) + decryptor.finalize()
+    return gzip.decompress(packed[: -packed[-1]] if packed[-1] < 16 else packed)
+
+
+def ug(build: Build = NEWEST) -> bytes:
+    """Return the same in Tuya's wrapping, which tuya-cloudcutter delivers."""
+    content = ota(build)
+    header = _UG_START + build.version.encode().ljust(12, b"\0")
+    header += len(content).to_bytes(4) + (sum(content) & 0xFFFFFFFF).to_bytes(4)
+    header += (sum(header) & 0xFFFFFFFF).to_bytes(4)
+    return header + _UG_END + content
+
+
+def no_key_qio(build: Build = NEWEST) -> bytes:
+    """Return a file for chips without a code key, as the releases for BK7231M are."""
+    return qio(build, NO_KEY)
+
+
+def uascent_qio(build: Build = NEWEST) -> bytes:
+    """Return a file for chips with another code key, as the UASCENT releases are."""
+    return qio(build, UASCENT_KEY)
+
+
+def wrong_chip_qio() -> bytes:
+    """Return a file that is right in all but the chip that its code was built for."""
+    return qio(Build(chip="BK7231T"))
+
+
+def truncated(image: bytes, size: int = 0x80000) -> bytes:
+    """Return an image whose download broke off."""
+    return image[:size]
+
+
+def with_damaged_record(image: bytes, number: int = 20_000) -> bytes:
+    """Return an image with one wrong bit in a record of its application."""
+    harmed = bytearray(image)
+    harmed[APPLICATION_START + number * RECORD + 5] ^= 0x20
+    return bytes(harmed)
+
+
+def flashed(
+    dump: bytes, build: Build = NEWEST, config: bytes = b"", *, last: int | None = None
+) -> bytes:
+    """Return a socket's dump with OpenBeken in it, and perhaps its configuration.
+
+    ``last`` is the address where a job stopped that wrote upwards from 0x11000: what
+    lies there and above is still the old firmware's.
+    """
+    flash = bytearray(dump)
+    end = QIO_SIZE if last is None else last
+    flash[APPLICATION_START:end] = qio(build)[APPLICATION_START:end]
+    flash[_CONFIG : _CONFIG + len(config)] = config
+    return bytes(flash)
