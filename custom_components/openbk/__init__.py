@@ -1,30 +1,29 @@
 """Mains sockets that run OpenBeken, from their factory firmware to Home Assistant."""
 
+from functools import partial
 from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
+from homeassistant.loader import async_get_integration
 
 from .const import CONF_MAC, DOMAIN
 from .device import OpenBekenConfigEntry, SocketState
 from .discovery import async_probe
 from .energy_store import ENERGY_STORE, EnergyStore
+from .old_discovery import check_old_discovery, forget_old_discovery
+from .publisher import Mode, Publisher, async_retract, mode_of
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
-PLATFORMS: Final = (
-    Platform.BUTTON,
-    Platform.EVENT,
-    Platform.LIGHT,
-    Platform.SELECT,
-    Platform.SENSOR,
-    Platform.SWITCH,
-)
+# What MQTT discovery cannot carry stays native in every mode.
+SETTINGS: Final = (Platform.BUTTON, Platform.SELECT, Platform.SWITCH)
+PLATFORMS: Final = (*SETTINGS, Platform.EVENT, Platform.LIGHT, Platform.SENSOR)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -47,19 +46,53 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN, translation_key="mqtt_missing"
         )
-    entry.runtime_data = socket = SocketState(hass, entry)
+    mode = mode_of(hass, entry)
+    native = mode is not Mode.DISCOVERY
+    entry.runtime_data = socket = SocketState(hass, entry, native=native)
     entry.async_on_unload(socket.stop)
-    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    if mode is Mode.NATIVE:
+        await async_retract(hass, entry)
+        publisher = None
+    else:
+        integration = await async_get_integration(hass, DOMAIN)
+        publisher = Publisher(hass, socket, str(integration.version))
+        entry.async_on_unload(publisher.stop)
+    if not native:
+        _remove_native_entities(hass, entry)
+    await hass.config_entries.async_forward_entry_setups(entry, _platforms(socket))
     await socket.start()
+    if publisher is not None:
+        await publisher.start()
+    check_old_discovery(hass, entry)
+    entry.async_on_unload(
+        socket.listen_online(partial(check_old_discovery, hass, entry))
+    )
     return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> bool:
     """Unload a socket."""
     await hass.data[ENERGY_STORE].async_flush()
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    return await hass.config_entries.async_unload_platforms(
+        entry, _platforms(entry.runtime_data)
+    )
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Forget what was kept for a socket."""
+    """Forget what was kept for a socket, here and on the broker."""
+    forget_old_discovery(hass, entry)
+    await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(entry.data[CONF_MAC])
+
+
+def _platforms(socket: SocketState) -> tuple[Platform, ...]:
+    return PLATFORMS if socket.native else SETTINGS
+
+
+def _remove_native_entities(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Make room for the entities of MQTT discovery, which have the same names."""
+    registry = er.async_get(hass)
+    for item in er.async_entries_for_config_entry(registry, entry.entry_id):
+        is_relay = item.unique_id.startswith(f"{entry.data[CONF_MAC]}_relay_")
+        if item.domain not in SETTINGS or is_relay:
+            registry.async_remove(item.entity_id)

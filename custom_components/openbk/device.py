@@ -15,6 +15,7 @@ from homeassistant.util import dt as dt_util
 from .const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_CORRECTIONS,
     CONF_FIRMWARE,
     CONF_MAC,
     CONF_PROFILE,
@@ -23,6 +24,7 @@ from .const import (
     LOGGER,
 )
 from .energy_store import ENERGY_STORE
+from .pyopenbk.metering.correction import Correction
 from .pyopenbk.metering.load import LoadSplit, LoadTriangle
 from .pyopenbk.obk import messages
 from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
@@ -144,17 +146,28 @@ class SocketState:
     listens to, the channels before ``connected``, so that no answer is missed.
     """
 
-    def __init__(self, hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-        """Prepare the state; nothing is subscribed yet."""
+    def __init__(
+        self, hass: HomeAssistant, entry: OpenBekenConfigEntry, *, native: bool = True
+    ) -> None:
+        """Prepare the state; nothing is subscribed yet.
+
+        ``native`` is whether the socket's own entities are ours and not those of MQTT discovery.
+        """
+        self.native = native
         self.hass = hass
         self.entry = entry
         self.mac: str = entry.data[CONF_MAC]
         self.client_id: str = entry.data[CONF_CLIENT_ID]
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
+        self.corrections = {
+            key: Correction.from_dict(stored)
+            for key, stored in entry.data.get(CONF_CORRECTIONS, {}).items()
+        }
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online = False
         self._sources: dict[str, _Source] = {}
         self._online_listeners: list[CALLBACK_TYPE] = []
+        self._described_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._started = False
         self._was_online = False
@@ -203,6 +216,12 @@ class SocketState:
         """Call a listener when the socket comes or goes."""
         self._online_listeners.append(listener)
         return lambda: self._online_listeners.remove(listener)
+
+    @callback
+    def listen_described(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call a listener when the socket has another firmware or address."""
+        self._described_listeners.append(listener)
+        return lambda: self._described_listeners.remove(listener)
 
     def value(self, key: str) -> Value | None:
         """Return the last value of a key, or None where none is known to be true."""
@@ -276,6 +295,8 @@ class SocketState:
 
     def _decoder(self, key: str) -> Decoder:
         decode = messages.decoder_of(key)
+        if (correction := self.corrections.get(key)) is not None:
+            return _corrected(decode, correction)
         if key not in {ENERGY.key, ENERGY_TODAY.key}:
             return decode
         follow = self.hass.data[ENERGY_STORE].follower(
@@ -479,17 +500,21 @@ class SocketState:
         dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,
             identifiers={(DOMAIN, self.mac)},
-            model=messages.chip_of(self._build),
-            sw_version=messages.version_of(self._build),
-            configuration_url=self._url,
+            model=messages.chip_of(self.build),
+            sw_version=messages.version_of(self.build),
+            configuration_url=self.url,
         )
+        for listener in self._described_listeners:
+            listener()
 
     @property
-    def _build(self) -> str:
+    def build(self) -> str:
+        """Return the build text that the socket said last, or nothing."""
         return self.entry.data[CONF_FIRMWARE] or ""
 
     @property
-    def _url(self) -> str | None:
+    def url(self) -> str | None:
+        """Return the address of the socket's own page."""
         address = self.entry.data[CONF_ADDRESS]
         return f"http://{address}/" if address else None
 
@@ -499,11 +524,19 @@ class SocketState:
             connections={(dr.CONNECTION_NETWORK_MAC, self.mac)},
             name=self.entry.title,
             manufacturer=MANUFACTURER,
-            model=messages.chip_of(self._build),
+            model=messages.chip_of(self.build),
             model_id=self.profile.module,
-            sw_version=messages.version_of(self._build),
-            configuration_url=self._url,
+            sw_version=messages.version_of(self.build),
+            configuration_url=self.url,
         )
+
+
+def _corrected(decode: Decoder, correction: Correction) -> Decoder:
+    def decode_and_correct(payload: str) -> Value | None:
+        number = decode(payload)
+        return None if number is None else round(correction(float(number)), 4)
+
+    return decode_and_correct
 
 
 def _today() -> int:

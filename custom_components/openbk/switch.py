@@ -40,7 +40,7 @@ async def async_setup_entry(
 
 def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
     relays = socket.profile.relays
-    for relay in relays:
+    for relay in relays if socket.native else ():
         yield RelaySwitch(socket, relay, single=len(relays) == 1)
     if socket.profile.buttons:
         yield ChildLockSwitch(socket, CHILD_LOCK)

@@ -21,6 +21,7 @@ from tests.support.sockets import (
     MAC,
     ScriptedSocket,
     add_socket,
+    listen,
     socket_entry,
 )
 from tests.support.waiting import until
@@ -43,14 +44,6 @@ def said(topic: str, payload: str) -> MqttServiceInfo:
         retain=False,
         subscribed_topic="+/build",
         timestamp=0,
-    )
-
-
-def subscribed(hass: HomeAssistant, topic: str) -> bool:
-    """Return whether the broker knows of a subscription by now."""
-    client = hass.data["mqtt"].client
-    return client.is_active_subscription(topic) and not client.is_pending_subscription(
-        topic
     )
 
 
@@ -124,12 +117,11 @@ async def test_tuning_has_effect_and_is_taken_back(
         await until(lambda: settings.values.flags == (1 << 10) | (1 << 21))
         # The start-up command was run as well: the button reports now.
         presses: list[str] = []
-        await mqtt.async_subscribe(
+        await listen(
             hass,
             f"{CLIENT_ID}/button/get",
-            lambda message: presses.append(message.payload),
+            lambda message: presses.append(str(message.payload)),
         )
-        await until(lambda: subscribed(hass, f"{CLIENT_ID}/button/get"))
         plugged.firmware.press_button(11)
         await until(lambda: "single" in presses)
         await discovery.async_tune(hass, CLIENT_ID, tunings, undo=True)

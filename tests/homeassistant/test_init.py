@@ -4,6 +4,7 @@ from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -19,10 +20,14 @@ def expected_lingering_timers() -> bool:
     return True
 
 
+def all_topics(hass: HomeAssistant) -> set[str]:
+    """Return what Home Assistant is subscribed to."""
+    return {item.topic for item in hass.data["mqtt"].client.subscriptions}
+
+
 def topics(hass: HomeAssistant) -> set[str]:
     """Return what Home Assistant is subscribed to below the socket's client id."""
-    subscriptions = hass.data["mqtt"].client.subscriptions
-    return {item.topic for item in subscriptions if "obk8C" in item.topic}
+    return {topic for topic in all_topics(hass) if "obk8C" in topic}
 
 
 async def test_waits_for_mqtt(hass: HomeAssistant) -> None:
@@ -66,6 +71,8 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     await until(lambda: entry.runtime_data.online)
     await mqtt.async_publish(hass, "obk8C123456/energycounter/get", "1000")
     await until(lambda: hass.states.get("sensor.washing_machine_energy").state == "1.0")
+    # The search for other sockets, once after the start, has ended.
+    await until(lambda: "+/connected" not in all_topics(hass))
     subscribed = topics(hass)
     timers = _own_timers(hass)
     assert timers
@@ -142,6 +149,6 @@ async def test_clock_of_the_socket_is_set(
 def _own_timers(hass: HomeAssistant) -> list[object]:
     return [
         timer
-        for timer in hass.loop._scheduled
+        for timer in get_scheduled_timer_handles(hass.loop)
         if not timer.cancelled() and "openbk" in repr(timer).lower()
     ]

@@ -1,17 +1,18 @@
 """Sockets as Home Assistant knows them, and a scripted one on the broker."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from homeassistant.components import mqtt
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import pytest_socket
 
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.support.broker import Broker
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT, until
 
 MAC = "c8:47:8c:12:34:56"
 CLIENT_ID = "obk8C123456"
@@ -73,6 +74,19 @@ async def connect_mqtt(
     assert await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: mqtt.is_connected(hass))
     return entry
+
+
+async def listen(
+    hass: HomeAssistant, topic: str, received: Callable[[mqtt.ReceiveMessage], None]
+) -> CALLBACK_TYPE:
+    """Subscribe and return once the broker knows of it."""
+    done = asyncio.Event()
+    unsubscribe = await mqtt.async_subscribe(hass, topic, received)
+    stop = mqtt.async_on_subscribe_done(hass, topic, 0, done.set)
+    async with asyncio.timeout(TIMEOUT):
+        await done.wait()
+    stop()
+    return unsubscribe
 
 
 async def add_socket(hass: HomeAssistant, entry: MockConfigEntry) -> None:

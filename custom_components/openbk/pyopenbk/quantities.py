@@ -14,6 +14,8 @@ class Quantity:
     """
 
     key: str
+    name: str
+    """In English, for consumers that have no translations of ours."""
     topic: str
     unit: str | None
     device_class: str
@@ -29,6 +31,7 @@ class Quantity:
 
 VOLTAGE: Final = Quantity(
     key="voltage",
+    name="Voltage",
     topic="voltage",
     unit="V",
     device_class="voltage",
@@ -37,6 +40,7 @@ VOLTAGE: Final = Quantity(
 )
 CURRENT: Final = Quantity(
     key="current",
+    name="Current",
     topic="current",
     unit="A",
     device_class="current",
@@ -45,6 +49,7 @@ CURRENT: Final = Quantity(
 )
 POWER: Final = Quantity(
     key="power",
+    name="Power",
     topic="power",
     unit="W",
     device_class="power",
@@ -53,6 +58,7 @@ POWER: Final = Quantity(
 )
 APPARENT_POWER: Final = Quantity(
     key="apparent_power",
+    name="Apparent power",
     topic="power_apparent",
     unit="VA",
     device_class="apparent_power",
@@ -63,6 +69,7 @@ APPARENT_POWER: Final = Quantity(
 )
 REACTIVE_POWER: Final = Quantity(
     key="reactive_power",
+    name="Reactive power",
     topic="power_reactive",
     unit="var",
     device_class="reactive_power",
@@ -73,6 +80,7 @@ REACTIVE_POWER: Final = Quantity(
 )
 POWER_FACTOR: Final = Quantity(
     key="power_factor",
+    name="Power factor",
     topic="power_factor",
     unit=None,
     device_class="power_factor",
@@ -83,6 +91,7 @@ POWER_FACTOR: Final = Quantity(
 )
 ENERGY: Final = Quantity(
     key="energy",
+    name="Energy",
     topic="energycounter",
     unit="kWh",
     device_class="energy",
@@ -92,6 +101,7 @@ ENERGY: Final = Quantity(
 )
 ENERGY_TODAY: Final = Quantity(
     key="energy_today",
+    name="Energy today",
     topic="energycounter_today",
     unit="kWh",
     device_class="energy",
@@ -103,6 +113,7 @@ ENERGY_TODAY: Final = Quantity(
 # Neither of the next two grows until it is reset: statistics would take every fall for a new meter.
 ENERGY_YESTERDAY: Final = Quantity(
     key="energy_yesterday",
+    name="Energy yesterday",
     topic="energycounter_yesterday",
     unit="kWh",
     device_class="energy",
@@ -113,6 +124,7 @@ ENERGY_YESTERDAY: Final = Quantity(
 )
 ENERGY_LAST_HOUR: Final = Quantity(
     key="energy_last_hour",
+    name="Energy last hour",
     topic="energycounter_last_hour",
     unit="kWh",
     device_class="energy",
@@ -135,6 +147,7 @@ METER: Final = (
 
 SIGNAL: Final = Quantity(
     key="rssi",
+    name="Signal strength",
     topic="rssi",
     unit="dBm",
     device_class="signal_strength",
@@ -144,6 +157,7 @@ SIGNAL: Final = Quantity(
 )
 TEMPERATURE: Final = Quantity(
     key="temp",
+    name="Chip temperature",
     topic="temp",
     unit="°C",
     device_class="temperature",

@@ -1,0 +1,101 @@
+"""The entities of the firmware's own discovery can be removed."""
+
+import json
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.repairs import async_create_fix_flow
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+# As transcript 03 has it.
+DEVICE = {
+    "ids": ["OpenBK7231N_8C123456"],
+    "name": "obk8C123456",
+    "sw": "1.18.300",
+    "mf": "Beken Corporation",
+    "mdl": "BK7231N",
+    "cu": "http://127.0.0.1/index",
+}
+UNIQUE_ID = "OpenBK7231N_8C123456_relay_1"
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+async def test_issue_is_raised_and_repaired(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "repairs", {})
+    config = {
+        "dev": DEVICE,
+        "name": "1",
+        "~": "obk8C123456",
+        "avty_t": "~/connected",
+        "pl_on": "1",
+        "pl_off": "0",
+        "uniq_id": UNIQUE_ID,
+        "qos": 1,
+        "stat_t": "~/1/get",
+        "cmd_t": "~/1/set",
+    }
+    topic = f"homeassistant/switch/{UNIQUE_ID}/config"
+    await mqtt.async_publish(hass, topic, json.dumps(config), 1, True)
+    registry = er.async_get(hass)
+    await until(lambda: registry.async_get_entity_id("switch", "mqtt", UNIQUE_ID))
+
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    issue_id = f"old_discovery_{entry.entry_id}"
+    issues = ir.async_get(hass)
+    await until(lambda: issues.async_get_issue("openbk", issue_id))
+
+    issue = issues.async_get_issue("openbk", issue_id)
+    assert issue
+    flow = await async_create_fix_flow(hass, issue_id, issue.data)
+    flow.hass = hass
+    flow.data = issue.data
+    result = await flow.async_step_init()
+    assert result["step_id"] == "confirm"
+    result = await flow.async_step_confirm({})
+    assert result["type"] == "create_entry"
+    await until(
+        lambda: registry.async_get_entity_id("switch", "mqtt", UNIQUE_ID) is None
+    )
+    assert issues.async_get_issue("openbk", issue_id) is None
+    await until(lambda: ("cmnd/obk8C123456/SetFlag", "27 0") in scripted.heard)
+
+
+async def test_other_devices_raise_nothing(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    config = {
+        "dev": {**DEVICE, "ids": ["OpenBK7231N_00000000"], "name": "obk00000000"},
+        "uniq_id": "OpenBK7231N_00000000_relay_1",
+        "cmd_t": "obk00000000/1/set",
+    }
+    topic = "homeassistant/switch/OpenBK7231N_00000000_relay_1/config"
+    await mqtt.async_publish(hass, topic, json.dumps(config), 1, True)
+    registry = er.async_get(hass)
+    await until(
+        lambda: registry.async_get_entity_id("switch", "mqtt", config["uniq_id"])
+    )
+    await add_socket(hass, socket_entry())
+    assert not [
+        issue
+        for issue in ir.async_get(hass).issues.values()
+        if issue.domain == "openbk"
+    ]

@@ -1,0 +1,87 @@
+"""The payload describes the socket completely and in terms of core's schema."""
+
+from homeassistant.components.mqtt.schemas import DEVICE_DISCOVERY_SCHEMA
+import pytest
+
+from custom_components.openbk.pyopenbk.metering.correction import Correction
+from custom_components.openbk.pyopenbk.obk.discovery_payload import (
+    Described,
+    discovery_payload,
+    discovery_topic,
+)
+from custom_components.openbk.pyopenbk.obk.settings import LedUse, with_led_use
+from tests.support.sockets import BLOW, BUILD, CLIENT_ID, MAC
+
+INDEPENDENT = with_led_use(BLOW, 10, LedUse.INDEPENDENT)
+
+
+def described(**changes: object) -> Described:
+    """Return the reference socket."""
+    values: dict[str, object] = {
+        "name": "Washing machine",
+        "mac": MAC,
+        "client_id": CLIENT_ID,
+        "profile": BLOW,
+        "build": BUILD,
+        "url": "http://192.168.1.7/",
+        "origin_version": "0.1.0",
+    }
+    return Described(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_topic() -> None:
+    expected = "homeassistant/device/openbk_c8478c123456/config"
+    assert discovery_topic("homeassistant", MAC) == expected
+
+
+def test_core_accepts_it() -> None:
+    payload = discovery_payload(described(profile=INDEPENDENT))
+    # Core turns abbreviations into words before it looks at the schema.
+    assert set(payload) == {"dev", "o", "avty_t", "cmps"}
+    DEVICE_DISCOVERY_SCHEMA(
+        {
+            "device": {"identifiers": payload["dev"]["ids"]},
+            "origin": {"name": payload["o"]["name"]},
+            "components": {
+                key: {"platform": item["p"], "unique_id": item["uniq_id"]}
+                for key, item in payload["cmps"].items()
+            },
+        }
+    )
+
+
+def test_components() -> None:
+    components = discovery_payload(described())["cmps"]
+    assert components["relay_1"] == {
+        "uniq_id": f"{MAC}_relay_1",
+        "p": "switch",
+        "name": None,
+        "dev_cla": "outlet",
+        "val_tpl": components["relay_1"]["val_tpl"],
+        "stat_t": "obk8C123456/1/get",
+        "cmd_t": "obk8C123456/1/set",
+        "pl_on": "1",
+        "pl_off": "0",
+    }
+    assert {item["uniq_id"] for item in components.values()} == {
+        f"{MAC}_{key}" for key in components
+    }
+    assert "led_10" not in components
+    assert components["power_factor"]["en"] is False
+
+
+@pytest.mark.parametrize(("dark", "shown"), [(frozenset(), True), ({10}, False)])
+def test_independent_led_is_a_light_unless_it_is_dark(
+    dark: frozenset[int], shown: bool
+) -> None:
+    components = discovery_payload(described(profile=INDEPENDENT, dark_leds=dark))[
+        "cmps"
+    ]
+    assert ("led_10" in components) is shown
+
+
+def test_correction_travels_as_a_template() -> None:
+    corrections = {"power": Correction(gain=1.1, offset=0.5)}
+    components = discovery_payload(described(corrections=corrections))["cmps"]
+    assert "1.1 * (value | float) + 0.5" in components["power"]["val_tpl"]
+    assert "val_tpl" not in components["voltage"]
