@@ -8,7 +8,6 @@ import sys
 
 from . import rig
 from .check import check
-from .client import HomeAssistantClient
 from .control import SimulatorControl
 
 _FOLDER = rig.ROOT / ".demo"
@@ -22,7 +21,7 @@ Add the integration: Settings, Devices & services, Add integration, OpenBeken.
 Serial port      {serial}   (choose "Enter manually")
 MQTT broker      {broker} port {port}, user name {broker_user}, password {broker_password}
                  (submit the loopback address twice: here the socket really is on this machine)
-Releases         {releases}   (firmware step, "Where releases come from")
+
 
 The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 """
@@ -36,31 +35,29 @@ async def demo(port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     print("Starting broker, simulated socket and Home Assistant …", flush=True)
-    async with (
-        rig.broker() as broker,
-        rig.simulator(_FOLDER / "simulator.log", ["--baud-pacing"]) as simulated,
-        rig.home_assistant(_FOLDER / "config", port) as home_assistant,
-    ):
-        async with HomeAssistantClient(home_assistant.url, home_assistant.token) as client:
-            await rig.configure_mqtt(client, broker.port)
-        async with SimulatorControl(simulated.control) as control:
+    world = rig.World(_FOLDER, ["--baud-pacing"], port=port)
+    await world.start()
+    try:
+        async with SimulatorControl(world.simulator.control) as control:
             await control.plug_in(60.0)
-        print(
-            _WELCOME.format(
-                url=home_assistant.url,
-                user=rig.OWNER,
-                password=rig.OWNER_PASSWORD,
-                serial=simulated.serial,
-                broker=broker.host,
-                port=broker.port,
-                broker_user=rig.BROKER_USER,
-                broker_password=rig.BROKER_PASSWORD,
-                releases=simulated.releases,
-            ),
-            flush=True,
-        )
+        print(_welcome(world), flush=True)
         await stop.wait()
+    finally:
         print("Ending everything …", flush=True)
+        await world.stop()
+
+
+def _welcome(world: rig.World) -> str:
+    return _WELCOME.format(
+        url=world.home_assistant.url,
+        user=rig.OWNER,
+        password=rig.OWNER_PASSWORD,
+        serial=world.simulator.serial,
+        broker=world.broker.host,
+        port=world.broker.port,
+        broker_user=rig.BROKER_USER,
+        broker_password=rig.BROKER_PASSWORD,
+    )
 
 
 def main() -> int:

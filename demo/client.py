@@ -71,7 +71,11 @@ class HomeAssistantClient:
     ) -> Any:
         """Perform an action and, if asked, return its response data."""
         answer = await self.command(
-            "call_service", domain=domain, service=action, service_data=data, return_response=respond
+            "call_service",
+            domain=domain,
+            service=action,
+            service_data=data,
+            return_response=respond,
         )
         return answer.get("response")
 
@@ -105,7 +109,11 @@ def fill_form(schema: list[dict[str, Any]], answers: dict[str, Any]) -> dict[str
             continue
         suggested = (field.get("description") or {}).get("suggested_value")
         value = answers.get(name, field.get("default", suggested))
-        if value is None and field.get("required") and "boolean" in field.get("selector", {}):
+        if (
+            value is None
+            and field.get("required")
+            and "boolean" in field.get("selector", {})
+        ):
             value = False
         if value is not None:
             submitted[name] = value

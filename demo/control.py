@@ -29,7 +29,9 @@ class SimulatorControl:
             state: dict[str, Any] = await response.json()
             return state
 
-    async def plug_in(self, watts: float, *, volts: float = 230.0, power_factor: float = 1.0) -> None:
+    async def plug_in(
+        self, watts: float, *, volts: float = 230.0, power_factor: float = 1.0
+    ) -> None:
         """Plug a load into the socket."""
         await self._post("/load", watts=watts, volts=volts, power_factor=power_factor)
 

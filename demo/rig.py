@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 import json
 import os
@@ -18,9 +18,9 @@ from .client import HomeAssistantClient, fill_form
 
 ROOT = Path(__file__).parent.parent
 BROKER_USER = "socket"
-BROKER_PASSWORD = "socket-password"  # noqa: S105
+BROKER_PASSWORD = "socket-password"
 OWNER = "demo"
-OWNER_PASSWORD = "demo"  # noqa: S105
+OWNER_PASSWORD = "demo"
 
 _CONFIGURATION = """\
 homeassistant:
@@ -77,14 +77,7 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def broker(port: int | None = None) -> AsyncIterator[Broker]:
-    """Run mosquitto on loopback with one login."""
-    with Broker(users={BROKER_USER: BROKER_PASSWORD}, port=port) as running:
-        yield running
-
-
-@asynccontextmanager
-async def simulator(
+async def _simulator(
     log: Path, arguments: Sequence[str] = ()
 ) -> AsyncIterator[SimulatorAddresses]:
     """Run the simulated socket with its release server."""
@@ -116,8 +109,8 @@ async def simulator(
 
 
 @asynccontextmanager
-async def home_assistant(
-    folder: Path, port: int | None = None
+async def _home_assistant(
+    folder: Path, port: int | None, release_index: str
 ) -> AsyncIterator[HomeAssistantAddress]:
     """Run Home Assistant with onboarding done, on a folder that is kept afterwards."""
     port = port or free_port()
@@ -126,7 +119,7 @@ async def home_assistant(
     components = folder / "custom_components"
     if not components.exists():
         components.symlink_to(ROOT / "custom_components")
-    token = await _seed(folder, port)
+    token = await _seed(folder, port, release_index)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with (folder / "output.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -149,14 +142,16 @@ async def home_assistant(
                 await asyncio.wait((up, ended), return_when=asyncio.FIRST_COMPLETED)
                 if not up.done() or up.exception():
                     up.cancel()
-                    raise StageFailed(f"Home Assistant did not start, see {folder}/output.log")
+                    raise StageFailed(
+                        f"Home Assistant did not start, see {folder}/output.log"
+                    )
                 ended.cancel()
             yield HomeAssistantAddress(url=url, token=token, folder=folder)
         finally:
             await _end(process, 20)
 
 
-async def _seed(folder: Path, port: int) -> str:
+async def _seed(folder: Path, port: int, release_index: str) -> str:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -165,17 +160,20 @@ async def _seed(folder: Path, port: int) -> str:
         str(port),
         OWNER,
         OWNER_PASSWORD,
+        release_index,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     output, errors = await process.communicate()
     if process.returncode:
-        raise StageFailed(f"Home Assistant's folder could not be prepared:\n{errors.decode()}")
+        raise StageFailed(
+            f"Home Assistant's folder could not be prepared:\n{errors.decode()}"
+        )
     return output.decode().strip().splitlines()[-1]
 
 
-async def configure_mqtt(client: HomeAssistantClient, port: int) -> None:
+async def _configure_mqtt(client: HomeAssistantClient, port: int) -> None:
     """Add the MQTT integration through its own dialog."""
     flow = await client.post("/api/config/config_entries/flow", {"handler": "mqtt"})
     result = await client.post(
@@ -193,6 +191,47 @@ async def configure_mqtt(client: HomeAssistantClient, port: int) -> None:
     )
     if result["type"] != "create_entry":
         raise StageFailed(f"MQTT could not be set up: {result.get('errors')}")
+
+
+class World:
+    """Broker, simulated socket and Home Assistant, connected."""
+
+    broker: Broker
+    simulator: SimulatorAddresses
+    home_assistant: HomeAssistantAddress
+
+    def __init__(
+        self, folder: Path, simulator: Sequence[str] = (), *, port: int | None = None
+    ) -> None:
+        """Prepare a world whose files are in ``folder``; nothing runs yet."""
+        self._folder = folder
+        self._arguments = simulator
+        self._port = port
+        self._running = AsyncExitStack()
+
+    async def start(self) -> None:
+        """Start everything; raises StageFailed."""
+        async with AsyncExitStack() as stack:
+            self.broker = stack.enter_context(
+                Broker(users={BROKER_USER: BROKER_PASSWORD})
+            )
+            log = self._folder / "simulator.log"
+            self.simulator = await stack.enter_async_context(
+                _simulator(log, self._arguments)
+            )
+            self.home_assistant = await stack.enter_async_context(
+                _home_assistant(
+                    self._folder / "config", self._port, self.simulator.releases
+                )
+            )
+            address = self.home_assistant
+            async with HomeAssistantClient(address.url, address.token) as client:
+                await _configure_mqtt(client, self.broker.port)
+            self._running = stack.pop_all()
+
+    async def stop(self) -> None:
+        """End everything that was started."""
+        await self._running.aclose()
 
 
 def empty_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Prepare a configuration folder as if its owner had been through onboarding.
 
 Run with Home Assistant's own Python while no Home Assistant uses the folder:
-``python -m demo.seed FOLDER PORT USER PASSWORD`` prints a long-lived access token.
+``python -m demo.seed FOLDER PORT USER PASSWORD RELEASE_INDEX`` prints a long-lived access token.
 """
 
 import asyncio
@@ -55,7 +55,9 @@ async def seed_owner(folder: Path, user: str, password: str) -> str:
     await hass.config_entries.async_initialize()
     dr.async_setup(hass)
     await asyncio.gather(dr.async_load(hass), er.async_load(hass))
-    hass.auth = await auth.auth_manager_from_config(hass, [{"type": "homeassistant"}], [])
+    hass.auth = await auth.auth_manager_from_config(
+        hass, [{"type": "homeassistant"}], []
+    )
     provider = hass.auth.auth_providers[0]
     assert isinstance(provider, HassAuthProvider)
     await provider.async_initialize()
@@ -78,11 +80,13 @@ async def seed_owner(folder: Path, user: str, password: str) -> str:
 
 def main() -> None:
     """Seed the folder named on the command line."""
-    folder, port, user, password = sys.argv[1:]
+    folder, port, user, password, release_index = sys.argv[1:]
     path = Path(folder)
     (path / ".storage").mkdir(parents=True, exist_ok=True)
     seed_http(path, int(port))
     _store(path, "onboarding", 4, {"done": _ONBOARDING_STEPS})
+    # What the wizard keeps when somebody changes where releases come from.
+    _store(path, "openbk.release_index", 1, {"index_address": release_index})
     print(asyncio.run(seed_owner(path, user, password)))
 
 

@@ -1,0 +1,194 @@
+"""Everything that a person would do in the demo, without the person."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from custom_components.openbk.const import DOMAIN
+from tests.support.broker import Broker
+
+from . import rig
+from .client import HomeAssistantClient
+from .control import SimulatorControl
+from .stages import Stages
+from .wizard import Answer, Dialog
+
+# Simulated seconds a second: fast enough for watt-hours to add up, slow enough for the broker.
+_SPEED = 10
+_WATTS = 2000.0
+_VOLTS = 230.0
+# What the meter may be off: it counts whole pulses, and its energy lags behind by a message.
+_TOLERANCE = 0.02
+_PATIENCE = 60.0
+
+_SSID = "Demo"
+_WIFI_PASSWORD = "only simulated"
+
+
+async def check(folder: Path) -> None:
+    """Walk from a factory socket to a measuring one; raises StageFailed."""
+    rig.empty_folder(folder)
+    folder.mkdir()
+    stages = Stages()
+    with stages.stage("broker, simulated socket and Home Assistant start"):
+        world = rig.World(folder, ["--speed", str(_SPEED)])
+        await world.start()
+    try:
+        async with (
+            HomeAssistantClient(
+                world.home_assistant.url, world.home_assistant.token
+            ) as client,
+            SimulatorControl(world.simulator.control) as control,
+        ):
+            await _Walk(stages, world, client, control).all()
+    finally:
+        with stages.stage("everything ends"):
+            await world.stop()
+    print(f"{stages.total:6.1f} s  in all", flush=True)
+
+
+class _Walk:
+    """The stages, each building on the one before."""
+
+    def __init__(
+        self,
+        stages: Stages,
+        world: rig.World,
+        client: HomeAssistantClient,
+        control: SimulatorControl,
+    ) -> None:
+        self._stages = stages
+        self._world = world
+        self._client = client
+        self._control = control
+
+    async def all(self) -> None:
+        """Perform every stage."""
+        await self._flash()
+        await self._find_entities()
+        await self._switch()
+        await self._measure()
+
+    async def _flash(self) -> None:
+        dialog = Dialog(client=self._client, handler=DOMAIN)
+        answers = _answers(self._world)
+        for name, until in (
+            ("the chip is found", "backup"),
+            ("its flash is backed up and its pins are read", "pins"),
+            ("name, Wi-Fi and broker are accepted", "firmware"),
+            ("the newest release is downloaded and checked", "write_confirm"),
+            ("OpenBeken and its configuration are written", "reassemble"),
+            ("the socket reports in", "created"),
+        ):
+            with self._stages.stage(name):
+                if not dialog.page:
+                    await dialog.open()
+                await dialog.walk(answers, until=until)
+
+    async def _find_entities(self) -> None:
+        with self._stages.stage("its entities are there") as findings:
+            entities = await self._client.command("config/entity_registry/list")
+            self._entities = {
+                entity["unique_id"].split("_", 1)[1]: entity["entity_id"]
+                for entity in entities
+                if entity["platform"] == DOMAIN and not entity["disabled_by"]
+            }
+            self._relay = next(
+                entity
+                for entity in self._entities.values()
+                if entity.startswith("switch.") and "child" not in entity
+            )
+            await self._until("the relay has a state", self._has_state(self._relay))
+            findings.append(f"{len(self._entities)} entities")
+
+    async def _switch(self) -> None:
+        for action, closed in (("turn_off", False), ("turn_on", True)):
+            with self._stages.stage(f"{action} moves the simulated relay"):
+                await self._client.call("switch", action, entity_id=self._relay)
+                await self._until("the relay moved", self._relay_is(closed))
+
+    async def _measure(self) -> None:
+        await self._control.plug_in(_WATTS, volts=_VOLTS)
+        for key, unit in (
+            ("voltage", "V"),
+            ("current", "A"),
+            ("power", "W"),
+            ("energy", "kWh"),
+        ):
+            with self._stages.stage(f"{key} is within 2 %") as findings:
+                entity = self._entities[key]
+                await self._until(f"{key} is right", self._agrees(key, entity))
+                findings.append(f"{await self._client.state(entity)} {unit}")
+
+    def _has_state(self, entity: str) -> Callable[[], Awaitable[object]]:
+        async def has_state() -> tuple[bool, object]:
+            state = await self._client.state(entity)
+            return state in {"on", "off"}, state
+
+        return has_state
+
+    def _relay_is(self, closed: bool) -> Callable[[], Awaitable[object]]:
+        async def relay_is() -> tuple[bool, object]:
+            real = (await self._control.state())["relay"]["1"]
+            shown = await self._client.state(self._relay)
+            return real is closed and shown == ("on" if closed else "off"), (
+                real,
+                shown,
+            )
+
+        return relay_is
+
+    def _agrees(self, key: str, entity: str) -> Callable[[], Awaitable[object]]:
+        async def agrees() -> tuple[bool, object]:
+            truth = _truth(await self._control.state())[key]
+            shown = await self._client.state(entity)
+            try:
+                off = abs(float(shown) - truth)
+            except ValueError:
+                return False, (shown, truth)
+            return truth > 0 and off <= _TOLERANCE * truth, (shown, truth)
+
+        return agrees
+
+    async def _until(self, what: str, holds: Callable[[], Awaitable[Any]]) -> None:
+        """Wait until something holds; what was seen last is part of the failure."""
+        seen: object = None
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while True:
+                    done, seen = await holds()
+                    if done:
+                        return
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise rig.StageFailed(
+                f"not within {_PATIENCE:.0f} s: {what}; {seen}"
+            ) from None
+
+
+def _truth(state: dict[str, Any]) -> dict[str, float]:
+    load = state["load"]
+    return {
+        "voltage": load["volts"],
+        "current": load["amperes"],
+        "power": load["watts"],
+        "energy": load["watt_hours"] / 1000,
+    }
+
+
+def _answers(world: rig.World) -> dict[str, Answer]:
+    return {
+        "user": "flash",
+        "port": {"adapter": world.simulator.serial},
+        "pins": "use_pins",
+        "name": {"name": "Demo socket"},
+        "wifi": {"ssid": _SSID, "password": _WIFI_PASSWORD},
+        # Loopback is refused the first time: for a real socket it would be the socket itself.
+        "broker": {
+            "host": Broker.host,
+            "port": world.broker.port,
+            "username": rig.BROKER_USER,
+            "password": rig.BROKER_PASSWORD,
+        },
+    }
