@@ -22,7 +22,6 @@ Serial port      {serial}   (choose "Enter manually")
 MQTT broker      {broker} port {port}, user name {broker_user}, password {broker_password}
                  (submit the loopback address twice: here the socket really is on this machine)
 
-
 The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 """
 
