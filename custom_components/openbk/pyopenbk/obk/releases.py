@@ -9,6 +9,7 @@ import hashlib
 from http import HTTPStatus
 import re
 from typing import Any, Final
+from urllib.parse import quote
 
 import aiohttp
 
@@ -213,7 +214,7 @@ class ReleaseIndex:
     async def get(self, version: str) -> Release:
         """Return one release, however old; raises a ReleaseError."""
         async with _answer(
-            self._session, f"{self._address}/tags/{version}"
+            self._session, f"{self._address}/tags/{quote(version, safe='')}"
         ) as response:
             release = _release(await _read_json(response, dict))
         if release is None:
@@ -272,7 +273,7 @@ async def _answer(
         ) as response:
             _check_status(response)
             yield response
-    except aiohttp.InvalidURL as err:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as err:
         raise BadAddressError(f"{url} is no address") from err
     except (aiohttp.ClientError, TimeoutError) as err:
         raise NoInternetError(f"no answer from {url}") from err

@@ -1,0 +1,58 @@
+"""The sockets whose pins are known."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES, KnownDevice
+from custom_components.openbk.pyopenbk.roles import METER_ROLES
+from custom_components.openbk.pyopenbk.tuya import (
+    parse_user_params,
+    profile_from_user_params,
+)
+
+from .tuya.store_writer import BLOW
+
+
+@pytest.mark.parametrize(
+    "device", KNOWN_DEVICES.values(), ids=lambda device: device.key
+)
+def test_every_known_socket_can_be_written(device: KnownDevice) -> None:
+    """Each has a relay, a whole meter and no pin twice."""
+    assert device.profile.problems == ()
+    assert device.profile.has_meter
+    assert device.profile.module
+    assert device.title.strip() == device.title
+    assert len([pin for pin in device.profile.pins if pin.role in METER_ROLES]) == 3
+
+
+def test_the_blow_comes_first_with_the_pins_that_its_own_data_have() -> None:
+    """The list and the chip say the same."""
+    first = next(iter(KNOWN_DEVICES.values()))
+    assert first.title == "BLOW 72-074"
+    assert first.profile == profile_from_user_params(parse_user_params(BLOW)).profile
+
+
+def test_titles_and_keys_are_unique() -> None:
+    """A form offers them as choices."""
+    titles = [device.title for device in KNOWN_DEVICES.values()]
+    assert len(set(titles)) == len(titles) > 40
+    assert all(key.isidentifier() for key in KNOWN_DEVICES)
+
+
+def test_the_layouts_are_those_that_were_published(shared: Path) -> None:
+    """Every row has the meter and the relays of a published template of this chip."""
+    published = {
+        frozenset(
+            (int(pin), use.split(";")[0].strip().casefold())
+            for pin, use in device["pins"].items()
+        )
+        for device in json.loads((shared / "data/plugs.json").read_text())["devices"]
+        if device["chip"] == "BK7231N"
+    }
+    for device in list(KNOWN_DEVICES.values())[1:]:
+        pins = {
+            (pin.pin, pin.role.firmware_name.casefold()) for pin in device.profile.pins
+        }
+        assert pins in published, device.title

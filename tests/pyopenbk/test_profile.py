@@ -1,0 +1,125 @@
+"""What a socket has."""
+
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.openbk.pyopenbk.profile import (
+    PinAssignment,
+    ProfileError,
+    ProfileProblem,
+    SocketProfile,
+)
+from custom_components.openbk.pyopenbk.roles import PinRole
+
+METER = (
+    PinAssignment(pin=7, role=PinRole.BL0937CF),
+    PinAssignment(pin=6, role=PinRole.BL0937CF1),
+    PinAssignment(pin=24, role=PinRole.BL0937SEL),
+)
+RELAY = PinAssignment(pin=26, role=PinRole.REL, channel=1)
+
+
+def test_pins_are_kept_in_order_and_without_the_unused() -> None:
+    """Whatever order they come in."""
+    unused = PinAssignment(pin=1, role=PinRole.NONE)
+    profile = SocketProfile.of([RELAY, unused, *METER], "CB2S")
+    assert [pin.pin for pin in profile.pins] == [6, 7, 24, 26]
+    assert profile == SocketProfile.of([*reversed(METER), RELAY], "CB2S")
+
+
+def test_parts_are_listed_in_the_order_of_their_channels() -> None:
+    """Then of their pins."""
+    second = PinAssignment(pin=4, role=PinRole.REL_N, channel=2)
+    buttons = (
+        PinAssignment(pin=11, role=PinRole.BTN, channel=1),
+        PinAssignment(pin=9, role=PinRole.BTN_N, channel=2),
+    )
+    led = PinAssignment(pin=10, role=PinRole.LED_N, channel=1)
+    wifi = PinAssignment(pin=8, role=PinRole.WIFI_LED)
+    profile = SocketProfile.of([second, RELAY, *buttons, led, wifi])
+    assert profile.relays == (RELAY, second)
+    assert profile.buttons == buttons
+    assert profile.leds == (led,)
+    assert profile.wifi_leds == (wifi,)
+
+
+@pytest.mark.parametrize("select", [PinRole.BL0937SEL, PinRole.BL0937SEL_N])
+def test_a_meter_needs_all_three_pins(select: PinRole) -> None:
+    """SEL may be either way round."""
+    whole = [*METER[:2], PinAssignment(pin=24, role=select)]
+    assert SocketProfile.of(whole).has_meter
+    for left_out in range(3):
+        part = whole[:left_out] + whole[left_out + 1 :]
+        profile = SocketProfile.of([RELAY, *part])
+        assert not profile.has_meter
+        assert profile.problems == (ProfileProblem.METER_INCOMPLETE,)
+
+
+def test_what_must_not_be_written_is_said() -> None:
+    """No relay, a pin twice, half a meter."""
+    assert SocketProfile.of([RELAY]).problems == ()
+    assert SocketProfile.of([RELAY, *METER]).problems == ()
+    assert SocketProfile.of([]).problems == (ProfileProblem.NO_RELAY,)
+    twice = PinAssignment(pin=26, role=PinRole.BTN, channel=1)
+    assert SocketProfile.of([RELAY, twice]).problems == (ProfileProblem.PIN_USED_TWICE,)
+    assert SocketProfile.of([METER[0]]).problems == (
+        ProfileProblem.NO_RELAY,
+        ProfileProblem.METER_INCOMPLETE,
+    )
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"pin": -1}, {"pin": 29}, {"channel": -1}, {"channel": 64}, {"channel2": 64}],
+)
+def test_numbers_the_firmware_has_no_place_for_are_refused(values: Any) -> None:
+    """28 pins, 64 channels."""
+    with pytest.raises(ProfileError):
+        PinAssignment(**({"pin": 26, "role": PinRole.REL} | values))
+
+
+def test_a_profile_survives_storage() -> None:
+    """As JSON, by the names of the roles."""
+    profile = SocketProfile.of(
+        [RELAY, *METER, PinAssignment(pin=11, role=PinRole.BTN, channel=1, channel2=3)],
+        "CB2S",
+    )
+    stored = json.loads(json.dumps(profile.as_dict()))
+    assert SocketProfile.from_dict(stored) == profile
+    assert {"pin": 26, "role": "Rel", "channel": 1, "channel2": 0} in stored["pins"]
+
+
+def test_a_guess_is_not_part_of_what_is_compared() -> None:
+    """Confirming a polarity does not make another socket of it."""
+    guessed = PinAssignment(pin=26, role=PinRole.REL, channel=1, polarity_guessed=True)
+    assert SocketProfile.of([guessed]) == SocketProfile.of([RELAY])
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {"pins": None, "module": None},
+        {"pins": [{}], "module": None},
+        {
+            "pins": [{"pin": 26, "role": "Relay", "channel": 1, "channel2": 0}],
+            "module": "",
+        },
+        {
+            "pins": [{"pin": 99, "role": "Rel", "channel": 1, "channel2": 0}],
+            "module": "",
+        },
+        {"pins": [{"pin": 26, "role": 1, "channel": 1, "channel2": 0}], "module": ""},
+        {
+            "pins": [{"pin": "26", "role": "Rel", "channel": 1, "channel2": 0}],
+            "module": "",
+        },
+        {"pins": []},
+    ],
+)
+def test_stored_values_that_are_no_profile_are_refused(stored: Any) -> None:
+    """With the one error that says so."""
+    with pytest.raises(ProfileError):
+        SocketProfile.from_dict(stored)
