@@ -12,10 +12,19 @@ import serialx
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.clock import Clock
 from simulator.flash import Flash
+from simulator.meter import Bl0937, Load
+from simulator.openbeken import OpenBeken
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing import dumps
 from tests.pyopenbk.obk import packer
+from tests.pyopenbk.tuya.store_writer import (
+    BLOW as BLOW_PARAMS,
+    KEY_SECTOR,
+    Entry,
+    store,
+)
 
 # What Tuya's firmware leaves in the status registers: CMP and BP0.
 PROTECTED: Final = 0x4004
@@ -68,3 +77,29 @@ async def is_free(path: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def blow_dump() -> bytes:
+    """Return a factory BLOW 72-074 with its pins in its store."""
+    entries = [Entry("user_param_key", BLOW_PARAMS, (1, 5))]
+    return dumps.put(factory_dump(), KEY_SECTOR, store(entries))
+
+
+@asynccontextmanager
+async def socket_on_the_bench(
+    content: bytes, **options: Any
+) -> AsyncIterator[SimulatedSocket]:
+    """Run a chip that starts what it holds unless it is reset while link checks arrive.
+
+    OpenBeken in it takes the loopback broker that its configuration names, at tenfold speed.
+    """
+    clock = Clock(10.0)
+
+    def openbeken(socket: SimulatedSocket, _version: str) -> OpenBeken:
+        meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
+        return OpenBeken(socket.flash, clock, meter, socket.mac)
+
+    async with chip(
+        content, in_rom=False, auto_reset=0.2, firmware=openbeken, **options
+    ) as socket:
+        yield socket

@@ -19,7 +19,11 @@ from custom_components.openbk.pyopenbk.obk import image, releases, templates
 from tests.homeassistant.wizard import ENGLISH, TRANSLATIONS
 
 FLOW = TRANSLATIONS.parent
-SOURCES = [FLOW / "config_flow.py", *sorted((FLOW / "flash_flow").glob("*.py"))]
+SOURCES = [
+    FLOW / "config_flow.py",
+    FLOW / "adding.py",
+    *sorted((FLOW / "flash_flow").glob("*.py")),
+]
 CONFIG = ENGLISH["config"]
 SHOWING = {"async_show_form", "async_show_menu", "async_show_progress"}
 # Titles for which core itself has the text or that only other sources reach.

@@ -9,7 +9,7 @@ from ..pyopenbk.bootrom.errors import PortTrouble
 from ..pyopenbk.file_kinds import FileKind
 from ..pyopenbk.flashing import errors as flashing
 from ..pyopenbk.flashing.errors import ChipState
-from ..pyopenbk.obk import config_sector, image, provisioning
+from ..pyopenbk.obk import config_sector, image, provisioning, releases, templates
 from ..pyopenbk.tuya import dump, reader, user_params
 from .pages import PAGES
 
@@ -48,6 +48,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     flashing.JobOrderError: "failed_unexpected",
     flashing.RfSectorMisplacedError: "failed_rf_missing",
     flashing.BootloaderUnfitError: "failed_bootloader",
+    flashing.FlashSizeError: "failed_wrong_size",
     flashing.ImageUnfitError: "failed_image",
     flashing.ChipChangedError: "failed_chip_changed",
     flashing.ProtectedRegionChangedError: "failed_region_changed",
@@ -103,6 +104,8 @@ PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     reader.TuyaMcuError: "dump_mcu",
     reader.UntrustedPinDataError: "dump_pins_damaged",
     user_params.UserParamsError: "text_not_understood",
+    templates.TemplateError: "text_not_understood",
+    templates.UnknownRoleError: "text_unknown_role",
 }
 # What can be wrong with a backup that is to go back onto a chip.
 BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
@@ -122,6 +125,14 @@ FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     image.DamagedRecordError: "firmware_damaged",
     image.NotForUartError: "firmware_not_for_uart",
     image.NotOpenBekenError: "firmware_not_openbeken",
+    releases.ReleaseError: "releases_unexpected",
+    releases.NoInternetError: "releases_no_internet",
+    releases.BadAddressError: "releases_bad_address",
+    releases.RateLimitedError: "releases_rate_limited",
+    releases.NotFoundError: "releases_not_found",
+    releases.UnexpectedAnswerError: "releases_unexpected",
+    releases.TruncatedDownloadError: "download_truncated",
+    releases.DigestMismatchError: "download_digest",
 }
 FILE_KINDS: Final[Mapping[FileKind, str]] = {
     FileKind.EMPTY: "firmware_is_empty",

@@ -16,13 +16,25 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
 import probatio
 
-from ..const import LOGGER
+from ..const import DOMAIN, LOGGER
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk import image
 from ..pyopenbk.obk.image import FirmwareImage
-from ..pyopenbk.obk.releases import DEFAULT_INDEX, Release, ReleaseIndex
+from ..pyopenbk.obk.releases import (
+    DEFAULT_INDEX,
+    GUIDE_VERSION,
+    RateLimitedError,
+    Release,
+    ReleaseError,
+    ReleaseIndex,
+    digest_of,
+    lacks,
+    parse_version,
+)
 from . import uploads
 from .base import WizardFlow
 from .failures import firmware_error
@@ -32,17 +44,21 @@ CONF_FILE: Final = "file"
 CONF_SOURCE: Final = "source"
 CONF_INDEX: Final = "index_address"
 
+_LONGEST_NOTES: Final = 2000
+
 
 class FirmwareSteps(WizardFlow):
     """The steps that end with an image that was checked against this chip."""
 
     image: FirmwareImage | None = None
-    _index_address: str = DEFAULT_INDEX
+    _index_address: str = ""
+    _index: ReleaseIndex | None = None
     _releases: tuple[Release, ...] = ()
     _chosen: Release | None = None
     _wanted_release: str | None = None
     """The version that an earlier wizard chose for this socket."""
     _firmware_error: str | None = None
+    _answers_again: str = ""
 
     @property
     @override
@@ -50,8 +66,35 @@ class FirmwareSteps(WizardFlow):
         """Add what is known of the firmware."""
         return super().placeholders | {
             "firmware": (self.image.version if self.image else None) or "?",
+            "firmware_notes": self._firmware_notes(),
             "index_address": self._index_address,
+            "until": self._answers_again,
         }
+
+    def _firmware_notes(self) -> str:
+        """Return what a person should know of the chosen firmware, as Markdown."""
+        if self.image is None:
+            return ""
+        version = self.image.version
+        lines = [self.word("lack", lack) for lack in lacks(version or "")]
+        lines += [
+            self.word("unproven", question) for question in sorted(self.image.unproven)
+        ]
+        if self._is_downgrade(version):
+            lines.append(self.word("unproven", "downgrade"))
+        text = "\n".join(f"- {line}" for line in lines)
+        if self._chosen is not None and self._chosen.notes:
+            notes = self._chosen.notes[:_LONGEST_NOTES].replace("<", "&lt;")
+            text += (
+                f"\n\n<details><summary>{self._chosen.version}</summary>\n\n"
+                f"{notes}\n\n</details>"
+            )
+        return text
+
+    def _is_downgrade(self, version: str | None) -> bool:
+        present = parse_version((self._analysis and self._analysis.version) or "")
+        chosen = parse_version(version or "")
+        return present is not None and chosen is not None and chosen < present
 
     async def async_step_releases(
         self, user_input: dict[str, Any] | None = None
@@ -60,24 +103,46 @@ class FirmwareSteps(WizardFlow):
         return await self.async_run("releases", self._fetch_releases)
 
     async def _fetch_releases(self) -> str:
+        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.release_index")
+        if not self._index_address:
+            stored = await store.async_load() or {}
+            self._index_address = stored.get(CONF_INDEX, DEFAULT_INDEX)
+        self._index = ReleaseIndex(
+            async_get_clientsession(self.hass), self._index_address
+        )
         try:
-            self._releases = tuple(await self._index.list())
-        except OpenBekenError as err:
-            LOGGER.debug("List of releases: %s", err)
+            self._releases = await self._list(self._index)
+        except ReleaseError as err:
             self._releases = ()
-            self._firmware_error = firmware_error(err)
+            self._note_firmware_error(err)
+        else:
+            # Who keeps releases on a server of their own says so once.
+            await store.async_save({CONF_INDEX: self._index_address})
         wanted, self._wanted_release = self._wanted_release, None
         self._chosen = self._release(wanted)
         return "download" if self._chosen else "firmware"
+
+    async def _list(self, index: ReleaseIndex) -> tuple[Release, ...]:
+        """Return the newest releases, and the one of the guide that many people follow."""
+        releases = tuple(await index.list())
+        for version in (GUIDE_VERSION, self._wanted_release):
+            if version and all(found.version != version for found in releases):
+                try:
+                    releases += (await index.get(version),)
+                except ReleaseError as err:
+                    LOGGER.debug("Release %s: %s", version, err)
+        return releases
 
     def _release(self, version: str | None) -> Release | None:
         return next(
             (found for found in self._releases if found.version == version), None
         )
 
-    @property
-    def _index(self) -> ReleaseIndex:
-        return ReleaseIndex(async_get_clientsession(self.hass), self._index_address)
+    def _note_firmware_error(self, err: OpenBekenError) -> None:
+        LOGGER.debug("Firmware: %s", err)
+        self._firmware_error = firmware_error(err)
+        if isinstance(err, RateLimitedError):
+            self._answers_again = f"{dt_util.as_local(err.until):%H:%M}"
 
     async def async_step_firmware(
         self, user_input: dict[str, Any] | None = None
@@ -112,13 +177,21 @@ class FirmwareSteps(WizardFlow):
     def _firmware_schema(self) -> probatio.Schema:
         fields: dict[Any, Any] = {}
         if self._releases:
-            newest = self._releases[0].version
+            newest = next(
+                (found for found in self._releases if not found.prerelease),
+                self._releases[0],
+            )
+            suggested = self._chosen or newest
             fields[
-                probatio.Optional(CONF_RELEASE, description={"suggested_value": newest})
+                probatio.Optional(
+                    CONF_RELEASE, description={"suggested_value": suggested.version}
+                )
             ] = SelectSelector(
                 SelectSelectorConfig(
                     options=[
-                        SelectOptionDict(value=release.version, label=_label(release))
+                        SelectOptionDict(
+                            value=release.version, label=self._label(release)
+                        )
                         for release in self._releases
                     ],
                     mode=SelectSelectorMode.DROPDOWN,
@@ -139,6 +212,14 @@ class FirmwareSteps(WizardFlow):
         )
         return probatio.Schema(fields)
 
+    def _label(self, release: Release) -> str:
+        parts = [release.version, f"{release.published:%Y-%m-%d}"]
+        if release.prerelease:
+            parts.append(self.word("release", "prerelease"))
+        if release.version == GUIDE_VERSION:
+            parts.append(self.word("release", "guide"))
+        return " · ".join(parts)
+
     async def _take_file(self, file_id: str) -> str | None:
         try:
             return await self._check(await uploads.async_read(self.hass, file_id))
@@ -148,13 +229,13 @@ class FirmwareSteps(WizardFlow):
             return "firmware_too_large"
 
     async def _check(self, data: bytes) -> str | None:
-        """Take an image that fits this chip; return the key of why it does not."""
+        """Take an image that can be written to this chip; return the key of why it cannot."""
+        self.image = None
         try:
-            found = await self.hass.async_add_executor_job(image.recognise, data)
+            self.image = await self.hass.async_add_executor_job(_recognise, data)
         except OpenBekenError as err:
             LOGGER.debug("Firmware refused: %s", err)
             return firmware_error(err)
-        self.image = found
         return None
 
     async def async_step_download(
@@ -165,14 +246,26 @@ class FirmwareSteps(WizardFlow):
 
     async def _download(self) -> str:
         assert self._chosen is not None
+        assert self._index is not None
+        asset = self._chosen.uart
+        # Where the server publishes no digest, the one of the first download is what counts.
+        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.firmware_digests")
+        known = await store.async_load() or {}
         try:
-            data = await self._index.download(self._chosen.asset)
-        except OpenBekenError as err:
-            LOGGER.debug("Download: %s", err)
-            self._firmware_error = firmware_error(err)
+            data = await self._index.download(
+                asset,
+                progress=lambda done, total: self.show_fraction(done / max(total, 1)),
+                known_digest=known.get(asset.url),
+            )
+        except ReleaseError as err:
+            self._note_firmware_error(err)
             return "firmware"
-        self._firmware_error = await self._check(data)
-        return "firmware" if self._firmware_error else "write_confirm"
+        if (error := await self._check(data)) is not None:
+            self._firmware_error = error
+            return "firmware"
+        if asset.digest is None and asset.url not in known:
+            await store.async_save(known | {asset.url: digest_of(data)})
+        return "write_confirm"
 
     async def async_step_write_confirm(
         self, user_input: dict[str, Any] | None = None
@@ -181,5 +274,9 @@ class FirmwareSteps(WizardFlow):
         raise NotImplementedError
 
 
-def _label(release: Release) -> str:
-    return f"{release.version} · {release.published:%Y-%m-%d}"
+def _recognise(data: bytes) -> FirmwareImage:
+    """Return an image whose application can be written over UART; raises ImageError."""
+    found = image.recognise(data)
+    # Told by the image itself only when its application is asked for.
+    _ = found.application
+    return found

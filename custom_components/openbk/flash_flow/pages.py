@@ -24,6 +24,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_port_unplugged": ("retry", "port", "leave"),
     "failed_port_unplugged_writing": ("retry", "port", "leave"),
     "failed_wrong_chip": ("leave",),
+    "failed_wrong_size": ("leave",),
     "failed_flash_unreachable": _HOPELESS,
     "failed_flash_unreachable_writing": _HOPELESS,
     "failed_protected": _STORAGE,

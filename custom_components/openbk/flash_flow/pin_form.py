@@ -223,7 +223,7 @@ def from_form(values: Mapping[str, Any], module: str | None) -> SocketProfile:
     pins = [
         *_chosen(_MAIN, values),
         *_chosen(_METER, values[CONF_METER]),
-        *_other_pins(values[CONF_MORE].get(CONF_OTHERS) or ""),
+        *read_lines(values[CONF_MORE].get(CONF_OTHERS) or ""),
     ]
     return SocketProfile.of(pins, module)
 
@@ -242,7 +242,8 @@ def _chosen(
         )
 
 
-def _other_pins(text: str) -> Iterator[PinAssignment]:
+def read_lines(text: str) -> Iterator[PinAssignment]:
+    """Yield the pins of a text with one on each line, such as P9 Rel 2; raises LineError."""
     for line in filter(None, map(str.strip, text.splitlines())):
         match = _LINE.fullmatch(line)
         role = role_from_name(match["role"]) if match else None

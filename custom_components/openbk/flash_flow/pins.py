@@ -16,10 +16,15 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ..pyopenbk.errors import OpenBekenError
-from ..pyopenbk.obk.templates import KNOWN_DEVICES, read_description
+from ..pyopenbk.obk.templates import TemplateError, UnknownRoleError, parse_template
 from ..pyopenbk.profile import SocketProfile
-from ..pyopenbk.tuya import PinReading, read_pins
-from . import pin_form, uploads
+from ..pyopenbk.tuya import (
+    PinReading,
+    parse_user_params,
+    profile_from_user_params,
+    read_pins,
+)
+from . import models, pin_form, uploads
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
 
@@ -111,11 +116,11 @@ class PinSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Choose from the models whose pins are known."""
         if user_input is not None:
-            self.profile = KNOWN_DEVICES[user_input[CONF_MODEL]].profile
+            self.profile = models.profile_of(user_input[CONF_MODEL])
             return await self.async_step_pins()
         options = [
-            SelectOptionDict(value=key, label=device.title)
-            for key, device in KNOWN_DEVICES.items()
+            SelectOptionDict(value=model, label=title)
+            for model, (title, _) in models.MODELS.items()
         ]
         return self.async_show_form(
             step_id="pins_known",
@@ -139,7 +144,7 @@ class PinSteps(WizardFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
-                self.profile = read_description(user_input[CONF_TEXT])
+                self._take_text(user_input[CONF_TEXT])
             except OpenBekenError as err:
                 errors[CONF_TEXT] = pin_error(err)
             else:
@@ -160,6 +165,18 @@ class PinSteps(WizardFlow):
             description_placeholders=self.placeholders,
             last_step=False,
         )
+
+    def _take_text(self, text: str) -> None:
+        """Read a template, else the factory's parameters; raises OpenBekenError."""
+        try:
+            self._reading, self.profile = None, parse_template(text).profile
+        except UnknownRoleError:
+            raise
+        except TemplateError:
+            reading = profile_from_user_params(parse_user_params(text))
+            if not reading.profile.pins:
+                raise
+            self._reading, self.profile = reading, reading.profile
 
     async def async_step_pins_upload(
         self, user_input: dict[str, Any] | None = None

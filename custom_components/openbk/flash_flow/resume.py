@@ -19,7 +19,7 @@ CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
 CONF_BROKER_PASSWORD: Final = "broker_password"
 
 
-class ResumeSteps(LinkSteps, PinSteps, NetworkSteps, FirmwareSteps):
+class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
     """Everything is known of such a socket but its passwords, which are never stored."""
 
     _unfinished: UnfinishedSocket | None = None
