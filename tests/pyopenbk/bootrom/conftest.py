@@ -6,16 +6,25 @@ import pytest
 
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.link import Link
+from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.flash import Flash
 
-from .rig import PROTECTED, factory_like, linked_chip
+from .rig import PROTECTED, Counted, factory_like, linked_chip
 
 
 @pytest.fixture
-async def socket() -> AsyncIterator[SimulatedSocket]:
+def faults() -> Counted:
+    """Return the faults of the socket, which also count what its chip answers."""
+    return Counted()
+
+
+@pytest.fixture
+async def socket(faults: Counted) -> AsyncIterator[SimulatedSocket]:
     """Run a protected chip with factory-like contents, that waits for a link check."""
-    async with simulated_chip(Flash(factory_like(), status=PROTECTED)) as socket:
+    flash = Flash(factory_like(), status=PROTECTED)
+    timings = Timings(silence=0.1)
+    async with simulated_chip(flash, timings=timings, faults=faults) as socket:
         yield socket
 
 

@@ -1,12 +1,16 @@
 """What the tests of the boot ROM client have in common."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 import random
+from typing import override
 
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.link import open_link
 from simulator.chip import SimulatedSocket
+from simulator.commands import Command
+from simulator.faults import Faults, Piece
 from simulator.flash import SIZE
 
 # What a Tuya firmware leaves in the status registers: nearly everything is protected.
@@ -40,3 +44,17 @@ async def linked_chip(
         assert report.linked
         await link.set_baudrate(highest)
         yield await Chip.identify(link)
+
+
+class Counted(Faults):
+    """Faults that count the answers on their way: what the chip was asked."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        super().__init__()
+        self.answers: Counter[Command] = Counter()
+
+    @override
+    def reply(self, command: Command, data: bytes) -> list[Piece]:
+        self.answers[command] += 1
+        return super().reply(command, data)

@@ -178,6 +178,7 @@ class Link:
         self._fixed_rate = address.startswith(("socket://", "tcp://"))
         self._ladder = sorted({*baudrates, RESET_BAUDRATE}, reverse=True)
         self._tried_rates: list[int] = []
+        self._working_rate = RESET_BAUDRATE
         self._flight: deque[Pending] = deque()
         self._early_answered = False
         self._early_failures = 0
@@ -293,6 +294,9 @@ class Link:
         if self._strikes >= _STRIKES_TOLERATED:
             self._strikes = 0.0
             await self._step_down()
+        elif self.baudrate < self._working_rate:
+            # The chip was reset.
+            await self.set_baudrate(self._working_rate)
 
     async def flush(self) -> None:
         """Wait until everything has left the port."""
@@ -457,6 +461,7 @@ class Link:
             try:
                 if rate == self.baudrate or await self._change_baudrate(rate):
                     if rate == RESET_BAUDRATE or await self._proves_itself():
+                        self._working_rate = rate
                         return rate
                     await self._leave_baudrate(rate)
             except LinkLostError as err:
@@ -467,6 +472,7 @@ class Link:
                     Hint.RESET_CHIP,
                 ) from err
             self._ladder.remove(rate)
+        self._working_rate = self.baudrate
         return self.baudrate
 
     async def _change_baudrate(self, rate: int) -> bool:
