@@ -28,16 +28,19 @@ _MARK_OFFSET: Final = APPLICATION_LENGTH - _MARK_LENGTH
 _BRANCH: Final = 0xEA
 _LOAD_PC: Final = bytes.fromhex("14F09FE5")
 
-# "OpenBK7231N_%02X%02X…" makes the host name and "OpenBK7231N_1.18.300" answers Status; the
-# project's own address, …/OpenBK7231T_App, stands in every build and must not count.
-_OPENBEKEN_CHIP: Final = re.compile(
-    rb"Open([A-Z]{1,5}\d{2,4}[A-Z]{0,3})(?=[ \0]|_%|_\d)"
+# "OpenBK7231N_%02X%02X…" makes the host name, "OpenBK7231N_1.18.300" answers Status: these name
+# the chip in every build. Other texts may do as well, but not the project's own address, which is
+# …/OpenBK7231T_App for all chips.
+_CHIP_NAME: Final = rb"Open([A-Z]{1,5}\d{2,4}[A-Z]{0,3})"
+_OPENBEKEN_CHIPS: Final = (
+    re.compile(_CHIP_NAME + rb"(?:_%|_\d)"),
+    re.compile(_CHIP_NAME + rb"[ \0]"),
 )
 # The web page says "Built on <date> <time> version <version>", the MQTT topic build
 # "OpenBK7231N <version> <date> <time>".
 _OPENBEKEN_BUILD: Final = re.compile(
     rb"Buil[dt] on [\x20-\x7e]{8,30} version ([\x21-\x7e]{1,40})"
-    rb"|Open[A-Z]{1,5}\d{2,4}[A-Z]{0,3} ([\x21-\x7e]{1,40}) [A-Z][a-z]{2} [ \d]\d \d{4} "
+    rb"|" + _CHIP_NAME + rb" ([\x21-\x7e]{1,40}) [A-Z][a-z]{2} [ \d]\d \d{4} "
 )
 _TUYA_SDK: Final = re.compile(rb"TUYA IOT SDK V:|TuyaOS V:")
 _TUYA_CHIP: Final = re.compile(rb"< BUILD AT:[^>]{0,120} AT (\w{4,12}) >")
@@ -103,13 +106,13 @@ def describe_application(flash: bytes) -> Application:
 
 def identify_code(code: bytes) -> Identity:
     """Read chip and version out of plain code; what it does not say stays None."""
-    chips = {chip.decode() for chip in _OPENBEKEN_CHIP.findall(code)}
+    chips = _openbeken_chips(code)
     build = _OPENBEKEN_BUILD.search(code)
     if chips or build:
         return Identity(
             firmware=Firmware.OPENBEKEN,
             chip=chips.pop() if len(chips) == 1 else None,
-            version=(build[1] or build[2]).decode() if build else None,
+            version=(build[1] or build[3]).decode() if build else None,
         )
     if _TUYA_SDK.search(code) or _TUYA_CHIP.search(code):
         found = _TUYA_CHIP.search(code)
@@ -120,6 +123,14 @@ def identify_code(code: bytes) -> Identity:
             version=None,
         )
     return Identity(firmware=Firmware.UNKNOWN, chip=None, version=None)
+
+
+def _openbeken_chips(code: bytes) -> set[str]:
+    """Return the chips that the surest kind of text names, more than one if they differ."""
+    for pattern in _OPENBEKEN_CHIPS:
+        if chips := {chip.decode() for chip in pattern.findall(code)}:
+            return chips
+    return set()
 
 
 def key_of_first_words(flash: bytes, address: int = APPLICATION_ADDRESS) -> CodeKey:

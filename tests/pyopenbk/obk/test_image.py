@@ -70,6 +70,16 @@ def test_every_way_in_which_openbeken_tells_its_version_is_read(text: bytes) -> 
     assert (image.identity.firmware, image.version) == (Firmware.OPENBEKEN, "1.17.360")
 
 
+def test_a_chip_that_is_only_mentioned_is_not_the_images_own() -> None:
+    """The surest text counts; where two of a kind differ, none does."""
+    mentioned = CODE + b"\0Welcome to OpenBK7231T \0"
+    assert recognise(packer.application(mentioned)).chip == "BK7231N"
+    differing = CODE + b"\0OpenBK7231T_%02X\0"
+    image = recognise(packer.application(differing))
+    assert image.chip is None
+    assert Unproven.CHIP in image.unproven
+
+
 def test_the_bootloader_is_never_part_of_the_application() -> None:
     """What is written starts where the application starts, and ends inside its region."""
     assert recognise(QIO).application == UA
