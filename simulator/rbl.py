@@ -1,6 +1,7 @@
 """The header of RT-Thread's firmware packages, which the bootloader goes by."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 import struct
 from typing import Final, Self
 import zlib
@@ -93,6 +94,7 @@ class RblHeader:
         return packed + zlib.crc32(packed).to_bytes(4, "little")
 
 
+@lru_cache(maxsize=8)
 def fnv1a(data: bytes) -> int:
     """Return the 32-bit FNV-1a hash."""
     value = 0x811C9DC5
