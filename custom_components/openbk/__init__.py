@@ -16,6 +16,7 @@ from .const import CONF_MAC, DOMAIN
 from .device import OpenBekenConfigEntry, SocketState
 from .discovery import async_probe
 from .energy_store import ENERGY_STORE, EnergyStore
+from .meter_access import METER_ACCESS, MeterAccess
 from .old_discovery import check_old_discovery, forget_old_discovery
 from .publisher import Mode, Publisher, async_retract, mode_of
 
@@ -28,6 +29,7 @@ PLATFORMS: Final = (*SETTINGS, Platform.EVENT, Platform.LIGHT, Platform.SENSOR)
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Load what all sockets share."""
+    hass.data.setdefault(METER_ACCESS, MeterAccess())
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
     async_at_started(hass, _probe)

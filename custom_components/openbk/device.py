@@ -1,6 +1,6 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
@@ -12,10 +12,10 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
+from .calibration import SocketCalibration
 from .const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
-    CONF_CORRECTIONS,
     CONF_FIRMWARE,
     CONF_MAC,
     CONF_PROFILE,
@@ -26,6 +26,7 @@ from .const import (
 from .energy_store import ENERGY_STORE
 from .pyopenbk.metering.correction import Correction
 from .pyopenbk.metering.load import LoadSplit, LoadTriangle
+from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk import messages
 from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
 from .pyopenbk.obk.provisioning import utc_offset_command
@@ -35,7 +36,9 @@ from .pyopenbk.quantities import (
     APPARENT_POWER,
     CURRENT,
     ENERGY,
+    ENERGY_LAST_HOUR,
     ENERGY_TODAY,
+    ENERGY_YESTERDAY,
     POWER,
     POWER_FACTOR,
     REACTIVE_POWER,
@@ -55,6 +58,8 @@ _GIVEN_UP_AFTER: Final = 4
 _LIST_COMPLETE_AFTER: Final = 20.0
 _COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
 _DAILY: Final = frozenset({ENERGY_TODAY.key})
+_COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
+_PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
 
 
 class _Source:
@@ -159,10 +164,8 @@ class SocketState:
         self.mac: str = entry.data[CONF_MAC]
         self.client_id: str = entry.data[CONF_CLIENT_ID]
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
-        self.corrections = {
-            key: Correction.from_dict(stored)
-            for key, stored in entry.data.get(CONF_CORRECTIONS, {}).items()
-        }
+        self.calibration = SocketCalibration(hass, entry)
+        self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online = False
         self._sources: dict[str, _Source] = {}
@@ -217,9 +220,14 @@ class SocketState:
         self._online_listeners.append(listener)
         return lambda: self._online_listeners.remove(listener)
 
+    @property
+    def corrections(self) -> Mapping[str, Correction]:
+        """Return the corrections in force, by the key of the quantity."""
+        return self.calibration.corrections
+
     @callback
     def listen_described(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call a listener when the socket has another firmware or address."""
+        """Call a listener when the socket has another firmware, address or correction."""
         self._described_listeners.append(listener)
         return lambda: self._described_listeners.remove(listener)
 
@@ -242,6 +250,11 @@ class SocketState:
     async def async_command(self, command: str, arguments: str = "") -> None:
         """Send a console command; the firmware answers none of those we use."""
         await self.async_send(messages.console(self.client_id, command, arguments))
+
+    async def async_set_energy(self, kilowatt_hours: float) -> None:
+        """Set the socket's total energy, from which it counts on."""
+        await self.async_command("EnergyCntReset", f"{kilowatt_hours * 1000:.1f}")
+        self.hass.data[ENERGY_STORE].set_total(self.mac, kilowatt_hours)
 
     async def async_reset_energy(self) -> None:
         """Set all energy counters of the socket to zero."""
@@ -278,6 +291,32 @@ class SocketState:
             )
         await self._publish(publication)
 
+    @callback
+    def expect_new_readings(self) -> None:
+        """Drop what the socket said with factors that it no longer has."""
+        for source in self._corrected_topics():
+            source.text = None
+
+    @callback
+    def _corrections_changed(self) -> None:
+        """Tell the last values again, as they are corrected now."""
+        if self._triangle is not None:
+            self._triangle.clear()
+        for source in self._corrected_topics():
+            if source.text is None:
+                continue
+            value = source.decode(source.text)
+            if value is not None and value != source.value:
+                source.tell(value)
+        for listener in self._described_listeners:
+            listener()
+
+    def _corrected_topics(self) -> Iterator[_Topic]:
+        for key in (*STEPS, *_PAST):
+            source = self._sources.get(key)
+            if isinstance(source, _Topic):
+                yield source
+
     def _source(self, key: str) -> _Source:
         if (source := self._sources.get(key)) is None:
             source = self._sources[key] = self._make_source(key)
@@ -295,13 +334,19 @@ class SocketState:
 
     def _decoder(self, key: str) -> Decoder:
         decode = messages.decoder_of(key)
-        if (correction := self.corrections.get(key)) is not None:
-            return _corrected(decode, correction)
-        if key not in {ENERGY.key, ENERGY_TODAY.key}:
-            return decode
-        follow = self.hass.data[ENERGY_STORE].follower(
-            self.mac, key, _today if key in _DAILY else _no_day
+        if key in STEPS:
+            return self.calibration.decoder(key, decode)
+        store, power = (
+            self.hass.data[ENERGY_STORE],
+            self.calibration.power_correction,
         )
+        if key in _COUNTERS:
+            today = _today if key in _DAILY else _no_day
+            follow = store.follower(self.mac, key, today, power)
+        elif key in _PAST:
+            follow = store.scaler(self.mac, key, power)
+        else:
+            return decode
 
         def decode_energy(payload: str) -> Value | None:
             number = decode(payload)
@@ -529,14 +574,6 @@ class SocketState:
             sw_version=messages.version_of(self.build),
             configuration_url=self.url,
         )
-
-
-def _corrected(decode: Decoder, correction: Correction) -> Decoder:
-    def decode_and_correct(payload: str) -> Value | None:
-        number = decode(payload)
-        return None if number is None else round(correction(float(number)), 4)
-
-    return decode_and_correct
 
 
 def _today() -> int:

@@ -8,12 +8,19 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .pyopenbk.metering.energy import SteadyCounter
+from .meter_access import METER_ACCESS
+from .pyopenbk.metering.correction import IDENTITY, Correction
+from .pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
+from .pyopenbk.quantities import ENERGY, ENERGY_TODAY, ENERGY_YESTERDAY
 
 _VERSION: Final = 1
 # A counter that was re-based would step back if this were lost; a plain new number would not.
 _SOON: Final = 1.0
 _AT_LEISURE: Final = 900.0
+# The share of an offset cannot be found again from the socket's numbers alone.
+_WITH_OFFSET: Final = 60.0
+
+type CurrentCorrection = Callable[[], Correction | None]
 
 
 class EnergyStore:
@@ -24,7 +31,9 @@ class EnergyStore:
         self._store = Store[dict[str, dict[str, list[Any]]]](
             hass, _VERSION, f"{DOMAIN}.energy"
         )
+        self._now = hass.data[METER_ACCESS].now
         self._counters: dict[str, dict[str, SteadyCounter]] = {}
+        self._corrected: dict[str, dict[str, CorrectedCounter]] = {}
         self._save_pending = False
 
     async def async_load(self) -> None:
@@ -34,6 +43,13 @@ class EnergyStore:
             mac: {key: SteadyCounter.from_list(item) for key, item in counters.items()}
             for mac, counters in stored.items()
         }
+        self._corrected = {
+            mac: {
+                key: CorrectedCounter.from_list(item[3:])
+                for key, item in counters.items()
+            }
+            for mac, counters in stored.items()
+        }
 
     @callback
     def counter(self, mac: str, key: str) -> SteadyCounter:
@@ -41,24 +57,71 @@ class EnergyStore:
         return self._counters.setdefault(mac, {}).setdefault(key, SteadyCounter())
 
     @callback
+    def corrected(self, mac: str, key: str) -> CorrectedCounter:
+        """Return the corrected counter of a quantity, a new one if there is none."""
+        counters = self._corrected.setdefault(mac, {})
+        return counters.setdefault(key, CorrectedCounter())
+
+    @callback
     def follower(
-        self, mac: str, key: str, today: Callable[[], int | None]
+        self,
+        mac: str,
+        key: str,
+        today: Callable[[], int | None],
+        correction: CurrentCorrection,
     ) -> Callable[[float], float]:
-        """Return the function that makes a steady number out of the socket's."""
+        """Return the function that makes a steady, corrected number out of the socket's.
+
+        ``correction`` is that of the power at the moment.
+        """
         counter = self.counter(mac, key)
+        corrected = self.corrected(mac, key)
 
         def follow(raw: float) -> float:
             offset = counter.offset
-            value = counter.update(raw, today())
+            power = correction() or IDENTITY
+            value = corrected.update(counter.update(raw, today()), self._now(), power)
             if counter.offset != offset:
                 self._save_pending = True
                 self._store.async_delay_save(self._data, _SOON)
             elif not self._save_pending:
                 self._save_pending = True
-                self._store.async_delay_save(self._data, _AT_LEISURE)
+                self._store.async_delay_save(
+                    self._data, _WITH_OFFSET if power.offset else _AT_LEISURE
+                )
             return value
 
         return follow
+
+    @callback
+    def scaler(
+        self, mac: str, key: str, correction: CurrentCorrection
+    ) -> Callable[[float], float]:
+        """Return the function that corrects the energy of a period that is over.
+
+        By as much as the running counters were corrected in that period, where they were
+        followed; else by the gain alone, as nobody knows for how long something flowed.
+        """
+        today = self.corrected(mac, ENERGY_TODAY.key)
+        total = self.corrected(mac, ENERGY.key)
+
+        def scale(raw: float) -> float:
+            power = correction()
+            if power is None:
+                return raw
+            yesterday = key == ENERGY_YESTERDAY.key
+            ratio = today.ratio_before if yesterday else total.recent_ratio
+            return round(raw * (power.gain if ratio is None else ratio), 6)
+
+        return scale
+
+    @callback
+    def set_total(self, mac: str, kilowatt_hours: float) -> None:
+        """Count on from a value that the socket is being told."""
+        self.counter(mac, ENERGY.key).expect(kilowatt_hours)
+        self.corrected(mac, ENERGY.key).begin(kilowatt_hours, self._now())
+        self._save_pending = True
+        self._store.async_delay_save(self._data, _SOON)
 
     @callback
     def restarted(self, mac: str) -> None:
@@ -71,9 +134,12 @@ class EnergyStore:
         """Start anew with a socket whose counters were set to zero."""
         for counter in self._counters.get(mac, {}).values():
             counter.reset()
+        for corrected in self._corrected.get(mac, {}).values():
+            corrected.reset()
 
     async def async_forget(self, mac: str) -> None:
         """Drop the counters of a socket that is removed."""
+        self._corrected.pop(mac, None)
         if self._counters.pop(mac, None) is not None:
             await self._store.async_save(self._data())
 
@@ -87,7 +153,7 @@ class EnergyStore:
         self._save_pending = False
         return {
             mac: {
-                key: counter.as_list()
+                key: counter.as_list() + self.corrected(mac, key).as_list()
                 for key, counter in counters.items()
                 if counter.raw is not None
             }

@@ -1,12 +1,12 @@
 """From measurements and reference values to a correction that knows how sure it is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite, log10, sqrt
-from typing import Final
+from typing import Any, Final, Self
 
-from .correction import Correction
+from .correction import IDENTITY, Correction, CorrectionError
 from .errors import CalibrationError, Refusal
 from .series import Measurement
 
@@ -20,6 +20,13 @@ _UNSEEN_OFFSET_PULSES: Final = 0.7
 # A gain outside of this is a mistake, not a tolerance: shunt and divider are 1 to 5 % parts, and
 # the worst default factors that users reported were 30 % off.
 _PLAUSIBLE_GAIN: Final = (0.5, 2.0)
+# What a socket is taken for that nobody calibrated: one standard deviation of its gain, from
+# parts of 1 to 5 % in shunt and divider and a reference that the factors know nothing of.
+_UNCALIBRATED_GAIN: Final = 0.05
+# Beyond these, points do not belong to one socket: the chip is straight to 0.3 %, instruments to
+# about 1 %, and offsets measured so far stayed below two pulses.
+_STRAY: Final = 0.03
+_LARGEST_OFFSET_PULSES: Final = 5.0
 _UNIT_SLIP_TOLERANCE: Final = 0.15
 
 
@@ -48,6 +55,45 @@ class CalibrationPoint:
     reference_uncertainty: float = 0.0
     """Standard uncertainty of the reference, in its unit."""
 
+    def as_dict(self) -> dict[str, float]:
+        """Return the point as JSON values."""
+        measured = self.measurement
+        return {
+            "reading": measured.mean,
+            "uncertainty": measured.uncertainty,
+            "samples": measured.count,
+            "step": measured.step,
+            "reference": self.reference,
+            "reference_uncertainty": self.reference_uncertainty,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_dict returned; raises KeyError, TypeError or ValueError."""
+        return cls(
+            measurement=Measurement(
+                mean=float(stored["reading"]),
+                uncertainty=float(stored["uncertainty"]),
+                count=int(stored["samples"]),
+                step=float(stored["step"]),
+            ),
+            reference=float(stored["reference"]),
+            reference_uncertainty=float(stored["reference_uncertainty"]),
+        )
+
+    def scaled(self, ratio: float) -> Self:
+        """Return the point as a socket would have read it that shows ``ratio`` times as much."""
+        measured = self.measurement
+        return replace(
+            self,
+            measurement=replace(
+                measured,
+                mean=measured.mean * ratio,
+                uncertainty=measured.uncertainty * ratio,
+                step=measured.step * ratio,
+            ),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
@@ -59,6 +105,10 @@ class Calibration:
     offset_variance: float
     covariance: float
     offset_significant: bool
+    scale_uncertainty: float = 0.0
+    """Relative standard uncertainty that all references share: the accuracy of the instrument."""
+    factor: float | None = None
+    """The socket's own factor that the readings were made with, where it could be read."""
 
     def uncertainty(self, reading: float, reading_uncertainty: float = 0.0) -> float:
         """Return the half-width of the 95 % interval around a corrected reading.
@@ -71,6 +121,7 @@ class Calibration:
             + self.offset_variance
             + 2 * self.covariance * reading
             + (self.correction.gain * reading_uncertainty) ** 2
+            + (self.scale_uncertainty * self.correction(reading)) ** 2
         )
         return COVERAGE * sqrt(max(0.0, variance))
 
@@ -85,11 +136,77 @@ class Calibration:
     @property
     def quality(self) -> Quality:
         """Return the calibration in a word."""
+        if not self.points:
+            return Quality.POOR
         largest = max(self.points, key=lambda point: point.reference)
         relative = self.uncertainty(largest.measurement.mean) / largest.reference
         return next(
             (word for limit, word in _QUALITIES if relative <= limit), Quality.POOR
         )
+
+    def at_factor(self, factor: float | None) -> Self:
+        """Return what shows the same values with another factor in the socket.
+
+        Where either factor is unknown, the socket is taken to have the one it had.
+        """
+        if factor is None or self.factor is None:
+            return replace(self, factor=self.factor if factor is None else factor)
+        ratio = factor / self.factor
+        return replace(
+            self,
+            correction=self.correction.after_factor_change(self.factor, factor),
+            points=tuple(point.scaled(ratio) for point in self.points),
+            gain_variance=self.gain_variance / ratio**2,
+            covariance=self.covariance / ratio,
+            factor=factor,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the calibration as JSON values."""
+        return {
+            **self.correction.as_dict(),
+            "gain_variance": self.gain_variance,
+            "offset_variance": self.offset_variance,
+            "covariance": self.covariance,
+            "offset_significant": self.offset_significant,
+            "scale_uncertainty": self.scale_uncertainty,
+            "factor": self.factor,
+            "points": [point.as_dict() for point in self.points],
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_dict returned; raises CorrectionError where it is something else."""
+        try:
+            factor = stored["factor"]
+            return cls(
+                correction=Correction.from_dict(stored),
+                points=tuple(map(CalibrationPoint.from_dict, stored["points"])),
+                gain_variance=float(stored["gain_variance"]),
+                offset_variance=float(stored["offset_variance"]),
+                covariance=float(stored["covariance"]),
+                offset_significant=bool(stored["offset_significant"]),
+                scale_uncertainty=float(stored["scale_uncertainty"]),
+                factor=None if factor is None else float(factor),
+            )
+        except (KeyError, TypeError, ValueError) as err:
+            raise CorrectionError("not a stored calibration") from err
+
+
+def uncalibrated(step: float, factor: float | None = None) -> Calibration:
+    """Return what is known of a quantity that was never compared: that it may be off.
+
+    ``step`` is what one pulse in one second is worth.
+    """
+    return Calibration(
+        correction=IDENTITY,
+        points=(),
+        gain_variance=_UNCALIBRATED_GAIN**2,
+        offset_variance=(_UNSEEN_OFFSET_PULSES * step) ** 2,
+        covariance=0.0,
+        offset_significant=False,
+        factor=factor,
+    )
 
 
 def check_point(point: CalibrationPoint, *, trust_person: bool = False) -> None:
@@ -117,14 +234,27 @@ def check_point(point: CalibrationPoint, *, trust_person: bool = False) -> None:
 
 
 def calibrate(
-    points: Sequence[CalibrationPoint], *, trust_person: bool = False
+    points: Sequence[CalibrationPoint],
+    *,
+    trust_person: bool = False,
+    scale_uncertainty: float = 0.0,
+    factor: float | None = None,
 ) -> Calibration:
     """Fit gain, and offset where it is significant, to one or more points.
 
     Weighted least squares; the weight of a point comes from the uncertainties of its measurement
-    and of its reference. Raises CalibrationError where a point cannot be meant or the points
-    contradict each other.
+    and of its reference. ``scale_uncertainty`` is what the instrument may be off at every load
+    alike, which bends no line and so has no part in the weights. Raises CalibrationError where a
+    point cannot be meant or the points contradict each other.
     """
+    return replace(
+        _fit(points, trust_person=trust_person),
+        scale_uncertainty=scale_uncertainty,
+        factor=factor,
+    )
+
+
+def _fit(points: Sequence[CalibrationPoint], *, trust_person: bool) -> Calibration:
     if not points:
         raise CalibrationError(Refusal.NO_READINGS)
     for point in points:
@@ -133,9 +263,11 @@ def calibrate(
     gain_only = _fit_gain(points, weights)
     line = _fit_line(points, weights)
     if line is None:
+        _check_agreement(gain_only, trust_person=trust_person)
         return _with_unseen_offset(gain_only)
     if line.correction.gain <= 0:
         raise CalibrationError(Refusal.POINTS_CONTRADICT, overridable=False)
+    _check_agreement(line, trust_person=trust_person)
     if line.offset_significant:
         return line
     # The smaller model, with the uncertainty of the larger: that the offset could not be told
@@ -148,6 +280,26 @@ def calibrate(
         covariance=line.covariance,
         offset_significant=False,
     )
+
+
+def _check_agreement(fit: Calibration, *, trust_person: bool) -> None:
+    """Refuse points that no socket would read so: far off the line, or a line far off zero."""
+    if trust_person:
+        return
+    pulse = fit.correction.gain * fit.points[0].measurement.step
+    worst = max(
+        zip(fit.points, fit.residuals, strict=True),
+        key=lambda pair: abs(pair[1]) / pair[0].reference,
+    )
+    point, residual = worst
+    strays = abs(residual) > max(_STRAY * point.reference, 2 * pulse)
+    if strays or abs(fit.correction.offset) > _LARGEST_OFFSET_PULSES * pulse:
+        raise CalibrationError(
+            Refusal.POINTS_CONTRADICT,
+            reading=point.measurement.mean,
+            reference=point.reference,
+            overridable=True,
+        )
 
 
 def _weights(points: Sequence[CalibrationPoint]) -> list[float]:

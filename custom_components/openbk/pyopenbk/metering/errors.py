@@ -31,10 +31,12 @@ class CalibrationError(OpenBekenError):
         reading: float | None = None,
         reference: float | None = None,
         overridable: bool = False,
+        quantity: str | None = None,
     ) -> None:
-        """Keep the reason with the two values that led to it."""
+        """Keep the reason with the two values that led to it and the key of their quantity."""
         super().__init__(f"{refusal}: reading {reading}, reference {reference}")
         self.refusal = refusal
         self.reading = reading
         self.reference = reference
         self.overridable = overridable
+        self.quantity = quantity

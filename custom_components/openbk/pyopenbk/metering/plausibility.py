@@ -9,6 +9,7 @@ _MAINS_VOLTS: Final = (85.0, 276.0)
 # Below this the pulses are too few to contradict each other (three pulses of 1.5 W, 12 mA).
 _LEAST_WATTS: Final = 4.5
 _LEAST_AMPERES: Final = 0.036
+_SWAPPED_AMPERES: Final = 1.0
 
 
 class Contradiction(StrEnum):
@@ -86,7 +87,8 @@ def _looks_swapped(readings: Readings) -> bool:
     """Return whether voltage and current trade places, as with the wrong level on SEL.
 
     The firmware then scales the chip's mains pulses as current and the current's as voltage:
-    230 V, 1736 pulses a second, show as 20 A whatever is plugged in, and a socket without load
-    shows next to no voltage (OpenBeken issue 755).
+    230 V, 1736 pulses a second, show as 20 A whatever is plugged in, or as less with factors of
+    somebody's own, and a socket without load shows next to no voltage (OpenBeken issue 755). One
+    that answers at all has mains, so so little voltage beside so much current is not real.
     """
-    return readings.voltage < _MAINS_VOLTS[0] and readings.current > 6.0
+    return readings.voltage < _MAINS_VOLTS[0] and readings.current > _SWAPPED_AMPERES

@@ -15,6 +15,9 @@ DEFAULT_WATTS_PER_PULSE: Final = 1.5
 
 # Above PowerMax the firmware repeats its last valid reading; 3680 W unless configured.
 DEFAULT_POWER_LIMIT: Final = 3680.0
+# PowerMax takes nothing lower.
+_LOWEST_POWER_LIMIT: Final = 200.0
+_FAR_ABOVE: Final = 1.25
 
 _BLOCK: Final = 6
 _RECENT: Final = 3
@@ -73,6 +76,37 @@ def measure(readings: Sequence[float], step: float) -> Measurement:
     )
 
 
+def measure_alternating(readings: Sequence[float], step: float) -> Measurement:
+    """Return the mean of one-second readings of which only every other is a new one.
+
+    The meter chip has one output for voltage and current, and the firmware takes turns: the
+    windows of one quantity do not adjoin, so what one of them misses no other counts, and only
+    their number makes the mean better.
+    """
+    fresh = readings[::2]
+    if not fresh:
+        raise ValueError("no readings")
+    count = len(fresh)
+    scatter = variance_of(fresh) if count > 1 else step**2 / 4
+    # Equal counts still leave the part of a pulse open that would have shown in the next one.
+    open_part = step / (count + 1)
+    return Measurement(
+        mean=fmean(fresh),
+        uncertainty=sqrt(max(scatter, _block_variance(fresh)) / count + open_part**2),
+        count=count,
+        step=step,
+    )
+
+
+def _block_variance(readings: Sequence[float]) -> float:
+    """Return the variance of single readings as their blocks have it, which sees slow drifts."""
+    blocks = [
+        fmean(readings[start : start + _BLOCK])
+        for start in range(0, len(readings) - _BLOCK + 1, _BLOCK)
+    ]
+    return variance_of(blocks) * _BLOCK if len(blocks) >= 3 else 0.0
+
+
 @dataclass(slots=True, kw_only=True)
 class SteadySeries:
     """Collect one-second readings of one quantity and start over when the load changes."""
@@ -80,6 +114,8 @@ class SteadySeries:
     step: float
     wanted: int = 60
     """Readings that make the series complete."""
+    alternating: bool = False
+    """Only every other reading is a new one, as of voltage and current."""
     readings: list[float] = field(default_factory=list)
 
     def add(self, reading: float) -> Steadiness:
@@ -97,7 +133,12 @@ class SteadySeries:
 
     def measure(self) -> Measurement:
         """Return the mean and uncertainty of what was collected."""
-        return measure(self.readings, self.step)
+        method = measure_alternating if self.alternating else measure
+        return method(self.readings, self.step)
+
+    def restart(self) -> None:
+        """Drop what belongs to the load before, as another quantity saw it change."""
+        del self.readings[:-_RECENT]
 
     def _stepped(self) -> bool:
         before = fmean(self.readings[:-_RECENT])
@@ -114,8 +155,12 @@ def is_frozen(
 ) -> bool:
     """Return whether the firmware repeats one power reading because the load is above its limit.
 
-    ``volt_amperes`` is the mean of V·I meanwhile, which the firmware does not limit.
+    ``volt_amperes`` is the mean of V·I meanwhile, which the firmware does not limit. A limit
+    lower than the default shows by V·I far above a power that does not move at all.
     """
     if len(power_readings) < 2 * _RECENT or len(set(power_readings)) > 1:
         return False
-    return max(power_readings[0], volt_amperes or 0.0) > 0.97 * limit
+    frozen, apparent = power_readings[0], volt_amperes or 0.0
+    if max(frozen, apparent) > 0.97 * limit:
+        return True
+    return apparent > max(_LOWEST_POWER_LIMIT, _FAR_ABOVE * frozen)

@@ -1,0 +1,291 @@
+"""One comparison of a socket with a reference: what was sampled, what it should have been."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from ..quantities import CURRENT, POWER, VOLTAGE
+from .calibration import (
+    COVERAGE,
+    Calibration,
+    CalibrationPoint,
+    calibrate,
+    uncalibrated,
+)
+from .correction import Correction
+from .errors import CalibrationError, Refusal
+from .plausibility import Contradiction, Readings, contradictions
+from .series import (
+    DEFAULT_AMPERES_PER_PULSE,
+    DEFAULT_VOLTS_PER_PULSE,
+    DEFAULT_WATTS_PER_PULSE,
+    Measurement,
+)
+
+STEPS: Final[Mapping[str, float]] = {
+    VOLTAGE.key: DEFAULT_VOLTS_PER_PULSE,
+    CURRENT.key: DEFAULT_AMPERES_PER_PULSE,
+    POWER.key: DEFAULT_WATTS_PER_PULSE,
+}
+"""What can be calibrated, and what one pulse a second is worth with the firmware's factors."""
+
+# References of one load read at slightly different moments, each with its last digit.
+_REFERENCE_TOLERANCE: Final = 0.03
+# A mean of so few pulses is nothing to calibrate by, and one that moved by so much was no load.
+_LEAST_PULSES: Final = 0.5
+_UNSTEADY: Final = 0.03
+# The exponent by which the power of a load follows the voltage: a heating wire hardly changes
+# its resistance; the tungsten of a bulb does, by a power of about 0.4 of the voltage.
+_HEATER_EXPONENT: Final = 2.0
+_BULB_EXPONENT: Final = 1.6
+
+
+class Method(StrEnum):
+    """Where the samples came from."""
+
+    HTTP = "http"
+    MQTT = "mqtt"
+
+
+class LoadKind(StrEnum):
+    """Loads whose power factor is one."""
+
+    HEATER = "heater"
+    BULB = "bulb"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A steady load as the socket itself read it: no correction is applied."""
+
+    method: Method
+    seconds: float
+    measurements: Mapping[str, Measurement]
+    steady: bool = True
+    frozen: bool = False
+    """The power stood still at the firmware's limit."""
+
+    def mean(self, key: str) -> float | None:
+        """Return the mean reading of a quantity, None where there was none."""
+        measured = self.measurements.get(key)
+        return None if measured is None else measured.mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What the instrument shows, in V, A and W; None for what it does not."""
+
+    voltage: float | None = None
+    current: float | None = None
+    power: float | None = None
+    resistive: bool = False
+    """The load is a heater or a bulb, so its power is voltage times current."""
+    accuracy: float = 0.0
+    """How far off the instrument may be, as a share of what it shows (95 %)."""
+
+    @property
+    def values(self) -> dict[str, float]:
+        """Return what is compared, by the key of the quantity.
+
+        With a resistive load and two of three values, the third follows.
+        """
+        given = {
+            VOLTAGE.key: self.voltage,
+            CURRENT.key: self.current,
+            POWER.key: self.power,
+        }
+        if self.resistive and self.voltage and self.current and self.power is None:
+            given[POWER.key] = self.voltage * self.current
+        if self.resistive and self.voltage and self.power and self.current is None:
+            given[CURRENT.key] = self.power / self.voltage
+        return {key: value for key, value in given.items() if value is not None}
+
+    def check(self) -> None:
+        """Raise CalibrationError where the references contradict each other."""
+        if not (self.voltage and self.current and self.power):
+            return
+        apparent = self.voltage * self.current
+        allowed = _REFERENCE_TOLERANCE + 2 * self.accuracy
+        too_much = self.power > apparent * (1 + allowed)
+        too_little = self.resistive and self.power < apparent * (1 - allowed)
+        if too_much or too_little:
+            raise CalibrationError(
+                Refusal.REFERENCES_CONTRADICT,
+                reading=apparent,
+                reference=self.power,
+                overridable=True,
+                quantity=POWER.key,
+            )
+
+
+def references_of_load(
+    watts: float,
+    volts: float,
+    *,
+    kind: LoadKind,
+    mains: float,
+    mains_measured: bool,
+    tolerance: float,
+) -> References:
+    """Return what a load draws that is rated ``watts`` at ``volts``, at the voltage it has now.
+
+    ``mains_measured``: that voltage was read off an instrument, so it is a reference too.
+    ``tolerance`` is that of the label, as a share (95 %).
+    """
+    exponent = _BULB_EXPONENT if kind is LoadKind.BULB else _HEATER_EXPONENT
+    power = watts * (mains / volts) ** exponent
+    return References(
+        voltage=mains if mains_measured else None,
+        current=power / mains,
+        power=power,
+        resistive=True,
+        accuracy=tolerance,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What a comparison leads to; nothing is changed yet."""
+
+    sample: Sample
+    references: Mapping[str, float]
+    calibrations: Mapping[str, Calibration]
+    contradictions: tuple[Contradiction, ...]
+
+
+def propose(
+    sample: Sample,
+    references: References,
+    known: Mapping[str, Calibration],
+    *,
+    add: bool = False,
+    trust_person: bool = False,
+    factors: Mapping[str, float] | None = None,
+) -> Proposal:
+    """Fit a calibration for each quantity that has a reference.
+
+    ``known`` are the calibrations so far; with ``add`` their points count on, else they are
+    replaced. ``factors`` are the socket's own, where they could be read. Raises CalibrationError
+    with the quantity it is about.
+    """
+    if not trust_person:
+        references.check()
+    values = references.values
+    if not values:
+        raise CalibrationError(Refusal.NO_READINGS)
+    fitted = {
+        key: _fit_quantity(
+            key,
+            sample,
+            reference,
+            known.get(key) if add else None,
+            accuracy=references.accuracy,
+            trust_person=trust_person,
+            factor=(factors or {}).get(key),
+        )
+        for key, reference in values.items()
+    }
+    every = {**known, **fitted}
+    return Proposal(
+        sample=sample,
+        references=values,
+        calibrations=fitted,
+        contradictions=judge(sample, every, resistive=references.resistive),
+    )
+
+
+def judge(
+    sample: Sample, known: Mapping[str, Calibration], *, resistive: bool = False
+) -> tuple[Contradiction, ...]:
+    """Return how the corrected readings of a sample contradict each other."""
+    if set(sample.measurements) < set(STEPS):
+        return ()
+    corrected = {key: _corrected(key, sample, known) for key in STEPS}
+    return contradictions(
+        Readings(
+            voltage=corrected[VOLTAGE.key][0],
+            current=corrected[CURRENT.key][0],
+            power=corrected[POWER.key][0],
+            voltage_uncertainty=corrected[VOLTAGE.key][1],
+            current_uncertainty=corrected[CURRENT.key][1],
+            power_uncertainty=corrected[POWER.key][1],
+        ),
+        resistive=resistive,
+    )
+
+
+def _corrected(
+    key: str, sample: Sample, known: Mapping[str, Calibration]
+) -> tuple[float, float]:
+    measured = sample.measurements[key]
+    calibration = known.get(key) or uncalibrated(STEPS[key])
+    return (
+        calibration.correction(measured.mean),
+        calibration.uncertainty(measured.mean, measured.uncertainty),
+    )
+
+
+def _fit_quantity(
+    key: str,
+    sample: Sample,
+    reference: float,
+    before: Calibration | None,
+    *,
+    accuracy: float,
+    trust_person: bool,
+    factor: float | None,
+) -> Calibration:
+    measured = sample.measurements.get(key)
+    shown = before.correction if before is not None else Correction()
+    try:
+        _check_sample(key, sample, reference, trust_person=trust_person)
+        assert measured is not None
+        scale = accuracy / COVERAGE
+        points: tuple[CalibrationPoint, ...] = ()
+        if before is not None:
+            before = before.at_factor(factor)
+            scale = max(scale, before.scale_uncertainty)
+            points = before.points
+        return calibrate(
+            (*points, CalibrationPoint(measurement=measured, reference=reference)),
+            trust_person=trust_person,
+            scale_uncertainty=scale,
+            factor=factor,
+        )
+    except CalibrationError as err:
+        raise CalibrationError(
+            err.refusal,
+            reading=None if measured is None else shown(measured.mean),
+            reference=reference,
+            overridable=err.overridable,
+            quantity=key,
+        ) from err
+
+
+def _check_sample(
+    key: str, sample: Sample, reference: float, *, trust_person: bool
+) -> None:
+    measured = sample.measurements.get(key)
+    if measured is None:
+        raise CalibrationError(Refusal.NO_READINGS)
+    if measured.mean < _LEAST_PULSES * measured.step or reference <= 0:
+        raise CalibrationError(Refusal.ZERO_READING)
+    if trust_person:
+        return
+    if key == POWER.key and sample.frozen:
+        raise CalibrationError(Refusal.FROZEN, overridable=True)
+    if not sample.steady or measured.uncertainty * COVERAGE > max(
+        _UNSTEADY * measured.mean, measured.step
+    ):
+        raise CalibrationError(Refusal.UNSTEADY, overridable=True)
+
+
+def at_factors(
+    known: Mapping[str, Calibration], factors: Mapping[str, float] | None
+) -> dict[str, Calibration]:
+    """Return calibrations that show the same values with the socket's factors as they are."""
+    return {
+        key: calibration.at_factor((factors or {}).get(key))
+        for key, calibration in known.items()
+    }

@@ -1,0 +1,77 @@
+"""The meter of a running socket over HTTP: its readings and its own factors."""
+
+from dataclasses import dataclass
+import json
+from math import isfinite
+import struct
+from typing import Any, Final
+
+from ..flash_map import OPENBEKEN_CONFIG
+from ..quantities import CURRENT, POWER, VOLTAGE
+from .console import Console, NotAnAnswerError
+
+# cal.values[0..2] of the configuration: voltage, current and power (OpenBeken 1.17.360 and
+# 1.18.300). These twelve bytes and no more: passwords lie in the same sector.
+FACTORS_ADDRESS: Final = OPENBEKEN_CONFIG.start + 0x498
+_FACTORS: Final = struct.Struct("<3f")
+_KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
+# A stored zero stands for these (drv_bl0937: 0.13253012 V, 0.0118577075 A, 1.5 W per pulse).
+DEFAULT_FACTORS: Final = {
+    VOLTAGE.key: 0.13253012,
+    CURRENT.key: 0.0118577075,
+    POWER.key: 1.5,
+}
+SET_COMMANDS: Final = {
+    VOLTAGE.key: "VoltageSet",
+    CURRENT.key: "CurrentSet",
+    POWER.key: "PowerSet",
+}
+"""Each sets a factor to the value given, divided by the pulses of the last second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterReading:
+    """What the socket itself measures now, in V, A and W, with all its decimals."""
+
+    voltage: float
+    current: float
+    power: float
+
+    def __getitem__(self, key: str) -> float:
+        """Return the reading of a quantity by its key."""
+        return {
+            VOLTAGE.key: self.voltage,
+            CURRENT.key: self.current,
+            POWER.key: self.power,
+        }[key]
+
+
+async def read_meter(console: Console) -> MeterReading:
+    """Ask for the latest readings; raises ConsoleError, also for a socket without a meter.
+
+    Over HTTP a status command is harmless, unlike over MQTT.
+    """
+    reply = await console.request("GET", "/cm?cmnd=Status%208")
+    try:
+        said: Any = json.loads(reply.body)
+        energy = said["StatusSNS"]["ENERGY"]
+        volts, amperes, watts = (
+            float(energy[name]) for name in ("Voltage", "Current", "Power")
+        )
+    except (KeyError, TypeError, ValueError) as err:
+        raise NotAnAnswerError("no readings in the answer") from err
+    if not (isfinite(volts) and isfinite(amperes) and isfinite(watts)):
+        raise NotAnAnswerError("readings that are no numbers")
+    return MeterReading(voltage=volts, current=amperes, power=watts)
+
+
+async def read_factors(console: Console) -> dict[str, float]:
+    """Return what one pulse a second is worth to the socket, by the key of the quantity.
+
+    Raises ConsoleError.
+    """
+    stored = await console.read_flash(FACTORS_ADDRESS, _FACTORS.size)
+    factors = dict(zip(_KEYS, _FACTORS.unpack(stored), strict=True))
+    if not all(isfinite(factor) and factor >= 0 for factor in factors.values()):
+        raise NotAnAnswerError("what lies in the flash is no factor")
+    return {key: factor or DEFAULT_FACTORS[key] for key, factor in factors.items()}
