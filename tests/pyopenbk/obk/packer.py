@@ -13,7 +13,7 @@ OTHER_KEY = "9A3762484B78128658E2C58528457575"
 NO_KEY = "0" * 32
 
 VECTORS = bytes.fromhex("0E0000EA14F09FE5")
-BOOTLOADER_SIZE = 0x11000
+_TIME = 1_700_000_000
 
 
 def openbeken_code(chip: str = "BK7231N", version: str = "1.18.299") -> bytes:
@@ -68,7 +68,11 @@ def full_dump(code: bytes, *, rf_start: int = 0x1D0000) -> bytes:
 @cache
 def over_the_air(code: bytes) -> bytes:
     """Return a release's .rbl file."""
-    header = RBL(encryption=OTAEncryption.AES256, compression=OTACompression.GZIP)
+    header = RBL(
+        timestamp=_TIME,
+        encryption=OTAEncryption.AES256,
+        compression=OTACompression.GZIP,
+    )
     packed = BekenBinary(STANDARD_KEY).ota_package(
         BytesIO(code),
         header,
@@ -87,6 +91,6 @@ def cloudcutter(code: bytes) -> bytes:
 
 
 def _package(code: bytes, key: str, *, address: int, size: int, name: str) -> bytes:
-    header = RBL(name=name, container_size=size)
+    header = RBL(timestamp=_TIME, name=name, container_size=size)
     packed = BekenBinary(key).package(BytesIO(code), address, len(code), header)
     return b"".join(packed)

@@ -286,6 +286,17 @@ def test_the_protected_sector_saves_a_damaged_key() -> None:
     assert storage.origin.key_sector == 0x1EE000
 
 
+def test_a_key_that_neither_sector_has_makes_the_store_unreadable() -> None:
+    """Nothing is decrypted with half a key."""
+    damaged = write.flip(write.store(ENTRIES), 20)
+    for content, start in (
+        (damaged, 0x1EE000),
+        (write.flip(write.protected_sector({}), 300) + damaged, 0x1ED000),
+    ):
+        with pytest.raises(StorageDamagedError):
+            parse_storage(write.dump(content, start))
+
+
 def test_the_protected_sector_is_not_taken_for_the_key_sector() -> None:
     """Both start with one magic."""
     content = write.protected_sector({"gw_bi": b"{}"}) + write.store(ENTRIES)
