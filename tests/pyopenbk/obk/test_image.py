@@ -26,6 +26,7 @@ from custom_components.openbk.pyopenbk.obk.image import (
     WrongKeyError,
     recognise,
 )
+from simulator import images
 
 from . import packer
 
@@ -191,8 +192,16 @@ def test_tuyas_firmware_is_not_written_as_openbeken() -> None:
     [(packer.NO_KEY, CodeKey.NONE), (packer.OTHER_KEY, CodeKey.FOREIGN)],
 )
 def test_other_keys_are_refused(key: str, verdict: CodeKey) -> None:
-    """BK7231M and UASCENT builds have this chip's name and another key."""
-    for data in (packer.qio(CODE, key), packer.application(CODE, key)):
+    """BK7231M and UASCENT builds have this chip's name and another key.
+
+    Some have a bootloader for the same key, some one for the standard key.
+    """
+    application = packer.application(CODE, key)
+    for data in (
+        packer.qio(CODE, key),
+        packer.bootloader(key) + application,
+        application,
+    ):
         with pytest.raises(WrongKeyError) as refused:
             recognise(data)
         assert refused.value.key is verdict
@@ -222,6 +231,15 @@ def test_a_damaged_start_is_no_foreign_key() -> None:
     with pytest.raises(DamagedRecordError) as refused:
         recognise(flipped(UA, 4))
     assert refused.value.offset == 0
+
+
+def test_an_image_whose_start_was_erased_is_damaged() -> None:
+    """It is the first thing that an interrupted copy of a flash lacks."""
+    for data, start in ((QIO, 0x11000), (UA, 0)):
+        erased = data[:start] + b"\xff" * 0x1000 + data[start + 0x1000 :]
+        with pytest.raises(DamagedRecordError) as refused:
+            recognise(erased)
+        assert start <= refused.value.offset < start + 0x1000 + RECORD
 
 
 def test_a_hole_in_the_file_is_damage() -> None:
@@ -374,6 +392,28 @@ def test_an_application_in_flash_is_described_whatever_its_state() -> None:
     blank = describe_application(b"\xff" * 0x119000)
     assert (blank.key, blank.records.sound, blank.marked) == (CodeKey.UNKNOWN, 0, False)
     assert describe_application(b"").records.count == 0
+
+
+def test_the_simulators_images_are_what_they_are_called() -> None:
+    """Somebody else's packer, and code as large as the real one."""
+    for image, kind in (
+        (images.qio(), ImageKind.QIO),
+        (images.ua(), ImageKind.UA),
+        (images.ota(), ImageKind.RBL),
+        (images.ug(), ImageKind.UG),
+    ):
+        found = recognise(image)
+        assert (found.kind, found.chip) == (kind, "BK7231N")
+        assert found.version == images.NEWEST.version
+    for image, error in (
+        (images.no_key_qio(), WrongKeyError),
+        (images.uascent_qio(), WrongKeyError),
+        (images.wrong_chip_qio(), WrongChipError),
+        (images.truncated(images.qio()), TruncatedError),
+        (images.with_damaged_record(images.qio()), DamagedRecordError),
+    ):
+        with pytest.raises(error):
+            recognise(image)
 
 
 def test_nothing_of_an_image_is_shown_by_its_repr() -> None:

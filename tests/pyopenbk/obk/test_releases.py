@@ -26,6 +26,8 @@ from custom_components.openbk.pyopenbk.obk.releases import (
     lacks,
     parse_version,
 )
+from simulator import images
+from simulator.releases import ReleaseServer, Trouble
 
 REPOSITORY = "/repos/openshwprojects/OpenBK7231T_App"
 RELEASES = f"{REPOSITORY}/releases"
@@ -428,6 +430,37 @@ async def test_an_address_that_is_none_is_told(
     """Somebody typed it."""
     with pytest.raises(BadAddressError):
         await ReleaseIndex(session, address).list()
+
+
+async def test_the_simulated_index_is_understood(
+    socket_enabled: None, session: aiohttp.ClientSession
+) -> None:
+    """Somebody else's idea of the same interface, redirects included."""
+    server = ReleaseServer()
+    await server.start()
+    try:
+        index = ReleaseIndex(session, server.index)
+        newest = await index.latest()
+        assert newest.version == images.NEWEST.version
+        assert await index.download(newest.uart) == images.qio()
+        assert newest.ota is not None
+        assert await index.download(newest.ota) == images.ota()
+        assert (await index.get("1.17.360")).uart.digest is None
+
+        server.trouble = Trouble(spoil_downloads=True)
+        with pytest.raises(DigestMismatchError):
+            await index.download(newest.uart)
+        server.trouble = Trouble(cut_downloads_at=1000)
+        with pytest.raises(TruncatedDownloadError):
+            await index.download(newest.uart)
+        server.trouble = Trouble(rate_limited_seconds=600)
+        with pytest.raises(RateLimitedError):
+            await index.list()
+        server.trouble = Trouble(garbage=True)
+        with pytest.raises(UnexpectedAnswerError):
+            await index.list()
+    finally:
+        await server.stop()
 
 
 def test_versions_are_compared_as_numbers() -> None:

@@ -1,7 +1,10 @@
 """From a dump to pins, and every reason why there are none."""
 
+from collections.abc import Callable
+
 import pytest
 
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.tuya import TuyaStorageError, read_pins
 from custom_components.openbk.pyopenbk.tuya.pins import PinSource, WarningKind
 from custom_components.openbk.pyopenbk.tuya.reader import (
@@ -11,6 +14,7 @@ from custom_components.openbk.pyopenbk.tuya.reader import (
 )
 from custom_components.openbk.pyopenbk.tuya.storage import ProblemKind
 from custom_components.openbk.pyopenbk.tuya.user_params import UserParamsError
+from simulator import factory
 from tests.pyopenbk.obk import packer
 
 from . import store_writer as write
@@ -143,6 +147,28 @@ def test_a_file_that_is_no_dump_says_what_it_is() -> None:
     """The reasons of the store's parser pass through."""
     with pytest.raises(TuyaStorageError):
         read_pins(packer.qio(packer.tuya_code()))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [bytes, factory.rotated, factory.partition_only],
+    ids=lambda form: form.__name__,
+)
+def test_the_simulated_socket_is_read_in_every_form(
+    form: Callable[[bytes], bytes],
+) -> None:
+    """Somebody else's writer: fragments, older copies with other pins, stale pages."""
+    reading = read_pins(form(factory.FactorySocket().dump()))
+    assert reading.profile == KNOWN_DEVICES["blow_72_074"].profile
+    assert (reading.warnings, reading.conflicts) == ((), ())
+    assert reading.chip == "BK7231N"
+
+
+def test_the_simulated_socket_without_its_key_sector_is_read() -> None:
+    """Its protected sector has the key as well."""
+    dump = factory.FactorySocket().dump()
+    reading = read_pins(factory.without(dump, factory.KEY_SECTOR))
+    assert reading.profile == KNOWN_DEVICES["blow_72_074"].profile
 
 
 def test_nothing_secret_is_in_a_reading() -> None:

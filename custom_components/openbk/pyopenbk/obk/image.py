@@ -20,6 +20,7 @@ from ..application import (
 from ..checksums import byte_sum
 from ..code_flash import RECORD_SIZE, RecordCheck, check_records
 from ..errors import OpenBekenError
+from ..file_kinds import FileKind, name_file
 from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, OTA, RF_CALIBRATION
 from ..rbl import (
     COMPRESSION_GZIP,
@@ -29,7 +30,6 @@ from ..rbl import (
     RblError,
     RblHeader,
 )
-from ..file_kinds import FileKind, name_file
 
 CHIP: Final = "BK7231N"
 
@@ -217,11 +217,14 @@ def _recognise_code(data: bytes, records: RecordCheck) -> FirmwareImage:
     kind = ImageKind.QIO if start else ImageKind.UA
     application = describe_application(data[start:])
     _refuse_other_chip(application.identity)
+    _refuse_other_key(data[start : start + RECORD_SIZE])
     _refuse_size(data, kind)
     if records.damaged:
         raise DamagedRecordError(records.damaged[0], len(records.damaged))
     _refuse_cut(data, kind, application)
-    _refuse_other_key(application)
+    if key_of_first_words(data[start:]) is not CodeKey.STANDARD:
+        # Only an erased first record comes this far.
+        raise DamagedRecordError(start)
     return FirmwareImage(
         kind=kind,
         data=data,
@@ -318,10 +321,12 @@ def _refuse_other_chip(identity: Identity) -> None:
         raise WrongChipError(identity.chip)
 
 
-def _refuse_other_key(application: Application) -> None:
-    if application.key is CodeKey.NONE:
+def _refuse_other_key(first_record: bytes) -> None:
+    """Refuse where the application's first record is whole and does not decrypt to code."""
+    key = key_of_first_words(first_record)
+    if key is CodeKey.NONE:
         raise WrongKeyError(CodeKey.NONE)
-    if application.key is not CodeKey.STANDARD:
+    if key is CodeKey.UNKNOWN and check_records(first_record).sound:
         raise WrongKeyError(CodeKey.FOREIGN)
 
 
