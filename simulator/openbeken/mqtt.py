@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -225,6 +226,10 @@ class MqttService:
         )
         self._attempt.add_done_callback(self._on_attempt_over)
         await asyncio.wait([self._attempt], timeout=_PATIENCE)
+        if self._connection:
+            # A fast clock must not let the next messages overtake the birth.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._connection.completed.wait(), _PATIENCE)
 
     def _on_attempt_over(self, attempt: asyncio.Task[MqttConnection]) -> None:
         if attempt.cancelled() or attempt is not self._attempt:

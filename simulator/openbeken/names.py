@@ -95,6 +95,7 @@ LOG_FEATURES: Final = (
     "CMD:",
     "NTP:",
     "TuyaMCU:",
+    "I2C:",
     "EnergyMeter:",
     "EVENT:",
     "DGR:",

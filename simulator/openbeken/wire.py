@@ -60,6 +60,8 @@ class MqttConnection(asyncio.Protocol):
         self._last_packet_id = 0
         self.connected = False
         """The broker has accepted the client and the connection still stands."""
+        self.completed = asyncio.Event()
+        """A message of QoS 2 has been taken over by the broker."""
 
     @classmethod
     async def open(
@@ -114,6 +116,7 @@ class MqttConnection(asyncio.Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self.connected = False
+        self.completed.set()
         if not self._accepted.done():
             self._accepted.set_exception(ConnectionResetError("no answer to CONNECT"))
 
@@ -131,6 +134,8 @@ class MqttConnection(asyncio.Protocol):
                 self._on_publish(first >> 1 & 3, body)
             case _Packet.PUBREC:
                 self._send(_Packet.PUBREL, 2, body[:2])
+            case _Packet.PUBCOMP:
+                self.completed.set()
 
     def _on_connack(self, code: int) -> None:
         if self._accepted.done():

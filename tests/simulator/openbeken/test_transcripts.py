@@ -271,7 +271,7 @@ async def test_led_on_its_own_channel(mosquitto: Broker, transcripts: Path) -> N
 async def test_broker_restart(mosquitto: Broker, transcripts: Path) -> None:
     recorded = live(transcripts / "16-broker-restart.txt")
     config = configuration(mosquitto.port, flags=flags(10, 21, 38))
-    async with Rig(mosquitto, config, speed=20) as rig:
+    async with Rig(mosquitto, config) as rig:
         await rig.quiet()
         await rig.uptime(31)
         mosquitto.stop()

@@ -1,0 +1,237 @@
+"""Tests of what a simulated socket does between power-on and its network."""
+
+import asyncio
+
+import pytest
+
+from custom_components.openbk.pyopenbk.obk.config_sector import build, parse
+from simulator.openbeken import HARDWARE, NATIVE, Release, Timing
+from simulator.openbeken.wifi import WifiState
+from tests.support.broker import Broker
+
+from .rig import CLIENT, CONFIG_ADDRESS, Rig, body, configuration, flags
+
+
+def stored(rig: Rig) -> bytes:
+    return rig.flash.read(CONFIG_ADDRESS, 0x1000)
+
+
+async def test_blank_flash_becomes_factory_settings() -> None:
+    async with Rig(None) as rig:
+        await rig.until(lambda: rig.device.http_address)
+        saved = parse(stored(rig))
+        assert saved.change_counter == 1
+        assert saved.mqtt_client_id == CLIENT
+        assert saved.long_name == "OpenBK7231N_8C123456"
+        assert saved.flags == 1 << 10
+        assert not saved.mqtt_host
+        assert rig.device.wifi.state is WifiState.ACCESS_POINT
+        assert '"mqtthost":":1883"' in body(await rig.get("/api/info"))
+    assert not rig.published
+
+
+async def test_wrong_checksum_becomes_factory_settings(mosquitto: Broker) -> None:
+    sector = bytearray(build(configuration(mosquitto.port)))
+    sector[3] ^= 0xFF
+    rig = Rig(mosquitto)
+    rig.flash.rewrite(CONFIG_ADDRESS, bytes(sector))
+    async with rig:
+        await rig.until(lambda: rig.device.http_address)
+        assert not parse(stored(rig)).wifi_ssid
+        assert not rig.device.channels
+    assert not rig.published
+
+
+async def test_right_sector_is_left_alone(mosquitto: Broker) -> None:
+    async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
+        before = stored(rig)
+        await rig.quiet()
+        assert stored(rig) == before
+
+
+@pytest.mark.parametrize(
+    ("timing", "flag", "seconds"),
+    [(HARDWARE, 10, (9, 11)), (NATIVE, 10, (16, 16)), (HARDWARE, 37, (2, 5))],
+)
+async def test_time_to_the_broker(
+    mosquitto: Broker, timing: Timing, flag: int, seconds: tuple[int, int]
+) -> None:
+    config = configuration(mosquitto.port, flags=flags(flag))
+    async with Rig(mosquitto, config, timing=timing) as rig:
+        await rig.online()
+        passed = round(rig.published[0].moment - rig.booted_at)
+    assert seconds[0] <= passed <= seconds[1]
+
+
+async def test_broker_that_is_not_there_is_tried_every_sixteen_seconds() -> None:
+    async with Rig(None, configuration(1)) as rig:
+        await rig.uptime(15)
+        assert rig.device.mqtt.connects == 0
+        await rig.until(lambda: rig.device.mqtt.connects == 1)
+        first = rig.clock.now()
+        await rig.until(lambda: rig.device.mqtt.connects == 3)
+        assert rig.clock.now() - first == pytest.approx(32, abs=1.5)
+
+
+@pytest.mark.parametrize("mosquitto", [{"homeassistant": "right"}], indirect=True)
+async def test_login_is_the_stored_one(mosquitto: Broker) -> None:
+    wrong = Rig(None, configuration(mosquitto.port))
+    async with wrong:
+        await wrong.until(lambda: wrong.device.mqtt.connects == 2)
+        assert not wrong.published
+    right = Rig(None, configuration(mosquitto.port, mqtt_password="right"))
+    async with right:
+        await right.until(lambda: right.published)
+
+
+async def test_addresses_go_through_the_hook(mosquitto: Broker) -> None:
+    asked = []
+
+    def resolve(host: str, port: int) -> tuple[str, int]:
+        asked.append((host, port))
+        return mosquitto.host, mosquitto.port
+
+    config = configuration(1883, mqtt_host="192.168.0.10")
+    async with Rig(mosquitto, config, resolve=resolve) as rig:
+        await rig.online()
+    assert asked == [("192.168.0.10", 1883)]
+
+
+async def test_wrong_wifi_password_never_opens_an_access_point(
+    mosquitto: Broker,
+) -> None:
+    rig = Rig(
+        mosquitto,
+        configuration(mosquitto.port),
+        timing=HARDWARE,
+        access_points=lambda ssid, password: (ssid, password) == ("TestNet", "other"),
+    )
+    async with rig:
+        await rig.uptime(40)
+        assert rig.device.wifi.state is WifiState.CONNECTING
+        assert rig.device.http_address is None
+    assert not rig.published
+
+
+async def test_second_network_helps_out(mosquitto: Broker) -> None:
+    config = configuration(
+        mosquitto.port, wifi_ssid2="Attic", wifi_password2="secret12"
+    )
+    async with Rig(
+        mosquitto, config, access_points=lambda ssid, _password: ssid == "Attic"
+    ) as rig:
+        await rig.online()
+
+
+async def test_lost_wifi_comes_back(mosquitto: Broker) -> None:
+    async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
+        await rig.quiet()
+        address = rig.device.http_address
+        rig.device.wifi.reachable = False
+        await rig.listener.message(f"{CLIENT}/connected", "offline")
+        await rig.until(lambda: rig.device.http_address is None)
+        rig.device.wifi.reachable = True
+        rig.published.clear()
+        await rig.until(lambda: rig.published)
+        assert rig.published[0].payload == b"online"
+        assert rig.device.http_address == address
+
+
+async def test_five_quick_power_cycles_lead_to_safe_mode(mosquitto: Broker) -> None:
+    rig = Rig(
+        mosquitto,
+        configuration(mosquitto.port, startup_command="SetChannel 1 1"),
+        timing=HARDWARE,
+    )
+    async with rig:
+        for boot in range(1, 5):
+            assert rig.device.failed_boots == boot
+            assert not rig.device.safe_mode
+            # The start-up command is run at the first one only.
+            assert rig.device.relay(1) is (boot == 1)
+            await rig.power_cycle()
+        await rig.until(lambda: rig.device.http_address)
+        assert rig.device.safe_mode
+        assert rig.device.wifi.state is WifiState.ACCESS_POINT
+        assert not rig.device.energy
+        assert not rig.device.pin_level(8)
+        assert "Not found" in body(await rig.get("/api/info"))
+        assert body(await rig.get("/cm?cmnd=Power")) == '{"POWER":"OFF"}'
+        await rig.get("/index?unsafe=1")
+        assert body(await rig.get("/api/info")).startswith("{")
+        # It has stayed up long enough by now.
+        await rig.uptime(10)
+        await rig.power_cycle()
+        await rig.online()
+        assert not rig.device.safe_mode
+
+
+async def test_startup_command_runs_with_the_meter_there(mosquitto: Broker) -> None:
+    command = "backlog VCPPublishIntervals 1 5; startDriver NTP; SetChannel 1 1"
+    config = configuration(mosquitto.port, startup_command=command)
+    async with Rig(mosquitto, config) as rig:
+        assert rig.device.energy
+        assert rig.device.energy.forced_evaluations == 5
+        assert rig.device.device_clock.ntp_running
+        assert rig.device.relay(1)
+
+
+@pytest.mark.parametrize(("start", "expected"), [(1, True), (0, False), (-1, True)])
+async def test_relay_at_power_on(mosquitto: Broker, start: int, expected: bool) -> None:
+    starts = [0] * 64
+    starts[1] = start
+    config = configuration(mosquitto.port, start_values=tuple(starts))
+    async with Rig(mosquitto, config) as rig:
+        await rig.quiet()
+        await rig.say(f"{CLIENT}/1/set", "1")
+        assert rig.meter.relay_closed
+        await rig.power_off()
+        assert not rig.meter.relay_closed
+        await rig.power_on()
+        assert rig.device.relay(1) is expected
+        assert rig.meter.relay_closed is expected
+
+
+async def test_restart_saves_what_a_power_cut_loses(mosquitto: Broker) -> None:
+    async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
+        await rig.quiet()
+        await rig.say(f"{CLIENT}/1/set", "1")
+        await rig.clock.sleep(20)
+        rig.listener.publish(f"cmnd/{CLIENT}/restart", "1")
+        await rig.until(lambda: rig.restarts and rig.device.running)
+        assert rig.device.energy
+        kept = rig.device.energy.reading("energycounter")
+        assert kept > 0.2
+        await rig.online_again()
+        await rig.say(f"{CLIENT}/1/set", "1")
+        await rig.clock.sleep(20)
+        assert rig.device.energy.reading("energycounter") > kept + 0.2
+        await rig.power_cycle()
+        assert rig.device.energy.reading("energycounter") == kept
+
+
+async def test_energy_is_not_carried_over_to_another_release() -> None:
+    old = Release(version="1.17.360", built="Dec 17 2023 10:00:00")
+    rig = Rig(None, configuration(1), release=old)
+    async with rig:
+        rig.device.console.execute("EnergyCntReset 500")
+    assert rig.flash.read(0x1E3000, 4) != b"\xff" * 4
+    assert rig.flash.read(0x1E5000, 4) == b"\xff" * 4
+    rig.device.release = Release()
+    async with rig:
+        assert rig.device.energy
+        assert rig.device.energy.reading("energycounter") == 0
+
+
+async def test_nothing_is_left_running(mosquitto: Broker) -> None:
+    before = asyncio.all_tasks()
+    async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
+        await rig.online()
+        rig.device.press_button(11)
+        await rig.clock.sleep(1)
+    await asyncio.sleep(0)
+    assert {task for task in asyncio.all_tasks() if not task.done()} == before
+    assert rig.device.http_address is None
+    assert not rig.device.relay(1)
+    assert not rig.device.pin_level(26)
+    assert not rig.device.channels
