@@ -103,7 +103,11 @@ class _Walk:
             findings.append(f"{len(self._entities)} entities")
 
     async def _switch(self) -> None:
-        for action, closed in (("turn_off", False), ("turn_on", True)):
+        for action, closed in (
+            ("turn_on", True),
+            ("turn_off", False),
+            ("turn_on", True),
+        ):
             with self._stages.stage(f"{action} moves the simulated relay"):
                 await self._client.call("switch", action, entity_id=self._relay)
                 await self._until("the relay moved", self._relay_is(closed))

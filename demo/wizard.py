@@ -66,6 +66,4 @@ class Dialog:
 
     @property
     def _said(self) -> str:
-        placeholders = self.page.get("description_placeholders") or {}
-        short = {key: text for key, text in placeholders.items() if len(text) < 200}
-        return f"{self._name!r}, errors {self.page.get('errors')}, {short}"
+        return f"{self._name!r}, errors {self.page.get('errors')}"
