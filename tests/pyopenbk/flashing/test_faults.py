@@ -86,35 +86,37 @@ async def complete(chip: Bench) -> None:
     assert any(backup.read() == factory_chip() for backup in chip.folder.list())
 
 
-@pytest.mark.parametrize("part", [0.0, 0.3, 0.7, 1.0])
 @pytest.mark.parametrize(
-    ("phase", "state"),
+    ("phase", "parts", "state"),
     [
-        (Phase.LINK, ChipState.UNTOUCHED),
-        (Phase.IDENTIFY, ChipState.UNTOUCHED),
-        (Phase.BACKUP, ChipState.UNTOUCHED),
-        (Phase.ANALYSE, ChipState.UNTOUCHED),
-        (Phase.WRITE_APPLICATION, ChipState.HALF_WRITTEN),
-        (Phase.WRITE_CONFIG, ChipState.HALF_WRITTEN),
-        (Phase.VERIFY, None),
-        (Phase.START, ChipState.WRITTEN),
+        (Phase.LINK, (0, 1), ChipState.UNTOUCHED),
+        (Phase.IDENTIFY, (0, 1), ChipState.UNTOUCHED),
+        (Phase.BACKUP, (0, 0.3, 0.7, 1), ChipState.UNTOUCHED),
+        (Phase.ANALYSE, (0, 1), ChipState.UNTOUCHED),
+        (Phase.WRITE_APPLICATION, (0, 0.3, 0.7, 1), ChipState.HALF_WRITTEN),
+        (Phase.WRITE_CONFIG, (0, 1), ChipState.HALF_WRITTEN),
+        (Phase.VERIFY, (0, 0.5, 1), None),
+        (Phase.START, (0, 1), ChipState.WRITTEN),
     ],
 )
 async def test_cancelled(
-    tmp_path: Path, phase: Phase, state: ChipState | None, part: float
+    tmp_path: Path, phase: Phase, parts: tuple[float, ...], state: ChipState | None
 ) -> None:
-    async with bench(factory_chip(), tmp_path) as chip:
-        job = chip.job()
-        await cut_off(
-            chip,
-            job,
-            lambda told, done, total: told is phase and done >= part * total,
-        )
+    for part in parts:
+        async with bench(factory_chip(), tmp_path / str(part)) as chip:
+            job = chip.job()
+            await cut_off(
+                chip,
+                job,
+                lambda told, done, total, part=part: (
+                    told is phase and done >= part * total
+                ),
+            )
 
-        if state is not None:
-            assert job.chip_state is state
-        check_that_nothing_is_lost(chip)
-        await complete(chip)
+            if state is not None:
+                assert job.chip_state is state
+            check_that_nothing_is_lost(chip)
+            await complete(chip)
 
 
 async def test_half_written_chip_is_gone_on_with(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from custom_components.openbk.pyopenbk.flashing import (
     JobOrderError,
     JobRecords,
     Phase,
+    ProtectedRegionChangedError,
     RfSectorMisplacedError,
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import (
@@ -560,19 +561,30 @@ async def test_record_that_cannot_be_kept_stops_the_job(tmp_path: Path) -> None:
         assert not chip.operations
 
 
-@pytest.mark.parametrize("start", [0x0, RF_START])
-async def test_other_chip_than_the_one_that_was_backed_up(
-    tmp_path: Path, start: int
-) -> None:
+async def test_other_chip_than_the_one_that_was_backed_up(tmp_path: Path) -> None:
     async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
         chip.socket.flash.unprotect()
-        chip.socket.flash.program(start + 0x24, bytes(2))
+        chip.socket.flash.program(RF_START + 0x24, bytes(2))
         chip.operations.clear()
         with pytest.raises(ChipChangedError):
             await job.write(openbeken_image(), CONFIG)
 
         assert not chip.operations
         assert job.chip_state is ChipState.UNTOUCHED
+
+
+async def test_bootloader_that_changed_on_the_way(tmp_path: Path) -> None:
+    """Whatever changed it, a chip whose bootloader is not what it was is not to start."""
+    async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
+        chip.socket.flash.unprotect()
+        chip.socket.flash.program(0x800, bytes(2))
+        with pytest.raises(ProtectedRegionChangedError) as error:
+            await job.write(openbeken_image(), CONFIG)
+
+        assert [region.name for region in error.value.regions] == ["bootloader"]
+        assert error.value.chip_state is ChipState.HALF_WRITTEN
+        assert chip.flash[0x11000:0x12000] == b"\xff" * 4096
+        assert len(JobRecords(chip.folder).list()) == 1
 
 
 async def test_port_that_is_not_there(tmp_path: Path) -> None:

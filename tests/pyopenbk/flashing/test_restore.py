@@ -215,23 +215,39 @@ async def test_damaged_backup_is_refused(tmp_path: Path) -> None:
         assert not chip.operations
 
 
+@pytest.mark.parametrize("mac", [OTHER_MAC, MAC], ids=["foreign", "own"])
 @pytest.mark.parametrize(
-    "dump",
+    "spoil",
     [
-        put(factory_chip(OTHER_MAC), 0, packer.bootloader(packer.OTHER_KEY)),
-        blank(factory_chip(OTHER_MAC), 0, 0x11000),
-        blank(put(factory_chip(OTHER_MAC), 0x1E0000, rf_sector()), RF_START, 0x1D1000),
+        lambda dump: put(dump, 0, packer.bootloader(packer.OTHER_KEY)),
+        lambda dump: blank(dump, 0, 0x11000),
+        lambda dump: put(dump, 0x1E0000, rf_sector()),
     ],
     ids=["other key", "no bootloader", "other chip"],
 )
-async def test_backup_that_would_not_start_here(tmp_path: Path, dump: bytes) -> None:
+async def test_file_from_elsewhere_that_would_not_start_here(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], mac: str
+) -> None:
     async with bench(factory_chip(), tmp_path) as chip:
-        backup = keep(chip, dump, OTHER_MAC)
+        backup = keep(chip, spoil(factory_chip(mac)), mac)
         async with chip.analysed() as job:
             with pytest.raises(BackupUnfitError):
-                await job.restore(backup, foreign=True)
+                await job.restore(backup, foreign=mac != MAC)
 
         assert not chip.operations
+
+
+async def test_own_backup_goes_back_as_it_was(tmp_path: Path) -> None:
+    """Even a bootloader that starts nothing here: it is what the chip had."""
+    odd = put(factory_chip(), 0, packer.bootloader(packer.OTHER_KEY))
+    async with bench(odd, tmp_path) as chip:
+        async with chip.identified() as job:
+            backup = await job.back_up()
+        chip.socket.flash.rewrite(0x1E0000, b"it ran meanwhile")
+        async with chip.analysed() as job:
+            await job.restore(backup)
+
+        assert chip.flash == odd
 
 
 async def test_interrupted_restore_is_gone_on_with(tmp_path: Path) -> None:

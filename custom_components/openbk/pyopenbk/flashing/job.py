@@ -281,6 +281,7 @@ class FlashingJob:
                     subject.chip.identity,
                     keep_rf=keep_rf,
                     foreign=foreign,
+                    read_here=backup.sidecar.origin == subject.origin,
                 )
             )
             return await self._carry_out(plan, backup.path.name)
@@ -350,12 +351,13 @@ class FlashingJob:
         if subject.backup is not None:
             # Nothing is erased whose backup is not on disk, now.
             await self._run(subject.backup.read)
-        await _refuse_changed_chip(subject.chip, flash)
+        await _refuse_changed_chip(subject, flash)
+        digest = await self._run(lambda: hashlib.sha256(plan.application).hexdigest())
         started = self._clock()
 
         async def note(phase: Phase) -> None:
             try:
-                await self._note(plan, content, started, phase)
+                await self._note(plan, content, digest, started, phase)
             except BackupError:
                 # Before the first erase it stops the job; later, stopping would only do harm.
                 if phase is Phase.WRITE_APPLICATION:
@@ -380,20 +382,24 @@ class FlashingJob:
         return report
 
     async def _note(
-        self, plan: WritePlan, content: str, started: datetime, phase: Phase
+        self,
+        plan: WritePlan,
+        content: str,
+        digest: str,
+        started: datetime,
+        phase: Phase,
     ) -> None:
         """Write down how far this job is, for a later one of the same chip."""
         subject = self._identified()
         if subject.backup is None or (mac := subject.own_mac) is None:
             return
-        application = part(plan.after, APPLICATION)
         record = JobRecord(
             mac=mac,
             started=started,
             phase=phase,
             backup=subject.backup.path.name,
             content=content,
-            content_sha256=hashlib.sha256(application).hexdigest(),
+            content_sha256=digest,
             regions=regions_of(plan.allowance),
         )
         await self._run(self._records.save, record)
@@ -429,9 +435,14 @@ class FlashingJob:
         return await run_to_the_end(self._run_blocking, function, *args)
 
 
-async def _refuse_changed_chip(chip: Chip, flash: bytes) -> None:
-    for region in (RF_CALIBRATION, BOOTLOADER):
-        crc = await chip.crc(region.start, region.size)
+async def _refuse_changed_chip(subject: _Subject, flash: bytes) -> None:
+    """Raise ChipChangedError unless the chip is still the one that was backed up."""
+    regions = [RF_CALIBRATION]
+    if subject.own_mac is None or subject.unfinished is not None:
+        # The RF sector tells one chip from another, but not how far a restore got.
+        regions.append(BOOTLOADER)
+    for region in regions:
+        crc = await subject.chip.crc(region.start, region.size)
         if crc != crc32_jamcrc(part(flash, region)):
             raise ChipChangedError(f"its {region.name} is not the one of the backup")
 

@@ -57,18 +57,20 @@ def plan_restore(
     *,
     keep_rf: bool,
     foreign: bool,
+    read_here: bool,
 ) -> WritePlan:
     """Plan to write a backup's ``content`` over a chip that holds ``dump``.
 
-    Raises ForeignBackupError unless the backup is this chip's own or ``foreign`` is set, and
-    BackupUnfitError where it would not start here.
+    ``read_here``: we read it from this chip, so it goes back as it was. Raises ForeignBackupError
+    unless the backup is this chip's own or ``foreign`` is set, and BackupUnfitError where one that
+    came from elsewhere would not start.
     """
     if len(content) != identity.flash_size:
         raise BackupUnfitError(
             f"{len(content)} bytes for a flash of {identity.flash_size}"
         )
     writes_rf = _may_write_rf(content, dump, foreign=foreign) and not keep_rf
-    if foreign:
+    if not read_here:
         _check_fit(content, identity)
     regions = [_BELOW_RF, BOOTLOADER, _ABOVE_RF]
     if writes_rf and part(content, RF_CALIBRATION) != part(dump, RF_CALIBRATION):

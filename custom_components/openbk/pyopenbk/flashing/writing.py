@@ -9,7 +9,7 @@ from ..bootrom.chip import Chip
 from ..bootrom.errors import ProtectedFlashError
 from ..bootrom.programming import ProgramReport
 from ..checksums import crc32_jamcrc
-from ..flash_map import BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
+from ..flash_map import APPLICATION, BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
 from .analysis import FIRST_SECTOR, part
 from .errors import ChipState, ProtectedRegionChangedError
 from .progress import PhaseProgress, Progress
@@ -49,6 +49,11 @@ class WritePlan:
     allowance: WriteAllowance
     unchanged: tuple[Region, ...]
     """The regions that are proven to come out as they went in."""
+
+    @property
+    def application(self) -> bytes:
+        """Return the whole application region as it will be."""
+        return part(self.after, APPLICATION)
 
     @property
     def after(self) -> bytes:

@@ -1,0 +1,100 @@
+"""The whole road of one socket: out of its box, to OpenBeken, and back."""
+
+import asyncio
+from pathlib import Path
+
+from custom_components.openbk.pyopenbk.backups import Contents
+from custom_components.openbk.pyopenbk.flashing import FlashingJob
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from custom_components.openbk.pyopenbk.obk.image import recognise
+from simulator import images
+from simulator.boot import Running
+from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.factory import FactorySocket
+from tests.simulator.test_oracles import bk7231tools
+
+from .bench import Bench, bench
+from .dumps import put, written
+
+FACTORY = FactorySocket().dump()
+IMAGE = recognise(images.qio())
+
+
+async def what_it_starts(flash: bytes) -> Running:
+    """Return what a chip with this flash runs when it is left alone."""
+    async with simulated_chip(flash, in_rom=False) as socket, asyncio.timeout(10):
+        await socket.wait_until(Running.OPENBEKEN, Running.FACTORY, Running.NOTHING)
+        return socket.running
+
+
+async def read_with_bk7231tools(socket: SimulatedSocket) -> bytes:
+    """Return the whole flash as a tool reads it that nobody here wrote."""
+    socket.reset()
+    return await bk7231tools(
+        socket, lambda device: device.flash_read_bytes(0, 0x200000)
+    )
+
+
+async def prepared(chip: Bench, job: FlashingJob) -> bytes:
+    """Back the chip up and return a configuration with the pins that were found."""
+    await job.search(10)
+    await job.identify()
+    backup = await job.back_up()
+    analysis = await job.analyse()
+    assert backup.read() == chip.flash
+    assert analysis.state is Contents.FACTORY
+    assert analysis.pins is not None
+    config = ConfigSector(mqtt_client_id="obk", wifi_ssid="Nest", mqtt_host="10.0.0.2")
+    return build(config.with_profile(analysis.pins.profile))
+
+
+async def test_out_of_the_box_to_openbeken_and_back(tmp_path: Path) -> None:
+    async with bench(FACTORY, tmp_path) as chip:
+        assert await what_it_starts(chip.flash) is Running.FACTORY
+        async with chip.job() as job:
+            config = await prepared(chip, job)
+            await job.write(IMAGE, config)
+            await job.start()
+
+        assert chip.flash == written(FACTORY, IMAGE, config)
+        assert await read_with_bk7231tools(chip.socket) == chip.flash
+        assert await what_it_starts(chip.flash) is Running.OPENBEKEN
+
+        async with chip.analysed() as job:
+            analysis = await job.analyse()
+            assert analysis.state is Contents.OPENBEKEN
+            assert analysis.version == images.NEWEST.version
+            assert analysis.config is not None
+            assert analysis.config.profile.relays
+            assert analysis.config.profile.has_meter
+            backup = chip.folder.find(FactorySocket().mac)[-1]
+            await job.restore(backup)
+
+        assert chip.flash == FACTORY
+        assert await read_with_bk7231tools(chip.socket) == FACTORY
+        assert await what_it_starts(chip.flash) is Running.FACTORY
+
+
+async def test_half_written_socket_starts_nothing(tmp_path: Path) -> None:
+    async with bench(FACTORY, tmp_path) as chip, chip.job() as job:
+        config = await prepared(chip, job)
+        writing = asyncio.create_task(job.write(IMAGE, config))
+        chip.told.listener = lambda phase, done, total: (
+            done > 0.9 * total and writing.cancel()
+        )
+        await asyncio.wait({writing})
+
+        assert writing.cancelled()
+        assert await what_it_starts(chip.flash) is Running.NOTHING
+
+
+async def test_pins_of_a_half_written_socket_are_still_found(tmp_path: Path) -> None:
+    """Its own store tells them, whoever left it half-written."""
+    async with (
+        bench(put(FACTORY, 0x11000, b"\xff" * 4096), tmp_path) as chip,
+        chip.analysed() as job,
+    ):
+        analysis = await job.analyse()
+
+    assert analysis.state is Contents.HALF_WRITTEN
+    assert analysis.pins is not None
