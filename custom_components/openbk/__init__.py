@@ -19,6 +19,7 @@ from .energy_store import ENERGY_STORE, EnergyStore
 from .meter_access import METER_ACCESS, MeterAccess
 from .old_discovery import check_old_discovery, forget_old_discovery
 from .publisher import Mode, Publisher, async_retract, mode_of
+from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -32,6 +33,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     hass.data.setdefault(METER_ACCESS, MeterAccess())
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
+    async_setup_services(hass)
     async_at_started(hass, _probe)
     return True
 

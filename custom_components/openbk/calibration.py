@@ -1,5 +1,6 @@
 """What is known of a socket's meter: its corrections, how sure they are, and how they came about."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -38,6 +39,8 @@ class SocketCalibration:
         self._entry = entry
         self._listeners: list[CALLBACK_TYPE] = []
         self._held = False
+        self.lock = asyncio.Lock()
+        """Held by whoever compares the socket with a reference."""
         stored: Mapping[str, Any] = entry.options.get(CONF_CALIBRATION, {})
         self.known = _read(stored.get(_KNOWN, {}))
         self.history: list[Stored] = list(stored.get(_HISTORY, []))

@@ -8,6 +8,9 @@ from ..errors import OpenBekenError
 class Refusal(StrEnum):
     """The reasons, for whoever shows them to a person."""
 
+    OFFLINE = "offline"
+    RELAY_OFF = "relay_off"
+    NO_REFERENCE = "no_reference"
     NO_READINGS = "no_readings"
     ZERO_READING = "zero_reading"
     UNSTEADY = "unsteady"

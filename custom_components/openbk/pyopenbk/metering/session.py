@@ -173,7 +173,7 @@ def propose(
         references.check()
     values = references.values
     if not values:
-        raise CalibrationError(Refusal.NO_READINGS)
+        raise CalibrationError(Refusal.NO_REFERENCE)
     fitted = {
         key: _fit_quantity(
             key,

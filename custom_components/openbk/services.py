@@ -1,0 +1,338 @@
+"""Actions on the device of a socket: compare its meter with a reference, and take that back."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers.service import (
+    async_get_device_and_config_entry,
+    async_register_admin_service,
+)
+from homeassistant.helpers.typing import VolDictType
+import probatio
+
+from .comparison import Comparison
+from .const import DOMAIN
+from .device import OpenBekenConfigEntry, SocketState
+from .own_gain import OwnGainError
+from .pyopenbk.metering.errors import CalibrationError, Refusal
+from .pyopenbk.metering.session import (
+    STEPS,
+    LoadKind,
+    References,
+    Sample,
+    references_of_load,
+)
+from .pyopenbk.obk.console import ConsoleError
+from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from .sampling import WANTED
+
+ATTR_ACCURACY: Final = "accuracy"
+ATTR_ENERGY: Final = "energy"
+ATTR_KIND: Final = "kind"
+ATTR_QUANTITIES: Final = "quantities"
+ATTR_RATED_POWER: Final = "rated_power"
+ATTR_RATED_VOLTAGE: Final = "rated_voltage"
+ATTR_RESISTIVE: Final = "resistive"
+ATTR_SECONDS: Final = "seconds"
+ATTR_SET_SOCKET: Final = "set_socket"
+ATTR_TOLERANCE: Final = "tolerance"
+ATTR_TRUST: Final = "trust"
+
+UNITS: Final = {VOLTAGE.key: "V", CURRENT.key: "A", POWER.key: "W"}
+_DECIMALS: Final = {VOLTAGE.key: 1, CURRENT.key: 3, POWER.key: 1}
+
+_POSITIVE: Final = probatio.All(
+    probatio.Coerce(float), probatio.Range(min=0, min_included=False)
+)
+_PERCENT: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0, max=50))
+# Zero comes through to be refused with the reading beside it.
+_REFERENCE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0))
+
+_DEVICE: Final[VolDictType] = {probatio.Required(ATTR_DEVICE_ID): cv.string}
+_SAMPLING: Final[VolDictType] = {
+    **_DEVICE,
+    probatio.Optional(ATTR_SECONDS, default=WANTED): probatio.All(
+        probatio.Coerce(int), probatio.Range(min=10, max=600)
+    ),
+    probatio.Optional(ATTR_TRUST, default=False): cv.boolean,
+}
+_COMPARED: Final[VolDictType] = {
+    **_SAMPLING,
+    probatio.Optional(VOLTAGE.key): _REFERENCE,
+    probatio.Optional(CURRENT.key): _REFERENCE,
+    probatio.Optional(POWER.key): _REFERENCE,
+    probatio.Optional(ATTR_RESISTIVE, default=False): cv.boolean,
+    probatio.Optional(ATTR_ACCURACY, default=0.0): _PERCENT,
+}
+_OWN_GAIN: Final[VolDictType] = {
+    probatio.Optional(ATTR_SET_SOCKET, default=False): cv.boolean
+}
+
+_SCHEMAS: Final[dict[str, VolDictType]] = {
+    "calibrate": {**_COMPARED, **_OWN_GAIN},
+    "calibrate_with_load": {
+        **_SAMPLING,
+        **_OWN_GAIN,
+        probatio.Required(ATTR_RATED_POWER): _POSITIVE,
+        probatio.Optional(ATTR_RATED_VOLTAGE, default=230.0): _POSITIVE,
+        probatio.Optional(ATTR_KIND, default=LoadKind.HEATER): probatio.Coerce(
+            LoadKind
+        ),
+        probatio.Optional(VOLTAGE.key): _POSITIVE,
+        probatio.Optional(ATTR_TOLERANCE, default=5.0): _PERCENT,
+    },
+    "add_calibration_point": _COMPARED,
+    "reset_calibration": {
+        **_DEVICE,
+        probatio.Optional(ATTR_QUANTITIES, default=list(STEPS)): probatio.All(
+            probatio.EnsureList(), [probatio.In(STEPS)]
+        ),
+    },
+    "undo_calibration": _DEVICE,
+    "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _REFERENCE},
+}
+
+type Handler = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions; those that change something are for administrators."""
+    handlers: dict[str, Handler] = {
+        "calibrate": _calibrate,
+        "calibrate_with_load": _calibrate_with_load,
+        "add_calibration_point": _add_calibration_point,
+        "reset_calibration": _reset_calibration,
+        "undo_calibration": _undo_calibration,
+        "set_energy": _set_energy,
+    }
+    for name, handler in handlers.items():
+        async_register_admin_service(
+            hass,
+            DOMAIN,
+            name,
+            handler,
+            probatio.Schema(_SCHEMAS[name]),
+            SupportsResponse.OPTIONAL,
+        )
+    hass.services.async_register(
+        DOMAIN,
+        "get_calibration",
+        _get_calibration,
+        probatio.Schema(_DEVICE),
+        SupportsResponse.ONLY,
+    )
+
+
+def refusal_placeholders(error: CalibrationError) -> dict[str, str]:
+    """Return the values that the text of a refusal names, with their units."""
+    return {
+        "reading": with_unit(error.quantity, error.reading),
+        "reference": with_unit(error.quantity, error.reference),
+    }
+
+
+def with_unit(key: str | None, value: float | None) -> str:
+    """Return a value as a person reads it."""
+    if key is None or value is None:
+        return "?"
+    return f"{value:.{_DECIMALS[key]}f} {UNITS[key]}"
+
+
+async def _calibrate(call: ServiceCall) -> ServiceResponse:
+    return await _compare(call, add=False)
+
+
+async def _add_calibration_point(call: ServiceCall) -> ServiceResponse:
+    return await _compare(call, add=True)
+
+
+async def _compare(call: ServiceCall, *, add: bool) -> ServiceResponse:
+    references = References(
+        voltage=call.data.get(VOLTAGE.key),
+        current=call.data.get(CURRENT.key),
+        power=call.data.get(POWER.key),
+        resistive=call.data[ATTR_RESISTIVE],
+        accuracy=call.data[ATTR_ACCURACY] / 100,
+    )
+    return await _run(
+        call, _socket(call), set(references.values), lambda _: references, add=add
+    )
+
+
+async def _calibrate_with_load(call: ServiceCall) -> ServiceResponse:
+    socket = _socket(call)
+    measured: float | None = call.data.get(VOLTAGE.key)
+
+    def references(sample: Sample) -> References:
+        seen = sample.mean(VOLTAGE.key)
+        if measured is None and not seen:
+            raise CalibrationError(Refusal.NO_READINGS, quantity=VOLTAGE.key)
+        correction = socket.calibration.calibration_of(VOLTAGE.key).correction
+        return references_of_load(
+            call.data[ATTR_RATED_POWER],
+            call.data[ATTR_RATED_VOLTAGE],
+            kind=call.data[ATTR_KIND],
+            mains=measured or correction(seen or 0.0),
+            mains_measured=measured is not None,
+            tolerance=call.data[ATTR_TOLERANCE] / 100,
+        )
+
+    return await _run(call, socket, set(STEPS), references, add=False)
+
+
+async def _run(
+    call: ServiceCall,
+    socket: SocketState,
+    keys: set[str],
+    references_of: Callable[[Sample], References],
+    *,
+    add: bool,
+) -> ServiceResponse:
+    own_gain = call.data.get(ATTR_SET_SOCKET, False)
+    if socket.calibration.lock.locked():
+        raise _invalid(socket, "calibration_busy")
+    try:
+        async with Comparison(
+            call.hass, socket, keys, call.data[ATTR_SECONDS]
+        ) as comparison:
+            if own_gain:
+                comparison.check_own_gain()
+            await comparison.collect_all()
+            sample = comparison.sample()
+            proposal = comparison.propose(
+                sample,
+                references_of(sample),
+                add=add,
+                trust_person=call.data[ATTR_TRUST],
+            )
+            return await comparison.apply(call.service, proposal, own_gain=own_gain)
+    except CalibrationError as err:
+        raise _refused(socket, err) from err
+    except OwnGainError as err:
+        raise _invalid(socket, f"own_gain_{err.reason}") from err
+    except ConsoleError as err:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="calibration_interrupted",
+            translation_placeholders={"name": socket.entry.title},
+        ) from err
+
+
+async def _reset_calibration(call: ServiceCall) -> ServiceResponse:
+    socket = _socket(call)
+    calibration = socket.calibration
+    keys = [key for key in call.data[ATTR_QUANTITIES] if key in calibration.known]
+    if keys:
+        calibration.apply("reset_calibration", dict.fromkeys(keys))
+    return {"changed": {"home_assistant": keys, "socket": []}}
+
+
+async def _undo_calibration(call: ServiceCall) -> ServiceResponse:
+    socket = _socket(call)
+    step = socket.calibration.undo()
+    if step is None:
+        raise _invalid(socket, "nothing_to_undo")
+    return {
+        "undone": step["action"],
+        "at": step["at"],
+        "changed": {"home_assistant": list(step["before"]), "socket": []},
+        "now": _corrections(socket),
+    }
+
+
+async def _get_calibration(call: ServiceCall) -> ServiceResponse:
+    socket = _socket(call)
+    calibration = socket.calibration
+    return {
+        "now": _corrections(socket),
+        "socket_factors": dict(calibration.factors) or None,
+        "history": [
+            {
+                key: step[key]
+                for key in ("at", "action", "method", "seconds", "references", "undone")
+                if key in step
+            }
+            for step in calibration.history
+        ],
+    }
+
+
+async def _set_energy(call: ServiceCall) -> ServiceResponse:
+    socket = _socket(call)
+    before = socket.value("energy")
+    await socket.async_set_energy(call.data[ATTR_ENERGY])
+    return {
+        "before": before,
+        "after": call.data[ATTR_ENERGY],
+        "changed": {"home_assistant": ["energy"], "socket": ["energy"]},
+    }
+
+
+def _corrections(socket: SocketState) -> dict[str, Any]:
+    """Return what is in force, with the uncertainty at each load that was compared."""
+    calibration = socket.calibration
+    found: dict[str, Any] = {}
+    for key in STEPS:
+        item = calibration.calibration_of(key)
+        found[key] = {
+            "calibrated": key in calibration.known,
+            "gain": round(item.correction.gain, 6),
+            "offset": round(item.correction.offset, 5),
+            "quality": str(item.quality),
+            "points": [
+                {
+                    "reading": round(point.measurement.mean, 5),
+                    "reference": point.reference,
+                    "residual": round(residual, 5),
+                    "uncertainty": round(item.uncertainty(point.measurement.mean), 5),
+                    "samples": point.measurement.count,
+                }
+                for point, residual in zip(item.points, item.residuals, strict=True)
+            ],
+        }
+    return found
+
+
+def _socket(call: ServiceCall) -> SocketState:
+    """Return the socket that an action is for; raises ServiceValidationError."""
+    _, found = async_get_device_and_config_entry(
+        call.hass, DOMAIN, call.data[ATTR_DEVICE_ID]
+    )
+    entry: OpenBekenConfigEntry = found
+    socket = entry.runtime_data
+    if not socket.profile.has_meter:
+        raise _invalid(socket, "no_meter")
+    return socket
+
+
+def _refused(socket: SocketState, error: CalibrationError) -> HomeAssistantError:
+    if error.refusal is Refusal.OFFLINE:
+        return HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="socket_unreachable",
+            translation_placeholders={"name": socket.entry.title},
+        )
+    return _invalid(
+        socket, f"calibration_{error.refusal}", **refusal_placeholders(error)
+    )
+
+
+def _invalid(
+    socket: SocketState, key: str, **placeholders: str
+) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders={"name": socket.entry.title, **placeholders},
+    )
