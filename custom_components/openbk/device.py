@@ -62,16 +62,18 @@ _COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
 _PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
 
 
-class _Source:
+class Source:
     """One key: its last value and those who want to know of a new one."""
 
     __slots__ = ("listeners", "value")
 
     def __init__(self) -> None:
+        """Start without a value."""
         self.listeners: list[Listener] = []
         self.value: Value | None = None
 
     def tell(self, value: Value | None) -> None:
+        """Take over a value and call the listeners with it."""
         self.value = value
         for listener in self.listeners:
             listener(value)
@@ -82,7 +84,7 @@ class _Source:
             self.tell(None)
 
 
-class _Topic(_Source):
+class _Topic(Source):
     """A key with a topic of its own.
 
     A text that was received before is dropped unread, and so is a retained one: what the broker
@@ -168,8 +170,8 @@ class SocketState:
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online = False
-        self._sources: dict[str, _Source] = {}
-        self._online_listeners: list[CALLBACK_TYPE] = []
+        self._sources: dict[str, Source] = {}
+        self.online_listeners: list[CALLBACK_TYPE] = []
         self._described_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._started = False
@@ -210,15 +212,15 @@ class SocketState:
 
         Listeners of a key with a topic have to be there before ``start``.
         """
-        source = self._source(key)
+        source = self.source(key)
         source.listeners.append(listener)
         return lambda: source.listeners.remove(listener)
 
     @callback
     def listen_online(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket comes or goes."""
-        self._online_listeners.append(listener)
-        return lambda: self._online_listeners.remove(listener)
+        self.online_listeners.append(listener)
+        return lambda: self.online_listeners.remove(listener)
 
     @property
     def corrections(self) -> Mapping[str, Correction]:
@@ -317,15 +319,16 @@ class SocketState:
             if isinstance(source, _Topic):
                 yield source
 
-    def _source(self, key: str) -> _Source:
+    def source(self, key: str) -> Source:
+        """Return the source of a key; those with a topic have to be there before ``start``."""
         if (source := self._sources.get(key)) is None:
             source = self._sources[key] = self._make_source(key)
         return source
 
-    def _make_source(self, key: str) -> _Source:
+    def _make_source(self, key: str) -> Source:
         if key in _COMPUTED:
             self._compute()
-            return _Source()
+            return Source()
         if key.startswith("channel_"):
             return _Channel()
         if key.startswith(messages.BUTTON_TOPIC):
@@ -390,7 +393,7 @@ class SocketState:
     def _topic(self, suffix: str) -> str:
         return f"{self.client_id}/{suffix}"
 
-    async def _subscribe(self, key: str, source: _Source) -> None:
+    async def _subscribe(self, key: str, source: Source) -> None:
         if isinstance(source, _Topic):
             topic = self._topic(messages.topic_of(key))
             self._unsubscribe.append(
@@ -443,7 +446,7 @@ class SocketState:
         self._tell_online()
 
     def _tell_online(self) -> None:
-        for listener in self._online_listeners:
+        for listener in self.online_listeners:
             listener()
 
     @callback

@@ -2,60 +2,113 @@
 
 from typing import Any, override
 
+from homeassistant.const import EntityCategory
 from homeassistant.core import callback
+from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 
 from .device import SocketState
 
 
-class OpenBekenEntity(Entity):
-    """An entity of one socket, available while the socket is there."""
+class SocketEntity(Entity):
+    """An entity of one socket, kept small: there may be twenty thousand of them.
 
-    _attr_has_entity_name = True
-    _attr_should_poll = False
+    Home Assistant caches what it asks an entity for in the entity. Past thirty attributes Python
+    gives an object a dictionary of its own, which takes as much as all the rest: so what is the
+    same for all entities is kept once, in the class, and what the description knows is left there.
+    """
+
+    assumed_state = False
+    attribution = None
+    available = False
+    entity_picture = None
+    entity_registry_visible_default = True
+    extra_state_attributes = None
+    force_update = False
+    has_entity_name = True
+    icon = None
+    should_poll = False
+
+    socket: SocketState
 
     def __init__(self, socket: SocketState, description: EntityDescription) -> None:
-        """Name the entity after its socket and its description."""
+        """Make the entity of a socket that the description describes."""
         self.socket = socket
         self.entity_description = description
-        self._attr_unique_id = f"{socket.mac}_{description.key}"
-        self._attr_device_info = socket.device_info
-        self._attr_available = socket.online
+
+    @property
+    @override
+    def unique_id(self) -> str:
+        """Return the MAC of the socket and the key of the description."""
+        return f"{self.socket.mac}_{self.entity_description.key}"
+
+    @property
+    @override
+    def device_info(self) -> DeviceInfo:
+        """Return the device that all entities of the socket are of."""
+        return self.socket.device_info
+
+    @property
+    @override
+    def entity_category(self) -> EntityCategory | None:
+        """Return the category of the description."""
+        return self.entity_description.entity_category
+
+    @property
+    @override
+    def entity_registry_enabled_default(self) -> bool:
+        """Return whether the description is enabled by default."""
+        return self.entity_description.entity_registry_enabled_default
+
+    @property
+    @override
+    def translation_key(self) -> str | None:
+        """Return the translation key of the description."""
+        return self.entity_description.translation_key
+
+
+class OpenBekenEntity(SocketEntity):
+    """An entity that is available while the socket is there."""
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the socket as it comes and goes."""
-        self.async_on_remove(self.socket.listen_online(self._online_changed))
+        self.available = self.socket.online
+        self.socket.online_listeners.append(self._online_changed)
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following the socket."""
+        self.socket.online_listeners.remove(self._online_changed)
 
     @callback
     def _online_changed(self) -> None:
-        self._attr_available = self.socket.online
+        self.available = self.socket.online
         self.async_write_ha_state()
 
 
-class ValueEntity(Entity):
+class ValueEntity(SocketEntity):
     """An entity of one value, available while that value is known to be true."""
-
-    _attr_has_entity_name = True
-    _attr_should_poll = False
 
     def __init__(
         self, socket: SocketState, key: str, description: EntityDescription
     ) -> None:
-        """Name the entity after its socket and its description; ``key`` is its value's."""
-        self.socket = socket
+        """Make the entity of a value; ``key`` is that of the value."""
+        super().__init__(socket, description)
         self._key = key
-        self.entity_description = description
-        self._attr_unique_id = f"{socket.mac}_{description.key}"
-        self._attr_device_info = socket.device_info
-        self._attr_available = False
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the value."""
-        self.async_on_remove(self.socket.listen(self._key, self._value_changed))
-        if (value := self.socket.value(self._key)) is not None:
-            self._take(value)
+        source = self.socket.source(self._key)
+        source.listeners.append(self._value_changed)
+        if source.value is not None:
+            self._take(source.value)
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following the value."""
+        self.socket.source(self._key).listeners.remove(self._value_changed)
 
     @callback
     def _value_changed(self, value: Any) -> None:

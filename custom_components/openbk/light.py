@@ -38,6 +38,7 @@ async def async_setup_entry(
 class LedLight(ValueEntity, LightEntity):
     """An LED with a channel of its own."""
 
+    is_on: bool | None = None
     _attr_color_mode = ColorMode.ONOFF
     _attr_supported_color_modes = {ColorMode.ONOFF}
 
@@ -64,5 +65,5 @@ class LedLight(ValueEntity, LightEntity):
     @override
     @callback
     def _take(self, value: int | None) -> None:
-        self._attr_available = value is not None
-        self._attr_is_on = None if value is None else value != 0
+        self.available = value is not None
+        self.is_on = None if value is None else value != 0

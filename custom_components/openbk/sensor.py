@@ -13,6 +13,7 @@ from homeassistant.components.sensor import (
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
 from .device import OpenBekenConfigEntry, SocketState
@@ -81,27 +82,56 @@ def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
     yield LastRestartSensor(socket, "uptime", LAST_RESTART)
 
 
-class ValueSensor(ValueEntity, SensorEntity):
+class SocketSensor(ValueEntity, SensorEntity):
+    """A sensor of a socket, as small as its other entities."""
+
+    entity_description: SensorEntityDescription
+    last_reset = None
+    native_value: StateType | datetime = None
+    options = None
+    suggested_unit_of_measurement = None
+    supported_features = None
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the unit of the description."""
+        return self.entity_description.native_unit_of_measurement
+
+    @property
+    @override
+    def state_class(self) -> SensorStateClass | None:
+        """Return the state class of the description."""
+        return self.entity_description.state_class
+
+    @property
+    @override
+    def suggested_display_precision(self) -> int | None:
+        """Return the decimals of the description."""
+        return self.entity_description.suggested_display_precision
+
+
+class ValueSensor(SocketSensor):
     """A value just as the socket reports it."""
 
     @override
     @callback
     def _take(self, value: float | str | None) -> None:
-        self._attr_native_value = value
+        self.native_value = value
         # Without a load there is no power factor, though the socket is there.
-        self._attr_available = value is not None or self.socket.online
+        self.available = value is not None or self.socket.online
 
 
-class LastRestartSensor(ValueEntity, SensorEntity):
+class LastRestartSensor(SocketSensor):
     """When the socket started, from the seconds that it counts since."""
 
     @override
     @callback
     def _take(self, value: int | None) -> None:
-        self._attr_available = value is not None
+        self.available = value is not None
         if value is None:
             return
         started = dt_util.utcnow() - timedelta(seconds=value)
-        known = self._attr_native_value
+        known = self.native_value
         if not isinstance(known, datetime) or abs(known - started) > _UPTIME_TOLERANCE:
-            self._attr_native_value = started
+            self.native_value = started

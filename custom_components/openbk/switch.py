@@ -49,6 +49,8 @@ def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
 class RelaySwitch(ValueEntity, SwitchEntity):
     """A relay."""
 
+    is_on: bool | None = None
+
     def __init__(
         self, socket: SocketState, relay: PinAssignment, *, single: bool
     ) -> None:
@@ -78,9 +80,9 @@ class RelaySwitch(ValueEntity, SwitchEntity):
     @override
     @callback
     def _take(self, value: int | None) -> None:
-        self._attr_available = value is not None
+        self.available = value is not None
         # A channel may hold other numbers than 1; the firmware drives the relay for all but 0.
-        self._attr_is_on = None if value is None else value != 0
+        self.is_on = None if value is None else value != 0
 
 
 class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
