@@ -25,7 +25,9 @@ APPLICATION_SIZE: Final = 0x118F70
 _HEADER_SIZE: Final = 3 * RECORD
 
 _ARM_BRANCH: Final = 0xEA
-_OPENBEKEN: Final = re.compile(rb"OpenBK7231N ([!-~]+) [A-Z][a-z]{2} [ \d]\d \d{4} ")
+_OPENBEKEN: Final = re.compile(
+    rb"OpenBK7231N ([!-~]+) ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8})"
+)
 _TUYA: Final = re.compile(rb"< BUILD AT:[^>]* AT bk7231n >")
 
 
@@ -53,6 +55,8 @@ class Verdict:
     running: Running
     version: str | None = None
     """OpenBeken's version, as its code says."""
+    built: str | None = None
+    """When it was built, in the same words."""
     log: str
 
 
@@ -79,8 +83,12 @@ def _examine(code: bytes, key: CodeKey) -> Verdict:
     plain = encipher(from_records(code[APPLICATION_START:]), APPLICATION_ADDRESS, key)
     if found := _OPENBEKEN.search(plain):
         version = found[1].decode()
-        log = f"{banner}OpenBK7231N, version {version}\r\n"
-        return Verdict(running=Running.OPENBEKEN, version=version, log=log)
+        return Verdict(
+            running=Running.OPENBEKEN,
+            version=version,
+            built=found[2].decode(),
+            log=f"{banner}OpenBK7231N, version {version}\r\n",
+        )
     if found := _TUYA.search(plain):
         log = f"{banner}[01-01 00:00:00 TUYA N]{found[0].decode()}\r\n"
         return Verdict(running=Running.FACTORY, log=log)

@@ -9,7 +9,7 @@ from pathlib import Path
 import tempfile
 from typing import Final, Protocol
 
-from .boot import Chip, Running, bootloader_runs, examine
+from .boot import Chip, Running, Verdict, bootloader_runs, examine
 from .bootrom import DEFAULT_BAUDRATE, STANDARD_CODE_KEY, BootRom, Timings
 from .clock import Clock
 from .code_memory import CodeKey
@@ -76,6 +76,8 @@ class SimulatedSocket:
         """OpenBeken, while it runs."""
         self.failure: Exception | None = None
         """Why the firmware ended by itself, which it should not."""
+        self.verdict: Verdict | None = None
+        """What the flash was found to hold when it was last started."""
         self.resets = 0
         """How often the chip began anew."""
         self.uart2_log = ""
@@ -241,7 +243,7 @@ class SimulatedSocket:
         self._rom.stop()
         self._rom = None
         self.uart.listener = _Deaf(self._hear_link_check)
-        verdict = examine(self.flash, self._code_key)
+        self.verdict = verdict = examine(self.flash, self._code_key)
         self.uart2_log += verdict.log
         if verdict.running is Running.OPENBEKEN and self._make_firmware is not None:
             self.firmware = self._make_firmware(self, verdict.version or "")

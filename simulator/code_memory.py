@@ -92,10 +92,11 @@ def _crc16_columns(columns: list[bytes]) -> tuple[bytes, bytes]:
 def _crc16_tables() -> list[tuple[bytes, bytes]]:
     """Return what a byte value at each place adds to the CRC's two bytes."""
     tables = []
-    for place in range(DATA):
-        shares = [_crc16_of_zeros(v << 8, DATA - place) for v in range(0x100)]
+    shares = [value << 8 for value in range(0x100)]
+    for _ in range(DATA):
+        shares = [_crc16_of_zeros(share, 1) for share in shares]
         tables.append((bytes(s >> 8 for s in shares), bytes(s & 0xFF for s in shares)))
-    return tables
+    return tables[::-1]
 
 
 def _crc16_of_zeros(crc: int, count: int) -> int:

@@ -1,0 +1,56 @@
+"""OpenBeken as the firmware of a simulated socket."""
+
+import socket as sockets
+from typing import TYPE_CHECKING
+
+from .meter import Bl0937
+from .openbeken import OpenBeken, Release
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .chip import SimulatedSocket
+
+
+class OpenBekenOnSocket:
+    """Starts OpenBeken on a socket, at the same web address each time.
+
+    To be handed to a SimulatedSocket as its ``firmware``.
+    """
+
+    def __init__(
+        self,
+        meter: Bl0937,
+        *,
+        resolve: Callable[[str, int], tuple[str, int]] | None = None,
+    ) -> None:
+        """Use a meter, which outlives restarts.
+
+        ``resolve`` turns the broker's host and port in the configuration into those to
+        connect to.
+        """
+        self.meter = meter
+        self._resolve = resolve
+        self._http_port = 0
+
+    def __call__(self, socket: SimulatedSocket, version: str) -> OpenBeken:
+        """Make the firmware for one more start of the chip."""
+        self._http_port = self._http_port or _free_port()
+        built = socket.verdict.built if socket.verdict else None
+        return OpenBeken(
+            socket.flash,
+            socket.clock,
+            self.meter,
+            socket.mac,
+            http_port=self._http_port,
+            resolve=self._resolve,
+            on_restart=socket.reset,
+            release=Release(version=version, built=built or Release().built),
+        )
+
+
+def _free_port() -> int:
+    with sockets.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
