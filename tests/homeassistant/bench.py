@@ -4,36 +4,36 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from homeassistant.components.file_upload import _DATA, FileUploadData
 from homeassistant.core import HomeAssistant
-from homeassistant.util.ulid import ulid_now
 import serialx
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
+from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.clock import Clock
+from simulator.firmware import OpenBekenOnSocket
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
-from simulator.openbeken import OpenBeken
 from tests.homeassistant.wizard import Wizard
-from tests.pyopenbk.flashing import dumps
-from tests.pyopenbk.obk import packer
-from tests.pyopenbk.tuya.store_writer import (
-    BLOW as BLOW_PARAMS,
-    KEY_SECTOR,
-    Entry,
-    store,
-)
 
 # What Tuya's firmware leaves in the status registers: CMP and BP0.
 PROTECTED: Final = 0x4004
-MAC: Final = dumps.MAC
+MAC: Final = factory.DEFAULT_MAC
+
+
+def blow_dump() -> bytes:
+    """Return a factory BLOW 72-074 with its pins in its store."""
+    return factory.FactorySocket().dump()
 
 
 def factory_dump() -> bytes:
-    """Return a chip with Tuya's firmware whose store is erased."""
-    return dumps.chip(packer.tuya_code())
+    """Return the same chip with its store erased."""
+    return factory.without(
+        blow_dump(), factory.FAST_CONNECT, FLASH_SIZE - factory.FAST_CONNECT
+    )
 
 
 @asynccontextmanager
@@ -56,13 +56,14 @@ async def open_port(hass: HomeAssistant, path: str, choice: str = "flash") -> Wi
 async def upload(hass: HomeAssistant, content: bytes, name: str = "file.bin") -> str:
     """Leave a file where the browser's upload would, and return its id."""
     if _DATA not in hass.data:
-        hass.data[_DATA] = await FileUploadData.create(hass)
+        # Not where Home Assistant would: that folder is the same for all tests.
+        hass.data[_DATA] = FileUploadData(Path(hass.config.path("uploads")), {})
     data = hass.data[_DATA]
-    file_id = ulid_now()
+    file_id = uuid4().hex
 
     def write() -> None:
         folder: Path = data.temp_dir / file_id
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / name).write_bytes(content)
 
     await hass.async_add_executor_job(write)
@@ -79,27 +80,22 @@ async def is_free(path: str) -> bool:
         return False
 
 
-def blow_dump() -> bytes:
-    """Return a factory BLOW 72-074 with its pins in its store."""
-    entries = [Entry("user_param_key", BLOW_PARAMS, (1, 5))]
-    return dumps.put(factory_dump(), KEY_SECTOR, store(entries))
-
-
 @asynccontextmanager
 async def socket_on_the_bench(
     content: bytes, **options: Any
 ) -> AsyncIterator[SimulatedSocket]:
     """Run a chip that starts what it holds unless it is reset while link checks arrive.
 
-    OpenBeken in it takes the loopback broker that its configuration names, at tenfold speed.
+    OpenBeken in it runs at tenfold speed.
     """
     clock = Clock(10.0)
-
-    def openbeken(socket: SimulatedSocket, _version: str) -> OpenBeken:
-        meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
-        return OpenBeken(socket.flash, clock, meter, socket.mac)
-
-    async with chip(
-        content, in_rom=False, auto_reset=0.2, firmware=openbeken, **options
+    meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
+    async with simulated_chip(
+        Flash(content, status=PROTECTED),
+        in_rom=False,
+        auto_reset=0.2,
+        firmware=OpenBekenOnSocket(meter),
+        **options,
     ) as socket:
+        socket.clock = clock
         yield socket

@@ -1,24 +1,43 @@
 """From a factory socket to an entry, the whole road, and every way in which it can stop."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+import random
 from typing import Any
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.flash_flow.models import MODELS, profile_of
+from custom_components.openbk.pyopenbk.flash_map import (
+    APPLICATION,
+    FLASH_SIZE,
+    RF_CALIBRATION,
+)
 from custom_components.openbk.pyopenbk.profile import SocketProfile
-from tests.homeassistant.bench import MAC, blow_dump, open_port, socket_on_the_bench
+from simulator import factory, images
+from simulator.chip import SimulatedSocket
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from simulator.releases import ReleaseServer, Trouble
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    factory_dump,
+    is_free,
+    open_port,
+    socket_on_the_bench,
+    upload,
+)
 from tests.homeassistant.wizard import Wizard
-from tests.pyopenbk.obk import packer
-from tests.support.broker import Broker
-from tests.support.release_server import ReleaseServer, release_server
+from tests.support.broker import Broker, free_port
 from tests.support.sockets import BLOW
 
+SECRET = "secret word"
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
-
-NEWEST = "1.18.299"
 
 
 @pytest.fixture(autouse=True)
@@ -30,14 +49,15 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def releases(hass_storage: dict[str, Any]) -> AsyncIterator[ReleaseServer]:
-    """Serve a release."""
-    image = packer.qio(packer.openbeken_code(version=NEWEST))
-    async with release_server({NEWEST: image}) as server:
-        hass_storage["openbk.release_index"] = {
-            "version": 1,
-            "data": {"index_address": server.address},
-        }
-        yield server
+    """Serve releases where the wizard looks for them."""
+    server = ReleaseServer()
+    await server.start()
+    hass_storage["openbk.release_index"] = {
+        "version": 1,
+        "data": {"index_address": server.index},
+    }
+    yield server
+    await server.stop()
 
 
 async def to_firmware(wizard: Wizard, broker: Broker) -> None:
@@ -45,10 +65,7 @@ async def to_firmware(wizard: Wizard, broker: Broker) -> None:
     assert wizard.page == "pins", (wizard.pages, wizard.errors)
     assert await wizard.choose("use_pins") == "name"
     assert await wizard.submit_suggested(name="Kitchen") == "wifi"
-    assert (
-        await wizard.submit_suggested(ssid="TestNet", password="secret word")
-        == "broker"
-    )
+    assert await wizard.submit_suggested(ssid="TestNet", password=SECRET) == "broker"
     address = {"host": broker.host, "port": broker.port}
     assert await wizard.submit_suggested(**address) == "broker"
     assert wizard.errors == {"host": "broker_loopback"}
@@ -61,29 +78,483 @@ async def to_confirmation(
 ) -> None:
     """Walk from the pins to the summary."""
     await to_firmware(wizard, broker)
-    assert wizard.suggested["release"] == NEWEST
     await wizard.submit_suggested()
     assert wizard.page == "write_confirm", wizard.errors
 
 
+async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Walk from the menu to the pins."""
+    wizard = await open_port(hass, socket.path)
+    if wizard.page == "opening":
+        assert await wizard.submit() == "wiring"
+        await wizard.submit()
+    return wizard
+
+
+async def finish(hass: HomeAssistant, wizard: Wizard) -> ConfigEntry:
+    """Walk from the written socket to its entry, and unload that again."""
+    assert wizard.page == "reassemble", (wizard.pages, wizard.errors)
+    await wizard.submit()
+    assert wizard.result["type"] is FlowResultType.CREATE_ENTRY, wizard.pages
+    (entry,) = hass.config_entries.async_entries("openbk")
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+    return entry
+
+
+def protected_parts(flash: bytes) -> tuple[bytes, bytes]:
+    """Return what no flash job may change."""
+    return flash[: APPLICATION.start], flash[RF_CALIBRATION.start : RF_CALIBRATION.end]
+
+
 async def test_whole_road(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    own_folder: Path,
 ) -> None:
-    async with socket_on_the_bench(blow_dump()) as socket:
-        wizard = await open_port(hass, socket.path)
-        if wizard.page == "opening":
-            await wizard.submit()
-            await wizard.submit()
+    dump = blow_dump()
+    async with socket_on_the_bench(dump) as socket:
+        wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
         assert await wizard.submit() == "reassemble", wizard.pages
-        await wizard.submit()
-        assert wizard.result["type"] is FlowResultType.CREATE_ENTRY, wizard.pages
-        (entry,) = hass.config_entries.async_entries("openbk")
+        assert await is_free(socket.path)
+        entry = await finish(hass, wizard)
         assert entry.unique_id == MAC
         assert entry.title == "Kitchen"
         assert SocketProfile.from_dict(entry.data["profile"]) == BLOW
         assert entry.data["mac"] == MAC
+        assert entry.data["client_id"] == "obkE4720741"
         assert entry.data["firmware"].startswith("OpenBK7231N ")
-        assert "secret" not in str(entry.as_dict())
+        assert protected_parts(socket.flash.read(0, FLASH_SIZE)) == protected_parts(
+            dump
+        )
+    (backup,) = own_folder.glob("*.bin")
+    assert backup.read_bytes() == dump
+    assert SECRET not in str(entry.as_dict())
+    assert SECRET not in str(hass_storage)
+
+
+async def test_socket_that_is_set_up_already_keeps_its_entry(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    old = MockConfigEntry(domain="openbk", unique_id=MAC, data={"mac": MAC})
+    old.add_to_hass(hass)
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        await wizard.submit()
+        assert await wizard.submit() == "reflashed"
         await hass.async_block_till_done()
-        await hass.config_entries.async_unload(entry.entry_id)
+        assert old.title == "Kitchen"
+        assert old.data["client_id"] == "obkE4720741"
+        await hass.config_entries.async_unload(old.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("fault", "page"),
+    [
+        (Fault(name=FaultName.STATUS_STICKS), "failed_protected"),
+        (
+            Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=20),
+            "failed_link_lost_writing",
+        ),
+        (
+            Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=20),
+            "failed_port_unplugged_writing",
+        ),
+        (Fault(name=FaultName.WORN_SECTOR, value="20000"), "failed_crc_writing"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+async def test_writing_stops(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    own_folder: Path,
+    fault: Fault,
+    page: str,
+) -> None:
+    dump = blow_dump()
+    async with socket_on_the_bench(dump) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        socket.inject(fault)
+        assert await wizard.submit() == page
+        left = await wizard.choose("leave")
+        written = page.endswith("_writing")
+        assert left == ("left_half_written" if written else "left_untouched")
+        flash = socket.flash.read(0, FLASH_SIZE)
+        assert protected_parts(flash) == protected_parts(dump)
+        if written:
+            # The first sector is written last: this cannot start by half.
+            assert not flash[APPLICATION.start : APPLICATION.start + 4096].strip(
+                b"\xff"
+            )
+        assert not hass.config_entries.async_entries("openbk")
+        (backup,) = own_folder.glob("*.bin")
+        assert backup.read_bytes() == dump
+
+
+async def test_goes_on_at_once_after_lost_power(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        socket.power(on=True)
+        assert await wizard.choose("retry") == "reassemble", wizard.pages
+        assert wizard.pages[-4:] == ["search", "backup", "write", "reassemble"]
+        await finish(hass, wizard)
+
+
+async def test_goes_on_in_another_wizard_with_passwords_only(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        await wizard.submit()
+        await wizard.choose("leave")
+        socket.power(on=True)
+        again = await to_pins(hass, socket)
+        assert again.page == "resume"
+        assert again.placeholders["name"] == "Kitchen"
+        assert again.placeholders["wifi"] == "TestNet"
+        assert await again.choose("resume_passwords") == "resume_passwords"
+        await again.submit(wifi_password="short")
+        assert again.errors == {"base": "wifi_password_short"}
+        assert await again.submit(wifi_password=SECRET) == "write_confirm"
+        await again.submit()
+        entry = await finish(hass, again)
+        assert entry.title == "Kitchen"
+
+
+async def test_another_chip_is_not_written_with_this_ones_settings(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        other = factory.FactorySocket.numbered(1)
+        async with socket_on_the_bench(other.dump()) as second:
+            await wizard.choose("port")
+            assert await wizard.submit(adapter=second.path) in {"opening", "other_chip"}
+            if wizard.page == "opening":
+                await wizard.submit()
+                assert await wizard.submit() == "other_chip"
+            assert wizard.placeholders["expected_mac"] == MAC
+            assert wizard.placeholders["mac"] == other.mac
+            assert second.flash.read(0, FLASH_SIZE) == other.dump()
+
+
+class TestSettings:
+    """The pages of name, Wi-Fi and broker."""
+
+    @pytest.fixture
+    async def wizard(self, hass: HomeAssistant) -> AsyncIterator[Wizard]:
+        """Return a wizard that asks for the name."""
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await wizard.choose("use_pins")
+            yield wizard
+            await wizard.close()
+
+    @pytest.mark.parametrize(
+        ("advanced", "error"),
+        [
+            ({"client_id": "kitchen/socket"}, {"base": "topic_invalid"}),
+            ({"group": "all sockets"}, {"base": "topic_invalid"}),
+            ({"client_id": "same", "group": "same"}, {"base": "topic_same"}),
+            ({"client_id": "taken"}, {"base": "topic_taken"}),
+            ({"ntp_server": "  "}, {"base": "ntp_unknown"}),
+            ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
+        ],
+    )
+    async def test_name_page(
+        self,
+        hass: HomeAssistant,
+        wizard: Wizard,
+        advanced: dict[str, str],
+        error: dict[str, str],
+    ) -> None:
+        MockConfigEntry(
+            domain="openbk", unique_id="other", data={"client_id": "taken"}
+        ).add_to_hass(hass)
+        assert wizard.suggested["advanced"]["client_id"] == "obkE4720741"
+        assert wizard.suggested["advanced"]["time_zone"] == hass.config.time_zone
+        await wizard.submit_suggested(name="Kitchen", advanced=advanced)
+        assert wizard.errors == error
+        await wizard.submit_suggested(
+            name=" ",
+            advanced={
+                "client_id": "kitchen",
+                "group": "bekens_n",
+                "ntp_server": "192.168.1.1",
+                "time_zone": "Europe/Warsaw",
+            },
+        )
+        assert wizard.errors == {"name": "name_missing"}
+        assert await wizard.submit_suggested(name="Küche") == "wifi"
+
+    async def test_wifi_page(self, wizard: Wizard) -> None:
+        await wizard.submit_suggested(name="Kitchen")
+        await wizard.submit_suggested(ssid="Net", password="short")
+        assert wizard.errors == {"base": "wifi_password_short"}
+        second = {"password": "12345678"}
+        await wizard.submit_suggested(ssid="Net", password="", second=second)
+        assert wizard.errors == {"base": "second_wifi_name_missing"}
+        second = {"ssid": "Second", "password": "12345678"}
+        assert await wizard.submit_suggested(password="", second=second) == "broker"
+
+    @pytest.fixture
+    async def broker_page(self, wizard: Wizard) -> Wizard:
+        """Return the wizard at the page of the broker."""
+        await wizard.submit_suggested(name="Kitchen")
+        await wizard.submit_suggested(ssid="Net", password=SECRET)
+        return wizard
+
+    @pytest.mark.parametrize(
+        ("host", "error"),
+        [
+            ("mqtt://192.168.1.10", "broker_not_a_host"),
+            ("  ", "broker_not_a_host"),
+            ("localhost", "broker_loopback"),
+            ("core-mosquitto", "broker_internal_name"),
+            ("homeassistant.local", "broker_local_name"),
+        ],
+    )
+    async def test_address_is_questioned(
+        self, broker_page: Wizard, host: str, error: str
+    ) -> None:
+        await broker_page.submit_suggested(host=host)
+        assert broker_page.errors == {"host": error}
+
+    async def test_login_is_tried(
+        self, broker_page: Wizard, releases: ReleaseServer
+    ) -> None:
+        with Broker(users={"sockets": "right"}) as broker:
+            at = {"host": broker.host, "port": broker.port, "username": "sockets"}
+            await broker_page.submit_suggested(**at, password="wrong")
+            await broker_page.submit_suggested(**at, password="wrong")
+            assert broker_page.errors == {"base": "broker_refused_login"}
+            await broker_page.submit_suggested(**at, use_own_login=True, password=None)
+            assert broker_page.errors == {"username": "broker_login_not_own"}
+            await broker_page.submit_suggested(port=free_port(), password="right")
+            assert broker_page.errors == {"base": "broker_unreachable"}
+            await broker_page.submit_suggested(
+                **at, use_own_login=False, password="right"
+            )
+            assert broker_page.page == "firmware"
+
+
+class TestFirmware:
+    """The page of the firmware."""
+
+    @pytest.mark.parametrize(
+        ("content", "error"),
+        [
+            (lambda: images.truncated(images.qio()), "firmware_truncated"),
+            (lambda: images.with_damaged_record(images.qio()), "firmware_damaged"),
+            (images.wrong_chip_qio, "firmware_wrong_chip"),
+            (images.uascent_qio, "firmware_wrong_key"),
+            (images.no_key_qio, "firmware_wrong_key"),
+            (images.ota, "firmware_not_for_uart"),
+            (images.ug, "firmware_not_for_uart"),
+            (blow_dump, "firmware_not_for_uart"),
+            (lambda: b"", "firmware_is_empty"),
+            (lambda: b"<!DOCTYPE html><html></html>", "firmware_is_web_page"),
+            (lambda: b"PK\x03\x04" + bytes(100), "firmware_is_archive"),
+            (lambda: b"Hello there", "firmware_is_text"),
+            (lambda: bytes(range(256)) * 40000, "firmware_too_large"),
+        ],
+    )
+    async def test_wrong_file_is_named(
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        releases: ReleaseServer,
+        content: Callable[[], bytes],
+        error: str,
+    ) -> None:
+        dump = blow_dump()
+        async with socket_on_the_bench(dump) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            file = await upload(hass, content())
+            assert await wizard.submit_suggested(file=file) == "firmware"
+            assert wizard.errors == {"file": error}
+            # The same page takes a right one.
+            file = await upload(hass, images.ua())
+            assert await wizard.submit_suggested(file=file) == "write_confirm"
+            assert socket.flash.read(0, FLASH_SIZE) == dump
+            await wizard.close()
+
+    @pytest.mark.parametrize(
+        ("trouble", "error"),
+        [
+            ({"rate_limited_seconds": 600.0}, "releases_rate_limited"),
+            ({"garbage": True}, "releases_unexpected"),
+            ({"status": 404}, "releases_not_found"),
+        ],
+    )
+    async def test_no_list_of_releases(
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        releases: ReleaseServer,
+        trouble: dict[str, Any],
+        error: str,
+    ) -> None:
+        for name, value in trouble.items():
+            setattr(releases.trouble, name, value)
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            assert wizard.errors == {"base": error}
+            assert "release" not in wizard.suggested
+            file = await upload(hass, images.qio())
+            assert await wizard.submit_suggested(file=file) == "write_confirm"
+            await wizard.close()
+
+    @pytest.mark.parametrize(
+        ("trouble", "error"),
+        [
+            ({"cut_downloads_at": 1000}, "download_truncated"),
+            ({"spoil_downloads": True}, "download_digest"),
+        ],
+    )
+    async def test_download_fails_and_is_repeated(
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        releases: ReleaseServer,
+        trouble: dict[str, Any],
+        error: str,
+    ) -> None:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            for name, value in trouble.items():
+                setattr(releases.trouble, name, value)
+            assert await wizard.submit_suggested() == "firmware"
+            assert wizard.errors == {"base": error}
+            releases.trouble = Trouble()
+            assert await wizard.submit_suggested() == "write_confirm"
+            await wizard.close()
+
+    async def test_nothing_chosen_and_server_gone(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            await wizard.submit_suggested(release=None)
+            assert wizard.errors == {"base": "firmware_missing"}
+            await wizard.submit_suggested(
+                source={"index_address": f"http://127.0.0.1:{free_port()}/releases"}
+            )
+            assert wizard.errors == {"base": "releases_no_internet"}
+            await wizard.submit_suggested(source={"index_address": "nonsense"})
+            assert wizard.errors == {"base": "releases_bad_address"}
+            await wizard.close()
+
+    async def test_version_of_the_guide_says_what_it_lacks(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
+            assert "apparent power" in wizard.placeholders["firmware_notes"]
+            await wizard.close()
+
+
+class TestPins:
+    """The pages on which pins are chosen."""
+
+    @pytest.fixture
+    async def sources(self, hass: HomeAssistant) -> AsyncIterator[Wizard]:
+        """Return a wizard that asks where the pins are from."""
+        async with socket_on_the_bench(factory_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            assert wizard.page == "no_pins_erased"
+            yield wizard
+            await wizard.close()
+
+    @pytest.mark.parametrize(
+        ("content", "error"),
+        [
+            (lambda: blow_dump()[:1_100_000], "dump_firmware"),
+            (lambda: blow_dump()[:1_500_000], "dump_cut"),
+            (lambda: bytes(random.Random(1).randbytes(3_000_000)), "dump_other_size"),
+            (lambda: b"\xff" * FLASH_SIZE, "dump_erased"),
+            (factory_dump, "dump_erased"),
+            (lambda: b"tiny", "dump_small"),
+            (lambda: bytes(9_000_000), "dump_too_large"),
+        ],
+    )
+    async def test_wrong_dump_is_explained(
+        self,
+        hass: HomeAssistant,
+        sources: Wizard,
+        content: Callable[[], bytes],
+        error: str,
+    ) -> None:
+        await sources.choose("pins_upload")
+        await sources.submit(dump=await upload(hass, content()))
+        assert sources.errors == {"dump": error}
+        await sources.submit(
+            dump=await upload(hass, factory.partition_only(blow_dump()))
+        )
+        assert sources.page == "pins"
+        assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+
+    async def test_upload_got_lost(self, sources: Wizard) -> None:
+        await sources.choose("pins_upload")
+        await sources.submit(dump="0123456789abcdef0123456789abcdef")
+        assert sources.errors == {"dump": "upload_gone"}
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"vendor":"x","chip":"BK7231N","board":"CB2S","pins":{"26":"Rel;1","11":"Btn;1"}}',
+            factory.USER_PARAMETERS,
+        ],
+        ids=["template", "parameters"],
+    )
+    async def test_text_is_pasted(self, sources: Wizard, text: str) -> None:
+        await sources.choose("pins_paste")
+        await sources.submit(text="nothing of the kind")
+        assert sources.errors == {"text": "text_not_understood"}
+        await sources.submit(text='{"pins":{"26":"Nonsense;1"}}')
+        assert sources.errors == {"text": "text_unknown_role"}
+        assert await sources.submit(text=text) == "pins"
+        assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+
+    async def test_template_without_relay_leads_on(self, sources: Wizard) -> None:
+        await sources.choose("pins_paste")
+        assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
+
+    @pytest.mark.parametrize("model", MODELS)
+    async def test_known_models_are_complete(self, model: str) -> None:
+        assert profile_of(model).problems == ()
+
+    async def test_known_model(self, sources: Wizard) -> None:
+        await sources.choose("pins_known")
+        assert await sources.submit(model="blow_72_074") == "pins"
+        assert await sources.choose("pins_other") == "pins_other"
+        await sources.choose("pins_edit")
+        await sources.submit_suggested(led="P26")
+        assert sources.errors == {"base": "pins_used_twice"}
+        await sources.submit_suggested(led=None, more={"others": "P9"})
+        assert sources.errors == {"base": "pins_line"}
+        await sources.submit_suggested(led=None, more={"others": "P9 LED 1"})
+        assert sources.page == "pins"
+        assert await sources.choose("use_pins") == "name"

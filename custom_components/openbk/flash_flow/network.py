@@ -175,6 +175,8 @@ class NetworkSteps(WizardFlow):
 
     async def _async_address_of(self, server: str) -> str | None:
         """Return the IPv4 address of a time server: the firmware looks up no names."""
+        if not server:
+            return None
         try:
             found = await self.hass.loop.getaddrinfo(
                 server, None, family=socket.AF_INET
