@@ -189,6 +189,8 @@ class MqttSampler(Sampler):
             VOLTAGE.key: [],
             CURRENT.key: [],
         }
+        self._first = set(self._values)
+        """Of these, the first message may count parts of two loads."""
         self._arrived = asyncio.Event()
 
     @asynccontextmanager
@@ -263,8 +265,10 @@ class MqttSampler(Sampler):
             self._count(now, number)
         elif key in self._values:
             points = self._values[key]
-            if len(points) == 1 and now - points[0][0] < _STRADDLING:
-                points.clear()
+            if key in self._first and points:
+                self._first.discard(key)
+                if now - points[0][0] < _STRADDLING:
+                    points.clear()
             if points and self._is_step(key, number):
                 self._restart(key)
             points.append((now, number))
@@ -292,6 +296,7 @@ class MqttSampler(Sampler):
     def _restart(self, key: str) -> None:
         self._note_restart(key)
         self._counter.clear()
+        self._first = set(self._values)
         for points in self._values.values():
             points.clear()
 
