@@ -210,7 +210,7 @@ def test_pins_that_the_chip_has_not_are_left_out(pin: str) -> None:
     assert warned(reading) == {(WarningKind.PIN_OUT_OF_RANGE, "netled1_pin")}
 
 
-@pytest.mark.parametrize("value", ["P26", "[26]", "2.6", "{a:1}"])
+@pytest.mark.parametrize("value", ["P26", "[26]", "2.6", "{a:1}", "true"])
 def test_pins_that_are_no_numbers_are_left_out(value: str) -> None:
     """With a warning that quotes them."""
     reading = read(f"rl1_pin:{value},bt1_pin:11")

@@ -246,14 +246,12 @@ def profile_from_user_params(
     Whether the profile is fit to be written, its own ``problems`` tell.
     """
     warnings = list(_general_warnings(params))
-    uses = [*_uses(params, warnings)]
-    uses = _with_channels_settled(uses)
+    uses = _with_channels_settled(list(_uses(params, warnings)))
     kept, conflicts = _settle_conflicts(uses)
-    module = params.get("module")
-    module = module.strip().upper() if isinstance(module, str) else None
-    shunt = _number(params, "resistor", "sample_resistor")
-    profile = SocketProfile.of((use.assignment for use in kept), module or None)
     warnings += _shared_led_warnings(params, kept)
+    named = params.get("module")
+    module = named.strip().upper() or None if isinstance(named, str) else None
+    profile = SocketProfile.of((use.assignment for use in kept), module)
     return PinReading(
         profile=profile,
         source=source,
@@ -261,7 +259,7 @@ def profile_from_user_params(
         warnings=tuple(warnings),
         chip=chip_of_module(module) if module else None,
         start_values=_start_values(params, profile),
-        shunt_milliohm=shunt,
+        shunt_milliohm=_number(params, "resistor", "sample_resistor"),
     )
 
 
@@ -318,7 +316,7 @@ def _use(
 
 def _pin(params: UserParams, key: str, warnings: list[PinWarning]) -> int | None:
     value = params[key]
-    pin = _as_number(value)
+    pin = None if isinstance(value, bool) else _as_number(value)
     if pin is None:
         if value is not None:
             warnings.append(
