@@ -1,87 +1,54 @@
 """Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
 
-import asyncio
-from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.helpers.selector import (
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from .const import (
-    CONF_ADDRESS,
-    CONF_CLIENT_ID,
-    CONF_FIRMWARE,
-    CONF_GROUP,
-    CONF_MAC,
-    CONF_PROFILE,
-    CONF_TUNED,
-    LOGGER,
-)
+from . import discovery
+from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
+from .discovery import Answers, Evidence
 from .flash_flow import pin_form
 from .flash_flow.network import PASSWORD
 from .flash_flow.restore import RestoreSteps
 from .flash_flow.settings import tidy
-from .pyopenbk.obk.console import (
-    Console,
-    ConsoleError,
-    NotAnAnswerError,
-    PasswordError,
-    UnreachableError,
-)
-from .pyopenbk.obk.messages import (
-    chip_of,
-    decode_mac,
-    is_build,
-    is_client_id,
-    publish_all,
-)
-from .pyopenbk.obk.provisioning import DEFAULT_GROUP
+from .pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
+from .pyopenbk.obk.messages import chip_of, is_client_id
+from .pyopenbk.obk.tuning import Tuning
 
 CHIP: Final = "BK7231N"
-# The socket lists one item a second: host, build and mac come first, its address twelfth.
-_ANSWER_TIME: Final = 16.0
-_CONSOLE_ERRORS: Final = {
-    UnreachableError: "socket_unreachable",
-    PasswordError: "socket_password",
-    NotAnAnswerError: "socket_not_openbeken",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningSocket:
-    """A socket that runs OpenBeken, as far as it has said who it is."""
-
-    mac: str
-    client_id: str
-    build: str
-    address: str | None
+CONF_CHANGES: Final = "changes"
 
 
 class AddingSteps(RestoreSteps):
     """The steps from a socket that runs to its entry."""
 
-    _found: RunningSocket | None = None
+    _evidence: Evidence | None = None
     _password: str | None = None
-    _adding: bool = False
+    _tunings: tuple[Tuning, ...] = ()
 
     @property
     @override
     def placeholders(self) -> dict[str, str]:
         """Add who was found."""
         values = super().placeholders
-        if (found := self._found) is not None:
+        if (found := self._evidence) is not None:
             values |= {
                 "name": found.client_id,
-                "mac": found.mac,
-                "build": found.build,
+                "mac": found.mac or "?",
+                "build": found.build or "?",
                 "address": found.address or "?",
             }
         return values
@@ -95,9 +62,16 @@ class AddingSteps(RestoreSteps):
             return self.show_page("existing_mqtt_missing")
         errors: dict[str, str] = {}
         if user_input is not None:
-            errors = await self._find(user_input)
+            self._password = user_input.get(CONF_PASSWORD) or None
+            if address := tidy(user_input.get(CONF_ADDRESS, "")):
+                errors = await self._find_address(address)
+            else:
+                errors = await self._find_topic(
+                    tidy(user_input.get(CONF_CLIENT_ID, ""))
+                )
             if not errors:
-                return await self._take_found()
+                await self._take_found()
+                return await self.async_step_read_pins()
         return self.async_show_form(
             step_id="existing",
             data_schema=self.add_suggested_values_to_schema(
@@ -114,78 +88,126 @@ class AddingSteps(RestoreSteps):
             description_placeholders=self.placeholders,
         )
 
-    async def _find(self, user_input: dict[str, Any]) -> dict[str, str]:
-        self._password = user_input.get(CONF_PASSWORD) or None
-        if address := tidy(user_input.get(CONF_ADDRESS, "")):
-            try:
-                info = await self._console(address).info()
-            except ConsoleError as err:
-                LOGGER.debug("Socket at %s: %s", address, err)
-                return {CONF_ADDRESS: _console_error(err)}
-            if info.chip != CHIP:
-                return {CONF_ADDRESS: "socket_other_chip"}
-            self._found = RunningSocket(
-                mac=format_mac(info.mac),
-                client_id=info.client_id,
-                build=info.build,
-                address=address,
-            )
-            return {}
-        client_id = tidy(user_input.get(CONF_CLIENT_ID, ""))
+    async def _find_address(self, address: str) -> dict[str, str]:
+        """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
+        try:
+            answers = await discovery.async_ask(address, self._password)
+        except ConsoleError as err:
+            LOGGER.debug("Socket at %s: %s", address, err)
+            return {CONF_ADDRESS: _console_error(err)}
+        except ValueError:
+            return {CONF_ADDRESS: "socket_unreachable"}
+        if answers.chip != CHIP:
+            return {CONF_ADDRESS: "socket_other_chip"}
+        evidence = await discovery.async_gather(self.hass, answers.client_id)
+        if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
+            return {CONF_ADDRESS: "socket_not_on_broker"}
+        evidence.values["ip"] = address
+        self._evidence = evidence
+        return {}
+
+    async def _find_topic(self, client_id: str) -> dict[str, str]:
         if not client_id:
             return {"base": "socket_missing"}
         if not is_client_id(client_id):
             return {CONF_CLIENT_ID: "topic_invalid"}
-        self._found = await async_ask(self.hass, client_id)
-        return {} if self._found else {CONF_CLIENT_ID: "socket_silent"}
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not _is_socket(evidence):
+            return {CONF_CLIENT_ID: "socket_silent"}
+        self._evidence = evidence
+        return {}
 
-    def _console(self, address: str) -> Console:
-        host, _, port = address.partition(":")
-        return Console(
-            host, int(port) if port.isdecimal() else 80, password=self._password
-        )
-
-    async def _take_found(self) -> ConfigFlowResult:
-        """Refuse a socket that is here already, else find out its pins."""
-        assert self._found is not None
-        await self.async_set_unique_id(self._found.mac)
-        self._abort_if_unique_id_configured(updates=self._updates(self._found))
-        return await self.async_step_read_pins()
-
-    @callback
-    def _updates(self, found: RunningSocket) -> dict[str, Any]:
-        updates: dict[str, Any] = {CONF_CLIENT_ID: found.client_id}
-        if found.address is not None:
-            updates[CONF_ADDRESS] = found.address
-        return updates
+    async def _take_found(self) -> None:
+        """Refuse a socket that is here already; its entry follows it."""
+        assert self._evidence is not None
+        assert self._evidence.mac is not None
+        mac = format_mac(self._evidence.mac)
+        if (entry := discovery.async_entry_of(self.hass, mac=mac)) is not None:
+            discovery.async_follow(
+                self.hass,
+                entry,
+                client_id=self._evidence.client_id,
+                address=self._evidence.address,
+            )
+        await self.async_set_unique_id(mac)
+        self._abort_if_unique_id_configured()
 
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask the socket for its pins over HTTP, with a password where it has one."""
-        assert self._found is not None
+        assert self._evidence is not None
         errors: dict[str, str] = {}
         if user_input is not None:
             self._password = user_input.get(CONF_PASSWORD) or None
-        self._adding = True
-        if self._found.address is None:
+        if self._evidence.address is None:
             return self.show_page("no_pins_closed")
         try:
-            self.profile = await self._console(self._found.address).pins()
+            answers = await discovery.async_ask(self._evidence.address, self._password)
         except PasswordError:
             if self._password is not None:
                 errors[CONF_PASSWORD] = "socket_password"
         except ConsoleError as err:
-            LOGGER.debug("Pins of %s: %s", self._found.client_id, err)
+            LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
             return self.show_page("no_pins_closed")
         else:
-            if pin_form.problem_of(self.profile):
-                return self.show_page("pins_incomplete")
-            return self._create()
+            return await self._take_answers(answers)
         return self.async_show_form(
             step_id="read_pins",
             data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
             errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+    async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
+        self.profile = answers.profile
+        if pin_form.problem_of(self.profile):
+            return self.show_page("pins_incomplete")
+        self._tunings = answers.tunings()
+        return await self.async_step_tune() if self._tunings else self._create()
+
+    async def async_step_pins_guess(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Listen to the socket for a minute and take what it talks about."""
+        return await self.async_run("pins_guess", self._guess)
+
+    async def _guess(self) -> str:
+        assert self._evidence is not None
+        evidence = await discovery.async_gather(
+            self.hass, self._evidence.client_id, parts=True
+        )
+        self.profile = evidence.guess_profile()
+        return "pins"
+
+    async def async_step_tune(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the changes that make the socket and Home Assistant fit better."""
+        assert self._evidence is not None
+        steps = [tuning.step for tuning in self._tunings]
+        if user_input is not None:
+            chosen = user_input[CONF_CHANGES]
+            await discovery.async_tune(
+                self.hass,
+                self._evidence.client_id,
+                [tuning for tuning in self._tunings if tuning.step in chosen],
+            )
+            return self._create(tuned=set(chosen) == set(steps))
+        return self.async_show_form(
+            step_id="tune",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_CHANGES, default=list[str]): SelectSelector(
+                        SelectSelectorConfig(
+                            options=[str(step) for step in steps],
+                            multiple=True,
+                            mode=SelectSelectorMode.LIST,
+                            translation_key="tuning",
+                        )
+                    )
+                }
+            ),
             description_placeholders=self.placeholders,
         )
 
@@ -194,52 +216,52 @@ class AddingSteps(RestoreSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Go on with the entry where the socket runs already."""
-        return self._create() if self._adding else await super().async_step_use_pins()
+        if self._evidence is not None:
+            return self._create()
+        return await super().async_step_use_pins()
 
-    def _create(self) -> ConfigFlowResult:
-        assert self._found is not None
+    def _create(self, *, tuned: bool = False) -> ConfigFlowResult:
+        assert self._evidence is not None
         assert self.profile is not None
         return self.async_create_entry(
-            title=self._found.client_id,
-            data={
-                CONF_MAC: self._found.mac,
-                CONF_CLIENT_ID: self._found.client_id,
-                CONF_GROUP: DEFAULT_GROUP,
-                CONF_PROFILE: self.profile.as_dict(),
-                CONF_ADDRESS: self._found.address,
-                CONF_FIRMWARE: self._found.build,
-                CONF_TUNED: False,
-            },
+            title=self._evidence.client_id,
+            data=discovery.entry_data(self._evidence, self.profile, tuned=tuned),
         )
 
     async def async_step_mqtt(
         self, discovery_info: MqttServiceInfo
     ) -> ConfigFlowResult:
         """Look at a message on a build topic; anything but a new socket ends at once."""
-        build = str(discovery_info.payload)
-        client_id, _, rest = discovery_info.topic.partition("/")
-        if rest != "build" or not is_build(build) or chip_of(build) != CHIP:
+        client_id = discovery.client_id_of(discovery_info)
+        if client_id is None or chip_of(str(discovery_info.payload)) != CHIP:
             return self.async_abort(reason="not_openbeken")
-        if self._is_known(client_id):
+        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
             return self.async_abort(reason="already_configured")
-        found = await async_ask(self.hass, client_id)
-        if found is None:
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not _is_socket(evidence):
             return self.async_abort(reason="not_openbeken")
-        return await self._show_discovered(found)
+        return await self._show_discovered(evidence)
 
-    def _is_known(self, client_id: str) -> bool:
-        """Return whether an entry or another flow has this socket."""
-        return any(
-            entry.data.get(CONF_CLIENT_ID) == client_id
-            for entry in self._async_current_entries()
-        )
+    async def async_step_dhcp(
+        self, discovery_info: DhcpServiceInfo
+    ) -> ConfigFlowResult:
+        """Take the new address of a known socket, or ask a new host who it is."""
+        await self.async_set_unique_id(format_mac(discovery_info.macaddress))
+        self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
+        try:
+            info = await discovery.console_at(discovery_info.ip).info()
+        except ConsoleError:
+            return self.async_abort(reason="not_openbeken")
+        evidence = await discovery.async_gather(self.hass, info.client_id)
+        if info.chip != CHIP or not _is_socket(evidence):
+            return self.async_abort(reason="not_openbeken")
+        return await self._show_discovered(evidence)
 
-    async def _show_discovered(self, found: RunningSocket) -> ConfigFlowResult:
+    async def _show_discovered(self, evidence: Evidence) -> ConfigFlowResult:
         await self.async_prepare()
-        self._found = found
-        await self.async_set_unique_id(found.mac)
-        self._abort_if_unique_id_configured(updates=self._updates(found))
-        self.context["title_placeholders"] = {"name": found.client_id}
+        self._evidence = evidence
+        await self._take_found()
+        self.context["title_placeholders"] = {"name": evidence.client_id}
         return await self.async_step_discovery_confirm()
 
     async def async_step_discovery_confirm(
@@ -251,27 +273,6 @@ class AddingSteps(RestoreSteps):
         self._set_confirm_only()
         return self.async_show_form(
             step_id="discovery_confirm", description_placeholders=self.placeholders
-        )
-
-    async def async_step_dhcp(
-        self, discovery_info: DhcpServiceInfo
-    ) -> ConfigFlowResult:
-        """Take the new address of a known socket, or ask a new host who it is."""
-        await self.async_set_unique_id(format_mac(discovery_info.macaddress))
-        self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
-        try:
-            info = await Console(discovery_info.ip).info()
-        except ConsoleError:
-            return self.async_abort(reason="not_openbeken")
-        if info.chip != CHIP:
-            return self.async_abort(reason="not_openbeken")
-        return await self._show_discovered(
-            RunningSocket(
-                mac=format_mac(info.mac),
-                client_id=info.client_id,
-                build=info.build,
-                address=discovery_info.ip,
-            )
         )
 
     async def async_step_reconfigure(
@@ -319,46 +320,25 @@ class AddingSteps(RestoreSteps):
             return {"base": "topic_same"}
         if client_id == entry.data[CONF_CLIENT_ID]:
             return {}
-        if self._is_known(client_id):
+        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
             return {"base": "topic_taken"}
-        found = await async_ask(self.hass, client_id)
-        if found is None:
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not _is_socket(evidence):
             return {CONF_CLIENT_ID: "socket_silent"}
-        if found.mac != entry.unique_id:
+        if format_mac(evidence.mac or "") != entry.unique_id:
             return {CONF_CLIENT_ID: "socket_other"}
         return {}
 
 
-async def async_ask(hass: HomeAssistant, client_id: str) -> RunningSocket | None:
-    """Ask whoever has this client id who it is; None where no OpenBeken answers in time."""
-    heard: dict[str, str] = {}
-    complete = asyncio.Event()
-
-    @callback
-    def received(message: mqtt.ReceiveMessage) -> None:
-        heard[message.topic.rpartition("/")[2]] = str(message.payload)
-        if {"mac", "build", "ip"} <= heard.keys():
-            complete.set()
-
-    with ExitStack() as subscriptions:
-        for item in ("mac", "build", "ip"):
-            subscriptions.callback(
-                await mqtt.async_subscribe(hass, f"{client_id}/{item}", received)
-            )
-        question = publish_all(client_id)
-        await mqtt.async_publish(hass, question.topic, question.payload, 1, False)
-        try:
-            async with asyncio.timeout(_ANSWER_TIME):
-                await complete.wait()
-        except TimeoutError:
-            LOGGER.debug("%s told only %s", client_id, ", ".join(sorted(heard)))
-    mac, build = decode_mac(heard.get("mac", "")), heard.get("build", "")
-    if mac is None or not is_build(build) or chip_of(build) != CHIP:
-        return None
-    return RunningSocket(
-        mac=format_mac(mac), client_id=client_id, build=build, address=heard.get("ip")
-    )
+@callback
+def _is_socket(evidence: Evidence) -> bool:
+    """Return whether this is OpenBeken on a chip that we know."""
+    return evidence.mac is not None and chip_of(evidence.build or "") == CHIP
 
 
 def _console_error(err: ConsoleError) -> str:
-    return _CONSOLE_ERRORS.get(type(err), "socket_not_openbeken")
+    if isinstance(err, PasswordError):
+        return "socket_password"
+    if isinstance(err, UnreachableError):
+        return "socket_unreachable"
+    return "socket_not_openbeken"

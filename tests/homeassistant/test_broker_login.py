@@ -16,8 +16,7 @@ from custom_components.openbk.broker import (
     own_password,
     try_login,
 )
-from tests.support.broker import Broker as Mosquitto
-from tests.support.broker import free_port
+from tests.support.broker import Broker as Mosquitto, free_port
 
 USERS = {"sockets": "secret words"}
 

@@ -91,7 +91,7 @@ class Wizard:
         result = await self.hass.config_entries.flow.async_configure(
             self.result["flow_id"], values
         )
-        self._look_at(result)
+        self.look_at(result)
         return self.page
 
     async def settle(self) -> str:
@@ -110,15 +110,15 @@ class Wizard:
         )
 
     async def _show(self, result: ConfigFlowResult) -> str:
-        self._look_at(result)
+        self.look_at(result)
         while self.result["type"] is FlowResultType.SHOW_PROGRESS:
             await asyncio.sleep(0.02)
-            self._look_at(
+            self.look_at(
                 await self.hass.config_entries.flow.async_configure(result["flow_id"])
             )
         return self.page
 
-    def _look_at(self, result: ConfigFlowResult) -> None:
+    def look_at(self, result: ConfigFlowResult) -> None:
         self.result = result
         page = _check_texts(result)
         if not self.pages or self.pages[-1] != page:
