@@ -115,10 +115,10 @@ class HttpServer:
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        data = await _receive(reader, writer)
+        data, unseen = await _receive(reader, writer)
         if not data:
             return
-        request = _parse(data, reader)
+        request = _parse(data, unseen, reader)
         answer = self._refuse(request) or await self._handler(request)
         writer.write(answer.encode())
         await writer.drain()
@@ -140,18 +140,21 @@ class HttpServer:
         return Answer(b"", HTML, 401, (challenge,))
 
 
-async def _receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def _receive(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> tuple[bytes, bytes]:
+    """Return what the firmware takes for the request, and what it has not looked at."""
     data = piece = await reader.read(_FIRST_READ)
     head, separator, body = data.partition(b"\r\n\r\n")
     if body and _segments(writer) > 1:
         # Header and body came one after the other, and were only joined on the way up.
-        return head + separator
+        return head + separator, body
     wanted = _FIRST_READ
     while len(piece) == wanted:
         wanted = _FURTHER_READ
         piece = await reader.read(wanted)
         data += piece
-    return data
+    return data, b""
 
 
 def _segments(writer: asyncio.StreamWriter) -> int:
@@ -170,7 +173,7 @@ def _segments(writer: asyncio.StreamWriter) -> int:
     return int(segments)
 
 
-def _parse(data: bytes, reader: asyncio.StreamReader) -> Request:
+def _parse(data: bytes, unseen: bytes, reader: asyncio.StreamReader) -> Request:
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     method, _, target = first.partition(" ")
@@ -180,10 +183,11 @@ def _parse(data: bytes, reader: asyncio.StreamReader) -> Request:
     for line in lines[:_HEADER_LIMIT]:
         name, _, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
-    length = headers.get("content-length", "")
-    missing = int(length) - len(body) if length.isdigit() else 0
-    if not path.startswith(_WHOLE_BODY):
-        missing = 0
+    missing = 0
+    if path.startswith(_WHOLE_BODY):
+        length = headers.get("content-length", "")
+        body += unseen
+        missing = int(length) - len(body) if length.isdigit() else 0
     return Request(
         method,
         path,

@@ -210,6 +210,11 @@ class Rig:
         """Wait until so many simulated seconds after power-on."""
         await self.clock.sleep_until(self.booted_at + seconds)
 
+    async def seconds(self, count: int) -> None:
+        """Wait until the firmware has worked through so many of its seconds."""
+        end = self.device.uptime + count
+        await self.until(lambda: self.device.uptime >= end)
+
     async def until(self, satisfied: Callable[[], Any]) -> None:
         """Wait for something that has no event, looking every tenth of a second."""
         async with asyncio.timeout(PATIENCE):
@@ -228,6 +233,7 @@ class Rig:
         await self.until(
             lambda: any(p.topic.endswith("/1/get") for p in self.published)
         )
+        await self.seconds(2)
         await self.settle()
 
     async def settle(self) -> None:

@@ -196,7 +196,7 @@ async def test_restart_saves_what_a_power_cut_loses(mosquitto: Broker) -> None:
     async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
         await rig.quiet()
         await rig.say(f"{CLIENT}/1/set", "1")
-        await rig.clock.sleep(20)
+        await rig.seconds(20)
         rig.listener.publish(f"cmnd/{CLIENT}/restart", "1")
         await rig.until(lambda: rig.restarts and rig.device.running)
         assert rig.device.energy
@@ -204,7 +204,7 @@ async def test_restart_saves_what_a_power_cut_loses(mosquitto: Broker) -> None:
         assert kept > 0.2
         await rig.online_again()
         await rig.say(f"{CLIENT}/1/set", "1")
-        await rig.clock.sleep(20)
+        await rig.seconds(20)
         assert rig.device.energy.reading("energycounter") > kept + 0.2
         await rig.power_cycle()
         assert rig.device.energy.reading("energycounter") == kept

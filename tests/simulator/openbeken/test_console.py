@@ -1,0 +1,194 @@
+"""Tests of the simulated socket's command line."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from simulator.openbeken import DeviceClock, Release
+from simulator.openbeken.console import Result
+from simulator.openbeken.device_clock import DstRule
+from tests.simulator.manual_clock import ManualClock
+
+from .rig import Rig, configuration
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    async with Rig(None, configuration(1, mqtt_host="")) as rig:
+        yield rig
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("SSID1 My network", "wifi_ssid", "My network"),
+        ("Password1 top secret", "wifi_password", "top secret"),
+        ("MqttHost broker", "mqtt_host", "broker"),
+        ("mqttuser me", "mqtt_username", "me"),
+        ("MqttPassword p w", "mqtt_password", "p w"),
+        ("MqttGroup attic", "mqtt_group", "attic"),
+        ("ShortName lamp", "short_name", "lamp"),
+        ("FriendlyName Lamp", "long_name", "Lamp"),
+        ("ShortName " + "x" * 40, "short_name", "x" * 31),
+        ("ntp_setServer 10.0.0.1", "ntp_server", "10.0.0.1"),
+        ('StartupCommand "backlog a; b"', "startup_command", "backlog a; b"),
+        ("StartupCommand backlog a", "startup_command", "backlog"),
+        ("Flags 1099511627776", "flags", 1 << 40),
+        ("SetFlag 10 0", "flags", 0),
+        ("SetButtonTimes 15 4 6", "button_times", (4, 15, 6)),
+        ("FullBootTime 12", "boot_success_seconds", 12),
+    ],
+)
+async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
+    assert rig.device.console.execute(line) is Result.OK
+    assert getattr(rig.device.settings.values, field) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "result"),
+    [
+        ("", Result.EMPTY),
+        ("SetPinRole 26", Result.NOT_ENOUGH_ARGUMENTS),
+        ("SetPinRole 99 Rel", Result.BAD_ARGUMENT),
+        ("SetPinRole 26 Lamp", Result.BAD_ARGUMENT),
+        ("SetFlag 64 1", Result.BAD_ARGUMENT),
+        ("SetStartValue 64 1", Result.BAD_ARGUMENT),
+        ("addEventHandler OnDance 11 echo", Result.BAD_ARGUMENT),
+        ("addEventHandler OnClick 11", Result.NOT_ENOUGH_ARGUMENTS),
+        ("publish topic", Result.NOT_ENOUGH_ARGUMENTS),
+        ("time_setDST 0 13 1 2 60 0 10 1 3 0", Result.BAD_ARGUMENT),
+        ("PREF 1.5", Result.UNKNOWN),
+        ("MqttPort 1884", Result.UNKNOWN),
+        ("powerful", Result.UNKNOWN),
+    ],
+)
+async def test_errors(rig: Rig, line: str, result: Result) -> None:
+    assert rig.device.console.execute(line) is result
+
+
+async def test_meter_commands_come_with_the_meter() -> None:
+    config = configuration(1, mqtt_host="", roles=(0,) * 32)
+    async with Rig(None, config) as rig:
+        console = rig.device.console
+        assert console.execute("VCPPublishIntervals 1 5") is Result.UNKNOWN
+        for pin, role in ((6, "BL0937CF1"), (7, "BL0937CF"), (24, "BL0937SEL")):
+            console.execute(f"SetPinRole {pin} {role}")
+        console.execute("startDriver BL0937")
+        assert console.execute("VCPPublishIntervals 1 5") is Result.OK
+        assert rig.device.energy
+        console.execute("VCPPublishThreshold 1 0.1 5 2")
+        sensors = rig.device.energy.sensors
+        assert sensors["power_reactive"].threshold == 5
+        assert sensors["energycounter_3_days_ago"].threshold == 2
+        assert sensors["energycounter"].threshold == 0.1
+        console.execute("VCPPrecision 2 1 0 4")
+        assert sensors["voltage"].decimals == 2
+        assert sensors["energycounter_today"].decimals == 4
+        console.execute("ConsumptionThreshold 9999")
+        assert rig.device.energy.save_threshold == 5000
+        console.execute("stopDriver BL0937")
+        assert not rig.device.energy
+
+
+async def test_changed_role_is_driven_at_once(rig: Rig) -> None:
+    console = rig.device.console
+    console.execute("SetChannel 1 1")
+    assert rig.device.pin_level(26)
+    assert rig.meter.relay_closed
+    console.execute("SetPinRole 26 Rel_n")
+    assert not rig.device.pin_level(26)
+    console.execute("SetPinRole 26 0")
+    assert not rig.meter.relay_closed
+
+
+async def test_handlers_of_a_changed_channel(rig: Rig) -> None:
+    console = rig.device.console
+    console.execute("addEventHandler OnChannelChange 1 SetChannel 5 9")
+    assert console.handler_count == 1
+    console.execute("SetChannel 1 1")
+    assert rig.device.channel(5) == 9
+
+
+async def test_remembering_begins_with_the_present_state(rig: Rig) -> None:
+    rig.device.console.execute("backlog SetChannel 1 1; SetStartValue 1 -1")
+    await rig.until(lambda: not rig.device.settings.changed)
+    await rig.power_cycle()
+    assert rig.device.relay(1)
+
+
+async def test_configuration_can_be_cleared(rig: Rig) -> None:
+    rig.device.console.execute("clearConfig")
+    assert not rig.device.settings.values.wifi_ssid
+    assert not any(rig.device.settings.values.roles)
+
+
+async def test_safe_mode_on_request(rig: Rig) -> None:
+    rig.device.console.execute("SafeMode 1")
+    await rig.until(lambda: rig.restarts == 1 and rig.device.running)
+    assert rig.device.safe_mode
+
+
+async def test_drivers_of_old_releases() -> None:
+    release = Release(version="1.17.360", built="Dec 17 2023 10:00:00")
+    async with Rig(None, configuration(1), release=release) as rig:
+        rig.device.console.execute("startDriver MDNS")
+        assert "MDNS" not in rig.device.drivers
+        rig.device.release = Release()
+        rig.device.console.execute("startDriver MDNS")
+        assert "MDNS" in rig.device.drivers
+
+
+async def test_network_time(rig: Rig) -> None:
+    clock = rig.device.device_clock
+    rig.device.console.execute("backlog startDriver NTP; ntp_timeZoneOfs -3:30")
+    await rig.until(lambda: clock.synced)
+    assert clock.utc == pytest.approx(datetime.now(UTC).timestamp(), abs=120)
+    assert clock.local - clock.utc == -12600
+    assert clock.zone_text == "-03:30"
+
+
+async def test_unreachable_time_server(rig: Rig) -> None:
+    rig.device.device_clock.ntp_answers = False
+    rig.device.console.execute("startDriver NTP")
+    await rig.clock.sleep(5)
+    assert not rig.device.device_clock.synced
+    assert rig.device.device_clock.utc == 0
+
+
+@pytest.mark.parametrize(
+    ("moment", "hours"),
+    [
+        ("2026-01-15T12:00", 1),
+        ("2026-03-29T00:59", 1),
+        ("2026-03-29T01:01", 2),
+        ("2026-07-01T12:00", 2),
+        ("2026-10-25T00:59", 2),
+        ("2026-10-25T01:01", 1),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", ["time_setDST 0 3 1 2 60 0 10 1 3 0", "time_calcDST 0 10 1 3 0 3 1 2"]
+)
+async def test_summer_time(rig: Rig, command: str, moment: str, hours: int) -> None:
+    clock = rig.device.device_clock
+    rig.device.console.execute(f"backlog time_setTZ 1; {command}")
+    clock.set_time(datetime.fromisoformat(f"{moment}+00:00").timestamp())
+    assert clock.offset == hours * 3600
+
+
+def test_summer_time_south_of_the_equator() -> None:
+    manual = ManualClock()
+    clock = DeviceClock(manual, lambda: 0.0)
+    clock.zone_seconds = 10 * 3600
+    # Sydney: from the first Sunday in October to the first one in April.
+    clock.dst = DstRule(1, 10, 1, 2, 60), DstRule(1, 4, 1, 3, 0)
+    for moment, hours in (
+        ("2026-01-15", 11),
+        ("2026-04-04T15:59", 11),
+        ("2026-04-04T16:01", 10),
+        ("2026-07-01", 10),
+        ("2026-10-03T16:01", 11),
+    ):
+        clock.set_time(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
+        assert clock.offset == hours * 3600, moment
