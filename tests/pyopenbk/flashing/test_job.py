@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import pairwise
+import logging
 from pathlib import Path
 import sys
 import threading
@@ -38,13 +39,16 @@ from custom_components.openbk.pyopenbk.flashing import (
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigChecksumError,
+    ConfigSector,
     NotAConfigError,
+    build,
 )
 from custom_components.openbk.pyopenbk.obk.image import (
     NotForUartError,
     NotOpenBekenError,
     recognise,
 )
+from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Flash, OperationKind
 from tests.pyopenbk.obk import packer
@@ -362,6 +366,26 @@ async def test_files_are_never_touched_in_the_event_loop(tmp_path: Path) -> None
     assert opened_in_loop == []
 
 
+async def test_secrets_stay_out_of_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "custom_components.openbk")
+    config = build(ConfigSector(wifi_password="correct horse", mqtt_password="staple"))
+    before = written(factory_chip(), openbeken_image(), config)
+    async with bench(before, tmp_path) as chip, chip.analysed() as job:
+        chip.socket.inject(Fault(name=FaultName.REPLY_DROPPED, command=Command.ERASE))
+        await job.write(openbeken_image("1.18.300"), put(config, 0, config))
+
+    ours = "".join(
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith("custom_components.openbk")
+    )
+    assert ours
+    assert "horse" not in ours
+    assert "staple" not in ours
+
+
 # What is refused, each with the chip as it was
 
 
@@ -607,6 +631,22 @@ async def test_no_chip(tmp_path: Path) -> None:
         assert chip.told.of(Phase.LINK) == [(0, 1), (0, 1)]
         with pytest.raises(NoChipError):
             await job.identify()
+
+
+async def test_closed_port_ends_what_was_known(tmp_path: Path) -> None:
+    async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
+        await job.close()
+        with pytest.raises(JobOrderError):
+            await job.write(openbeken_image(), CONFIG)
+        with pytest.raises(NoChipError):
+            await job.identify()
+
+        await job.search(10)
+        with pytest.raises(JobOrderError):
+            await job.back_up()
+        await job.identify()
+        await job.back_up()
+        await job.write(openbeken_image(), CONFIG)
 
 
 async def test_port_is_free_after_the_job(tmp_path: Path) -> None:

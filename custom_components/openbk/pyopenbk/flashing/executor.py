@@ -20,16 +20,23 @@ async def run_to_the_end[*Arguments, Result](
     function: Callable[[*Arguments], Result],
     *args: *Arguments,
 ) -> Result:
-    """Run a short function and, if cancelled meanwhile, let it end before going on.
+    """Run a short function in a thread and, if cancelled meanwhile, let it end first.
 
     A thread cannot be stopped: without this it could still be writing a file that the next job
     already reads.
     """
-    running = asyncio.ensure_future(run_blocking(function, *args))
+    return await to_the_end(run_blocking(function, *args))
+
+
+async def to_the_end[Result](awaitable: Awaitable[Result]) -> Result:
+    """Await something short that must not be torn; a cancellation takes effect afterwards."""
+    running = asyncio.ensure_future(awaitable)
     try:
-        return await asyncio.shield(running)
+        await asyncio.wait({running})
     except asyncio.CancelledError:
         await asyncio.wait({running})
         if not running.cancelled():
+            # Looked at, so that nobody complains of an error that went unseen.
             running.exception()
         raise
+    return running.result()

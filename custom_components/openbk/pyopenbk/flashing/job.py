@@ -45,7 +45,7 @@ from .errors import (
     ImageUnfitError,
     JobOrderError,
 )
-from .executor import RunBlocking, run_to_the_end
+from .executor import RunBlocking, run_to_the_end, to_the_end
 from .plans import plan_flash, plan_restore
 from .progress import PhaseProgress, Progress
 from .reading import BackupReader
@@ -298,12 +298,7 @@ class FlashingJob:
         """Release the port; may be called at any time, and again."""
         port, self._port = self._port, AsyncExitStack()
         self._link = None
-        closing = asyncio.ensure_future(port.aclose())
-        try:
-            await asyncio.shield(closing)
-        except asyncio.CancelledError:
-            await asyncio.wait({closing})
-            raise
+        await to_the_end(port.aclose())
 
     async def _look_at(self, chip: Chip) -> _Subject:
         """Find out which chip this is and whether an earlier job left it half-written."""
@@ -418,7 +413,8 @@ class FlashingJob:
             raise
 
     def _identified(self) -> _Subject:
-        if self._subject is None:
+        """Return the chip, unless the port was closed since it was identified."""
+        if self._subject is None or self._subject.chip.link is not self._link:
             raise JobOrderError("the chip was not identified yet")
         return self._subject
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..bootrom.chip import Chip
-from ..bootrom.errors import ProtectedFlashError
+from ..bootrom.errors import ProtectedFlashError, UnexpectedReplyError
 from ..bootrom.programming import ProgramReport
 from ..checksums import crc32_jamcrc
 from ..flash_map import APPLICATION, BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
@@ -196,16 +196,22 @@ class SafeWriter:
         than it should. What is among ``pieces`` is written again, else it is an error.
         """
         for _ in range(_ROUNDS_OF_SETTLING):
-            disturbances = _disturbances(self._chip)
-            if disturbances == self._disturbances:
+            if _disturbances(self._chip) == self._disturbances:
                 return
-            self._disturbances = disturbances
+            self._disturbances = _disturbances(self._chip)
+            repaired = 0
             for piece in pieces:
                 report = await self._chip.program(
                     piece.start, piece.data, allowance=self._plan.allowance
                 )
-                self._repaired += report.sectors - report.equal
+                repaired += report.sectors - report.equal
             await self._prove_rest_of_flash()
+            self._repaired += repaired
+            if not repaired:
+                # Nothing was sent that could have gone astray.
+                self._disturbances = _disturbances(self._chip)
+        if _disturbances(self._chip) != self._disturbances:
+            raise UnexpectedReplyError("the line is too disturbed to prove anything")
 
     async def _prove_rest_of_flash(self) -> None:
         changed = []
