@@ -18,6 +18,7 @@ from .faults import CHIP_FAULTS, LINE_FAULTS, Action, Fault, FaultName, Faults
 from .flash import Flash, PowerLostError
 from .loader import FlashLoader
 from .uart import LineOptions, Uart
+from .update import apply_update
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -243,6 +244,10 @@ class SimulatedSocket:
         self._rom.stop()
         self._rom = None
         self.uart.listener = _Deaf(self._hear_link_check)
+        try:
+            self.uart2_log += apply_update(self.flash, self._code_key)
+        except PowerLostError:
+            return
         self.verdict = verdict = examine(self.flash, self._code_key)
         self.uart2_log += verdict.log
         if verdict.running is Running.OPENBEKEN and self._make_firmware is not None:

@@ -1,0 +1,72 @@
+"""The simulated bootloader installs what came over the air."""
+
+import asyncio
+
+import pytest
+
+from simulator import images
+from simulator.boot import Running, examine
+from simulator.bootrom import Timings
+from simulator.chip import simulated_chip
+from simulator.factory import FactorySocket
+from simulator.faults import Fault, FaultName
+from simulator.flash import Flash
+from simulator.update import DOWNLOAD_START, apply_update
+
+OLD = images.flashed(FactorySocket().dump(), images.OF_THE_GUIDE)
+
+
+def downloaded(container: bytes) -> Flash:
+    flash = Flash(OLD, status=0x4004)
+    flash.rewrite(DOWNLOAD_START, container)
+    return flash
+
+
+def test_a_whole_update_takes_the_place_of_the_application_once() -> None:
+    flash = downloaded(images.ota())
+    assert "1.18.300" in apply_update(flash)
+    assert flash.read(0x11000, 0x118F70) == images.qio()[0x11000:]
+    assert flash.read(0, 0x11000) == OLD[:0x11000]
+    done = flash.counts.operations
+    assert apply_update(flash) == ""
+    assert flash.counts.operations == done
+
+
+@pytest.mark.parametrize(
+    "container",
+    [
+        b"",
+        images.ota()[:-100],
+        images.ota()[:5000] + b"\0" + images.ota()[5001:],
+        images.ug(),
+    ],
+    ids=["none", "cut off", "damaged", "wrapped for Tuya"],
+)
+def test_anything_else_changes_nothing(container: bytes) -> None:
+    flash = downloaded(container)
+    apply_update(flash)
+    assert examine(flash).version == "1.17.360"
+
+
+def test_an_update_for_another_chip_is_installed_and_never_starts() -> None:
+    flash = downloaded(images.ota(images.Build(chip="BK7231T")))
+    apply_update(flash)
+    assert examine(flash).running is Running.NOTHING
+
+
+async def test_a_power_cut_while_it_is_installed_is_made_good_at_the_next_start() -> (
+    None
+):
+    quick = Timings(link_window=0.05)
+    flash = downloaded(images.ota())
+    async with simulated_chip(flash, timings=quick, in_rom=False) as socket:
+        socket.inject(Fault(name=FaultName.POWER_LOST, operation=2000))
+        async with asyncio.timeout(10):
+            await socket.wait_until(Running.NOTHING)
+        assert not socket.powered
+        assert examine(flash).running is Running.NOTHING
+        socket.power(on=True)
+        async with asyncio.timeout(10):
+            await socket.wait_until(Running.OPENBEKEN)
+        assert socket.verdict is not None
+        assert socket.verdict.version == "1.18.300"
