@@ -52,6 +52,8 @@ class WizardFlow(ConfigFlow):
     _pictures: str = ""
     _words: Mapping[str, str] = {}
     _shown_percent: int = -1
+    leaving: bool = False
+    """The dialog is closed; the port is about to be free."""
     _expected_mac: str | None = None
     """The chip that everything was confirmed for; another one may not be written with it."""
 
@@ -187,6 +189,7 @@ class WizardFlow(ConfigFlow):
     @override
     def async_remove(self) -> None:
         """Let go of the port when the wizard ends, whichever way it ends."""
+        self.leaving = True
         task, self._task = self._task, None
         job, self._job = self._job, None
         if task is not None:

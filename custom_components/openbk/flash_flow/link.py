@@ -77,7 +77,9 @@ class LinkSteps(WizardFlow):
         """Choose the serial port and open it."""
         other = ownership.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
-            return self.show_page("other_wizard")
+            if not other.leaving:
+                return self.show_page("other_wizard")
+            await self._until_left(other)
         errors: dict[str, str] = {}
         if user_input is not None:
             await self.async_close_job()
@@ -131,10 +133,15 @@ class LinkSteps(WizardFlow):
         """End the other wizard, which releases its port, and go on here."""
         other = ownership.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
-            self.hass.config_entries.flow.async_abort(other.flow_id)
-            while ownership.async_wizard_at_work(self.hass) is other:
-                await asyncio.sleep(0.05)
+            if not other.leaving:
+                self.hass.config_entries.flow.async_abort(other.flow_id)
+            await self._until_left(other)
         return await self.async_step_port()
+
+    async def _until_left(self, other: WizardFlow) -> None:
+        """Wait until a wizard that was closed has let go of its port."""
+        while ownership.async_wizard_at_work(self.hass) is other:
+            await asyncio.sleep(0.05)
 
     async def async_step_opening(
         self, user_input: dict[str, Any] | None = None

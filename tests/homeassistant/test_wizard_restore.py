@@ -1,0 +1,114 @@
+"""The way back: a backup goes onto the chip that it came from, and onto no other by accident."""
+
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
+from simulator import factory, images
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
+from tests.homeassistant.wizard import Wizard
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.usefixtures("socket_enabled", "hass_storage"),
+]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+def flashed() -> bytes:
+    """Return the same chip with OpenBeken on it."""
+    return images.flashed(blow_dump())
+
+
+async def back_up_factory(hass: HomeAssistant) -> None:
+    """Leave a factory backup of the chip in the folder."""
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        assert wizard.page == "restore_choose"
+        await wizard.close()
+
+
+async def test_back_to_the_factory_firmware(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        assert wizard.page == "restore_choose"
+        assert await wizard.submit_suggested() == "restore_confirm"
+        assert wizard.placeholders["chosen_mac"] == MAC
+        assert wizard.placeholders["chosen_contents"] == "Factory firmware"
+        assert await wizard.submit() == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_goes_on_after_lost_power(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.submit_suggested()
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        socket.power(on=True)
+        assert await wizard.choose("retry") == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_foreign_backup_needs_a_deliberate_choice(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    other = factory.FactorySocket.numbered(1)
+    async with chip(images.flashed(other.dump())) as socket:
+        before = socket.flash.read(0, FLASH_SIZE)
+        wizard = await open_port(hass, socket.path, "restore")
+        (name,) = (
+            option["value"]
+            for option in options(wizard)
+            if "Factory firmware" in option["label"]
+        )
+        await wizard.submit_suggested(backup=name)
+        assert wizard.errors == {"base": "backup_foreign"}
+        assert socket.flash.read(0, FLASH_SIZE) == before
+        await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
+        assert wizard.page == "restore_confirm"
+        assert await wizard.submit() == "restored"
+        after = socket.flash.read(0, FLASH_SIZE)
+        radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
+        assert after[radio] == before[radio]
+        assert after[: radio.start] == blow_dump()[: radio.start]
+
+
+def options(wizard: Wizard) -> list[dict[str, str]]:
+    """Return what the list of backups offers."""
+    fields = wizard.result["data_schema"].schema
+    return next(
+        value.config["options"] for key, value in fields.items() if key == "backup"
+    )
+
+
+async def test_erased_chip_takes_an_uploaded_backup(hass: HomeAssistant) -> None:
+    async with chip(factory.blank()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        assert wizard.page == "restore_choose"
+        await wizard.submit_suggested()
+        assert wizard.errors == {"base": "backup_missing"}
+        await wizard.submit_suggested(upload=await upload(hass, blow_dump()[:-1]))
+        assert wizard.errors == {"base": "backup_not_whole"}
+        await wizard.submit_suggested(upload=await upload(hass, bytes(FLASH_SIZE)))
+        assert wizard.errors == {"base": "backup_empty"}
+        file = await upload(hass, blow_dump())
+        await wizard.submit_suggested(upload=file)
+        assert wizard.errors == {"base": "backup_foreign"}
+        await wizard.submit_suggested(
+            upload=await upload(hass, blow_dump()), deliberate={"foreign": True}
+        )
+        assert wizard.page == "restore_confirm"
+        assert await wizard.submit() == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
