@@ -98,7 +98,7 @@ class SimulatedSocket:
         self._person: asyncio.TimerHandle | None = None
         self._restores: set[asyncio.TimerHandle] = set()
         self._changed = asyncio.Event()
-        self.faults.bench = self
+        self.faults.victim = self
         flash.watcher = self.faults.operation
 
     # The bench.

@@ -161,10 +161,27 @@ class Fault:
             raise ValueError("a fault needs a name") from error
         if known.get("command") is not None:
             known["command"] = Command(known["command"])
+        for entry in fields(cls):
+            value = known.get(entry.name)
+            wanted = _JSON_TYPES.get(entry.name)
+            if value is not None and wanted and not isinstance(value, wanted):
+                raise ValueError(f"{entry.name} cannot be {value!r}")
         return cls(**known)
 
 
-class Bench(Protocol):
+_JSON_TYPES: Final[dict[str, type | tuple[type, ...]]] = {
+    "nth": int,
+    "times": int,
+    "byte": int,
+    "count": int,
+    "seconds": (int, float),
+    "operation": int,
+    "baudrate": int,
+    "value": str,
+}
+
+
+class Victim(Protocol):
     """What faults of power and plugs act on."""
 
     def lose_power(self, seconds: float) -> None:
@@ -241,7 +258,7 @@ class Faults:
     def __init__(self, *, seed: int = 0) -> None:
         """Start without any; ``seed`` determines what is random in them."""
         self.random = random.Random(seed)
-        self.bench: Bench | None = None
+        self.victim: Victim | None = None
         self._armed: list[_Armed] = []
         self._lasting: dict[FaultName, Fault] = {}
         # Where the line is in the host's stream of commands: the beginning of a command
@@ -315,8 +332,8 @@ class Faults:
         """
         for armed in self._armed:
             if armed.fault.operation and armed.strikes():
-                if self.bench is not None:
-                    self.bench.lose_power(armed.fault.seconds)
+                if self.victim is not None:
+                    self.victim.lose_power(armed.fault.seconds)
                 raise PowerLostError(f"lost power during {operation.kind}")
 
     def _struck(self, names: frozenset[FaultName], command: Command) -> Iterator[Fault]:
@@ -370,14 +387,14 @@ class Faults:
                 return _Edit(_Effect.LOSE, start, end)
             case FaultName.HANG:
                 # Before the last byte: the chip must not carry the command out.
-                return self._accident(0, length - 1, lambda bench: bench.hang())
+                return self._accident(0, length - 1, lambda victim: victim.hang())
             case FaultName.POWER_LOST:
                 return self._accident(
-                    0, start + 1, lambda bench: bench.lose_power(fault.seconds)
+                    0, start + 1, lambda victim: victim.lose_power(fault.seconds)
                 )
             case _:
                 return self._accident(
-                    0, start + 1, lambda bench: bench.unplug(fault.seconds)
+                    0, start + 1, lambda victim: victim.unplug(fault.seconds)
                 )
 
     def _reply_edit(self, fault: Fault, length: int) -> _Edit:
@@ -400,17 +417,17 @@ class Faults:
                 return _Edit(_Effect.LOSE, start, length)
             case FaultName.UNPLUGGED_IN_REPLY:
                 return self._accident(
-                    0, start + 1, lambda bench: bench.unplug(fault.seconds)
+                    0, start + 1, lambda victim: victim.unplug(fault.seconds)
                 )
             case _:
                 return _Edit(_Effect.PAUSE, 0, length)
 
     def _accident(
-        self, start: int, end: int, happens: Callable[[Bench], None]
+        self, start: int, end: int, happens: Callable[[Victim], None]
     ) -> _Edit:
         def act() -> None:
-            if self.bench is not None:
-                happens(self.bench)
+            if self.victim is not None:
+                happens(self.victim)
 
         return _Edit(_Effect.ACT, start, end, action=act)
 

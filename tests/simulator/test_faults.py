@@ -305,6 +305,8 @@ def test_faults_come_as_json() -> None:
         {"name": "rain"},
         {"name": "noise", "command": "x"},
         {"name": "noise", "x": 1},
+        {"name": "noise", "seconds": "long"},
+        {"name": "flash_id", "value": 15},
     ],
 )
 def test_what_is_no_fault_is_refused(values: dict[str, object]) -> None:
