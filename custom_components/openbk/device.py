@@ -56,6 +56,7 @@ _PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GIVEN_UP_AFTER: Final = 4
 # A socket sends its list for 12 s after it connects. What is missing then has to be asked for.
 _LIST_COMPLETE_AFTER: Final = 20.0
+_CLOCK_EVERY: Final = 3600.0
 _COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
 _DAILY: Final = frozenset({ENERGY_TODAY.key})
 _COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
@@ -179,6 +180,7 @@ class SocketState:
         self._asked = 0
         self._ask_timer: CALLBACK_TYPE | None = None
         self._list_timer: CALLBACK_TYPE | None = None
+        self._clock_timer: CALLBACK_TYPE | None = None
         self._triangle: LoadTriangle | None = None
         self.device_info = self._make_device_info()
 
@@ -487,12 +489,18 @@ class SocketState:
         ):
             self._send_soon([messages.publish_all(self.client_id)])
 
+    @callback
     def _set_clock(self) -> None:
-        """Tell the socket how far its clock is from UTC; it knows no summer time."""
+        """Tell the socket how far its clock is from UTC, and every hour again.
+
+        It knows no summer time. That begins and ends hours away from midnight, where its energy
+        of the day begins.
+        """
         if self.tuned and self._is_wanted(ENERGY_TODAY.key):
             offset = dt_util.now().utcoffset() or timedelta()
             command, arguments = utc_offset_command(offset)
             self._send_soon([messages.console(self.client_id, command, arguments)])
+            self._clock_timer = self._later(_CLOCK_EVERY, self._set_clock)
 
     def _is_wanted(self, key: str) -> bool:
         return bool((source := self._sources.get(key)) and source.listeners)
@@ -524,10 +532,10 @@ class SocketState:
         return self.hass.loop.call_later(seconds, action).cancel
 
     def _cancel_timers(self) -> None:
-        for timer in (self._ask_timer, self._list_timer):
+        for timer in (self._ask_timer, self._list_timer, self._clock_timer):
             if timer is not None:
                 timer()
-        self._ask_timer = self._list_timer = None
+        self._ask_timer = self._list_timer = self._clock_timer = None
 
     @callback
     def _build_changed(self, build: str | None) -> None:

@@ -55,7 +55,7 @@ async def retained(hass: HomeAssistant, topic: str) -> list[str]:
     await until(lambda: "marker" in kept)
     for leave in unsubscribe:
         leave()
-    return [payload for payload in kept if payload != "marker"]
+    return [payload for payload in kept if payload not in ("", "marker")]
 
 
 def discovered(**data: object) -> MockConfigEntry:
