@@ -62,7 +62,7 @@ async def test_a_blank_flash_takes_a_few_questions(faults: Counted) -> None:
         faults.answers.clear()
         assert await chip.read(0, SIZE) == b"\xff" * SIZE
         assert faults.answers[Command.READ_4K] == 0
-        assert faults.answers[Command.CRC] < 40
+        assert faults.answers[Command.CRC] <= 130
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -97,9 +97,10 @@ async def test_parts_are_handed_out_proven_and_in_order(
     for start, data in parts:
         assert start == position
         position += len(data)
-    assert max(len(data) for _, data in parts) <= 0x10000
+    assert max(len(data) for _, data in parts) <= 0x20000
     assert steps == sorted(steps)
     assert steps[-1] == (length, length)
+    assert len(steps) > 200
 
 
 async def test_what_was_handed_out_survives_a_lost_chip(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 import errno
 import logging
+import math
 import termios
 from typing import Any, Final, override
 
@@ -46,7 +47,7 @@ _QUIET_AFTER_WRITE: Final = 1.0
 # at 115200 baud for some hundred milliseconds only.
 _EXCURSION: Final = 0.06
 _SECONDS_BETWEEN_EXCURSIONS: Final = 1.0
-_RELINK_TURN: Final = 0.25
+_RELINK_TURN: Final = 0.5
 # Between change and answer of a baud change, in ms; ours must fall in between.
 _BAUDRATE_DELAY: Final = 60
 _BAUDRATE_PAUSE: Final = 0.02
@@ -159,8 +160,8 @@ class Link:
         """Take an open port; use `open_link`."""
         self.address = address
         self.baudrate = RESET_BAUDRATE
-        self.round_trip = 0.0
-        """Seconds from a link check to its answer, as last measured: the adapter's latency."""
+        self.round_trip = math.inf
+        """The shortest time from a link check to its answer, in s: the adapter's latency."""
         self.linked = False
         """A link check was answered, and the chip was not told to leave the boot ROM since."""
         self.failures = 0
@@ -433,7 +434,8 @@ class Link:
             while (frame := await self._frame(end)) is not None:
                 self._deliver(frame)
                 if pending.reply is not None:
-                    self.round_trip = self._loop.time() - started
+                    taken = self._loop.time() - started
+                    self.round_trip = min(self.round_trip, taken)
                     return True
         return False
 
@@ -529,7 +531,7 @@ class Link:
                     return False
         except NoReplyError, StatusError:
             return False
-        return await self._answers()
+        return await self._answers() and await self._answers()
 
     async def _step_down(self) -> None:
         lower = [rate for rate in self._ladder if rate < self.baudrate]

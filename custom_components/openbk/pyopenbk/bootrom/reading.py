@@ -20,13 +20,14 @@ type VerifiedPart = Callable[[int, bytes], None]
 
 _READS_AHEAD: Final = 2
 # What one CRC covers. Behind a CRC nothing is sent ahead, so that each costs one round trip in which
-# the line is idle: the larger the better in dense data, the smaller the better among small blank
-# parts, since a CRC takes 2 µs a byte but reading, even at 2 Mbaud, 5 µs.
+# the line is idle: the larger the better. But what is blank in an area is only skipped at its ends,
+# and a sector takes 8 ms to hash but, even at 2 Mbaud, 21 ms to read. So areas grow in dense data,
+# shrink where gaps are, and stay small in blank flash, where single sectors lie about.
 _SMALLEST_AREA: Final = SECTOR_SIZE
-_DENSE_AREA: Final = 4 * SECTOR_SIZE
-_SLOW_DENSE_AREA: Final = 8 * SECTOR_SIZE
+_LARGEST_AREA: Final = 2 * BLOCK_SIZE
+_BLANK_AREA: Final = 4 * SECTOR_SIZE
+_BLANK_AREA_OF_SLOW_ADAPTERS: Final = 8 * SECTOR_SIZE
 _SLOW_ROUND_TRIP: Final = 0.005
-_LARGEST_AREA: Final = BLOCK_SIZE
 _FAILURES_IN_A_ROW: Final = 8
 _ROUNDS_OF_MENDING: Final = 6
 
@@ -86,10 +87,10 @@ class FlashReader:
         self._flight: deque[_InFlight] = deque()
         self._surveyed = 0
         self._handed_out = 0
+        self._reported = 0
         slow = link.round_trip > _SLOW_ROUND_TRIP
-        self._dense_area = _SLOW_DENSE_AREA if slow else _DENSE_AREA
-        self._area_size = self._dense_area
-        self._after_blank = False
+        self._blank_area = _BLANK_AREA_OF_SLOW_ADAPTERS if slow else _BLANK_AREA
+        self._area_size = self._blank_area
         self._failures = 0
 
     async def read(self) -> bytes:
@@ -129,11 +130,19 @@ class FlashReader:
 
     def _ask_for_crc(self) -> None:
         start = self._surveyed
-        end = min(start + self._area_size, self._length)
+        after_blank = self._is_blank_before(start)
+        size = self._blank_area if after_blank else self._area_size
+        end = min(start + size, self._length)
         sectors = deque(range(start, end, SECTOR_SIZE))
-        area = _Area(start, end, 0, self._after_blank, sectors, len(sectors))
+        area = _Area(start, end, 0, after_blank, sectors, len(sectors))
         request = frames.check_crc(self._start + start, end - start)
         self._flight.append(_InFlight(self._link.send(request), area))
+
+    def _is_blank_before(self, position: int) -> bool:
+        """Return whether the last sector before ``position`` is known to be blank."""
+        if not position or (self._areas and not self._areas[-1].proven):
+            return False
+        return self._view[position - SECTOR_SIZE : position] == BLANK_SECTOR
 
     def _ask_for_sector(self, area: _Area) -> None:
         sector = area.unread.pop() if area.from_end else area.unread.popleft()
@@ -156,12 +165,8 @@ class FlashReader:
         area.crc = crc
         self._surveyed = area.end
         self._areas.append(area)
-        is_blank = self._prove(area)
-        if is_blank:
-            self._area_size = min(2 * self._area_size, _LARGEST_AREA)
-        elif self._after_blank:
-            self._area_size = self._dense_area
-        self._after_blank = is_blank
+        if self._prove(area):
+            self._area_size = self._blank_area
 
     def _take_sector(self, area: _Area, sector: int, data: bytes) -> None:
         if area.proven:
@@ -174,7 +179,7 @@ class FlashReader:
             area.has_gaps = True
             self._area_size = max(self._area_size // 2, _SMALLEST_AREA)
         if self._prove(area) and not area.missing and not area.has_gaps:
-            self._area_size = min(2 * self._area_size, self._dense_area)
+            self._area_size = min(self._area_size * 2, _LARGEST_AREA)
 
     def _prove(self, area: _Area) -> bool:
         """Compare an area with what the chip has there; return whether they agree."""
@@ -204,6 +209,7 @@ class FlashReader:
             area = self._areas[0]
             if not area.proven:
                 if area.missing:
+                    self._report(area.end - area.missing * SECTOR_SIZE)
                     return
                 await self._mend(area)
             self._areas.popleft()
@@ -212,8 +218,12 @@ class FlashReader:
                 self._verified(
                     self._start + area.start, bytes(self._view[area.start : area.end])
                 )
-            if self._progress is not None:
-                self._progress(area.end, self._length)
+            self._report(area.end)
+
+    def _report(self, done: int) -> None:
+        if self._progress is not None and done > self._reported:
+            self._reported = done
+            self._progress(done, self._length)
 
     async def _mend(self, area: _Area) -> None:
         """Read again what differs, after an answer was damaged on its way."""
