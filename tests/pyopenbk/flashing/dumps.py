@@ -47,7 +47,7 @@ def chip(code: bytes, mac: str | None = MAC) -> bytes:
 
 
 @cache
-def factory_chip(mac: str = MAC, size: int = 150_000) -> bytes:
+def factory_chip(mac: str = MAC, size: int = 120_000) -> bytes:
     """Return a chip that runs Tuya's firmware and has data in all of its regions."""
     code = packer.tuya_code() + Random(1).randbytes(size)
     dump = chip(code, mac)
@@ -62,7 +62,7 @@ def factory_chip(mac: str = MAC, size: int = 150_000) -> bytes:
 
 
 @cache
-def openbeken_image(version: str = "1.18.299", size: int = 200_000) -> FirmwareImage:
+def openbeken_image(version: str = "1.18.299", size: int = 130_000) -> FirmwareImage:
     """Return a release image that the simulated chip starts, too."""
     code = packer.openbeken_code(version=version) + Random(version).randbytes(size)
     code += f"OpenBK7231N {version} Jul 24 2026 12:00:00\0".encode()
