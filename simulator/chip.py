@@ -201,7 +201,7 @@ class SimulatedSocket:
     def hang(self) -> None:
         """Stop the chip until it is reset."""
         self._halt()
-        self.uart.listener = None
+        self.uart.listener = _Deaf(self._hear_link_check)
 
     # The chip.
 
@@ -307,7 +307,7 @@ class SimulatedSocket:
 
 
 class _Deaf:
-    """A firmware that does not use UART1; a person listens in its place."""
+    """A chip that does not read its UART1; a person listens in its place."""
 
     busy_until = 0.0
     wanted = 1

@@ -185,6 +185,16 @@ async def test_a_chip_that_hangs_needs_a_reset() -> None:
         assert await host.ask(LINK_CHECK, 8) == LINK_REPLY
 
 
+async def test_a_patient_person_resets_a_chip_that_hangs() -> None:
+    async with simulated_chip(CONTENT, auto_reset=0.05) as chip:
+        async with Host(chip.path) as host, asyncio.timeout(10):
+            await host.link()
+            chip.inject(Fault(name=FaultName.HANG, command=Command.ERASE))
+            await host.ask(erase(0), 16, timeout=0.05)
+            await host.link()
+        assert chip.resets == 2
+
+
 @pytest.mark.parametrize(
     ("fault", "heard"),
     [

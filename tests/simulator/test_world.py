@@ -8,7 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from simulator.factory import FactorySocket
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from simulator import images
+from simulator.boot import Running
+from simulator.factory import FactorySocket, without
+from simulator.openbeken import OpenBeken
 from simulator.world import World, lay_out, simulated_world
 from tests.simulator.host import LINK_CHECK, LINK_REPLY, Host
 
@@ -129,3 +133,26 @@ async def test_its_flash_can_be_looked_at(
         assert await response.read() == b"TLV\0"
     async with session.get(url, params={"start": "x"}) as response:
         assert response.status == 400
+
+
+async def test_openbeken_restarts_through_the_rom_and_keeps_its_address() -> None:
+    config = ConfigSector(wifi_ssid="TestNet")
+    content = images.flashed(
+        without(FactorySocket().dump(), 0x1D1000), config=build(config)
+    )
+    bench = lay_out(content=content, speed=50)
+    async with simulated_world([bench]), asyncio.timeout(20):
+        addresses = []
+        for resets in (1, 2):
+            await bench.socket.wait_until(Running.OPENBEKEN)
+            assert bench.socket.resets == resets
+            firmware = bench.socket.firmware
+            assert isinstance(firmware, OpenBeken)
+            assert firmware.release.version == "1.18.300"
+            while firmware.http_address is None:
+                await asyncio.sleep(0.05)
+            addresses.append(firmware.http_address)
+            firmware.restart_in(2)
+            await bench.socket.wait_until(Running.ROM)
+        assert addresses[0] == addresses[1]
+        assert bench.socket.failure is None
