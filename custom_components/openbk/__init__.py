@@ -18,6 +18,7 @@ from .discovery import async_probe
 from .energy_store import ENERGY_STORE, EnergyStore
 from .meter_access import METER_ACCESS, MeterAccess
 from .old_discovery import check_old_discovery, forget_old_discovery
+from .plausibility import async_watch
 from .publisher import Mode, Publisher, async_retract, mode_of
 from .services import async_setup_services
 
@@ -71,6 +72,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     entry.async_on_unload(
         socket.listen_online(partial(check_old_discovery, hass, entry))
     )
+    entry.async_on_unload(async_watch(hass, socket))
     return True
 
 

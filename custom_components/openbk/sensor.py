@@ -10,7 +10,7 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, UnitOfPower
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 
 from .device import OpenBekenConfigEntry, SocketState
 from .entity import ValueEntity
-from .pyopenbk.quantities import DIAGNOSTICS, METER, Quantity
+from .pyopenbk.quantities import DIAGNOSTICS, METER, POWER, Quantity
 
 PARALLEL_UPDATES = 0
 
@@ -55,6 +55,16 @@ DIAGNOSTIC_SENSORS: Final = (
         for key, enabled in (("ip", True), ("ssid", False), ("build", False))
     ),
 )
+POWER_UNCERTAINTY: Final = SensorEntityDescription(
+    key="power_uncertainty",
+    translation_key="power_uncertainty",
+    native_unit_of_measurement=UnitOfPower.WATT,
+    device_class=SensorDeviceClass.POWER,
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=1,
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
 LAST_RESTART: Final = SensorEntityDescription(
     key="last_restart",
     translation_key="last_restart",
@@ -77,6 +87,7 @@ def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
     if socket.profile.has_meter:
         for description in METER_SENSORS:
             yield ValueSensor(socket, description.key, description)
+        yield PowerUncertaintySensor(socket, POWER.key, POWER_UNCERTAINTY)
     for description in DIAGNOSTIC_SENSORS:
         yield ValueSensor(socket, description.key, description)
     yield LastRestartSensor(socket, "uptime", LAST_RESTART)
@@ -135,3 +146,25 @@ class LastRestartSensor(SocketSensor):
         known = self.native_value
         if not isinstance(known, datetime) or abs(known - started) > _UPTIME_TOLERANCE:
             self.native_value = started
+
+
+class PowerUncertaintySensor(SocketSensor):
+    """How far off the power shown may be: the half-width of the 95 % interval."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the power and what is known of the meter."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.socket.calibration.listen(self._calibrated))
+
+    @callback
+    def _calibrated(self) -> None:
+        self._value_changed(self.socket.value(self._key))
+
+    @override
+    @callback
+    def _take(self, value: float | None) -> None:
+        self.available = value is not None
+        if value is not None:
+            uncertainty = self.socket.calibration.uncertainty(self._key, value)
+            self.native_value = round(uncertainty, 2)

@@ -1,0 +1,115 @@
+"""Diagnostics of a socket: what it is, what it says, how far it can be trusted; no secret."""
+
+from typing import Any, Final
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import ATTR_CONFIGURATION_URL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr, entity_registry as er
+
+from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, CONF_PUBLISHED, DOMAIN
+from .device import OpenBekenConfigEntry, SocketState
+from .plausibility import found
+from .pyopenbk.metering.session import STEPS
+from .pyopenbk.obk.messages import version_of
+from .pyopenbk.quantities import DIAGNOSTICS, METER
+
+# The client id ends with the MAC and is where anybody on the broker can switch the socket.
+TO_REDACT: Final = {
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_MAC,
+    CONF_PUBLISHED,
+    "host",
+    "ip",
+    "ssid",
+    "unique_id",
+    "title",
+    ATTR_CONFIGURATION_URL,
+}
+_SAID: Final = (
+    *(quantity.key for quantity in (*METER, *DIAGNOSTICS)),
+    "uptime",
+    "build",
+    "ip",
+    "ssid",
+)
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry
+) -> dict[str, Any]:
+    """Return the diagnostics of a socket."""
+    socket = entry.runtime_data
+    return {
+        "entry": async_redact_data(entry.as_dict(), TO_REDACT),
+        "device": _device(hass, entry),
+        "socket": {
+            "online": socket.online,
+            "native": socket.native,
+            "tuned": socket.tuned,
+            "version": version_of(socket.build),
+            "profile": socket.profile.as_dict(),
+            "channels": {
+                str(pin.channel): socket.value(f"channel_{pin.channel}")
+                for pin in socket.profile.pins
+                if pin.channel
+            },
+            "values": async_redact_data(
+                {key: socket.value(key) for key in _SAID}, TO_REDACT
+            ),
+        },
+        "meter": _meter(socket) if socket.profile.has_meter else None,
+    }
+
+
+def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, Any]]:
+    """Return what the registries hold of the socket: names may be private, keys are not."""
+    registry = er.async_get(hass)
+    return [
+        {
+            "manufacturer": device.manufacturer,
+            "model": device.model,
+            "model_id": device.model_id,
+            "sw_version": device.sw_version,
+            "disabled_by": device.disabled_by,
+            "entities": [
+                {
+                    "key": item.unique_id.partition("_")[2],
+                    "domain": item.domain,
+                    "disabled_by": item.disabled_by,
+                }
+                for item in er.async_entries_for_device(
+                    registry, device.id, include_disabled_entities=True
+                )
+                if item.platform == DOMAIN
+            ],
+        }
+        for device in dr.async_entries_for_config_entry(
+            dr.async_get(hass), entry.entry_id
+        )
+    ]
+
+
+def _meter(socket: SocketState) -> dict[str, Any]:
+    """Return how far the readings can be trusted, and why."""
+    calibration = socket.calibration
+    trust = {}
+    for key in STEPS:
+        known, value = calibration.calibration_of(key), socket.value(key)
+        trust[key] = {
+            "calibrated": key in calibration.known,
+            "gain": known.correction.gain,
+            "offset": known.correction.offset,
+            "quality": str(known.quality),
+            "uncertainty_now": None
+            if value is None
+            else calibration.uncertainty(key, float(value)),
+            "residuals": list(known.residuals),
+        }
+    return {
+        "trust": trust,
+        "contradictions": [str(item) for item in found(socket)],
+        "socket_factors": calibration.factors,
+        "history": calibration.history,
+    }
