@@ -34,7 +34,7 @@ from tests.homeassistant.bench import (
 )
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
-from tests.support.sockets import BLOW
+from tests.support.sockets import BLOW, socket_entry
 
 SECRET = "secret word"
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -94,7 +94,7 @@ async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
 async def finish(hass: HomeAssistant, wizard: Wizard) -> ConfigEntry:
     """Walk from the written socket to its entry, and unload that again."""
     assert wizard.page == "reassemble", (wizard.pages, wizard.errors)
-    await wizard.submit()
+    await wizard.submit_suggested()
     assert wizard.result["type"] is FlowResultType.CREATE_ENTRY, wizard.pages
     (entry,) = hass.config_entries.async_entries("openbk")
     await hass.async_block_till_done()
@@ -139,17 +139,49 @@ async def test_whole_road(
 async def test_socket_that_is_set_up_already_keeps_its_entry(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
-    old = MockConfigEntry(domain="openbk", unique_id=MAC, data={"mac": MAC})
+    old = socket_entry(mac=MAC, client_id="old")
     old.add_to_hass(hass)
     async with socket_on_the_bench(blow_dump()) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
         await wizard.submit()
-        assert await wizard.submit() == "reflashed"
+        assert await wizard.submit_suggested() == "reflashed"
         await hass.async_block_till_done()
         assert old.title == "Kitchen"
         assert old.data["client_id"] == "obkE4720741"
         await hass.config_entries.async_unload(old.entry_id)
+
+
+async def test_next_socket_asks_only_for_what_differs(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
+) -> None:
+    port = tmp_path / "adapter"
+    async with socket_on_the_bench(blow_dump()) as first:
+        port.symlink_to(first.path)
+        wizard = await open_port(hass, str(port))
+        if wizard.page == "opening":
+            await wizard.submit()
+            await wizard.submit()
+        await to_confirmation(wizard, mosquitto, releases)
+        await wizard.submit()
+        assert await wizard.submit(another=True) == "next_socket"
+        assert wizard.placeholders["added"] == "Kitchen"
+        (entry,) = hass.config_entries.async_entries("openbk")
+        assert (entry.title, entry.unique_id) == ("Kitchen", MAC)
+    other = factory.FactorySocket.numbered(1)
+    async with socket_on_the_bench(other.dump()) as second:
+        port.unlink()
+        port.symlink_to(second.path)
+        assert await wizard.submit() == "pins"
+        assert await wizard.choose("use_pins") == "name"
+        assert wizard.suggested["advanced"]["client_id"] == "obkE4720742"
+        assert await wizard.submit_suggested(name="Hall") == "write_confirm"
+        await wizard.submit()
+        assert await wizard.submit_suggested() == "created"
+        assert wizard.result["result"].unique_id == other.mac
+        await hass.async_block_till_done()
+        for entry in hass.config_entries.async_entries("openbk"):
+            await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ class NetworkSteps(WizardFlow):
         else:
             errors = await self._take_name(user_input)
             if not errors:
-                return await self.async_step_wifi()
+                return await self.async_after_name()
         return self.async_show_form(
             step_id="name",
             data_schema=self.add_suggested_values_to_schema(_NAME, user_input),
@@ -120,6 +120,10 @@ class NetworkSteps(WizardFlow):
             description_placeholders=self.placeholders,
             last_step=False,
         )
+
+    async def async_after_name(self) -> ConfigFlowResult:
+        """Go on with the Wi-Fi."""
+        return await self.async_step_wifi()
 
     def _name_suggestions(self) -> dict[str, Any]:
         settings = self.settings
@@ -131,9 +135,7 @@ class NetworkSteps(WizardFlow):
                 or (client_id_of(mac) if mac else ""),
                 CONF_GROUP: settings.group,
                 CONF_NTP: settings.ntp_server,
-                CONF_TIME_ZONE: settings.time_zone
-                if settings.name
-                else self.hass.config.time_zone,
+                CONF_TIME_ZONE: settings.time_zone or self.hass.config.time_zone,
             },
         }
 

@@ -68,7 +68,8 @@ class SocketSettings:
     wifi2: WifiNetwork | None = None
     broker: Broker = NO_BROKER
     ntp_server: str = DEFAULT_NTP_SERVER
-    time_zone: str = "UTC"
+    time_zone: str = ""
+    """A name of the time zone database; empty until it was asked for."""
 
     def without_secrets(self) -> Self:
         """Return the settings as they may outlive the wizard: no password in them."""

@@ -1,11 +1,15 @@
 """From the last confirmation to a socket that has reported in."""
 
+from dataclasses import replace
 from typing import Any, Final, override
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
+from homeassistant.const import CONF_NAME
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.selector import BooleanSelector
 from homeassistant.util import dt as dt_util
+import probatio
 
 from ..const import (
     CONF_ADDRESS,
@@ -15,12 +19,16 @@ from ..const import (
     CONF_MAC,
     CONF_PROFILE,
     CONF_TUNED,
+    DOMAIN,
 )
+from ..pyopenbk.flashing import ChipState
 from . import pin_form
 from .arrival import Arrival, async_find_in_network
 from .resume import ResumeSteps
 from .settings import WifiNetwork
 from .unfinished import UnfinishedSocket, UnfinishedSockets
+
+CONF_ANOTHER: Final = "another"
 
 # It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated.
 _TURN: Final = 90.0
@@ -32,6 +40,11 @@ class WriteSteps(ResumeSteps):
     """The steps that change the chip, and those that wait for what came of it."""
 
     _arrival: Arrival | None = None
+    _another: bool = False
+    """The next socket is to be flashed with the same settings."""
+    _added: str = ""
+    _same_settings: bool = False
+    """They are those of a socket that has reported in."""
 
     @property
     @override
@@ -42,6 +55,7 @@ class WriteSteps(ResumeSteps):
         return super().placeholders | {
             "name": settings.name,
             "client_id": settings.client_id,
+            "added": self._added,
             "wifi": " / ".join(filter(None, (settings.wifi.ssid, second.ssid))),
             "broker": f"{settings.broker.host}:{settings.broker.port}",
             "access_point": self._long_name,
@@ -129,9 +143,13 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Have the wires taken off and the case closed before the socket is plugged in."""
         if user_input is not None:
+            self._another = user_input[CONF_ANOTHER]
             return await self.async_step_wait()
         return self.async_show_form(
             step_id="reassemble",
+            data_schema=probatio.Schema(
+                {probatio.Required(CONF_ANOTHER, default=False): BooleanSelector()}
+            ),
             description_placeholders=self.placeholders,
             last_step=False,
         )
@@ -194,6 +212,8 @@ class WriteSteps(ResumeSteps):
             CONF_TUNED: True,
         }
         await UnfinishedSockets(self.hass).async_forget(self._mac)
+        if self._another:
+            return await self._add_and_go_on(data)
         entry = await self.async_set_unique_id(
             format_mac(self._mac), raise_on_progress=False
         )
@@ -208,6 +228,54 @@ class WriteSteps(ResumeSteps):
                 "socket": pin_form.summary(self.profile, self.word)
             },
         )
+
+    async def _add_and_go_on(self, data: dict[str, Any]) -> ConfigFlowResult:
+        """Have another flow make the entry, since a flow ends with its own."""
+        await self.async_set_unique_id(None)
+        await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={"source": SOURCE_IMPORT},
+            data={CONF_NAME: self.settings.name} | data,
+        )
+        added = self.settings.name
+        self._stop_listening()
+        self._arrival = self._analysis = self._backup = None
+        self.profile = self._reading = self._expected_mac = None
+        self._chip_state = ChipState.UNTOUCHED
+        self._another, self._same_settings = False, True
+        self.settings = replace(self.settings, name="", client_id="")
+        self._added = added
+        return await self.async_step_next_socket()
+
+    async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
+        """Make the entry of a socket whose wizard goes on with the next one."""
+        data = dict(import_data)
+        title = data.pop(CONF_NAME)
+        entry = await self.async_set_unique_id(data[CONF_MAC], raise_on_progress=False)
+        if entry is not None:
+            return self.async_update_reload_and_abort(
+                entry, title=title, data=data, reason="reflashed"
+            )
+        return self.async_create_entry(title=title, data=data)
+
+    async def async_step_next_socket(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the next socket opened and wired."""
+        if user_input is not None:
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="next_socket",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    @override
+    async def async_after_name(self) -> ConfigFlowResult:
+        """Ask for nothing that the socket before has proven."""
+        if self._same_settings:
+            return await self.async_step_write_confirm()
+        return await super().async_after_name()
 
     @callback
     @override
