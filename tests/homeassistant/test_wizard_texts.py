@@ -204,3 +204,16 @@ def test_all_fields_are_described() -> None:
             assert set(part.get("data", {})) == set(part.get("data_description", {})), (
                 step
             )
+
+
+def test_documentation_lists_every_page_and_where_it_leads() -> None:
+    document = (TRANSLATIONS.parents[2] / "docs" / "wizard.md").read_text()
+    rows = {
+        row.split("`")[1]: row for row in document.splitlines() if row.startswith("| `")
+    }
+    assert set(rows) == STEPS | set(CONFIG["abort"])
+    for step in STEPS:
+        assert CONFIG["step"][step]["title"] in rows[step]
+    for page, options in pages.PAGES.items():
+        offered = set(options) - {"retry", "leave"}
+        assert all(f"`{option}`" in rows[page] for option in offered), page
