@@ -130,42 +130,7 @@ class Comparison:
         if own_gain:
             self.check_own_gain()
             check_load(proposal)
-        calibration = self.socket.calibration
-        shown = {
-            key: calibration.calibration_of(key).correction
-            for key in proposal.calibrations
-        }
-        calibration.apply(
-            action,
-            proposal.calibrations,
-            method=str(proposal.sample.method),
-            seconds=round(proposal.sample.seconds),
-            references=dict(proposal.references),
-        )
-        result: dict[str, Any] = {
-            "method": str(proposal.sample.method),
-            "seconds": round(proposal.sample.seconds),
-        }
-        for key, fitted in proposal.calibrations.items():
-            measured = proposal.sample.measurements[key]
-            result[key] = {
-                "before": round(shown[key](measured.mean), 5),
-                "after": round(fitted.correction(measured.mean), 5),
-                "reading": round(measured.mean, 5),
-                "reference": proposal.references[key],
-                "gain": round(fitted.correction.gain, 6),
-                "offset": round(fitted.correction.offset, 5),
-                "uncertainty": round(fitted.uncertainty(measured.mean), 5),
-                "residual": round(fitted.residuals[-1], 5),
-                "quality": str(fitted.quality),
-                "points": len(fitted.points),
-                "samples": measured.count,
-            }
-        result["contradictions"] = [str(found) for found in proposal.contradictions]
-        result["changed"] = {
-            "home_assistant": list(proposal.calibrations),
-            "socket": [],
-        }
+        result = apply_proposal(self.socket, action, proposal)
         if own_gain:
             await self._set_own_gain(proposal, result)
         return result
@@ -182,9 +147,49 @@ class Comparison:
             key for key in proposal.calibrations if done.after[key] != done.before[key]
         ]
         result["socket"] = _own_gain_as_dict(done)
-        for key in proposal.calibrations:
+        for key in proposal.references:
             correction = self.socket.calibration.calibration_of(key).correction
             result[key]["gain"] = round(correction.gain, 6)
+
+
+def apply_proposal(
+    socket: SocketState, action: str, proposal: Proposal
+) -> dict[str, Any]:
+    """Put a proposal in force in Home Assistant alone; return what was done."""
+    calibration, sample = socket.calibration, proposal.sample
+    result: dict[str, Any] = {
+        "method": str(sample.method),
+        "seconds": round(sample.seconds),
+    }
+    for key, reference in proposal.references.items():
+        measured, fitted = sample.measurements[key], proposal.calibrations[key]
+        shown = calibration.calibration_of(key).correction
+        result[key] = {
+            "before": round(shown(measured.mean), 5),
+            "after": round(fitted.correction(measured.mean), 5),
+            "reading": round(measured.mean, 5),
+            "reference": reference,
+            "gain": round(fitted.correction.gain, 6),
+            "offset": round(fitted.correction.offset, 5),
+            "uncertainty": round(fitted.uncertainty(measured.mean), 5),
+            "residual": round(fitted.residuals[-1], 5),
+            "quality": str(fitted.quality),
+            "points": len(fitted.points),
+            "samples": measured.count,
+        }
+    calibration.apply(
+        action,
+        proposal.calibrations,
+        method=result["method"],
+        seconds=result["seconds"],
+        references=dict(proposal.references),
+    )
+    result["contradictions"] = [str(found) for found in proposal.contradictions]
+    result["changed"] = {
+        "home_assistant": list(proposal.calibrations),
+        "socket": [],
+    }
+    return result
 
 
 def _own_gain_as_dict(done: OwnGain) -> dict[str, Any]:

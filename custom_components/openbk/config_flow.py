@@ -2,11 +2,13 @@
 
 from typing import Any, override
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.core import callback
 
 from .adding import AddingSteps
 from .const import DOMAIN
 from .flash_flow.base import with_pages
+from .options_flow import OpenBekenOptionsFlow
 
 
 @with_pages
@@ -14,6 +16,13 @@ class OpenBekenConfigFlow(AddingSteps, domain=DOMAIN):
     """The ways in which a socket comes to Home Assistant."""
 
     VERSION = 1
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OpenBekenOptionsFlow:
+        """Return the options of a socket."""
+        return OpenBekenOptionsFlow()
 
     @override
     async def async_step_user(

@@ -42,7 +42,7 @@ class OwnGain:
 
 def check_load(proposal: Proposal) -> None:
     """Raise OwnGainError where the load is too small for a factor from a single second."""
-    for key in proposal.calibrations:
+    for key in proposal.references:
         measured = proposal.sample.measurements[key]
         if measured.mean < LEAST_PULSES * measured.step:
             raise OwnGainError("load_too_small", key)
@@ -89,7 +89,7 @@ async def _read_changed(
     sampler: HttpSampler, before: Mapping[str, float], proposal: Proposal
 ) -> dict[str, float]:
     """Read the factors until they are saved; those that stay were not set."""
-    wanted = proposal.calibrations
+    wanted = proposal.references
     factors = None
     for _ in range(_SAVED_WITHIN):
         await sampler.sleep(1)
@@ -125,5 +125,5 @@ async def _mean(sampler: HttpSampler, proposal: Proposal) -> dict[str, float]:
     readings = await sampler.read(_CONFIRMING)
     return {
         key: sum(reading[key] for reading in readings) / len(readings)
-        for key in proposal.calibrations
+        for key in proposal.references
     }
