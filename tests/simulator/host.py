@@ -62,13 +62,13 @@ class Host:
 
     def _read(self) -> None:
         try:
-            if not (data := os.read(self._port, 1 << 16)):
-                raise OSError("the port is gone")
+            data = os.read(self._port, 1 << 16)
         except OSError as error:
-            self.error = error
+            data, self.error = b"", error
+        if not data:
+            self.error = self.error or OSError("the port is gone")
             asyncio.get_running_loop().remove_reader(self._port)
-        else:
-            self.received += data
+        self.received += data
         self._news.set()
 
 
