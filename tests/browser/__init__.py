@@ -1,0 +1,1 @@
+"""Tests that look at the dialogs in a real Chromium."""

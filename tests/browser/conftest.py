@@ -1,0 +1,107 @@
+"""A whole world with a browser in it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import time
+from typing import Any, Final
+
+from playwright.async_api import Page, async_playwright
+import pytest
+
+from demo import rig
+from demo.client import HomeAssistantClient
+
+from .dialog import Dialog
+from .hands import Hands
+from .looks import DESKTOP, Looks
+
+# Where the pictures of all pages go; a temporary folder without it.
+SCREENSHOTS: Final = "OPENBK_SCREENSHOTS"
+_FLAGS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A signed-in browser before a Home Assistant, and hands on the simulated socket."""
+
+    world: rig.World
+    page: Page
+    dialog: Dialog
+    looks: Looks
+    hands: Hands
+    client: HomeAssistantClient
+
+    async def look(self, step: str, detail: str = "") -> None:
+        """Wait for a page of the dialog and look at it."""
+        await self.dialog.shows(step)
+        name = f"{step}-{detail}" if detail else step
+        await self.looks.check(name, self.dialog.root)
+
+
+@pytest.fixture
+async def scene(
+    chromium: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Scene]:
+    """Start everything; nobody resets the chip unless the test does."""
+    world = rig.World(tmp_path, ["--speed", "10", "--auto-reset", "3600"])
+    pictures = Path(os.environ.get(SCREENSHOTS) or tmp_path / "screenshots")
+    await world.start()
+    try:
+        address = world.home_assistant
+        async with (
+            Hands(world.simulator.control) as hands,
+            HomeAssistantClient(address.url, address.token) as client,
+            async_playwright() as playwright,
+        ):
+            browser = await playwright.chromium.launch(
+                executable_path=chromium, headless=True, args=_FLAGS
+            )
+            context = await browser.new_context(
+                base_url=address.url,
+                viewport={"width": DESKTOP.width, "height": DESKTOP.height},
+                color_scheme="light",
+                reduced_motion="reduce",
+            )
+            await context.add_init_script(_signed_in(address))
+            page = await context.new_page()
+            page.set_default_timeout(20_000)
+            yield Scene(
+                world=world,
+                page=page,
+                dialog=Dialog(page),
+                looks=Looks(page, pictures / request.node.name),
+                hands=hands,
+                client=client,
+            )
+            await browser.close()
+    finally:
+        await world.stop()
+
+
+def _signed_in(address: rig.HomeAssistantAddress) -> str:
+    """Return a script that leaves the tokens which the log-in page would leave."""
+    tokens: dict[str, Any] = {
+        "access_token": address.token,
+        "token_type": "Bearer",
+        "refresh_token": "",
+        "expires_in": 86400,
+        "expires": int(time.time() * 1000) + 86_400_000,
+        "hassUrl": address.url,
+        "clientId": f"{address.url}/",
+        "ha_auth_provider": "homeassistant",
+    }
+    return (
+        f"localStorage.setItem('hassTokens', JSON.stringify({json.dumps(tokens)}));"
+        "localStorage.setItem('selectedLanguage', '\"en\"')"
+    )

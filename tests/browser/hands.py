@@ -1,0 +1,21 @@
+"""What a person's hands do to the simulated socket, and what befalls it."""
+
+from typing import Any
+
+from demo.control import SimulatorControl
+
+
+class Hands(SimulatorControl):
+    """Touch CEN, damage the wiring, and mend it."""
+
+    async def reset(self) -> None:
+        """Touch CEN to GND for a moment."""
+        await self._post("/reset")
+
+    async def inject(self, name: str, **fields: Any) -> None:
+        """Let a fault begin; see simulator/faults.py."""
+        await self._post("/fault", name=name, **fields)
+
+    async def mend(self) -> None:
+        """Let all faults end."""
+        await self._post("/mend")

@@ -1,0 +1,81 @@
+"""What must hold of everything that is shown, on every screen and in both colour schemes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import Locator, Page
+
+_AUDIT: Final = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """A window and a colour scheme."""
+
+    name: str
+    width: int
+    height: int
+    scheme: str
+
+
+DESKTOP: Final = Screen(name="desktop-light", width=1280, height=900, scheme="light")
+# In an order in which each differs from the one before in one thing only.
+SCREENS: Final = (
+    DESKTOP,
+    Screen(name="desktop-dark", width=1280, height=900, scheme="dark"),
+    Screen(name="phone-dark", width=360, height=740, scheme="dark"),
+    Screen(name="phone-light", width=360, height=740, scheme="light"),
+)
+
+
+class UnfitPage(AssertionError):
+    """A page shows something that a person must not see."""
+
+
+class Looks:
+    """Looks at pages on all screens and keeps a picture of each."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        """Keep the pictures in ``folder``."""
+        self._page = page
+        self._folder = folder
+        self._number = 0
+        self._wrong: list[str] = []
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def check(self, name: str, element: Locator) -> None:
+        """Look at this element on every screen; what is wrong with it is kept."""
+        self._number += 1
+        for screen in SCREENS:
+            await self._use(screen)
+            found = await element.evaluate(_AUDIT)
+            self._wrong += [f"{name}, {screen.name}: {what}" for what in found["wrong"]]
+            if found["hidden"]:
+                # The picture shows what a person sees after scrolling, too.
+                await self._resize(screen.width, screen.height + found["hidden"])
+            await self._page.screenshot(
+                path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
+            )
+        await self._use(DESKTOP)
+
+    def judge(self) -> None:
+        """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""
+        if self._wrong:
+            raise UnfitPage("\n" + "\n".join(self._wrong))
+
+    async def _use(self, screen: Screen) -> None:
+        await self._resize(screen.width, screen.height)
+        await self._page.emulate_media(
+            color_scheme="dark" if screen.scheme == "dark" else "light"
+        )
+        # Layout and colours follow in the next frames.
+        await self._page.evaluate(_TWO_FRAMES)
+
+    async def _resize(self, width: int, height: int) -> None:
+        await self._page.set_viewport_size({"width": width, "height": height})
+
+
+_TWO_FRAMES: Final = (
+    "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+)

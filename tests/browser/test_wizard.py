@@ -1,0 +1,79 @@
+"""The wizard in a real browser: each page looked at, light and dark, on a desktop and on a phone."""
+
+import pytest
+
+from demo import rig
+from tests.support.broker import Broker
+
+from .conftest import Scene
+from .hands import Hands
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+
+async def test_from_a_factory_socket_to_its_device_page(scene: Scene) -> None:
+    dialog, hands = scene.dialog, scene.hands
+    await dialog.open()
+    await scene.look("user")
+    await dialog.choose("flash")
+    await scene.look("intro")
+    await dialog.press()
+    await scene.look("port")
+    await dialog.type_port(scene.world.simulator.serial)
+    await dialog.press()
+    await scene.look("opening")
+    await dialog.press()
+    await scene.look("wiring")
+    await dialog.press()
+    await scene.look("search")
+    await _dawdle(hands, "read_4k")
+    await hands.reset()
+    await scene.look("backup")
+    await hands.mend()
+    await scene.look("pins")
+    await dialog.choose("use_pins")
+    await _answer_the_questions(scene)
+    await scene.look("write_confirm")
+    await _dawdle(hands, "write_4k")
+    await dialog.press()
+    await scene.look("write")
+    await hands.mend()
+    await scene.look("reassemble")
+    await hands.power(on=False)
+    await dialog.press()
+    await scene.look("wait")
+    await hands.power(on=True)
+    await scene.look("create_entry")
+    await dialog.press()
+    await dialog.root.wait_for(state="hidden")
+    scene.looks.judge()
+
+
+async def _answer_the_questions(scene: Scene) -> None:
+    dialog = scene.dialog
+    await scene.look("name")
+    await dialog.fill(name="Washing machine")
+    await dialog.press()
+    await scene.look("wifi")
+    await dialog.fill(ssid="Demo", password="only simulated")
+    await dialog.press()
+    await scene.look("broker")
+    await dialog.fill(
+        host=Broker.host, username=rig.BROKER_USER, password="a wrong one"
+    )
+    await dialog.fill_number("Port", scene.world.broker.port)
+    await dialog.press()
+    await dialog.refuses("broker_loopback")
+    await scene.look("broker", "loopback")
+    await dialog.press()
+    await dialog.refuses("broker_refused_login")
+    await scene.look("broker", "login")
+    await dialog.fill(password=rig.BROKER_PASSWORD)
+    await dialog.press()
+    await scene.look("firmware")
+    await dialog.press()
+
+
+async def _dawdle(hands: Hands, command: str) -> None:
+    """Make the chip slow, so that there is something to see of a page with progress."""
+    await hands.inject("reply_late", command=command, nth=20, times=40, seconds=0.2)
