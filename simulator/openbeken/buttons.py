@@ -73,6 +73,11 @@ class Button:
         self.moment = 0.0
         """When the event that is being reported happened."""
 
+    @property
+    def idle(self) -> bool:
+        """Return whether nothing is pressed and nothing left to be decided."""
+        return not self._edges and self._state is _State.IDLE
+
     def press(self, seconds: float, *, times: int, gap: float) -> float:
         """Press from now on; returns the moment at which the finger is gone."""
         start = self._clock.now()

@@ -103,6 +103,8 @@ class OpenBeken:
         self._timing = timing
         self._access_points = access_points or (lambda _ssid, _password: True)
         self._device_clock = device_clock
+        self.booted_at = 0.0
+        """The simulated moment of the last boot."""
         self._running = False
         self._serving = False
         self._moment: float | None = None
@@ -165,17 +167,22 @@ class OpenBeken:
             self._start(button.run())
         self._fingers[pin] = self._buttons[pin].press(seconds, times=times, gap=gap)
 
+    @property
+    def buttons_idle(self) -> bool:
+        """Return whether all presses have had their effect."""
+        return all(button.idle for button in self._buttons.values())
+
     # Life
 
     async def run(self) -> None:
         """Boot and run; returns when the firmware has restarted the chip."""
         self._boot()
         ticks = 0
-        booted = self.clock.now()
+        self.booted_at = self.clock.now()
         try:
             while True:
                 ticks += 1
-                moment = booted + ticks
+                moment = self.booted_at + ticks
                 await self.clock.sleep_until(moment)
                 await self._every_second(moment)
         except _Restart:

@@ -170,7 +170,6 @@ class Rig:
             **options,
         )
         self.restarts = 0
-        self.booted_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._guards = count()
 
@@ -191,7 +190,6 @@ class Rig:
         return self._listener
 
     async def power_on(self) -> None:
-        self.booted_at = self.clock.now()
         self._task = asyncio.create_task(self._live())
         await self.until(lambda: self.device.running)
 
@@ -208,7 +206,7 @@ class Rig:
 
     async def uptime(self, seconds: float) -> None:
         """Wait until so many simulated seconds after power-on."""
-        await self.clock.sleep_until(self.booted_at + seconds)
+        await self.clock.sleep_until(self.device.booted_at + seconds)
 
     async def seconds(self, count: int) -> None:
         """Wait until the firmware has worked through so many of its seconds."""
@@ -313,7 +311,6 @@ class Rig:
     async def _live(self) -> None:
         while True:
             await self.device.run()
-            self.booted_at = self.clock.now()
 
 
 def body(answer: bytes) -> str:

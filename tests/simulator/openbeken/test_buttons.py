@@ -37,8 +37,7 @@ async def events_of(rig: Rig, seconds: float, **press: float) -> list[str]:
     """Press and return the events until the button has been let go and decided."""
     start = len(rig.said("button/get"))
     rig.device.press_button(11, seconds, **press)
-    times, gap = press.get("times", 1), press.get("gap", 0.15)
-    await rig.clock.sleep(times * (seconds + gap) + 1)
+    await rig.until(lambda: rig.device.buttons_idle)
     return rig.said("button/get")[start:]
 
 
