@@ -98,6 +98,10 @@ def test_table_marks_a_guess() -> None:
 
 
 def test_summary_says_what_the_socket_has() -> None:
-    assert pin_form.summary(BLOW, word) == (
-        "1 × relay, 1 × button, 1 × led, 1 × wifi_led, meter"
-    )
+    assert pin_form.summary(BLOW, word) == "relay, button, led, wifi_led, meter"
+
+
+def test_summary_counts_what_is_there_several_times() -> None:
+    values = pin_form.to_form(BLOW) | {"more": {"others": "P9 Rel 2"}}
+    profile = pin_form.from_form(values, None)
+    assert pin_form.summary(profile, word).startswith("2 × relay, button")

@@ -86,7 +86,7 @@ class FirmwareSteps(WizardFlow):
         if self._chosen is not None and self._chosen.notes:
             notes = self._chosen.notes[:_LONGEST_NOTES].replace("<", "&lt;")
             text += (
-                f"\n\n<details><summary>{self._chosen.version}</summary>\n\n"
+                f"\n\n<details><summary>{self.word('release', 'notes')}</summary>\n\n"
                 f"{notes}\n\n</details>"
             )
         return text

@@ -116,6 +116,8 @@ def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
     """Return in a few words what the socket has."""
     parts = [
         f"{len(pins)} × {word('pin_kind', kind)}"
+        if len(pins) > 1
+        else word("pin_kind", kind)
         for kind, pins in (
             ("relay", profile.relays),
             ("button", profile.buttons),
