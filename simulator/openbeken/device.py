@@ -21,7 +21,7 @@ from .buttons import Button, ButtonEvent
 from .console import Console
 from .device_clock import DeviceClock
 from .energy import EnergyDriver
-from .http_server import HttpServer
+from .http_server import Answer, HttpServer, Request
 from .mqtt import MqttService
 from .pins import Pins
 from .release import Release
@@ -78,6 +78,7 @@ class OpenBeken:
         access_points: AccessPoints | None = None,
         device_clock: DeviceClock | None = None,
         chip_temperature: float = 0.0,
+        goes_silently: bool = False,
     ) -> None:
         """Prepare a chip that has not been started.
 
@@ -85,6 +86,8 @@ class OpenBeken:
         ``http_host`` is also the address that the socket says it has. ``on_restart`` is
         called when the firmware restarts the chip by itself, after which ``run`` returns.
         ``access_points(ssid, password)`` says whether a network lets the socket in.
+        ``goes_silently``: without power or Wi-Fi the connection to the broker is not
+        closed, as in reality, where the last will comes after 150 seconds.
         Raises ValueError where ``mac`` is none.
         """
         self.flash = flash
@@ -95,6 +98,7 @@ class OpenBeken:
         self.resolve: Resolve = resolve or (lambda host, port: (host, port))
         self.ip_address = http_host
         self.chip_temperature = chip_temperature
+        self.goes_silently = goes_silently
         self.signal_dbm = -61
         self.free_heap = 100000
         self._http_port = http_port
@@ -108,6 +112,8 @@ class OpenBeken:
         self._running = False
         self._serving = False
         self._moment: float | None = None
+        self._failure: BaseException | None = None
+        """What ended a part of the firmware, to end all of it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # What tests and the control interface look at
@@ -186,13 +192,14 @@ class OpenBeken:
                 await self.clock.sleep_until(moment)
                 await self._every_second(moment)
         except _Restart:
-            self._stop()
+            self._stop(silently=self.goes_silently)
             if self._on_restart:
                 self._on_restart()
         finally:
-            self._stop()
+            self._stop(silently=self.goes_silently)
 
     def _boot(self) -> None:
+        self._failure = None
         self.settings = Settings(self.flash, self.identity)
         self.variables = Variables.load(self.flash, self.release.variables_address)
         self.variables.failed_boots += 1
@@ -217,7 +224,8 @@ class OpenBeken:
         self.pins = Pins(self.settings, self.variables, self._on_channel)
         self.mqtt = MqttService(self, first_attempt_after=self._timing.mqtt_after)
         self.console = Console(self)
-        self._http = HttpServer(Web(self).handle, self._web_password)
+        self._web = Web(self)
+        self._http = HttpServer(self._answer, self._web_password)
         self._running = True
         if not self.safe_mode:
             self._start_up()
@@ -235,6 +243,8 @@ class OpenBeken:
             self.console.execute(self.settings.values.startup_command)
 
     async def _every_second(self, moment: float) -> None:
+        if self._failure:
+            raise self._failure
         self._moment = moment
         try:
             self.wifi.every_second(self.uptime)
@@ -284,11 +294,11 @@ class OpenBeken:
             self.energy.save(moment)
         raise _Restart
 
-    def _stop(self) -> None:
+    def _stop(self, *, silently: bool = False) -> None:
         if not self._running:
             return
         self._running = self._serving = False
-        self.mqtt.close()
+        self.mqtt.close(silently=silently)
         self._http.stop()
         self.meter.relay_closed = False
         for task in self._tasks:
@@ -305,6 +315,10 @@ class OpenBeken:
     def channel(self, channel: int) -> int:
         """Return the value of a channel, 0 for one that does not exist."""
         return self.pins.values[channel] if 0 <= channel < CHANNEL_COUNT else 0
+
+    def fail(self, error: BaseException) -> None:
+        """End the firmware with an error of one of its parts, such as a power cut."""
+        self._failure = error
 
     def note_publication(
         self, topic: str, payload: bytes, qos: int, retain: bool
@@ -463,7 +477,19 @@ class OpenBeken:
     def _start(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._on_task_over)
+
+    def _on_task_over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.fail(error)
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            return await self._web.handle(request)
+        except Exception as error:
+            self.fail(error)
+            raise ConnectionAbortedError from error
 
 
 async def _download(host: str, port: int, path: str, name: str) -> bytes:

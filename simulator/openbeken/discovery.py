@@ -87,7 +87,9 @@ def _energy(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
     kilo = device.settings.has_flag(Flag.ENERGY_IN_KWH)
     daily = {*DAILY, CLEAR_DATE}
     for sensor in device.energy.sensors.values():
-        if sensor.topic in daily and not device.device_clock.ntp_running:
+        if sensor.topic in daily and not (
+            device.device_clock.ntp_running and device.release.discovers_days
+        ):
             continue
         energy = sensor.device_class == "energy"
         state_class: str | None = "total_increasing" if energy else "measurement"

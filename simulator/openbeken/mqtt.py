@@ -7,6 +7,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from simulator.flash import PowerLostError
+
 from . import discovery, tasmota
 from .settings import CHANNEL_COUNT, Flag
 from .text import leading_int
@@ -98,13 +100,19 @@ class MqttService:
         self._publish_slowly()
         self._count_down_discovery()
 
-    def close(self) -> None:
-        """Drop the connection; the firmware never says goodbye, so the will follows."""
+    def close(self, *, silently: bool = False) -> None:
+        """Drop the connection; the firmware never says goodbye, so the will follows.
+
+        ``silently``: the broker does not get to know of it yet.
+        """
         if self._attempt:
             self._attempt.cancel()
             self._attempt = None
         if self._connection:
-            self._connection.abort()
+            if silently:
+                self._connection.fall_silent()
+            else:
+                self._connection.abort()
             self._connection = None
         if self._pause:
             self._pause.cancel()
@@ -191,7 +199,7 @@ class MqttService:
         return self._device.settings.has_flag(flag)
 
     def _lose_wifi(self) -> None:
-        self.close()
+        self.close(silently=self._device.goes_silently)
         self._seconds_to_reconnect = 0
         if self._flag(Flag.QUICK_CONNECT):
             self._unconnected = _RETRY_SECONDS + 1
@@ -358,7 +366,11 @@ class MqttService:
             topic, piece = self._inbox.popleft()
             self._inbox_size -= len(topic) + len(piece) + 4
             before = self._bytes_sent
-            self._obey(topic, piece.decode(errors="surrogateescape"))
+            try:
+                self._obey(topic, piece.decode(errors="surrogateescape"))
+            except PowerLostError as error:
+                self._device.fail(error)
+                return
             if self._bytes_sent - before > _LONG_MESSAGE:
                 seconds = _LONG_MESSAGE_SECONDS / self._device.clock.speed
                 self._pause = asyncio.get_running_loop().call_later(

@@ -62,6 +62,16 @@ class Release:
         return self.at_least(1, 18)
 
     @property
+    def reports_frequency(self) -> bool:
+        """Return whether SENSOR names a frequency, which this meter does not measure."""
+        return self.at_least(1, 18)
+
+    @property
+    def discovers_days(self) -> bool:
+        """Return whether the discovery has the daily counters (issues 805, 1092)."""
+        return self.derives_power
+
+    @property
     def variables_address(self) -> int:
         """Return where counters and remembered states are kept in the flash."""
         return 0x1E5000 if self.at_least(1, 18, 255) else 0x1E3000

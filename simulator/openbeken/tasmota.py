@@ -110,6 +110,7 @@ def sensor(device: OpenBeken) -> str:
 def _energy(device: OpenBeken) -> str:
     assert device.energy is not None
     reading = device.energy.reading
+    frequency = f'"Frequency":{0:f},' if device.release.reports_frequency else ""
     return (
         f'{{"Power": {reading("power"):f},'
         f'"ApparentPower": {reading("power_apparent"):f},'
@@ -117,7 +118,7 @@ def _energy(device: OpenBeken) -> str:
         f'"Factor":{reading("power_factor"):f},'
         f'"Voltage":{reading("voltage"):f},'
         f'"Current":{reading("current"):f},'
-        f'"Frequency":{0:f},'
+        f"{frequency}"
         f'"ConsumptionTotal":{reading("energycounter"):f},'
         f'"Yesterday": {reading("energycounter_yesterday"):f},'
         f'"ConsumptionLastHour":{reading("energycounter_last_hour"):f}}}'
@@ -207,8 +208,7 @@ def _logging(device: OpenBeken) -> str:
     )
 
 
-def _memory(device: OpenBeken) -> str:
-    del device
+def _memory(_device: OpenBeken) -> str:
     return (
         '"StatusMEM":{"ProgramSize":616,"Free":384,"Heap":25,"ProgramFlashSize":1024,'
         '"FlashSize":2048,"FlashChipId":"1540A1","FlashFrequency":40,"FlashMode":3,'

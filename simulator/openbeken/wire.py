@@ -58,6 +58,7 @@ class MqttConnection(asyncio.Protocol):
             asyncio.get_running_loop().create_future()
         )
         self._last_packet_id = 0
+        self._silent = False
         self.connected = False
         """The broker has accepted the client and the connection still stands."""
         self.completed = asyncio.Event()
@@ -92,6 +93,14 @@ class MqttConnection(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
+    def fall_silent(self) -> None:
+        """Neither answer nor hang up, as a chip without power.
+
+        The broker finds out when its keep-alive runs out, or when the client comes back.
+        """
+        self.connected = False
+        self._silent = True
+
     def subscribe(self, topic_filter: str, qos: int = 1) -> None:
         """Ask for a topic filter."""
         body = struct.pack(">H", self._next_packet_id())
@@ -122,6 +131,8 @@ class MqttConnection(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self._silent:
+            return
         self._buffer += data
         while (packet := _take_packet(self._buffer)) is not None:
             self._handle(*packet)

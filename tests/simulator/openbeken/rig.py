@@ -200,6 +200,12 @@ class Rig:
                 await self._task
             self._task = None
 
+    async def ended(self) -> None:
+        """Wait until the firmware ends by itself, with the error that it ended with."""
+        assert self._task
+        task, self._task = self._task, None
+        await task
+
     async def power_cycle(self) -> None:
         await self.power_off()
         await self.power_on()

@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from custom_components.openbk.pyopenbk.obk.config_sector import build, parse
+from simulator.flash import Operation, PowerLostError
 from simulator.openbeken import HARDWARE, NATIVE, Release, Timing
 from simulator.openbeken.wifi import WifiState
 from tests.support.broker import Broker
 
-from .rig import CLIENT, CONFIG_ADDRESS, Rig, body, configuration, flags
+from .rig import CLIENT, CONFIG_ADDRESS, PATIENCE, Rig, body, configuration, flags
 
 
 def stored(rig: Rig) -> bytes:
@@ -224,6 +225,53 @@ async def test_energy_is_not_carried_over_to_another_release() -> None:
     async with rig:
         assert rig.device.energy
         assert rig.device.energy.reading("energycounter") == 0
+
+
+async def test_silent_death_is_noticed_when_the_socket_comes_back(
+    mosquitto: Broker,
+) -> None:
+    config = configuration(mosquitto.port)
+    async with Rig(mosquitto, config, goes_silently=True) as rig:
+        await rig.quiet()
+        await rig.power_off()
+        rig.listener.publish("somebody", "else")
+        await rig.listener.message("somebody")
+        topic = f"{CLIENT}/connected"
+        assert [h.payload for h in rig.heard if h.topic == topic] == ["online"]
+        await rig.power_on()
+        await rig.listener.until(
+            lambda heard: (
+                [h.payload for h in heard if h.topic == topic]
+                == ["online", "offline", "online"]
+            )
+        )
+
+
+@pytest.mark.parametrize("way", ["tick", "mqtt", "http", "button"])
+async def test_power_lost_during_a_write_ends_the_firmware(
+    mosquitto: Broker, way: str
+) -> None:
+    starts = tuple(-1 if channel == 1 else 0 for channel in range(64))
+    config = configuration(mosquitto.port, start_values=starts)
+    async with Rig(mosquitto, config) as rig:
+        await rig.quiet()
+
+        def cut(_operation: Operation) -> None:
+            raise PowerLostError
+
+        rig.flash.watcher = cut
+        match way:
+            case "tick":
+                rig.device.console.execute("SetFlag 2 1")
+            case "mqtt":
+                rig.listener.publish(f"{CLIENT}/1/set", "1")
+            case "http":
+                await rig.get("/index?tgl=1")
+            case "button":
+                rig.device.press_button(11)
+        with pytest.raises(PowerLostError):
+            await asyncio.wait_for(rig.ended(), PATIENCE)
+        assert not rig.device.running
 
 
 async def test_nothing_is_left_running(mosquitto: Broker) -> None:
