@@ -57,13 +57,12 @@ _STRIKES_TOLERATED: Final = 3.0
 _STRIKE_FORGIVEN: Final = 0.1
 # How many failures of requests sent ahead, none of which was ever answered, end sending ahead.
 _EARLY_FAILURES_TOLERATED: Final = 2
-# While a long answer runs in, the process sleeps instead of waking for each USB packet. The
-# kernel holds 4096 bytes for us.
-_NAP_BYTES: Final = 2048
+# While a long answer runs in, the process sleeps instead of waking for each USB packet. The kernel
+# keeps 4096 bytes meanwhile; this much time is left for a loop that is late to fetch them.
+_KERNEL_BUFFER: Final = 4096
+_LATENESS_TOLERATED: Final = 0.010
 _SHORTEST_NAP: Final = 0.003
 _LONGEST_NAP: Final = 0.02
-
-type _Waiter = asyncio.Future[None]
 
 
 class Observation(StrEnum):
@@ -349,7 +348,8 @@ class Link:
     async def _frame(self, deadline: float) -> Frame | None:
         """Return the next frame, or None when the deadline passes."""
         while (frame := self._parser.take()) is None:
-            if not await self._port.more(deadline):
+            expected = self._flight[0].request.reply_size if self._flight else 0
+            if not await self._port.more(deadline, expected):
                 return None
         return frame
 
@@ -571,11 +571,11 @@ class _Port(asyncio.Protocol):
         self._parser = parser
         self._loop = asyncio.get_running_loop()
         self._transport: serialx.BaseSerialTransport
-        self._seconds_per_byte = 10 / RESET_BAUDRATE
-        self._may_nap = True
-        self._waiter: _Waiter | None = None
-        self._goal = 0
         self._gone: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._goal = 0
+        self._nap: asyncio.TimerHandle | None = None
+        self._set_pace(RESET_BAUDRATE)
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -585,8 +585,11 @@ class _Port(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if len(self._received) >= self._goal:
+        missing = self._goal - len(self._received)
+        if missing <= 0:
             self._wake()
+        else:
+            self._take_nap(missing)
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -622,7 +625,26 @@ class _Port(asyncio.Protocol):
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, str(err)) from err
         if not self._has_taken(rate):
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, f"{rate} baud")
-        self._seconds_per_byte = 10 / rate
+        self._set_pace(rate)
+
+    async def more(self, deadline: float, expected: int = 0) -> bool:
+        """Wait until as much is received as the parser wants; False if the deadline passes first."""
+        self._check()
+        self._goal = self._parser.wanted
+        if len(self._received) >= self._goal:
+            return True
+        self._waiter = self._loop.create_future()
+        self._take_nap(expected - len(self._received))
+        timer = self._loop.call_at(deadline, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+            self._goal = 0
+            self._end_nap()
+        self._check()
+        return len(self._received) >= self._parser.wanted
 
     def _has_taken(self, rate: int) -> bool:
         """Return whether the driver uses this rate: some silently take the nearest they have."""
@@ -634,42 +656,29 @@ class _Port(asyncio.Protocol):
         )
         return bool(input_speed == output_speed == constant)
 
-    async def more(self, deadline: float) -> bool:
-        """Wait until as much is received as the parser wants; False if the deadline passes first."""
-        while (missing := self._parser.wanted - len(self._received)) > 0:
-            self._check()
-            left = deadline - self._loop.time()
-            if left <= 0:
-                return False
-            nap = min(min(missing, _NAP_BYTES) * self._seconds_per_byte, _LONGEST_NAP)
-            if self._may_nap and _SHORTEST_NAP <= nap < left:
-                await self._nap(nap)
-                missing = 1
-            await self._wait(len(self._received) + missing, deadline)
-        return True
+    def _set_pace(self, rate: int) -> None:
+        self._seconds_per_byte = 10 / rate
+        until_full = _KERNEL_BUFFER * self._seconds_per_byte
+        self._longest_nap = min(until_full - _LATENESS_TOLERATED, _LONGEST_NAP)
 
-    async def _nap(self, seconds: float) -> None:
-        """Leave what comes in to the kernel for a while."""
+    def _take_nap(self, missing: int) -> None:
+        """Leave what comes in to the kernel while ``missing`` bytes come, or for a while."""
+        nap = min(missing * self._seconds_per_byte, self._longest_nap)
+        if nap < _SHORTEST_NAP or self._waiter is None or self._transport.is_closing():
+            return
         try:
             self._transport.pause_reading()
         except NotImplementedError:
-            self._may_nap = False
+            self._longest_nap = 0.0
             return
-        try:
-            await asyncio.sleep(seconds)
-        finally:
+        self._nap = self._loop.call_later(nap, self._end_nap)
+
+    def _end_nap(self) -> None:
+        if self._nap is not None:
+            self._nap.cancel()
+            self._nap = None
             if not self._transport.is_closing():
                 self._transport.resume_reading()
-
-    async def _wait(self, goal: int, deadline: float) -> None:
-        self._goal = goal
-        self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(deadline, self._wake)
-        try:
-            await self._waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
