@@ -51,7 +51,7 @@ _EVENTS: Final = {name.casefold(): name for name in (*ButtonEvent, _ON_CHANNEL_C
 # Answered by tasmota.reply alone.
 _ASKED_ONLY: Final = frozenset({"status", "state", "ch"})
 # Known to the firmware, of no consequence here.
-_IGNORED: Final = frozenset({"echo", "powersave", "pinghost", "pinginterval", "setbuttonholdrepeat"})  # fmt: skip
+_IGNORED: Final = frozenset({"echo", "powersave"})
 
 type _Command = Callable[[str], Result]
 
@@ -182,6 +182,8 @@ class Console:
             "shortname": setter("short_name"),
             "friendlyname": setter("long_name"),
             "ntp_setserver": setter("ntp_server"),
+            "pinghost": setter("ping_host"),
+            "pinginterval": _needing(1, self._set_ping_interval),
             "startupcommand": _needing(1, self._set_startup_command),
         }
 
@@ -190,6 +192,10 @@ class Console:
         self._device.settings.change(startup_command=command)
         if rest and leading_int(rest[0]):
             self.execute(command)
+        return Result.OK
+
+    def _set_ping_interval(self, arguments: str) -> Result:
+        self._device.settings.change(ping_interval=leading_int(arguments))
         return Result.OK
 
     def _pin_commands(self) -> dict[str, _Command]:

@@ -254,7 +254,8 @@ class OpenBeken:
                 self.energy.every_second(
                     moment, uptime=self.uptime, online=self.mqtt.online
                 )
-            self.device_clock.every_second()
+            if self.wifi.connected:
+                self.device_clock.every_second()
             self.settings.every_second()
             self._count_boot()
             self._count_down_restart(moment)

@@ -59,7 +59,7 @@ class Web:
             "/ota_exec": self._ota,
             "/about": self._plain_page("About"),
             "/logs": self._plain_page("Logs"),
-            "/lograw": lambda _: Answer(b"", TEXT),
+            "/lograw": self._log,
             "/app": self._plain_page("App"),
             "/pmntp": self._set_time,
         }
@@ -298,6 +298,16 @@ class Web:
             f"Device MAC: {device.identity.text.upper()}<br>"
             f"Short name: {escape(values.short_name)}, Chipset {CHIP}</div></body></html>"
         )
+
+    def _log(self, _query: _Query) -> Answer:
+        values = self._device.settings.values
+        # The firmware really writes the password.
+        text = (
+            f"Info:MAIN:{self._device.release.build}\r\n"
+            f"Info:MAIN:Using SSID [{values.wifi_ssid}]\r\n"
+            f"Info:MAIN:Using Pass [{values.wifi_password}]\r\n"
+        )
+        return Answer(text.encode(errors="surrogateescape"), TEXT)
 
     def _index(self, query: _Query) -> Answer:
         device, note = self._device, ""

@@ -37,6 +37,8 @@ async def rig() -> AsyncIterator[Rig]:
         ("Flags 1099511627776", "flags", 1 << 40),
         ("SetFlag 10 0", "flags", 0),
         ("SetButtonTimes 15 4 6", "button_times", (4, 15, 6)),
+        ("PingHost 192.168.1.1", "ping_host", "192.168.1.1"),
+        ("PingInterval 30", "ping_interval", 30),
         ("FullBootTime 12", "boot_success_seconds", 12),
     ],
 )

@@ -301,6 +301,10 @@ async def test_names_flags_and_start_values_by_address(rig: Rig) -> None:
     assert values.ping_host == ""
 
 
+async def test_log_gives_the_wifi_password_away(rig: Rig) -> None:
+    assert "testpass123" in body(await rig.get("/lograw"))
+
+
 async def test_discovery_page_without_mqtt(rig: Rig) -> None:
     assert body(await rig.get("/ha_discovery?prefix=x")) == "MQTT not running."
 
