@@ -35,6 +35,10 @@ class SimulatorControl:
         """Plug a load into the socket."""
         await self._post("/load", watts=watts, volts=volts, power_factor=power_factor)
 
+    async def set_meter(self, **responses: dict[str, float]) -> None:
+        """Let the meter chip be off: gain, offset, noise … of voltage, current or power."""
+        await self._post("/meter", **responses)
+
     async def press_button(self, seconds: float = 0.1) -> None:
         """Press the socket's button."""
         await self._post("/button", pin=11, seconds=seconds)

@@ -39,6 +39,9 @@ energy:
 history:
 logbook:
 recorder:
+openbk_demo:
+  control: {control}
+  speed: {speed}
 """
 
 
@@ -110,16 +113,15 @@ async def _simulator(
 
 @asynccontextmanager
 async def _home_assistant(
-    folder: Path, port: int | None, release_index: str
+    folder: Path, port: int | None, simulator: SimulatorAddresses, speed: float
 ) -> AsyncIterator[HomeAssistantAddress]:
     """Run Home Assistant with onboarding done, on a folder that is kept afterwards."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "configuration.yaml").write_text(_CONFIGURATION, encoding="utf-8")
-    components = folder / "custom_components"
-    if not components.exists():
-        components.symlink_to(ROOT / "custom_components")
-    token = await _seed(folder, port, release_index)
+    configuration = _CONFIGURATION.format(control=simulator.control, speed=speed)
+    (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
+    _link_components(folder / "custom_components")
+    token = await _seed(folder, port, simulator.releases)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with (folder / "output.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -149,6 +151,16 @@ async def _home_assistant(
             yield HomeAssistantAddress(url=url, token=token, folder=folder)
         finally:
             await _end(process, 20)
+
+
+def _link_components(folder: Path) -> None:
+    """Let Home Assistant find the integration, and what makes the simulated sockets real to it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "__init__.py").touch()
+    for component in (ROOT / "custom_components" / "openbk", ROOT / "demo/openbk_demo"):
+        link = folder / component.name
+        if not link.exists():
+            link.symlink_to(component)
 
 
 async def _seed(folder: Path, port: int, release_index: str) -> str:
@@ -206,6 +218,7 @@ class World:
         """Prepare a world whose files are in ``folder``; nothing runs yet."""
         self._folder = folder
         self._arguments = simulator
+        self._speed = _speed_of(simulator)
         self._port = port
         self._running = AsyncExitStack()
 
@@ -221,7 +234,7 @@ class World:
             )
             self.home_assistant = await stack.enter_async_context(
                 _home_assistant(
-                    self._folder / "config", self._port, self.simulator.releases
+                    self._folder / "config", self._port, self.simulator, self._speed
                 )
             )
             address = self.home_assistant
@@ -232,6 +245,13 @@ class World:
     async def stop(self) -> None:
         """End everything that was started."""
         await self._running.aclose()
+
+
+def _speed_of(arguments: Sequence[str]) -> float:
+    """Return how many simulated seconds pass in one of ours."""
+    if "--speed" not in arguments:
+        return 1.0
+    return float(arguments[arguments.index("--speed") + 1])
 
 
 def empty_folder(folder: Path) -> None:

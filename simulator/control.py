@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .chip import SimulatedSocket
 from .faults import Fault, FaultName
-from .meter import Bl0937
+from .meter import Bl0937, Response
 from .openbeken import OpenBeken
 from .releases import ReleaseServer
 
@@ -50,6 +50,7 @@ class Control:
         readers = {"state": _state, "log": _log}
         actions: dict[str, _Handler] = {
             "load": _set_load,
+            "meter": _set_meter,
             "button": _press_button,
             "power": _power,
             "reset": _reset,
@@ -178,6 +179,13 @@ def _log(wired: _Wired) -> dict[str, str]:
 
 def _set_load(wired: _Wired, values: dict[str, Any]) -> None:
     wired.meter.set_load(**{name: float(value) for name, value in values.items()})
+
+
+def _set_meter(wired: _Wired, values: dict[str, Any]) -> None:
+    for name, response in values.items():
+        if name not in {"voltage", "current", "power"}:
+            raise ValueError(f"the meter has no {name}")
+        setattr(wired.meter, name, Response(**response))
 
 
 def _press_button(wired: _Wired, values: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ class EnergyStore:
         self._store = Store[dict[str, dict[str, list[Any]]]](
             hass, _VERSION, f"{DOMAIN}.energy"
         )
-        self._now = hass.data[METER_ACCESS].now
+        self._hass = hass
         self._counters: dict[str, dict[str, SteadyCounter]] = {}
         self._corrected: dict[str, dict[str, CorrectedCounter]] = {}
         self._save_pending = False
@@ -92,6 +92,9 @@ class EnergyStore:
             return value
 
         return follow
+
+    def _now(self) -> float:
+        return self._hass.data[METER_ACCESS].now()
 
     @callback
     def scaler(
