@@ -6,7 +6,9 @@ async (root) => {
     node.shadowRoot ? [...node.shadowRoot.childNodes]
     : node.localName === "slot" ? node.assignedNodes({ flatten: true })
     : [...node.childNodes];
-  const all = (node) => [node, ...childrenOf(node).flatMap(all)];
+  // Home Assistant's own list of what happened, which cuts off names as it likes.
+  const foreign = ["ha-logbook"];
+  const all = (node) => foreign.includes(node.localName) ? [] : [node, ...childrenOf(node).flatMap(all)];
   const nodes = all(root);
   const elements = nodes.filter((node) => node.nodeType === Node.ELEMENT_NODE);
   const shown = (element) => element.checkVisibility({ visibilityProperty: true });

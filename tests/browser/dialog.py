@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Locator, Page
+from playwright.async_api import Page
 
 from custom_components.openbk.const import DOMAIN
 
@@ -13,24 +13,35 @@ _ENGLISH: Final[dict[str, Any]] = json.loads(
         Path(__file__).parents[2] / f"custom_components/{DOMAIN}/translations/en.json"
     ).read_text(encoding="utf-8")
 )
-# What the dialog shows now; None while it is between two pages.
-_STEP: Final = "dialog => dialog._loading ? null : dialog._step && {...dialog._step, data_schema: null}"
-_SHOWS: Final = """(names) => {
+# Waits for what Home Assistant sent last; the dialog has none while it is between two pages.
+_UNTIL: Final = """([what, name]) => {
   const dialog = document.querySelector("home-assistant").shadowRoot
     .querySelector("dialog-data-entry-flow");
   const step = dialog?._loading ? null : dialog?._step;
-  return step && names.includes(step.step_id ?? step.reason ?? step.type);
-}"""
-
-_REFUSES: Final = """(error) => {
-  const dialog = document.querySelector("home-assistant").shadowRoot
-    .querySelector("dialog-data-entry-flow");
-  return !dialog._loading && Object.values(dialog._step.errors ?? {}).includes(error);
+  if (!step) return null;
+  const has = {
+    page: [step.step_id ?? step.reason ?? step.type],
+    option: Object.values(step.menu_options ?? {}),
+    error: Object.values(step.errors ?? {}),
+  }[what];
+  return has.includes(name) && (step.step_id ?? step.type);
 }"""
 
 
 class Dialog:
     """The one dialog that is open."""
+
+    titles: Final = [
+        step["title"]
+        for kind in ("config", "options")
+        for step in _ENGLISH[kind]["step"].values()
+    ]
+    choices: Final = [
+        choice
+        for kind in ("config", "options")
+        for step in _ENGLISH[kind]["step"].values()
+        for choice in step.get("menu_options", {}).values()
+    ]
 
     def __init__(self, page: Page, kind: str = "config") -> None:
         """Drive the dialog on a page; its texts are those under ``kind``."""
@@ -45,25 +56,16 @@ class Dialog:
             self._page.locator("dialog-box").get_by_role("button", name="OK").click()
         )
 
-    async def shows(self, *names: str, seconds: float = 30) -> str:
-        """Wait until one of these pages is shown and return its name.
+    async def shows(self, page: str, seconds: float = 30) -> None:
+        """Wait until this page is shown.
 
         A page is called as its step, as the reason of an abort, or ``create_entry``.
         """
-        await self._page.wait_for_function(
-            _SHOWS, arg=list(names), timeout=seconds * 1000
-        )
-        step = await self.step()
-        return str(step.get("step_id") or step.get("reason") or step["type"])
-
-    async def step(self) -> dict[str, Any]:
-        """Return what Home Assistant sent for this page."""
-        step: dict[str, Any] = await self.root.evaluate(_STEP)
-        return step
+        await self._until("page", page, seconds)
 
     async def refuses(self, error: str) -> None:
         """Wait until this form says so."""
-        await self._page.wait_for_function(_REFUSES, arg=error)
+        await self._until("error", error)
 
     async def press(self) -> None:
         """Press the button of this page."""
@@ -71,8 +73,10 @@ class Dialog:
 
     async def choose(self, option: str) -> None:
         """Choose from a menu."""
-        step = (await self.step())["step_id"]
-        await self._menu_entry(self._texts[step]["menu_options"][option]).click()
+        step = await self._until("option", option)
+        label = self._texts[step]["menu_options"][option]
+        entries = self.root.locator("ha-list-item")
+        await entries.filter(has=self._page.get_by_text(label, exact=True)).click()
 
     async def fill(self, **values: str) -> None:
         """Type into the text fields with these names."""
@@ -102,9 +106,8 @@ class Dialog:
         """Open a section."""
         await self.root.locator("ha-expansion-panel").nth(index).click()
 
-    def _menu_entry(self, label: str) -> Locator:
-        return (
-            self.root.locator("ha-list-item")
-            .filter(has=self._page.get_by_text(label, exact=True))
-            .first
+    async def _until(self, what: str, name: str, seconds: float = 30) -> str:
+        found = await self._page.wait_for_function(
+            _UNTIL, arg=[what, name], timeout=seconds * 1000
         )
+        return str(await found.json_value())

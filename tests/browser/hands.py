@@ -1,4 +1,4 @@
-"""What a person's hands do to the simulated socket, and what befalls it."""
+"""What a person's hands do to the simulated socket, and what befalls it and its neighbours."""
 
 from typing import Any
 
@@ -19,3 +19,7 @@ class Hands(SimulatorControl):
     async def mend(self) -> None:
         """Let all faults end."""
         await self._post("/mend")
+
+    async def trouble_releases(self, **troubles: Any) -> None:
+        """Let the release server fail; see simulator/releases.py."""
+        await self._post("/releases", **troubles)

@@ -6,7 +6,9 @@ from typing import Final
 
 from playwright.async_api import Locator, Page
 
-_AUDIT: Final = (Path(__file__).parent / "audit.js").read_text(encoding="utf-8")
+_FOLDER: Final = Path(__file__).parent
+_AUDIT: Final = (_FOLDER / "audit.js").read_text(encoding="utf-8")
+_LINES: Final = (_FOLDER / "lines.js").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,18 @@ class Looks:
             await self._page.screenshot(
                 path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
             )
+        await self._use(DESKTOP)
+
+    async def check_lines(
+        self, dialog: Locator, titles: list[str], choices: list[str]
+    ) -> None:
+        """Look, on a menu, whether all titles and choices fit into their line on a phone."""
+        await self._use(SCREENS[-1])
+        texts = {"titles": titles, "choices": choices}
+        self._wrong += [
+            f"too long for a line: {text}"
+            for text in await dialog.evaluate(_LINES, texts)
+        ]
         await self._use(DESKTOP)
 
     def judge(self) -> None:

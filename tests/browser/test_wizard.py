@@ -1,7 +1,9 @@
 """The wizard in a real browser: each page looked at, light and dark, on a desktop and on a phone."""
 
+from playwright.async_api import expect
 import pytest
 
+from custom_components.openbk.const import DOMAIN
 from demo import rig
 from tests.support.broker import Broker
 
@@ -46,7 +48,23 @@ async def test_from_a_factory_socket_to_its_device_page(scene: Scene) -> None:
     await scene.look("create_entry")
     await dialog.press()
     await dialog.root.wait_for(state="hidden")
+    await _see_the_device(scene)
     scene.looks.judge()
+
+
+async def _see_the_device(scene: Scene) -> None:
+    entities = [
+        entity
+        for entity in await scene.client.command("config/entity_registry/list")
+        if entity["platform"] == DOMAIN and not entity["disabled_by"]
+    ]
+    assert len(entities) > 10
+    await scene.page.goto(f"/config/devices/device/{entities[0]['device_id']}")
+    device = scene.page.locator("ha-config-device-page")
+    for entity in entities:
+        if name := entity["original_name"]:
+            await expect(device.get_by_text(name, exact=True).first).to_be_attached()
+    await scene.looks.check("device", device)
 
 
 async def _answer_the_questions(scene: Scene) -> None:
