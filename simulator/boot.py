@@ -25,8 +25,9 @@ APPLICATION_SIZE: Final = 0x118F70
 _HEADER_SIZE: Final = 3 * RECORD
 
 _ARM_BRANCH: Final = 0xEA
-_OPENBEKEN: Final = re.compile(
-    rb"OpenBK7231N ([!-~]+) ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8})"
+_OPENBEKEN: Final = b"OpenBK7231N"
+_BUILD: Final = re.compile(
+    rb"Buil[dt] on ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8}) version ([!-~]+)"
 )
 _TUYA: Final = re.compile(rb"< BUILD AT:[^>]* AT bk7231n >")
 
@@ -81,13 +82,14 @@ def _examine(code: bytes, key: CodeKey) -> Verdict:
         return Verdict(running=Running.NOTHING, log=log)
     banner += "go os_addr(0x10000)..........\r\n"
     plain = encipher(from_records(code[APPLICATION_START:]), APPLICATION_ADDRESS, key)
-    if found := _OPENBEKEN.search(plain):
-        version = found[1].decode()
+    if _OPENBEKEN in plain:
+        build = _BUILD.search(plain)
+        version = build[2].decode() if build else None
         return Verdict(
             running=Running.OPENBEKEN,
             version=version,
-            built=found[2].decode(),
-            log=f"{banner}OpenBK7231N, version {version}\r\n",
+            built=build[1].decode() if build else None,
+            log=f"{banner}OpenBK7231N, version {version or 'unknown'}\r\n",
         )
     if found := _TUYA.search(plain):
         log = f"{banner}[01-01 00:00:00 TUYA N]{found[0].decode()}\r\n"
@@ -111,7 +113,7 @@ def _why_not(records: bytes, key: CodeKey) -> str | None:
         return "get rbl head failed"
     if header.flags != rbl.PLAIN or header.name != "app":
         return f"rbl of {header.name!r} is not a plain app"
-    if not header.describes(data[: header.body_size]):
+    if not header.describes_flash(data):
         return "verify body crc32 failed"
     if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
         return "J 0x10000\r\nundefined instruction"

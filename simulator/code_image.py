@@ -1,5 +1,6 @@
 """Synthetic code: it looks like a real image to everything but a CPU."""
 
+from dataclasses import replace
 from functools import lru_cache
 import random
 from typing import Final
@@ -24,6 +25,7 @@ BOOTLOADER_START_WORDS: Final = bytes.fromhex("480B00EA14F09FE5")
 _CHUNK: Final = 16
 _POOL: Final = 512
 _BLANK_RECORD: Final = b"\xff" * RECORD
+_BLANK_HALF: Final = b"\xff" * (DATA // 2)
 
 
 @lru_cache(maxsize=16)
@@ -54,11 +56,15 @@ def partition(
     """Return the flash of a code partition of ``size`` bytes: records, and an RBL header.
 
     Between the code and the header, which fills the last three records, it is blank.
-    The header's CRC is that of the enciphered code without its records' CRCs.
+    The header's CRC is that of the enciphered code without its records' CRCs. As real
+    packers do, it counts half a blank record behind the code and then 16 bytes of
+    padding, in whose place the flash has the other half (see RblHeader.describes_flash).
     """
-    body = encipher(plain, address, key)
-    header = rbl.RblHeader.describe(plain, body, name=name, version="1.00")
-    records = to_records(body)
+    body = encipher(plain, address, key) + _BLANK_HALF
+    padded = body + bytes((DATA // 2,)) * (DATA // 2)
+    header = rbl.RblHeader.describe(plain, padded, name=name, version="1.00")
+    header = replace(header, raw_size=len(body))
+    records = to_records(body + _BLANK_HALF)
     mark = to_records(header.pack())
     blank = (size - len(records) - len(mark)) // RECORD
     return records + _BLANK_RECORD * blank + mark
@@ -78,6 +84,7 @@ def application(plain: bytes, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
 def bootloader(seed: str, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
     """Return the flash from 0 to 0x11000."""
     banner = (b"V:BK7231N_1.0.1", b"go os_addr(0x10000)")
-    size = (BOOTLOADER_SIZE // RECORD - 3) * DATA
+    # The last four records are the blank one behind the code and the header.
+    size = (BOOTLOADER_SIZE // RECORD - 4) * DATA
     plain = code(f"bootloader {seed}", size, BOOTLOADER_START_WORDS, banner)
     return partition(plain, name="bootloader", address=0, size=BOOTLOADER_SIZE, key=key)

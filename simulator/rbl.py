@@ -77,6 +77,18 @@ class RblHeader:
         """Return whether this is the body that the header was made for."""
         return len(body) == self.body_size and zlib.crc32(body) == self.body_crc
 
+    def describes_flash(self, data: bytes) -> bool:
+        """Return whether ``data``, which is plain, begins with what this is made for.
+
+        The packer pads the content with bytes that say how many they are. They count
+        in the checksum but never reach the flash, which has the blank rest of a record
+        in their place (bk7231tools and ltchiptool agree).
+        """
+        padding = self.body_size - self.raw_size
+        if not 0 <= padding < 0x100:
+            return False
+        return self.describes(data[: self.raw_size] + bytes((padding,)) * padding)
+
     def pack(self) -> bytes:
         """Return the header's bytes."""
         packed = _LAYOUT.pack(

@@ -7,8 +7,11 @@ import zlib
 from bk7231tools.analysis.flash import FLASH_LAYOUTS
 from bk7231tools.analysis.rbl import Container
 from bk7231tools.crypto.code import BekenCodeCipher
+from ltchiptool.soc.bk72xx.util.binary import BekenBinary
+from ltchiptool.soc.bk72xx.util.rbl import RBL
 import pytest
 
+from custom_components.openbk.pyopenbk.obk.image import recognise
 from simulator import images
 from simulator.boot import Running, Verdict, examine
 from simulator.bootrom import STANDARD_CODE_KEY
@@ -70,6 +73,32 @@ def test_a_ug_wraps_the_update() -> None:
     assert wrapped[32:] == images.ota()
     assert int.from_bytes(wrapped[16:20]) == len(images.ota())
     assert len(wrapped) < 679_936
+
+
+def packed_by_ltchiptool(plain: bytes) -> bytes:
+    """Return an application as a packer makes it that knows nothing of ours."""
+    package = RBL(name="app", container_size=0x118F70 // 34 * 32)
+    packer = BekenBinary("510fb093a3cbeadc5993a17ec7adeb03")
+    return b"".join(packer.package(io.BytesIO(plain), 0x10000, len(plain), package))
+
+
+@pytest.mark.parametrize("size", [0x2010, 0x200C])
+def test_a_chip_runs_what_another_packer_packed(size: int) -> None:
+    texts = b"OpenBK7231N_%02X\0Built on Nov 22 2025 16:44:43 version 1.18.230\0"
+    plain = bytes.fromhex("0E0000EA14F09FE5") + bytes(100) + texts
+    image = images.qio()[:0x11000] + packed_by_ltchiptool(plain.ljust(size, b"\x5a"))
+    assert len(image) == 0x129F70
+    assert boot(image).running is Running.OPENBEKEN
+    assert boot(image).version == "1.18.230"
+    recognised = recognise(image)
+    assert recognised.version == "1.18.230"
+    assert not recognised.unproven
+
+
+def test_a_chip_refuses_a_body_that_is_not_the_one_its_mark_describes() -> None:
+    image = bytearray(images.qio())
+    image[0x11000 + 34 : 0x11000 + 68] = image[0x11000 + 68 : 0x11000 + 102]
+    assert boot(bytes(image)).running is Running.NOTHING
 
 
 def test_a_chip_runs_a_whole_image_of_its_key() -> None:
