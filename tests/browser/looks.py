@@ -83,13 +83,20 @@ class Looks:
         await self._page.emulate_media(
             color_scheme="dark" if screen.scheme == "dark" else "light"
         )
-        # Layout and colours follow in the next frames.
-        await self._page.evaluate(_TWO_FRAMES)
+        await self._page.evaluate(_SETTLED)
 
     async def _resize(self, width: int, height: int) -> None:
         await self._page.set_viewport_size({"width": width, "height": height})
 
 
-_TWO_FRAMES: Final = (
-    "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-)
+# Layout follows in the next frames; colours fade.
+_SETTLED: Final = """async () => {
+  const frame = () => new Promise(done => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  const fading = document.getAnimations().filter(each => each instanceof CSSTransition);
+  await Promise.race([
+    Promise.allSettled(fading.map(each => each.finished)),
+    new Promise(done => setTimeout(done, 1000)),
+  ]);
+}"""

@@ -13,7 +13,7 @@ from .hands import Hands
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-async def test_from_a_factory_socket_to_its_device_page(scene: Scene) -> None:
+async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     dialog, hands = scene.dialog, scene.hands
     await dialog.open()
     await scene.look("user")
@@ -49,6 +49,7 @@ async def test_from_a_factory_socket_to_its_device_page(scene: Scene) -> None:
     await dialog.press()
     await dialog.root.wait_for(state="hidden")
     await _see_the_device(scene)
+    await _remove_the_socket_and_discover_it(scene)
     scene.looks.judge()
 
 
@@ -65,6 +66,25 @@ async def _see_the_device(scene: Scene) -> None:
         if name := entity["original_name"]:
             await expect(device.get_by_text(name, exact=True).first).to_be_attached()
     await scene.looks.check("device", device)
+
+
+async def _remove_the_socket_and_discover_it(scene: Scene) -> None:
+    entries = await scene.client.command("config_entries/get", domain=DOMAIN)
+    await scene.client.delete(
+        f"/api/config/config_entries/entry/{entries[0]['entry_id']}"
+    )
+    await scene.page.goto("/config/integrations/dashboard")
+    await scene.hands.power(on=False)
+    await scene.hands.power(on=True)
+    card = scene.page.locator("ha-config-flow-card")
+    await card.wait_for()
+    await scene.looks.check("discovered", card)
+    await card.get_by_role("button", name="Add").click()
+    await scene.look("discovery_confirm")
+    await scene.dialog.press()
+    await scene.look("create_entry", "discovered")
+    await scene.dialog.press()
+    await scene.dialog.root.wait_for(state="hidden")
 
 
 async def _answer_the_questions(scene: Scene) -> None:
