@@ -9,6 +9,7 @@ from pathlib import Path
 import time
 
 import pytest
+import serialx
 
 from custom_components.openbk.pyopenbk.bootrom import frames
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
@@ -33,7 +34,7 @@ from simulator.faults import Fault, FaultName
 from simulator.flash import Flash
 from simulator.uart import LineOptions
 
-from .rig import factory_like, linked_chip
+from .rig import Counted, factory_like, linked_chip
 
 
 def open_ports() -> set[str]:
@@ -48,6 +49,34 @@ def open_ports() -> set[str]:
 
 
 # Opening and closing
+
+
+async def test_what_goes_over_the_line_reaches_no_log(
+    socket: SimulatedSocket, faults: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even a debug log, which Home Assistant's default level may be."""
+    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "serialx.descriptor_transport")
+    secret = b"correct horse battery"
+    config = (secret * 20).ljust(0x1000, b"\0")
+    # What is said of a request that goes wrong is logged as well.
+    faults.add(Fault(name=FaultName.REPLY_DROPPED, command=Command.WRITE_4K))
+    async with linked_chip(socket) as chip:
+        await chip.program(0x1D1000, config, allowance=FLASH_JOB)
+        assert await chip.read(0x1D1000, 0x1000) == config
+    assert "Writing goes on after: no answer to write sector" in caplog.text
+    assert secret.decode() not in caplog.text
+    assert secret[:4].hex(" ") not in caplog.text
+    # Others who use the library get their debug log back.
+    caplog.clear()
+    async with simulated_chip(Flash(factory_like())) as other:
+        transport, _ = await serialx.create_serial_connection(
+            asyncio.get_running_loop(), asyncio.Protocol, other.path, baudrate=115200
+        )
+        transport.write(secret)
+        transport.abort()
+        await transport.wait_closed()
+    assert secret.decode() in caplog.text
 
 
 async def test_a_port_that_is_not_there(tmp_path: Path) -> None:

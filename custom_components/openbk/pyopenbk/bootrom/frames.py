@@ -204,7 +204,9 @@ class Request:
 
     @override
     def __str__(self) -> str:
-        return f"{self.command.name} {self.payload[:9].hex(' ')}".strip()
+        # What is echoed are addresses and the like; behind it may be what nobody else may read.
+        shown = self.payload[: self.command.echoed or None]
+        return f"{self.command.name} {shown.hex(' ')}".strip()
 
     def encode(self) -> bytes:
         """Return the bytes to send."""

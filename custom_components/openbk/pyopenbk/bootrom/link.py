@@ -18,6 +18,7 @@ from serialx.platforms.serial_posix import PosixSerialTransport
 from ..checksums import crc32_jamcrc
 from ..flash_map import NOTHING, SECTOR_SIZE, WriteAllowance
 from . import frames
+from .discretion import frames_stay_private
 from .errors import (
     Hint,
     LinkLostError,
@@ -101,7 +102,8 @@ async def open_link(
     """Open a local path or a ``socket://`` or ``rfc2217://`` address, with RTS and DTR released.
 
     Some drivers assert RTS on opening, which holds a chip in reset whose CEN is wired to it. An
-    adapter without these lines is no error. ``patience`` stretches every time-out.
+    adapter without these lines is no error. ``patience`` stretches every time-out. While the link
+    is open, the serial library logs none of the bytes.
     Raises PortUnavailableError.
     """
     parser = FrameParser()
@@ -121,7 +123,8 @@ async def open_link(
     except (OSError, serialx.SerialException, ValueError) as err:
         raise PortUnavailableError(_open_trouble(err), str(err)) from err
     try:
-        yield Link(address, port, parser, baudrates, patience)
+        with frames_stay_private():
+            yield Link(address, port, parser, baudrates, patience)
     finally:
         # Not close(): that would first wait for what is still to be sent.
         transport.abort()
@@ -524,11 +527,10 @@ class Link:
     async def _proves_itself(self) -> bool:
         """Return whether a sector comes over unharmed at the present rate."""
         try:
-            for _ in range(2):
-                data = (await self._once(frames.read_sector(0))).data
-                crc = (await self._once(frames.check_crc(0, SECTOR_SIZE))).number
-                if crc != crc32_jamcrc(data):
-                    return False
+            data = (await self._once(frames.read_sector(0))).data
+            crc = (await self._once(frames.check_crc(0, SECTOR_SIZE))).number
+            if crc != crc32_jamcrc(data):
+                return False
         except NoReplyError, StatusError:
             return False
         return await self._answers() and await self._answers()
