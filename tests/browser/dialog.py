@@ -8,11 +8,18 @@ from playwright.async_api import Page
 
 from custom_components.openbk.const import DOMAIN
 
-_ENGLISH: Final[dict[str, Any]] = json.loads(
-    (
-        Path(__file__).parents[2] / f"custom_components/{DOMAIN}/translations/en.json"
-    ).read_text(encoding="utf-8")
-)
+_LANGUAGES: Final[dict[str, dict[str, Any]]] = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in (
+        Path(__file__).parents[2] / f"custom_components/{DOMAIN}/translations"
+    ).glob("*.json")
+}
+_STEPS: Final[list[dict[str, Any]]] = [
+    step
+    for texts in _LANGUAGES.values()
+    for kind in ("config", "options")
+    for step in texts.get(kind, {}).get("step", {}).values()
+]
 # Waits for what Home Assistant sent last; the dialog has none while it is between two pages.
 _UNTIL: Final = """([what, name]) => {
   const dialog = document.querySelector("home-assistant").shadowRoot
@@ -31,22 +38,15 @@ _UNTIL: Final = """([what, name]) => {
 class Dialog:
     """The one dialog that is open."""
 
-    titles: Final = [
-        step["title"]
-        for kind in ("config", "options")
-        for step in _ENGLISH[kind]["step"].values()
-    ]
-    choices: Final = [
-        choice
-        for kind in ("config", "options")
-        for step in _ENGLISH[kind]["step"].values()
-        for choice in step.get("menu_options", {}).values()
-    ]
+    titles: Final = sorted({step["title"] for step in _STEPS})
+    choices: Final = sorted(
+        {choice for step in _STEPS for choice in step.get("menu_options", {}).values()}
+    )
 
     def __init__(self, page: Page, kind: str = "config") -> None:
         """Drive the dialog on a page; its texts are those under ``kind``."""
         self._page = page
-        self._texts = _ENGLISH[kind]["step"]
+        self._texts = _LANGUAGES["en"][kind]["step"]
         self.root = page.locator("dialog-data-entry-flow")
 
     async def open(self) -> None:
