@@ -28,6 +28,7 @@ _LARGEST_AREA: Final = 2 * BLOCK_SIZE
 _BLANK_AREA: Final = 4 * SECTOR_SIZE
 _BLANK_AREA_OF_SLOW_ADAPTERS: Final = 8 * SECTOR_SIZE
 _SLOW_ROUND_TRIP: Final = 0.005
+_BLANK_END: Final = b"\xff" * 4
 _FAILURES_IN_A_ROW: Final = 8
 _ROUNDS_OF_MENDING: Final = 6
 
@@ -178,6 +179,11 @@ class FlashReader:
             area.from_end = not area.from_end
             area.has_gaps = True
             self._area_size = max(self._area_size // 2, _SMALLEST_AREA)
+        if area.missing and not (
+            data.endswith(_BLANK_END) or data.startswith(_BLANK_END)
+        ):
+            # Nothing says that a blank part begins here.
+            return
         if self._prove(area) and not area.missing and not area.has_gaps:
             self._area_size = min(self._area_size * 2, _LARGEST_AREA)
 

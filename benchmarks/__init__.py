@@ -1,0 +1,1 @@
+"""Comparisons, side by side, with what people use today."""

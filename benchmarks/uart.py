@@ -1,0 +1,250 @@
+"""Backup and writing over UART, side by side with bk7231tools and ltchiptool.
+
+Each tool is a process of its own and talks, unmodified, to the same simulated chip, whose line,
+adapter and flash take their time (8N1, 62-byte USB packets, latency timer, erase 40 and 300 ms,
+program 12 ms, CRC 500 kB/s). Seconds count from the first request to the last answer; processor
+seconds without what the tool needs to start and to move one sector.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+import hashlib
+import json
+import os
+from pathlib import Path
+import random
+import subprocess
+import sys
+import tempfile
+from typing import Any, Final, Self
+
+ROOT: Final = Path(__file__).parents[1]
+SECTOR: Final = 0x1000
+FLASH_SIZE: Final = 0x200000
+APPLICATION_START: Final = 0x11000
+APPLICATION_SIZE: Final = 0x119000
+
+TOOLS: Final = ("openbk", "bk7231tools", "ltchiptool")
+PEERS: Final = TOOLS[1:]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One thing to do with the chip, and what share of the best peer's time it may take."""
+
+    name: str
+    what: str
+    start: int
+    length: int
+    target: float
+    target_slow: float
+    """The same where the adapter holds packets back for 16 ms."""
+    again: bool = False
+    """Write what is there already; the peers' time is that of any write."""
+
+
+OPERATIONS: Final = (
+    Operation(
+        name="backup",
+        what="read",
+        start=0,
+        length=FLASH_SIZE,
+        target=0.70,
+        target_slow=0.50,
+    ),
+    Operation(
+        name="write",
+        what="write",
+        start=APPLICATION_START,
+        length=APPLICATION_SIZE,
+        target=0.76,
+        target_slow=0.76,
+    ),
+    Operation(
+        name="again",
+        what="write",
+        start=APPLICATION_START,
+        length=APPLICATION_SIZE,
+        target=0.25,
+        target_slow=0.25,
+        again=True,
+    ),
+)
+CPU_TARGET: Final = 0.35
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one tool took, in seconds: on the wire, and of the processor."""
+
+    wire: float
+    cpu: float
+
+
+class Bench:
+    """A simulated chip, and tools that are let loose on it."""
+
+    def __init__(self, chip: subprocess.Popen[str], folder: Path) -> None:
+        """Take a chip that is starting, and a folder for files."""
+        self._chip = chip
+        self._file = folder / "flash.bin"
+        self._log = folder / "log.txt"
+        self._port: str = self._answer()["port"]
+
+    @classmethod
+    @contextmanager
+    def set_up(cls, latency: float) -> Iterator[Self]:
+        """Run a chip behind an adapter of this latency, in ms."""
+        arguments = ("benchmarks.uart_chip", "--latency-ms", str(latency))
+        with (
+            tempfile.TemporaryDirectory(prefix="openbk-bench-") as folder,
+            subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as chip,
+        ):
+            try:
+                yield cls(chip, Path(folder))
+            finally:
+                assert chip.stdin is not None
+                chip.stdin.close()
+
+    def measure(self, tool: str, operation: Operation, length: int, baud: int) -> Run:
+        """Let a tool work on so many bytes, and once on next to nothing for comparison."""
+        whole = self._run(tool, operation, length, baud)
+        start = self._run(tool, operation, SECTOR, baud)
+        return Run(wire=whole.wire, cpu=max(0.0, whole.cpu - start.cpu))
+
+    def _run(self, tool: str, operation: Operation, length: int, baud: int) -> Run:
+        image = random.Random(1).randbytes(length)
+        if operation.what == "write":
+            self._file.write_bytes(image)
+        self._tell("fresh")
+        if operation.again and tool not in PEERS:
+            self._execute(
+                command(tool, operation, self._port, baud, length, self._file)
+            )
+        self._tell("reset")
+        cpu = self._execute(
+            command(tool, operation, self._port, baud, length, self._file)
+        )
+        wire = self._tell("seconds")
+        done = hashlib.sha256(self._file.read_bytes()).hexdigest()
+        if done != self._tell(f"digest {operation.start} {length}"):
+            sys.exit(f"{tool} did not {operation.what} what it should")
+        return Run(wire=wire, cpu=cpu)
+
+    def _execute(self, arguments: Sequence[str]) -> float:
+        """Run a command to its end; return its processor seconds."""
+        with self._log.open("w") as log:
+            process = subprocess.Popen(
+                arguments, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            sys.exit(f"{' '.join(arguments)}\n{self._log.read_text()}")
+        return usage.ru_utime + usage.ru_stime
+
+    def _tell(self, line: str) -> Any:
+        assert self._chip.stdin is not None
+        self._chip.stdin.write(f"{line}\n")
+        self._chip.stdin.flush()
+        return self._answer()
+
+    def _answer(self) -> Any:
+        assert self._chip.stdout is not None
+        return json.loads(self._chip.stdout.readline())
+
+
+def command(
+    tool: str, operation: Operation, port: str, baud: int, length: int, file: Path
+) -> list[str]:
+    """Return what to run; a pseudo-terminal has no modem lines, which pyserial must endure."""
+    what, start = operation.what, hex(operation.start)
+    speed = ["-d", port, "-b", str(baud)]
+    match tool, what:
+        case "bk7231tools", "read":
+            rest = ["read_flash", *speed, "-s", start, "-l", str(length), str(file)]
+        case "bk7231tools", _:
+            rest = ["write_flash", *speed, "-s", start, "-l", str(length), str(file)]
+        case "ltchiptool", "read":
+            rest = ["flash", "read", *speed, "-s", start, "-l", str(length)]
+            rest += ["bk7231n", str(file)]
+        case "ltchiptool", _:
+            rest = ["flash", "write", *speed, "-s", start, "-l", str(length)]
+            rest += ["-f", "bk7231n", str(file)]
+        case _:
+            ours = [what, port, str(baud), start, str(length), str(file)]
+            return [sys.executable, "-m", "benchmarks.uart_client", *ours]
+    return [sys.executable, "-m", "tests.support.modemless", tool, *rest]
+
+
+def row(name: str, values: Sequence[float], target: float, judged: bool) -> bool:
+    """Print what each tool took, and our share of the best peer's; return whether that is too much."""
+    ours, *peers = values
+    share = ours / min(peers)
+    missed = judged and share > target
+    verdict = "" if not judged else "MISSED" if missed else "ok"
+    columns = "".join(f"{value:12.2f}" for value in values)
+    print(f"{name:<12}{columns}{share:8.2f}{target:8.2f}  {verdict}", flush=True)
+    return missed
+
+
+def compare(options: argparse.Namespace, latency: float, baud: int) -> int:
+    """Print the table of one adapter at one rate; return how many targets were missed."""
+    print(f"\n{baud} baud, adapter latency {latency:g} ms")
+    print(f"{'seconds':<12}{''.join(f'{tool:>12}' for tool in TOOLS)}   share  target")
+    missed = 0
+    with Bench.set_up(latency) as bench:
+        peers: dict[str, list[Run]] = {}
+        for operation in OPERATIONS:
+            if operation.name not in options.only:
+                continue
+            length = min(operation.length, options.kib * 1024)
+            judged = length == operation.length
+            ours = bench.measure("openbk", operation, length, baud)
+            if operation.what not in peers:
+                peers[operation.what] = [
+                    bench.measure(tool, operation, length, baud) for tool in PEERS
+                ]
+            runs = [ours, *peers[operation.what]]
+            target = operation.target_slow if latency >= 10 else operation.target
+            missed += row(operation.name, [run.wire for run in runs], target, judged)
+            if not operation.again:
+                cpu = [run.cpu for run in runs]
+                missed += row("  processor", cpu, CPU_TARGET, judged)
+    return missed
+
+
+def main() -> int:
+    """Compare; the exit status tells whether a target was missed."""
+    parser = argparse.ArgumentParser(prog="script/bench uart", description=__doc__)
+    add = parser.add_argument
+    add("--baud", type=int, nargs="+", default=[2_000_000, 921_600], metavar="RATE")
+    add("--latency-ms", type=float, nargs="+", default=[1.0, 16.0], metavar="MS")
+    names = [operation.name for operation in OPERATIONS]
+    add("--only", nargs="+", default=names, choices=names)
+    add(
+        "--kib",
+        type=int,
+        default=FLASH_SIZE // 1024,
+        help="move so much at most; targets are judged for the whole only",
+    )
+    options = parser.parse_args()
+    return bool(
+        sum(
+            compare(options, latency, baud)
+            for latency in options.latency_ms
+            for baud in options.baud
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

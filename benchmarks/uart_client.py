@@ -1,0 +1,50 @@
+"""Our boot ROM client as a tool of its own, without Home Assistant around it."""
+
+import argparse
+import asyncio
+import importlib
+from pathlib import Path
+import sys
+
+# The library lies inside the integration: imported as a part of that, it would bring Home Assistant
+# along, whose start takes longer than what is measured here.
+sys.path.insert(0, str(Path(__file__).parents[1] / "custom_components" / "openbk"))
+link_module = importlib.import_module("pyopenbk.bootrom.link")
+chip_module = importlib.import_module("pyopenbk.bootrom.chip")
+flash_map = importlib.import_module("pyopenbk.flash_map")
+
+
+async def work(options: argparse.Namespace) -> None:
+    """Link, then read or write."""
+    async with link_module.open_link(options.port) as link:
+        report = await link.search(20)
+        if not report.linked:
+            sys.exit(f"no chip: {report.observation}")
+        await link.set_baudrate(options.baud)
+        chip = await chip_module.Chip.identify(link)
+        if options.what == "read":
+            options.file.write_bytes(await chip.read(options.start, options.length))
+        else:
+            data = options.file.read_bytes()[: options.length]
+            await chip.program(
+                options.start,
+                data,
+                allowance=flash_map.RESTORE_OF_OWN_BACKUP,
+                last=options.start,
+            )
+
+
+def main() -> None:
+    """Parse the arguments and work."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("read", "write"))
+    parser.add_argument("port")
+    parser.add_argument("baud", type=int)
+    parser.add_argument("start", type=lambda text: int(text, 0))
+    parser.add_argument("length", type=lambda text: int(text, 0))
+    parser.add_argument("file", type=Path)
+    asyncio.run(work(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
