@@ -38,7 +38,7 @@ from .pyopenbk.metering.session import (
 from .pyopenbk.obk.console import ConsoleError
 from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from .sampling import WANTED
-from .services import refusal_placeholders, with_unit
+from .services import UNITS, refusal_placeholders, with_unit
 
 _ACTION: Final = "guided_calibration"
 _WATT_METER: Final = "watt_meter"
@@ -61,6 +61,7 @@ _TRUST: Final = "trust"
 
 # One turn of the measurement: after each, the page says what the socket reads now.
 _TURN: Final = 5.0
+_FIRST_TURN: Final = 2.0
 _NOTHING: Final = "–"
 
 
@@ -245,8 +246,9 @@ class CalibrationSteps(OptionsFlow):
             comparison = Comparison(self.hass, self.socket, _COMPARED[self._instrument])
             self._comparison = await comparison.__aenter__()
         comparison = self._comparison
-        complete = await comparison.collect(_TURN)
-        self._measured += _TURN
+        turn = _TURN if self._measured else _FIRST_TURN
+        complete = await comparison.collect(turn)
+        self._measured += turn
         self.async_update_progress(min(1.0, comparison.sampler.collected / WANTED))
         self._sample = comparison.sample()
         if self._reads_nothing(self._sample):
@@ -276,11 +278,8 @@ class CalibrationSteps(OptionsFlow):
             },
             "seconds": f"{sampler.collected:.0f}" if sampler else "0",
             "wanted": f"{WANTED}",
-            "moving": self._word("calibrated_quantity", sampler.moving)
-            if sampler and sampler.moving
-            else _NOTHING,
-            "restarts": str(sampler.restarts) if sampler else "0",
-            "method": self._word("sampling", sampler.method) if sampler else _NOTHING,
+            "moving": self._word("movement", (sampler and sampler.moving) or "none"),
+            "method": self._word("sampling", sampler.method if sampler else "none"),
         }
 
     async def async_step_no_load(
@@ -522,22 +521,23 @@ class CalibrationSteps(OptionsFlow):
         return _table(rows)
 
     def _result_table(self, proposal: Proposal) -> str:
+        """Return one column for each quantity, which fits a phone."""
         calibration = self.socket.calibration
-        rows = [tuple(self._word("result_column", name) for name in _COLUMNS)]
+        columns = [tuple(self._word("result_column", name) for name in _RESULTS)]
         for key, reference in proposal.references.items():
             fitted = proposal.calibrations[key]
             mean = proposal.sample.measurements[key].mean
-            before = calibration.calibration_of(key).correction(mean)
-            rows.append(
+            columns.append(
                 (
                     self._word("calibrated_quantity", key),
-                    with_unit(key, before),
+                    with_unit(key, calibration.calibration_of(key).correction(mean)),
                     with_unit(key, reference),
                     with_unit(key, fitted.correction(mean)),
-                    f"± {with_unit(key, fitted.uncertainty(mean))}",
+                    f"{_clean(fitted.residuals[-1])} {UNITS[key]}",
+                    f"± {fitted.uncertainty(mean):.2g} {UNITS[key]}",
                 )
             )
-        return _table(rows)
+        return _table(zip(*columns, strict=True))
 
     def _quality(self, proposal: Proposal) -> str:
         qualities = [fitted.quality for fitted in proposal.calibrations.values()]
@@ -565,7 +565,19 @@ class CalibrationSteps(OptionsFlow):
             self.hass.async_create_task(self._let_go(), f"{DOMAIN} calibration")
 
 
-_COLUMNS: Final = ("quantity", "before", "reference", "after", "uncertainty")
+_RESULTS: Final = (
+    "quantity",
+    "before",
+    "reference",
+    "after",
+    "residual",
+    "uncertainty",
+)
+
+
+def _clean(residual: float) -> str:
+    """Return what is left with one digit, and nothing where nothing is."""
+    return f"{residual:+.1g}" if abs(residual) > 1e-4 else "0"
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

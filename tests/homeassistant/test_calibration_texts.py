@@ -104,7 +104,8 @@ def test_every_contradiction_that_is_watched_for_has_an_issue() -> None:
 def test_words_for_tables_are_all_there() -> None:
     for selector, words in (
         ("quality", {*Quality, "none"}),
-        ("sampling", set(Method)),
+        ("sampling", {*Method, "none"}),
+        ("movement", {*STEPS, "none"}),
         ("contradiction", set(Contradiction)),
         ("calibrated_quantity", set(STEPS)),
         ("load_kind", set(LoadKind)),
