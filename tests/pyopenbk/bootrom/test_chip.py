@@ -16,11 +16,12 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
 )
 from custom_components.openbk.pyopenbk.bootrom.link import Link, open_link
 from custom_components.openbk.pyopenbk.code_flash import STANDARD_KEY
-from simulator.boot import Running
+from simulator import images
+from simulator.boot import Chip as SocketChip, Running
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
-from simulator.flash import Flash
+from simulator.flash import SIZE, Flash
 
 from .rig import linked_chip
 
@@ -50,6 +51,22 @@ async def test_another_chip_is_refused(socket: SimulatedSocket, link: Link) -> N
         await Chip.identify(link)
     assert caught.value.chip_id == 0x7238
     assert caught.value.hint is Hint.OTHER_CHIP
+
+
+async def test_a_chip_whose_loader_knows_no_registers_is_refused() -> None:
+    """BK7231T is silent where it does not know a command: that is no loose wire."""
+    bootloader = images.qio()[:0x11000]
+    async with (
+        simulated_chip(bootloader.ljust(SIZE, b"\xff"), chip=SocketChip.BK7231T) as t,
+        open_link(t.path, patience=0.2) as link,
+    ):
+        assert (await link.search(5)).linked
+        await link.set_baudrate()
+        with pytest.raises(WrongChipError) as caught:
+            await Chip.identify(link)
+        assert caught.value.chip_id is None
+        assert caught.value.hint is Hint.OTHER_CHIP
+        assert t.flash.counts.operations == 0
 
 
 @pytest.mark.parametrize("jedec", ["000000", "FFFFFF", "EB6099"])

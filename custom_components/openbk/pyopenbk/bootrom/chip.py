@@ -11,6 +11,7 @@ from . import frames
 from .errors import (
     FlashUnreachableError,
     NoChipError,
+    NoReplyError,
     ProtectedFlashError,
     UnexpectedReplyError,
     WrongChipError,
@@ -112,7 +113,11 @@ class Chip:
         """
         if not link.linked:
             raise NoChipError("no chip has answered a link check yet")
-        chip_id = await _read_register(link, _CHIP_ID_REGISTER)
+        try:
+            chip_id = await _read_register(link, _CHIP_ID_REGISTER)
+        except NoReplyError as err:
+            # Link checks are answered: this is a loader that knows no registers.
+            raise WrongChipError(None) from err
         if chip_id != CHIP_ID:
             chip_id = await _steady(
                 link, lambda: _read_register(link, _CHIP_ID_REGISTER)

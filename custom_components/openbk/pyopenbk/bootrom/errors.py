@@ -117,9 +117,14 @@ class WrongChipError(BootRomError):
 
     hint = Hint.OTHER_CHIP
 
-    def __init__(self, chip_id: int) -> None:
-        """Keep the value of the chip id register."""
-        super().__init__(f"chip id 0x{chip_id:08X} is not a BK7231N (0x0007231C)")
+    def __init__(self, chip_id: int | None) -> None:
+        """Keep the value of the chip id register; None: the chip does not tell it.
+
+        The loaders of BK7231T, BK7231U and BK7231Q answer link checks, but have no command for
+        registers and are silent where they do not know one.
+        """
+        found = "no chip id" if chip_id is None else f"chip id 0x{chip_id:08X}"
+        super().__init__(f"{found}: this is not a BK7231N (0x0007231C)")
         self.chip_id = chip_id
 
 
