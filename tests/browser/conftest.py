@@ -16,9 +16,9 @@ from demo.client import HomeAssistantClient
 
 from .dialog import Dialog
 from .hands import Hands
-from .looks import DESKTOP, Looks
+from .looks import SCREENS, Looks
 
-# Where the pictures of all pages go; a temporary folder without it.
+# Where pictures of all pages go. Without it, only what is unfit is kept, in the temporary folder.
 SCREENSHOTS: Final = "OPENBK_SCREENSHOTS"
 _FLAGS: Final = (
     "--no-sandbox",
@@ -55,7 +55,7 @@ async def scene(
 ) -> AsyncIterator[Scene]:
     """Start everything; nobody resets the chip unless the test does."""
     world = rig.World(tmp_path, ["--speed", "10", "--auto-reset", "3600"])
-    pictures = Path(os.environ.get(SCREENSHOTS) or tmp_path / "screenshots")
+    pictures = os.environ.get(SCREENSHOTS)
     await world.start()
     try:
         address = world.home_assistant
@@ -69,7 +69,7 @@ async def scene(
             )
             context = await browser.new_context(
                 base_url=address.url,
-                viewport={"width": DESKTOP.width, "height": DESKTOP.height},
+                viewport={"width": SCREENS[0].width, "height": SCREENS[0].height},
                 color_scheme="light",
                 reduced_motion="reduce",
             )
@@ -80,7 +80,11 @@ async def scene(
                 world=world,
                 page=page,
                 dialog=Dialog(page),
-                looks=Looks(page, pictures / request.node.name),
+                looks=Looks(
+                    page,
+                    Path(pictures or tmp_path / "screenshots") / request.node.name,
+                    keep_all=pictures is not None,
+                ),
                 hands=hands,
                 client=client,
             )

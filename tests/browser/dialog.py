@@ -52,9 +52,7 @@ class Dialog:
     async def open(self) -> None:
         """Ask to add the integration, and agree."""
         await self._page.goto(f"/config/integrations/dashboard/add?domain={DOMAIN}")
-        await (
-            self._page.locator("dialog-box").get_by_role("button", name="OK").click()
-        )
+        await self._page.locator("dialog-box").get_by_role("button", name="OK").click()
 
     async def shows(self, page: str, seconds: float = 30) -> None:
         """Wait until this page is shown.
@@ -91,9 +89,7 @@ class Dialog:
         """Enter the path of a serial port by hand."""
         field = self.root.locator("ha-selector-serial_port")
         await field.get_by_role("button").first.click()
-        await (
-            field.get_by_role("option").filter(has_text="Enter manually").click()
-        )
+        await field.get_by_role("option").filter(has_text="Enter manually").click()
         await field.locator("ha-input input").fill(path)
 
     async def upload(self, file: Path) -> None:

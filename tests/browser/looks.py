@@ -21,13 +21,13 @@ class Screen:
     scheme: str
 
 
-DESKTOP: Final = Screen(name="desktop-light", width=1280, height=900, scheme="light")
-# In an order in which each differs from the one before in one thing only.
+# In an order in which each differs from the one before in one thing only; the first and the last
+# are as wide as the one that the dialogs are driven on.
 SCREENS: Final = (
-    DESKTOP,
-    Screen(name="desktop-dark", width=1280, height=900, scheme="dark"),
-    Screen(name="phone-dark", width=360, height=740, scheme="dark"),
+    Screen(name="desktop-light", width=1280, height=900, scheme="light"),
     Screen(name="phone-light", width=360, height=740, scheme="light"),
+    Screen(name="phone-dark", width=360, height=740, scheme="dark"),
+    Screen(name="desktop-dark", width=1280, height=900, scheme="dark"),
 )
 
 
@@ -36,42 +36,46 @@ class UnfitPage(AssertionError):
 
 
 class Looks:
-    """Looks at pages on all screens and keeps a picture of each."""
+    """Looks at pages on all screens, and keeps pictures of them."""
 
-    def __init__(self, page: Page, folder: Path) -> None:
-        """Keep the pictures in ``folder``."""
+    def __init__(self, page: Page, folder: Path, *, keep_all: bool) -> None:
+        """Keep pictures in ``folder``: all, or only those of what is wrong."""
         self._page = page
         self._folder = folder
+        self._keep_all = keep_all
         self._number = 0
+        self._screens = SCREENS
         self._wrong: list[str] = []
-        folder.mkdir(parents=True, exist_ok=True)
 
     async def check(self, name: str, element: Locator) -> None:
         """Look at this element on every screen; what is wrong with it is kept."""
         self._number += 1
-        for screen in SCREENS:
+        for screen in self._screens:
             await self._use(screen)
             found = await element.evaluate(_AUDIT)
             self._wrong += [f"{name}, {screen.name}: {what}" for what in found["wrong"]]
-            if found["hidden"]:
+            if self._keep_all or found["wrong"]:
                 # The picture shows what a person sees after scrolling, too.
                 await self._resize(screen.width, screen.height + found["hidden"])
-            await self._page.screenshot(
-                path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
-            )
-        await self._use(DESKTOP)
+                await self._page.screenshot(
+                    path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
+                )
+                await self._resize(screen.width, screen.height)
+        # The next page is looked at in the opposite order, beginning with the present screen.
+        self._screens = self._screens[::-1]
 
     async def check_lines(
         self, dialog: Locator, titles: list[str], choices: list[str]
     ) -> None:
         """Look, on a menu, whether all titles and choices fit into their line on a phone."""
-        await self._use(SCREENS[-1])
+        before, phone = self._screens[0], self._screens[1]
+        await self._use(phone)
         texts = {"titles": titles, "choices": choices}
         self._wrong += [
             f"too long for a line: {text}"
             for text in await dialog.evaluate(_LINES, texts)
         ]
-        await self._use(DESKTOP)
+        await self._use(before)
 
     def judge(self) -> None:
         """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""
