@@ -18,6 +18,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
 from . import discovery
+from .consoles import console_at
 from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
 from .discovery import Answers, Evidence
 from .flash_flow import pin_form
@@ -91,7 +92,7 @@ class AddingSteps(RestoreSteps):
     async def _find_address(self, address: str) -> dict[str, str]:
         """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
         try:
-            answers = await discovery.async_ask(address, self._password)
+            answers = await discovery.async_ask(self.hass, address, self._password)
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: _console_error(err)}
@@ -143,7 +144,9 @@ class AddingSteps(RestoreSteps):
         if self._evidence.address is None:
             return self.show_page("no_pins_closed")
         try:
-            answers = await discovery.async_ask(self._evidence.address, self._password)
+            answers = await discovery.async_ask(
+                self.hass, self._evidence.address, self._password
+            )
         except PasswordError:
             if self._password is not None:
                 errors[CONF_PASSWORD] = "socket_password"
@@ -249,7 +252,7 @@ class AddingSteps(RestoreSteps):
         await self.async_set_unique_id(format_mac(discovery_info.macaddress))
         self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
         try:
-            info = await discovery.console_at(discovery_info.ip).info()
+            info = await console_at(self.hass, discovery_info.ip).info()
         except ConsoleError:
             return self.async_abort(reason="not_openbeken")
         evidence = await discovery.async_gather(self.hass, info.client_id)

@@ -1,7 +1,6 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.util import dt as dt_util
 
+from . import clock
 from .calibration import SocketCalibration
 from .const import (
     CONF_ADDRESS,
@@ -29,7 +29,7 @@ from .pyopenbk.metering.load import LoadSplit, LoadTriangle
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk import messages
 from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
-from .pyopenbk.obk.provisioning import utc_offset_command
+from .pyopenbk.obk.provisioning import Clock, time_commands
 from .pyopenbk.obk.settings import backlog, pin_commands
 from .pyopenbk.profile import SocketProfile
 from .pyopenbk.quantities import (
@@ -39,11 +39,13 @@ from .pyopenbk.quantities import (
     ENERGY_LAST_HOUR,
     ENERGY_TODAY,
     ENERGY_YESTERDAY,
+    METER,
     POWER,
     POWER_FACTOR,
     REACTIVE_POWER,
     VOLTAGE,
 )
+from .readback import Readback
 
 type OpenBekenConfigEntry = ConfigEntry[SocketState]
 type Listener = Callable[[Any], None]
@@ -56,8 +58,8 @@ _PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GIVEN_UP_AFTER: Final = 4
 # A socket sends its list for 12 s after it connects. What is missing then has to be asked for.
 _LIST_COMPLETE_AFTER: Final = 20.0
-_CLOCK_EVERY: Final = 3600.0
 _COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
+_NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
 _DAILY: Final = frozenset({ENERGY_TODAY.key})
 _COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
 _PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
@@ -180,8 +182,15 @@ class SocketState:
         self._asked = 0
         self._ask_timer: CALLBACK_TYPE | None = None
         self._list_timer: CALLBACK_TYPE | None = None
-        self._clock_timer: CALLBACK_TYPE | None = None
         self._triangle: LoadTriangle | None = None
+        self.clock = clock.SocketClock(
+            self.client_id,
+            self._send_soon,
+            self._later,
+            self._clock_changed,
+            may_set=self.tuned,
+        )
+        self.readback = Readback(hass, entry, self._later)
         self.device_info = self._make_device_info()
 
     async def start(self) -> None:
@@ -189,6 +198,8 @@ class SocketState:
         self._started = True
         self.listen("build", self._build_changed)
         self.listen("ip", self._address_changed)
+        if self._needs_clock:
+            self.listen("datetime", self.clock.heard)
         for key, source in self._sources.items():
             await self._subscribe(key, source)
         self._unsubscribe.append(
@@ -205,6 +216,7 @@ class SocketState:
         """Leave no subscription and no timer behind."""
         self._started = False
         self._cancel_timers()
+        clock.show_issue(self.hass, self.entry, False)
         while self._unsubscribe:
             self._unsubscribe.pop()()
 
@@ -255,6 +267,18 @@ class SocketState:
         """Send a console command; the firmware answers none of those we use."""
         await self.async_send(messages.console(self.client_id, command, arguments))
 
+    async def async_set_time_server(self, server: str) -> None:
+        """Let the socket ask a time server from now on; it keeps the server over restarts.
+
+        Raises ProvisioningError for what is no IPv4 address, HomeAssistantError if the socket is
+        not there.
+        """
+        commands = time_commands(
+            Clock(utc_offset=clock.utc_offset(), ntp_server=server)
+        )
+        await self.async_command(*backlog(commands))
+        self.clock.look_again()
+
     async def async_set_energy(self, kilowatt_hours: float) -> None:
         """Set the socket's total energy, from which it counts on."""
         await self.async_command("EnergyCntReset", f"{kilowatt_hours * 1000:.1f}")
@@ -272,6 +296,7 @@ class SocketState:
         """
         if commands := list(commands):
             await self.async_command(*backlog(commands))
+            self.readback.changed()
         self.hass.config_entries.async_update_entry(
             self.entry, data={**self.entry.data, **data}
         )
@@ -353,7 +378,12 @@ class SocketState:
         else:
             return decode
 
+        needs_clock = key in _NEED_CLOCK
+
         def decode_energy(payload: str) -> Value | None:
+            # Without the time the firmware counts days from its start, or from nowhere.
+            if needs_clock and not self.clock.right:
+                return None
             number = decode(payload)
             return None if number is None else follow(float(number))
 
@@ -431,7 +461,9 @@ class SocketState:
         self._asked = 0
         self._ask()
         self._list_timer = self._later(_LIST_COMPLETE_AFTER, self._ask_for_list)
-        self._set_clock()
+        if self._needs_clock:
+            self.clock.begin()
+        self.readback.begin()
         self._tell_online()
 
     @callback
@@ -490,17 +522,16 @@ class SocketState:
             self._send_soon([messages.publish_all(self.client_id)])
 
     @callback
-    def _set_clock(self) -> None:
-        """Tell the socket how far its clock is from UTC, and every hour again.
+    def _clock_changed(self) -> None:
+        if not self.clock.right:
+            for key in _NEED_CLOCK:
+                if (source := self._sources.get(key)) is not None:
+                    source.lose()
+        clock.show_issue(self.hass, self.entry, self.clock.missed)
 
-        It knows no summer time. That begins and ends hours away from midnight, where its energy
-        of the day begins.
-        """
-        if self.tuned and self._is_wanted(ENERGY_TODAY.key):
-            offset = dt_util.now().utcoffset() or timedelta()
-            command, arguments = utc_offset_command(offset)
-            self._send_soon([messages.console(self.client_id, command, arguments)])
-            self._clock_timer = self._later(_CLOCK_EVERY, self._set_clock)
+    @property
+    def _needs_clock(self) -> bool:
+        return any(self._is_wanted(key) for key in _NEED_CLOCK)
 
     def _is_wanted(self, key: str) -> bool:
         return bool((source := self._sources.get(key)) and source.listeners)
@@ -532,10 +563,12 @@ class SocketState:
         return self.hass.loop.call_later(seconds, action).cancel
 
     def _cancel_timers(self) -> None:
-        for timer in (self._ask_timer, self._list_timer, self._clock_timer):
+        for timer in (self._ask_timer, self._list_timer):
             if timer is not None:
                 timer()
-        self._ask_timer = self._list_timer = self._clock_timer = None
+        self._ask_timer = self._list_timer = None
+        self.clock.stop()
+        self.readback.stop()
 
     @callback
     def _build_changed(self, build: str | None) -> None:
@@ -546,6 +579,7 @@ class SocketState:
     def _address_changed(self, address: str | None) -> None:
         if address is not None and address != self.entry.data[CONF_ADDRESS]:
             self._update_entry({CONF_ADDRESS: address})
+            self.readback.begin()
 
     def _update_entry(self, changes: dict[str, str]) -> None:
         """Keep what a socket said of itself, in the entry and on its device page."""

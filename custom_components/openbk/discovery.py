@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
-from homeassistant.util import dt as dt_util
 
+from .clock import utc_offset
+from .consoles import console_at
 from .const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
@@ -26,7 +26,6 @@ from .const import (
 )
 from .device import OpenBekenConfigEntry
 from .pyopenbk.obk import messages
-from .pyopenbk.obk.console import PORT, Console, ConsoleError, PasswordError
 from .pyopenbk.obk.messages import Publication, Value
 from .pyopenbk.obk.provisioning import DEFAULT_GROUP
 from .pyopenbk.obk.tuning import Tuning, propose
@@ -118,9 +117,8 @@ class Answers:
 
     def tunings(self) -> tuple[Tuning, ...]:
         """Return what is worth changing in the socket."""
-        offset = dt_util.now().utcoffset() or timedelta()
         return propose(
-            self.profile, offset, flags=self.flags, startup=self.startup_command
+            self.profile, utc_offset(), flags=self.flags, startup=self.startup_command
         )
 
 
@@ -203,19 +201,15 @@ async def async_gather(
     return evidence
 
 
-def console_at(address: str, password: str | None = None) -> Console:
-    """Return the HTTP client for an address, which may name a port."""
-    host, _, port = address.partition(":")
-    return Console(host, int(port or PORT), password=password)
-
-
-async def async_ask(address: str, password: str | None = None) -> Answers:
+async def async_ask(
+    hass: HomeAssistant, address: str, password: str | None = None
+) -> Answers:
     """Ask a socket for its pins and settings over HTTP.
 
     Raises PasswordError where it wants a password, and another ConsoleError where it is closed
     or something else lives at the address.
     """
-    console = console_at(address, password)
+    console = console_at(hass, address, password)
     info = await console.info()
     return Answers(
         mac=info.mac,
@@ -337,20 +331,3 @@ async def _publish(hass: HomeAssistant, publication: Publication) -> None:
 
 def _text(value: Value | None) -> str | None:
     return None if value is None else str(value)
-
-
-__all__ = [
-    "Answers",
-    "ConsoleError",
-    "Evidence",
-    "PasswordError",
-    "async_ask",
-    "async_entry_of",
-    "async_follow",
-    "async_gather",
-    "async_probe",
-    "async_tune",
-    "client_id_of",
-    "console_at",
-    "entry_data",
-]

@@ -1,15 +1,31 @@
 """Repairs that a person can start from Home Assistant."""
 
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
     RepairsFlow,
     RepairsFlowResult,
 )
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.selector import TextSelector
+import probatio
 
-from .old_discovery import async_remove_old_discovery
+from . import clock, old_discovery
+from .device import OpenBekenConfigEntry
+from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
+
+CONF_NTP_SERVER: Final = "ntp_server"
+
+
+def _loaded_entry(flow: RepairsFlow) -> OpenBekenConfigEntry | None:
+    """Return the entry that an issue is about, None where it is not set up any more."""
+    entry_id = str((flow.data or {}).get("entry_id"))
+    entry = flow.hass.config_entries.async_get_entry(entry_id)
+    loaded = entry is not None and entry.state is ConfigEntryState.LOADED
+    return entry if loaded else None
 
 
 class RemoveOldDiscoveryFlow(RepairsFlow):
@@ -25,22 +41,59 @@ class RemoveOldDiscoveryFlow(RepairsFlow):
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
         """Remove them."""
-        entry_id = str((self.data or {}).get("entry_id"))
-        entry = self.hass.config_entries.async_get_entry(entry_id)
-        if entry is None:
+        if (entry := _loaded_entry(self)) is None:
             return self.async_abort(reason="socket_removed")
         if user_input is None:
             return self.async_show_form(
                 step_id="confirm", description_placeholders={"name": entry.title}
             )
-        await async_remove_old_discovery(self.hass, entry)
+        await old_discovery.async_remove_old_discovery(self.hass, entry)
         return self.async_create_entry(data={})
+
+
+class TimeServerFlow(RepairsFlow):
+    """Tell a socket that does not learn the time which server to ask."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for the server."""
+        return await self.async_step_time_server()
+
+    async def async_step_time_server(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Set the server, and see whether the socket learns the time from it."""
+        if (entry := _loaded_entry(self)) is None:
+            return self.async_abort(reason="socket_removed")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            server = user_input[CONF_NTP_SERVER].strip()
+            try:
+                await entry.runtime_data.async_set_time_server(server)
+            except ProvisioningError:
+                errors[CONF_NTP_SERVER] = "not_an_address"
+            except HomeAssistantError:
+                errors["base"] = "offline"
+            else:
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="time_server",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema({probatio.Required(CONF_NTP_SERVER): TextSelector()}),
+                user_input or {CONF_NTP_SERVER: DEFAULT_NTP_SERVER},
+            ),
+            errors=errors,
+            description_placeholders={"name": entry.title},
+        )
 
 
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
     """Return the flow that repairs an issue."""
-    if issue_id.startswith("old_discovery"):
+    if issue_id.startswith(old_discovery.ISSUE):
         return RemoveOldDiscoveryFlow()
+    if issue_id.startswith(clock.ISSUE):
+        return TimeServerFlow()
     return ConfirmRepairFlow()

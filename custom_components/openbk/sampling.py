@@ -11,12 +11,13 @@ from typing import Final, override
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
+from .consoles import console_at
 from .const import CONF_ADDRESS, LOGGER
 from .device import SocketState
 from .meter_access import METER_ACCESS, MeterAccess
 from .pyopenbk.metering.series import Measurement, Steadiness, SteadySeries, is_frozen
 from .pyopenbk.metering.session import STEPS, Method, Sample
-from .pyopenbk.obk.console import PORT, Console, ConsoleError, UnreachableError
+from .pyopenbk.obk.console import Console, ConsoleError, UnreachableError
 from .pyopenbk.obk.messages import decode_number, topic_of
 from .pyopenbk.obk.meter import MeterReading, read_factors, read_meter
 from .pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
@@ -346,8 +347,7 @@ def console_of(hass: HomeAssistant, socket: SocketState) -> Console | None:
     address: str | None = socket.entry.data[CONF_ADDRESS]
     if not address:
         return None
-    host, _, port = address.partition(":")
-    return Console(host, int(port or PORT), connect=hass.data[METER_ACCESS].connect)
+    return console_at(hass, address)
 
 
 async def async_read_factors(

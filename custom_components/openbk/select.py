@@ -5,7 +5,7 @@ from typing import override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_DARK_LEDS, CONF_POWER_CUT, CONF_TUNED
@@ -125,6 +125,8 @@ class ButtonSelect(OpenBekenEntity, SelectEntity):
 class PowerCutSelect(OpenBekenEntity, SelectEntity):
     """What a relay does when power comes back."""
 
+    current_option: str | None = None
+
     def __init__(self, socket: SocketState, relay: PinAssignment) -> None:
         """Choose for the relay on this channel."""
         super().__init__(
@@ -135,14 +137,18 @@ class PowerCutSelect(OpenBekenEntity, SelectEntity):
             self._attr_translation_key = "power_cut_of_many"
         self._channel = relay.channel
 
-    @property
     @override
-    def current_option(self) -> str | None:
-        """Return what was last set; a socket that we flashed remembers its state."""
-        data = self.socket.entry.data
-        known: dict[str, str] = data.get(CONF_POWER_CUT, {})
-        default = None if CONF_TUNED in data else PowerCutState.LAST
-        return known.get(str(self._channel), default)
+    async def async_added_to_hass(self) -> None:
+        """Follow what is read back from the socket."""
+        await super().async_added_to_hass()
+        self.socket.readback.listeners.append(self._read)
+        self._take()
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following."""
+        self.socket.readback.listeners.remove(self._read)
+        await super().async_will_remove_from_hass()
 
     @override
     async def async_select_option(self, option: str) -> None:
@@ -151,4 +157,23 @@ class PowerCutSelect(OpenBekenEntity, SelectEntity):
         known = self.socket.entry.data.get(CONF_POWER_CUT, {})
         chosen = {**known, str(self._channel): option}
         await self.socket.async_configure([command], **{CONF_POWER_CUT: chosen})
+        self.current_option = option
         self.async_write_ha_state()
+
+    @callback
+    def _read(self) -> None:
+        self._take()
+        self.async_write_ha_state()
+
+    @callback
+    def _take(self) -> None:
+        """Take what the socket has, else what was last set here; ours remember their state."""
+        data = self.socket.entry.data
+        read = self.socket.readback.power_cut
+        self.assumed_state = read is None
+        if read is None:
+            known: dict[str, str] = data.get(CONF_POWER_CUT, {})
+            default = None if CONF_TUNED in data else PowerCutState.LAST
+            self.current_option = known.get(str(self._channel), default)
+        else:
+            self.current_option = read.get(self._channel)

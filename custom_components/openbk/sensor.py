@@ -85,8 +85,9 @@ async def async_setup_entry(
 
 def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
     if socket.profile.has_meter:
-        for description in METER_SENSORS:
-            yield ValueSensor(socket, description.key, description)
+        for quantity, description in zip(METER, METER_SENSORS, strict=True):
+            kind = DailySensor if quantity.needs_clock else ValueSensor
+            yield kind(socket, description.key, description)
         yield PowerUncertaintySensor(socket, POWER.key, POWER_UNCERTAINTY)
     for description in DIAGNOSTIC_SENSORS:
         yield ValueSensor(socket, description.key, description)
@@ -131,6 +132,16 @@ class ValueSensor(SocketSensor):
         self.native_value = value
         # Without a load there is no power factor, though the socket is there.
         self.available = value is not None or self.socket.online
+
+
+class DailySensor(SocketSensor):
+    """The energy of a day, which means nothing while the socket does not have the time."""
+
+    @override
+    @callback
+    def _take(self, value: float | None) -> None:
+        self.native_value = value
+        self.available = value is not None
 
 
 class LastRestartSensor(SocketSensor):

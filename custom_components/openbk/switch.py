@@ -12,7 +12,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import CONF_CHILD_LOCK
+from .const import CONF_CHILD_LOCK, CONF_TUNED
 from .device import OpenBekenConfigEntry, SocketState
 from .entity import OpenBekenEntity, ValueEntity
 from .pyopenbk.obk.messages import channel_key
@@ -88,11 +88,20 @@ class RelaySwitch(ValueEntity, SwitchEntity):
 class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
     """The lock under which the socket ignores its button; no event either."""
 
-    @property
+    is_on: bool | None = None
+
     @override
-    def is_on(self) -> bool:
-        """Return what was last set here: the firmware does not report it."""
-        return bool(self.socket.entry.data.get(CONF_CHILD_LOCK, False))
+    async def async_added_to_hass(self) -> None:
+        """Follow what is read back from the socket."""
+        await super().async_added_to_hass()
+        self.socket.readback.listeners.append(self._read)
+        self._take()
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following."""
+        self.socket.readback.listeners.remove(self._read)
+        await super().async_will_remove_from_hass()
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
@@ -107,4 +116,20 @@ class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
     async def _lock(self, on: bool) -> None:
         command = flag_command(Flag.IGNORE_BUTTONS, on)
         await self.socket.async_configure([command], **{CONF_CHILD_LOCK: on})
+        self.is_on = on
         self.async_write_ha_state()
+
+    @callback
+    def _read(self) -> None:
+        self._take()
+        self.async_write_ha_state()
+
+    @callback
+    def _take(self) -> None:
+        """Take what the socket has, else what was last set here; a socket of ours began without."""
+        data = self.socket.entry.data
+        read = self.socket.readback.child_lock
+        self.assumed_state = read is None
+        if read is None:
+            read = data.get(CONF_CHILD_LOCK, None if CONF_TUNED in data else False)
+        self.is_on = read

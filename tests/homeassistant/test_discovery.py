@@ -79,7 +79,7 @@ async def test_pins_and_settings_over_http(
 ) -> None:
     async with plugged_in(stranger(mosquitto)) as plugged:
         await until(lambda: plugged.firmware.http_address)
-        answers = await discovery.async_ask(str(plugged.firmware.http_address))
+        answers = await discovery.async_ask(hass, str(plugged.firmware.http_address))
     assert answers.mac == MAC
     assert answers.profile.pins == BLOW.pins
     assert {item.step for item in answers.tunings()} == {
@@ -96,10 +96,10 @@ async def test_password_and_closed_server(
         await until(lambda: plugged.firmware.http_address)
         address = str(plugged.firmware.http_address)
         with pytest.raises(PasswordError):
-            await discovery.async_ask(address)
-        assert (await discovery.async_ask(address, "correct")).mac == MAC
+            await discovery.async_ask(hass, address)
+        assert (await discovery.async_ask(hass, address, "correct")).mac == MAC
     with pytest.raises(UnreachableError):
-        await discovery.async_ask(f"127.0.0.1:{free_port()}")
+        await discovery.async_ask(hass, f"127.0.0.1:{free_port()}")
 
 
 async def test_tuning_has_effect_and_is_taken_back(
@@ -109,7 +109,7 @@ async def test_tuning_has_effect_and_is_taken_back(
         await until(lambda: plugged.firmware.http_address)
         address = str(plugged.firmware.http_address)
         await until(lambda: plugged.firmware.mqtt.online)
-        before = await discovery.async_ask(address)
+        before = await discovery.async_ask(hass, address)
         tunings = before.tunings()
         await discovery.async_tune(hass, CLIENT_ID, tunings)
         settings = plugged.firmware.settings
@@ -139,14 +139,14 @@ async def test_entry_follows_its_socket(
     assert discovery.async_entry_of(hass, client_id="other") is None
     assert not discovery.async_follow(hass, entry, client_id=CLIENT_ID)
     assert discovery.async_follow(
-        hass, entry, client_id="renamed", address="192.168.1.9"
+        hass, entry, client_id="renamed", address="127.0.0.9"
     )
     await hass.async_block_till_done()
     renamed = ScriptedSocket(hass, "renamed")
     await renamed.connect()
     relay = "switch.washing_machine"
     await until(lambda: hass.states.get(relay).state == "off")
-    assert entry.data["address"] == "192.168.1.9"
+    assert entry.data["address"] == "127.0.0.9"
 
 
 async def test_probe_asks_who_is_online_and_unknown(

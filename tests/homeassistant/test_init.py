@@ -54,6 +54,7 @@ async def test_one_exact_subscription_for_each_topic_somebody_listens_to(
             "energycounter_yesterday/get",
             "energycounter_last_hour/get",
             "button/get",
+            "datetime",
             "build",
             "ip",
             "connected",
@@ -107,8 +108,8 @@ async def test_what_the_socket_says_of_itself_is_kept(
     await scripted.connect()
     await until(lambda: entry.runtime_data.online)
     await scripted.say("build", BUILD)
-    await scripted.say("ip", "192.168.1.7")
-    await until(lambda: entry.data["address"] == "192.168.1.7")
+    await scripted.say("ip", "127.0.0.7")
+    await until(lambda: entry.data["address"] == "127.0.0.7")
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     assert len(devices) == 1
     device = devices[0]
@@ -116,10 +117,10 @@ async def test_what_the_socket_says_of_itself_is_kept(
     assert device.sw_version == "1.18.300"
     assert device.model == "BK7231N"
     assert device.model_id == "CB2S"
-    assert device.configuration_url == "http://192.168.1.7/"
+    assert device.configuration_url == "http://127.0.0.7/"
     assert entry.data["firmware"] == BUILD
-    await scripted.say("ip", "192.168.1.8")
-    await until(lambda: entry.data["address"] == "192.168.1.8")
+    await scripted.say("ip", "127.0.0.8")
+    await until(lambda: entry.data["address"] == "127.0.0.8")
 
 
 async def test_socket_that_was_online_before_is_asked_for_its_list(

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import json
+import struct
 from typing import Any, Final
 
 from ..errors import OpenBekenError
@@ -21,7 +22,10 @@ _LARGEST_REPLY: Final = 4 * 1024 * 1024
 _FIRST_READ: Final = 1022
 _NEXT_READ: Final = 1024
 
+# These few bytes and no more: passwords lie in the same sector.
 _FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
+_START_VALUES_AT: Final = OPENBEKEN_CONFIG.start + 0x3DE
+_START_VALUES: Final = struct.Struct("<64h")
 _ROLES: Final = {int(role): role for role in PinRole}
 
 type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -77,6 +81,8 @@ class SocketInfo:
     build: str
     uptime: int
     startup_command: str
+    broker: str
+    """Host and port of the MQTT broker that it uses."""
 
 
 class Console:
@@ -89,13 +95,17 @@ class Console:
         *,
         password: str | None = None,
         connect: Connect = asyncio.open_connection,
+        lock: asyncio.Lock | None = None,
     ) -> None:
-        """Prepare for a socket at an address; nothing is sent yet."""
+        """Prepare for a socket at an address; nothing is sent yet.
+
+        Clients of the same socket have to share a ``lock``.
+        """
         self._host = host
         self._port = port
         self._password = password
         self._connect = connect
-        self._lock = asyncio.Lock()
+        self._lock = lock or asyncio.Lock()
 
     async def info(self) -> SocketInfo:
         """Return what the socket is: the best single question, as only OpenBeken answers it so."""
@@ -110,6 +120,7 @@ class Console:
                 build=str(said["build"]),
                 uptime=int(said["uptime_s"]),
                 startup_command=str(said["startcmd"]),
+                broker=str(said["mqtthost"]),
             )
         except (KeyError, TypeError, ValueError) as err:
             raise NotAnAnswerError("/api/info lacks what every OpenBeken says") from err
@@ -139,6 +150,11 @@ class Console:
         sector keeps it: 8 bytes, little-endian.
         """
         return int.from_bytes(await self.read_flash(_FLAGS_AT, 8), "little")
+
+    async def start_values(self) -> tuple[int, ...]:
+        """Return what each channel is set to when power comes back, -1 for its last value."""
+        raw = await self.read_flash(_START_VALUES_AT, _START_VALUES.size)
+        return _START_VALUES.unpack(raw)
 
     async def command(self, command: str) -> Any:
         """Run a console command and return what it has to say, often nothing.

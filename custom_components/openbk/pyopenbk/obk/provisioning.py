@@ -200,6 +200,12 @@ def utc_offset_command(utc_offset: timedelta) -> tuple[str, str]:
     return "ntp_timeZoneOfs", f"{'-' if minutes < 0 else '+'}{hours}:{minutes_left}"
 
 
+def time_commands(clock: Clock) -> list[str]:
+    """Return the commands after which a running socket asks a time server and shows local time."""
+    offset = " ".join(utc_offset_command(clock.utc_offset))
+    return [f"ntp_setServer {clock.ntp_server}", "startDriver NTP", offset]
+
+
 def _own_commands(profile: SocketProfile, utc_offset: timedelta) -> Iterator[str]:
     yield "startDriver NTP"
     yield " ".join(utc_offset_command(utc_offset))

@@ -130,6 +130,14 @@ def start_value_command(channel: int, state: PowerCutState) -> str:
     return f"SetStartValue {channel} {state.start_value}"
 
 
+def power_cut_state(start_value: int) -> PowerCutState | None:
+    """Return what a relay with this start value does, or None for a number that is none."""
+    for state, value in _START_VALUES.items():
+        if value == start_value:
+            return state
+    return None
+
+
 def backlog(commands: Iterable[str]) -> tuple[str, str]:
     """Return the console command and argument that run several commands in one message."""
     return "Backlog", "; ".join(commands)

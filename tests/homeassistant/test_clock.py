@@ -1,0 +1,187 @@
+"""The days of a socket count only while it has the time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.openbk.clock import SocketClock
+from custom_components.openbk.pyopenbk.obk.messages import Publication
+from custom_components.openbk.repairs import async_create_fix_flow
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+TODAY = "sensor.washing_machine_energy_today"
+YESTERDAY = "sensor.washing_machine_energy_yesterday"
+OFFSET = "cmnd/obk8C123456/ntp_timeZoneOfs"
+LIST = ("cmnd/obk8C123456/publishAll", "")
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+@pytest.fixture
+def entry() -> MockConfigEntry:
+    return socket_entry()
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry, entry: MockConfigEntry
+) -> ScriptedSocket:
+    """Return a socket that has just come online."""
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect()
+    await until(lambda: entry.runtime_data.online)
+    return socket
+
+
+def state(hass: HomeAssistant, entity_id: str) -> str:
+    found = hass.states.get(entity_id)
+    assert found
+    return found.state
+
+
+def issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
+    return ir.async_get(hass).async_get_issue("openbk", f"no_time_{entry.entry_id}")
+
+
+async def pass_time(hass: HomeAssistant, seconds: float) -> None:
+    """Let every timer fire that is due within so many seconds."""
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=seconds))
+    await hass.async_block_till_done()
+
+
+async def test_no_day_without_the_time(
+    hass: HomeAssistant, scripted: ScriptedSocket, entry: MockConfigEntry
+) -> None:
+    await scripted.say("datetime", "0")
+    await scripted.say("energycounter_today/get", "5000")
+    await scripted.say("energycounter_yesterday/get", "7000")
+    # The total needs no clock, and comes after the other two.
+    await scripted.say("energycounter/get", "9000")
+    await until(lambda: state(hass, "sensor.washing_machine_energy") == "9.0")
+    assert state(hass, TODAY) == state(hass, YESTERDAY) == "unavailable"
+
+    now = int(dt_util.utcnow().timestamp())
+    await scripted.say("datetime", str(now + 5 * 3600))
+    await scripted.say("energycounter_today/get", "5000")
+    await scripted.say("energycounter_yesterday/get", "7000")
+    await until(lambda: state(hass, TODAY) == "5.0")
+    await until(lambda: state(hass, YESTERDAY) == "7.0")
+
+    # A restarted socket whose time server is gone.
+    await scripted.say("connected", "online")
+    await scripted.say("datetime", "17")
+    await scripted.say("energycounter_today/get", "1")
+    await scripted.say("energycounter/get", "9001")
+    await until(lambda: state(hass, "sensor.washing_machine_energy") == "9.001")
+    assert state(hass, TODAY) == state(hass, YESTERDAY) == "unavailable"
+
+
+async def test_issue_and_its_repair(
+    hass: HomeAssistant, scripted: ScriptedSocket, entry: MockConfigEntry
+) -> None:
+    await scripted.say("datetime", "0")
+    await until(lambda: entry.runtime_data.value("datetime") == 0)
+    await pass_time(hass, 61)
+    await until(lambda: LIST in scripted.heard)
+    assert issue(hass, entry) is None
+    await pass_time(hass, 122)
+    raised = issue(hass, entry)
+    assert raised
+
+    flow = await async_create_fix_flow(hass, raised.issue_id, raised.data)
+    flow.hass, flow.data = hass, raised.data
+    assert (await flow.async_step_init())["step_id"] == "time_server"
+    wrong = await flow.async_step_time_server({"ntp_server": "pool.ntp.org"})
+    assert wrong["errors"] == {"ntp_server": "not_an_address"}
+    scripted.heard.clear()
+    done = await flow.async_step_time_server({"ntp_server": "192.168.1.1"})
+    assert done["type"] == "create_entry"
+    await until(lambda: LIST in scripted.heard)
+    (sent,) = [said for topic, said in scripted.heard if topic.endswith("Backlog")]
+    assert sent.startswith("ntp_setServer 192.168.1.1; startDriver NTP; ntp_timeZone")
+    await scripted.say("datetime", str(int(dt_util.utcnow().timestamp())))
+    await until(lambda: issue(hass, entry) is None)
+
+
+async def test_issue_goes_with_the_socket(
+    hass: HomeAssistant, scripted: ScriptedSocket, entry: MockConfigEntry
+) -> None:
+    await pass_time(hass, 61)
+    await pass_time(hass, 122)
+    assert issue(hass, entry)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    assert issue(hass, entry) is None
+
+
+async def test_offset_is_sent_every_hour(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    await until(lambda: OFFSET in dict(scripted.heard))
+    for hours in (1, 2):
+        scripted.heard.clear()
+        await pass_time(hass, hours * 3601)
+        await until(lambda: OFFSET in dict(scripted.heard))
+
+
+async def test_offset_follows_summer_time(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Warsaw")
+    sent: list[Publication] = []
+    timers: list[Callable[[], None]] = []
+
+    def later(seconds: float, action: Callable[[], None]) -> Callable[[], None]:
+        assert seconds <= 3600
+        timers.append(action)
+        return lambda: None
+
+    clock = SocketClock("plug", sent.extend, later, lambda: None, may_set=True)
+    # The hours around the two nights in which the clocks are changed.
+    freezer.move_to(datetime(2027, 3, 28, 0, 30, tzinfo=UTC))
+    clock.begin()
+    send_again = timers[0]
+    for moment in (
+        datetime(2027, 3, 28, 1, 30, tzinfo=UTC),
+        datetime(2027, 10, 31, 0, 30, tzinfo=UTC),
+        datetime(2027, 10, 31, 1, 30, tzinfo=UTC),
+    ):
+        freezer.move_to(moment)
+        send_again()
+    assert {publication.topic for publication in sent} == {"cmnd/plug/ntp_timeZoneOfs"}
+    assert [item.payload for item in sent] == ["+1:0", "+2:0", "+2:0", "+1:0"]
+
+
+async def test_simulated_socket_learns_the_time(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """The time server answers late, so the list of the first seconds says 0."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    async with plugged_in(configuration(mosquitto), speed=20) as plugged:
+        await until(lambda: plugged.firmware.running)
+        plugged.firmware.device_clock.ntp_answers = False
+        await until(lambda: entry.runtime_data.value("datetime") == 0, timeout=20)
+        assert state(hass, TODAY) == "unavailable"
+        plugged.firmware.device_clock.ntp_answers = True
+        await pass_time(hass, 61)
+        await until(lambda: state(hass, TODAY) != "unavailable", timeout=30)
+    await hass.config_entries.async_unload(entry.entry_id)

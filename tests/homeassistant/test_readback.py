@@ -1,0 +1,109 @@
+"""Settings that a socket does not report are read where its web server is open."""
+
+import asyncio
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.obk.console import Streams
+from tests.support.broker import Broker
+from tests.support.simulated import PluggedSocket, configuration, plugged_in
+from tests.support.sockets import add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+LOCK = "switch.washing_machine_child_lock"
+POWER_CUT = "select.washing_machine_after_a_power_cut"
+LOCKED = 1 << 41 | 1 << 21 | 1 << 10
+STAYS_ON = (0, 1, *([0] * 62))
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+def state(hass: HomeAssistant, entity_id: str) -> tuple[str, bool]:
+    """Return a state, and whether Home Assistant says that it only assumes it."""
+    found = hass.states.get(entity_id)
+    assert found
+    return found.state, bool(found.attributes.get("assumed_state"))
+
+
+async def add(
+    hass: HomeAssistant, plugged: PluggedSocket, **data: Any
+) -> MockConfigEntry:
+    """Set a socket up; all addresses lead to the simulated one."""
+
+    async def connect(_host: str, _port: int) -> Streams:
+        host, _, port = str(plugged.firmware.http_address).partition(":")
+        return await asyncio.open_connection(host, int(port))
+
+    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    entry = socket_entry(address="127.0.0.1", **data)
+    await add_socket(hass, entry)
+    await until(lambda: plugged.firmware.running and plugged.firmware.http_address)
+    return entry
+
+
+async def test_open_server_tells(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    config = configuration(mosquitto, flags=LOCKED, start_values=STAYS_ON)
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged)
+        await until(lambda: state(hass, LOCK) == ("on", False))
+        assert state(hass, POWER_CUT) == ("on", False)
+
+        # The change is shown at once, and is what the socket has later.
+        await hass.services.async_call(
+            "switch", "turn_off", {"entity_id": LOCK}, blocking=True
+        )
+        await hass.services.async_call(
+            "select",
+            "select_option",
+            {"entity_id": POWER_CUT, "option": "last"},
+            blocking=True,
+        )
+        assert state(hass, LOCK) == ("off", False)
+        await until(lambda: plugged.firmware.settings.values.flags == LOCKED ^ 1 << 41)
+        read: list[object] = []
+        entry.runtime_data.readback.listeners.append(lambda: read.append(1))
+        await until(lambda: read)
+        assert state(hass, LOCK) == ("off", False)
+        assert state(hass, POWER_CUT) == ("last", False)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        # One that we flashed began without a lock and remembers its relay.
+        ({}, ("off", "last")),
+        ({"tuned": False}, ("unknown", "unknown")),
+        (
+            {"tuned": False, "child_lock": True, "power_cut": {"1": "off"}},
+            ("on", "off"),
+        ),
+    ],
+)
+async def test_closed_server_leaves_an_assumption(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    data: dict[str, Any],
+    shown: tuple[str, str],
+) -> None:
+    config = configuration(mosquitto, web_password="secret")
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, **data)
+        await until(lambda: state(hass, LOCK)[0] != "unavailable")
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert state(hass, LOCK) == (shown[0], True)
+        assert state(hass, POWER_CUT) == (shown[1], True)
+    await hass.config_entries.async_unload(entry.entry_id)
