@@ -67,6 +67,24 @@ def test_application_that_says_nothing_is_told_by_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("dump", "state"),
     [
+        # ltchiptool makes a right mark where the last record is filled to half or less.
+        (chip(packer.tuya_code().ljust(0x2010, b"\0")), Contents.FACTORY),
+        (chip(packer.openbeken_code().ljust(0x2410, b"\0")), Contents.OPENBEKEN),
+    ],
+    ids=["factory", "openbeken"],
+)
+def test_remains_behind_a_whole_application_do_not_count(
+    dump: bytes, state: Contents
+) -> None:
+    remains = put(dump, 0x120000, b"remains of a longer firmware")
+    assert analyse_dump(remains, STANDARD_KEY).state is state
+    torn = put(remains, 0x12800, BLANK_SECTOR[:0x800])
+    assert analyse_dump(torn, STANDARD_KEY).state is Contents.HALF_WRITTEN
+
+
+@pytest.mark.parametrize(
+    ("dump", "state"),
+    [
         (put(FACTORY, 0x11000, BLANK_SECTOR), Contents.HALF_WRITTEN),
         (put(OPENBEKEN, 0x11000, BLANK_SECTOR), Contents.HALF_WRITTEN),
         (put(OPENBEKEN, 0x11800, b"\xff" * 0x800), Contents.HALF_WRITTEN),

@@ -195,7 +195,13 @@ def _judge(
 
 
 def _is_torn(application: Application) -> bool:
-    """Return whether code is there, but not all of it is intact."""
+    """Return whether code is there, but not all of it is intact.
+
+    What lies between the code and its mark does not count: the mark's checksum leaves it out, and a
+    longer firmware of earlier days may have left its remains there.
+    """
+    if application.whole:
+        return False
     records = application.records
     torn = any(offset < APPLICATION_LENGTH for offset in records.damaged)
     return torn and records.sound > len(records.damaged)
