@@ -5,6 +5,7 @@ import custom_components  # noqa: F401  # isort: skip
 
 from collections.abc import AsyncIterator
 
+from homeassistant.components.mqtt import client
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -24,8 +25,11 @@ async def mqtt_connection(
     mosquitto: Broker,
     mock_hass_config: None,
     hass_storage: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[MockConfigEntry]:
     """Connect the core MQTT integration to a broker of its own."""
+    # Core looks for a lost broker every ten seconds.
+    monkeypatch.setattr(client, "RECONNECT_INTERVAL_SECONDS", 0.2)
     entry = await connect_mqtt(hass, mosquitto)
     yield entry
     # The broker goes before Home Assistant does, and core would wait for it in vain.

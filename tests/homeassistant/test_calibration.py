@@ -41,8 +41,8 @@ async def test_uncertainty_of_power_is_a_sensor_of_its_own(
         assert entry.disabled_by is er.RegistryEntryDisabler.INTEGRATION
         registry.async_update_entity(entity_id, disabled_by=None)
         await hass.config_entries.async_reload(socket.entry.entry_id)
-        await until(lambda: socket.entry.runtime_data.online, timeout=20)
-        await until(lambda: socket.shown("power_uncertainty") > 50, timeout=20)
+        await until(lambda: socket.entry.runtime_data.online)
+        await until(lambda: socket.shown("power_uncertainty") > 50)
         await socket.call("calibrate", power=1000, seconds=30)
         assert 0 < socket.shown("power_uncertainty") < 10
         await socket.call("undo_calibration")
@@ -61,10 +61,9 @@ async def test_more_power_than_voltage_times_current_raises_an_issue(
         assert said["contradictions"] == ["power_exceeds_volt_amperes"]
         await until(
             lambda: issue(hass, socket) == "implausible_power_exceeds_volt_amperes",
-            timeout=30,
         )
         await socket.call("undo_calibration")
-        await until(lambda: issue(hass, socket) is None, timeout=30)
+        await until(lambda: issue(hass, socket) is None)
 
 
 async def test_inverted_sel_raises_an_issue_that_goes_with_the_entry(
@@ -73,9 +72,7 @@ async def test_inverted_sel_raises_an_issue_that_goes_with_the_entry(
     async with calibrated(hass, mosquitto, speed=60, watts=100) as socket:
         assert issue(hass, socket) is None
         socket.meter.inverted_select = True
-        await until(
-            lambda: issue(hass, socket) == "implausible_select_inverted", timeout=30
-        )
+        await until(lambda: issue(hass, socket) == "implausible_select_inverted")
         await hass.config_entries.async_unload(socket.entry.entry_id)
         assert issue(hass, socket) is None
 
@@ -88,12 +85,11 @@ async def test_a_current_through_an_open_relay_raises_an_issue(
     async with calibrated(
         hass, mosquitto, speed=60, watts=100, current=leaking
     ) as socket:
-        await until(lambda: socket.shown("current") > 0.5, timeout=20)
+        await until(lambda: socket.shown("current") > 0.5)
         assert issue(hass, socket) is None
         await socket.entry.runtime_data.async_set_channel(1, 0)
         await until(
             lambda: issue(hass, socket) == "implausible_current_without_load",
-            timeout=30,
         )
 
 

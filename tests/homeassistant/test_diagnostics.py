@@ -26,7 +26,7 @@ async def test_history_is_told_and_no_secret(
 ) -> None:
     async with calibrated(hass, mosquitto, power=OFF, watts=1000) as socket:
         live = socket.entry.runtime_data
-        await until(lambda: live.value("ip") and live.build, timeout=20)
+        await until(lambda: live.value("ip") and live.build)
         await socket.call("calibrate", power=1000, seconds=20)
         said = await async_get_config_entry_diagnostics(hass, socket.entry)
         text = json.dumps(said)

@@ -1,6 +1,6 @@
 """What Home Assistant counts over power cuts is what the simulated socket consumed."""
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -32,6 +32,7 @@ async def test_three_power_cuts_in_three_kilowatt_hours(
         assert state
         return float(state.state) if state.state[0].isdigit() else None
 
+    @callback
     def note(_: object) -> None:
         if (energy := shown()) is not None:
             seen.append(energy)
@@ -41,12 +42,12 @@ async def test_three_power_cuts_in_three_kilowatt_hours(
     async with plugged_in(config, watts=3000, speed=120) as plugged:
         for kilowatt_hours in (0.8, 1.6, 2.4):
             target = 1000 * kilowatt_hours
-            await until(lambda target=target: plugged.meter.energy_wh >= target, 60)
+            await until(lambda target=target: plugged.meter.energy_wh >= target)
             await plugged.power_off()
             await until(lambda: shown() is None)
             plugged.power_on()
             await until(lambda: shown() is not None)
-        await until(lambda: plugged.meter.energy_wh >= 3100, 60)
+        await until(lambda: plugged.meter.energy_wh >= 3100)
         await hass.services.async_call("switch", "turn_off", {"entity_id": RELAY})
         await until(lambda: not plugged.firmware.relay(1))
         true = plugged.meter.energy_wh / 1000

@@ -1,6 +1,12 @@
 """What a person does with the button becomes an event, once."""
 
-from homeassistant.core import HomeAssistant, State
+from homeassistant.core import (
+    Event,
+    EventStateChangedData,
+    HomeAssistant,
+    State,
+    callback,
+)
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -40,8 +46,11 @@ def button(hass: HomeAssistant) -> State:
 async def test_gestures(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
     seen: list[tuple[str, int | None]] = []
 
-    def note(event: object) -> None:
-        attributes = button(hass).attributes
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        assert state
+        attributes = state.attributes
         if attributes.get("event_type"):
             seen.append((attributes["event_type"], attributes.get("multi_press_count")))
 

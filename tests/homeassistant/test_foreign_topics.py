@@ -62,7 +62,7 @@ async def test_no_card_and_no_lasting_flow(
 
     hass.config_entries.flow.async_init = count  # type: ignore[method-assign]
     entry = await connect_mqtt(hass, mosquitto)
-    await until(lambda: len(flows_started) >= BUILDS + 1, timeout=60)
+    await until(lambda: len(flows_started) >= BUILDS + 1)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert len(flows_started) == BUILDS + 1
     assert not hass.config_entries.flow.async_progress_by_handler(

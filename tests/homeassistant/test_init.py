@@ -1,14 +1,28 @@
 """A socket's entry comes up, goes and leaves nothing behind."""
 
+from datetime import timedelta
+
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
 from homeassistant.util.async_ import get_scheduled_timer_handles
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
-from tests.support.sockets import BUILD, MAC, ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import (
+    BUILD,
+    MAC,
+    ScriptedSocket,
+    add_socket,
+    search_over,
+    socket_entry,
+    subscriptions,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -20,14 +34,9 @@ def expected_lingering_timers() -> bool:
     return True
 
 
-def all_topics(hass: HomeAssistant) -> set[str]:
-    """Return what Home Assistant is subscribed to."""
-    return {item.topic for item in hass.data["mqtt"].client.subscriptions}
-
-
 def topics(hass: HomeAssistant) -> set[str]:
     """Return what Home Assistant is subscribed to below the socket's client id."""
-    return {topic for topic in all_topics(hass) if "obk8C" in topic}
+    return {topic for topic in subscriptions(hass) if "obk8C" in topic}
 
 
 async def test_waits_for_mqtt(hass: HomeAssistant) -> None:
@@ -72,8 +81,7 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     await until(lambda: entry.runtime_data.online)
     await mqtt.async_publish(hass, "obk8C123456/energycounter/get", "1000")
     await until(lambda: hass.states.get("sensor.washing_machine_energy").state == "1.0")
-    # The search for other sockets, once after the start, has ended.
-    await until(lambda: "+/connected" not in all_topics(hass))
+    await search_over(hass)
     subscribed = topics(hass)
     timers = _own_timers(hass)
     assert timers
@@ -130,9 +138,12 @@ async def test_socket_that_was_online_before_is_asked_for_its_list(
     await mqtt.async_publish(hass, "obk8C123456/connected", "online", retain=True)
     scripted = ScriptedSocket(hass)
     await scripted.connect()
-    await add_socket(hass, socket_entry())
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    await until(lambda: entry.runtime_data.online)
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=20))
     asked = ("cmnd/obk8C123456/publishAll", "")
-    await until(lambda: asked in scripted.heard, timeout=25)
+    await until(lambda: asked in scripted.heard)
     assert not any("status" in topic.lower() for topic, _ in scripted.heard)
 
 

@@ -12,7 +12,14 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
-from tests.support.sockets import CLIENT_ID, MAC, add_socket, listen, socket_entry
+from tests.support.sockets import (
+    CLIENT_ID,
+    MAC,
+    add_socket,
+    listen,
+    search_over,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -75,7 +82,7 @@ async def test_core_discovers_and_switches_the_simulated_relay(
 ) -> None:
     await add_socket(hass, discovered())
     async with plugged_in(configuration(mosquitto), watts=1000) as plugged:
-        await until(lambda: state(hass, "switch", "relay_1") == "off", timeout=20)
+        await until(lambda: state(hass, "switch", "relay_1") == "off")
         relay = entity_of(hass, "switch", "relay_1", MQTT)
         await hass.services.async_call("switch", "turn_on", {"entity_id": relay})
         await until(lambda: plugged.firmware.relay(1))
@@ -150,11 +157,12 @@ async def test_published_again_after_a_broker_wipe_and_on_birth(
 ) -> None:
     await add_socket(hass, discovered())
     await until(lambda: entity_of(hass, "switch", "relay_1", MQTT))
-    mosquitto.stop()
     client = hass.data["mqtt"].client
+    await search_over(hass)
+    mosquitto.stop()
     await until(lambda: not client.connected)
     mosquitto.start()
-    await until(lambda: client.connected, timeout=25)
+    await until(lambda: client.connected)
     assert len(await retained(hass, TOPIC)) == 1
     # Somebody clears it, then a consumer comes up.
     await mqtt.async_publish(hass, TOPIC, "", 1, True)

@@ -86,7 +86,7 @@ async def test_restarts_and_a_mass_power_cut(
             "on" if socket.firmware.relay(1) else "off" for socket in house
         ] and all(socket.firmware.mqtt.online for socket in house)
 
-    await until(all_true, timeout=60)
+    await until(all_true)
 
     # Somebody switches every other one, half of them at the socket itself.
     for number in range(0, COUNT, 2):
@@ -95,14 +95,14 @@ async def test_restarts_and_a_mass_power_cut(
         )
     for number in range(1, COUNT, 4):
         house[number].firmware.press_button(11)
-    await until(lambda: relays().count("on") == 75 and all_true(), timeout=30)
+    await until(lambda: relays().count("on") == 75 and all_true())
 
     # The broker goes, and a button is pressed meanwhile.
     mosquitto.stop()
-    await until(lambda: set(relays()) == {"unavailable"}, timeout=30)
+    await until(lambda: set(relays()) == {"unavailable"})
     house[0].firmware.press_button(11)
     mosquitto.start()
-    await until(all_true, timeout=60)
+    await until(all_true)
     assert relays().count("on") == 74
 
     # Home Assistant forgets everything.
@@ -111,13 +111,13 @@ async def test_restarts_and_a_mass_power_cut(
     house[2].firmware.press_button(11)
     for entry in entries:
         await hass.config_entries.async_setup(entry.entry_id)
-    await until(all_true, timeout=60)
+    await until(all_true)
     assert relays().count("on") == 73
 
     # The power of the whole street goes: relays come back as they were.
     await asyncio.gather(*(socket.power_off() for socket in house))
-    await until(lambda: set(relays()) == {"unavailable"}, timeout=60)
+    await until(lambda: set(relays()) == {"unavailable"})
     for socket in house:
         socket.power_on()
-    await until(all_true, timeout=90)
+    await until(all_true)
     assert relays().count("on") == 73

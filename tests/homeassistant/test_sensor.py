@@ -2,7 +2,7 @@
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS
 from homeassistant.const import EntityCategory
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -59,7 +59,7 @@ async def test_measured_within_two_percent(
     config = configuration(mosquitto)
     async with plugged_in(config, watts=1000, power_factor=0.8) as plugged:
         relay = "switch.washing_machine"
-        await until(lambda: hass.states.get(relay).state == "off", timeout=15)
+        await until(lambda: hass.states.get(relay).state == "off")
         await hass.services.async_call("switch", "turn_on", {"entity_id": relay})
         await until(lambda: plugged.firmware.relay(1))
         await until(lambda: number(hass, "power") == pytest.approx(1000, rel=0.02))
@@ -67,16 +67,16 @@ async def test_measured_within_two_percent(
         await until(lambda: number(hass, "current") == pytest.approx(5.435, rel=0.02))
         seen = []
         hass.bus.async_listen(
-            "state_changed", lambda _: seen.append(number(hass, "power_factor"))
+            "state_changed",
+            callback(lambda _: seen.append(number(hass, "power_factor"))),
         )
         await until(
             lambda: number(hass, "apparent_power") == pytest.approx(1250, rel=0.03),
-            timeout=30,
         )
         assert number(hass, "power_factor") == pytest.approx(0.8, rel=0.03)
         assert number(hass, "reactive_power") == pytest.approx(750, rel=0.06)
         assert max(seen) <= 1
-        await until(lambda: number(hass, "energy") > 0.005, timeout=30)
+        await until(lambda: number(hass, "energy") > 0.005)
 
 
 async def test_power_cut_loses_no_energy(
@@ -85,14 +85,14 @@ async def test_power_cut_loses_no_energy(
     await add_socket(hass, socket_entry())
     config = configuration(mosquitto, start_values=(0, 1, *([0] * 62)))
     async with plugged_in(config, watts=2000) as plugged:
-        await until(lambda: number(hass, "energy") > 0.015, timeout=30)
+        await until(lambda: number(hass, "energy") > 0.015)
         before = number(hass, "energy")
         await plugged.power_off()
-        await until(lambda: state(hass, "energy") == "unavailable", timeout=15)
+        await until(lambda: state(hass, "energy") == "unavailable")
         plugged.power_on()
-        await until(lambda: number(hass, "energy") >= 0, timeout=30)
+        await until(lambda: number(hass, "energy") >= 0)
         assert number(hass, "energy") >= before
-        await until(lambda: number(hass, "energy") > before, timeout=30)
+        await until(lambda: number(hass, "energy") > before)
 
 
 async def test_unreadable_numbers_change_nothing(

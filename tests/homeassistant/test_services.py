@@ -1,6 +1,6 @@
 """Every action, called in a real Home Assistant for a simulated socket."""
 
-from homeassistant.core import Context, HomeAssistant
+from homeassistant.core import Context, HomeAssistant, callback
 from homeassistant.exceptions import (
     HomeAssistantError,
     ServiceValidationError,
@@ -89,11 +89,9 @@ async def test_calibration_survives_a_restart_of_both(
         await until(lambda: not socket.entry.runtime_data.online)
         await hass.config_entries.async_reload(socket.entry.entry_id)
         socket.plugged.power_on()
-        await until(lambda: socket.entry.runtime_data.online, timeout=20)
+        await until(lambda: socket.entry.runtime_data.online)
         await socket.entry.runtime_data.async_set_channel(1, 1)
-        await until(
-            lambda: socket.shown("power") == pytest.approx(1000, rel=0.01), timeout=20
-        )
+        await until(lambda: socket.shown("power") == pytest.approx(1000, rel=0.01))
         said = await socket.call("get_calibration")
         assert said["now"]["power"]["calibrated"]
         assert [step["action"] for step in said["history"]] == ["calibrate"]
@@ -107,7 +105,7 @@ async def test_the_sockets_own_gain_is_set_without_a_jump(
         await until(lambda: socket.shown("power") == pytest.approx(2000, rel=0.005))
         seen: list[float] = []
         hass.bus.async_listen(
-            "state_changed", lambda _: seen.append(socket.shown("power"))
+            "state_changed", callback(lambda _: seen.append(socket.shown("power")))
         )
         said = await socket.call("calibrate", power=2000, voltage=230, set_socket=True)
         assert said["changed"]["socket"] == ["voltage", "power"]
@@ -145,7 +143,7 @@ async def test_a_small_load_does_not_set_the_socket(
 async def test_without_http_the_energy_counter_is_the_measure(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
-    async with calibrated(hass, mosquitto, http=False, power=OFF) as socket:
+    async with calibrated(hass, mosquitto, http=False, speed=15, power=OFF) as socket:
         with pytest.raises(ServiceValidationError) as refused:
             await socket.call("calibrate", power=2000, set_socket=True)
         assert refused.value.translation_key == "own_gain_http_closed"
@@ -292,7 +290,7 @@ async def test_an_open_relay_and_an_absent_socket_are_refused(
         with pytest.raises(HomeAssistantError) as interrupted:
             await call
         assert interrupted.value.translation_key == "calibration_interrupted"
-        await until(lambda: not socket.entry.runtime_data.online, timeout=20)
+        await until(lambda: not socket.entry.runtime_data.online)
         with pytest.raises(HomeAssistantError) as interrupted:
             await socket.call("calibrate", voltage=230, seconds=10)
         assert interrupted.value.translation_key == "socket_unreachable"

@@ -7,7 +7,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.support.broker import Broker
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import ScriptedSocket, add_socket, search_over, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -44,7 +44,7 @@ async def test_unavailable_until_the_relay_is_known(
     await scripted.say("1/get", "1", retain=True)
     assert state(hass) == "unavailable"
     await scripted.connect()
-    await until(lambda: state(hass) == "off", timeout=2)
+    await until(lambda: state(hass) == "off")
 
 
 async def test_switching_follows_the_socket(
@@ -86,7 +86,7 @@ async def test_command_without_echo_is_checked(
     await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
     await until(lambda: scripted.heard.count(("obk8C123456/1/get", "")) >= 3)
     assert state(hass) == "off"
-    await until(lambda: state(hass) == "unavailable", timeout=15)
+    await until(lambda: state(hass) == "unavailable")
     scripted.deaf = False
     await scripted.say("1/get", "1")
     await until(lambda: state(hass) == "on")
@@ -98,11 +98,12 @@ async def test_broker_restart(
     """The state is lost with the broker and found again with the socket."""
     await scripted.connect()
     await until(lambda: state(hass) == "off")
+    client = hass.data["mqtt"].client
+    await search_over(hass)
     mosquitto.stop()
     await until(lambda: state(hass) == "unavailable")
     mosquitto.start()
     scripted.channels[1] = 1
-    # Core tries again every 10 s.
-    await until(lambda: hass.data["mqtt"].client.connected, timeout=20)
+    await until(lambda: client.connected)
     await scripted.say("connected", "online", retain=True)
-    await until(lambda: state(hass) == "on", timeout=5)
+    await until(lambda: state(hass) == "on")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+import errno
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -71,6 +72,20 @@ class Calibrated:
             return -1.0
 
 
+def _ignore_clients_that_left(hass: HomeAssistant) -> None:
+    """Let the socket's server, which runs in the same loop, meet clients that are gone already."""
+    report = hass.loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
+            return
+        if report is not None:
+            report(loop, context)
+
+    hass.loop.set_exception_handler(handle)
+
+
 @asynccontextmanager
 async def calibrated(
     hass: HomeAssistant,
@@ -95,14 +110,15 @@ async def calibrated(
         host, _, port = address.partition(":")
         return await asyncio.open_connection(host, int(port))
 
+    _ignore_clients_that_left(hass)
     hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=speed)
     entry = socket_entry(address="127.0.0.1")
     await add_socket(hass, entry)
     plugged.power_on()
     try:
-        await until(lambda: entry.runtime_data.online, timeout=20)
+        await until(lambda: entry.runtime_data.online)
         await entry.runtime_data.async_set_channel(1, 1)
-        await until(lambda: plugged.firmware.relay(1))
+        await until(lambda: entry.runtime_data.value("channel_1") == 1)
         socket = Calibrated(hass, plugged, entry)
         await socket.settle()
         yield socket

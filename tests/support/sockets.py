@@ -89,6 +89,19 @@ async def listen(
     return unsubscribe
 
 
+def subscriptions(hass: HomeAssistant) -> set[str]:
+    """Return the topics that Home Assistant is subscribed to."""
+    return {item.topic for item in hass.data["mqtt"].client.subscriptions}
+
+
+async def search_over(hass: HomeAssistant) -> None:
+    """Wait until the search for other sockets, once after the start, has ended.
+
+    If its wildcard goes while core renews its subscriptions, core stops doing so.
+    """
+    await until(lambda: "+/connected" not in subscriptions(hass))
+
+
 async def add_socket(hass: HomeAssistant, entry: MockConfigEntry) -> None:
     """Set up a socket's entry."""
     entry.add_to_hass(hass)
