@@ -1,5 +1,6 @@
 """Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
 
+from collections.abc import Collection
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
@@ -7,12 +8,7 @@ from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.selector import (
-    SelectSelector,
-    SelectSelectorConfig,
-    SelectSelectorMode,
-    TextSelector,
-)
+from homeassistant.helpers.selector import TextSelector
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
@@ -28,9 +24,9 @@ from .flash_flow.settings import tidy
 from .pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from .pyopenbk.obk.messages import chip_of, is_client_id
 from .pyopenbk.obk.tuning import Tuning
+from .tuning_flow import CONF_CHANGES, commands_text, tune_schema, undo_data
 
 CHIP: Final = "BK7231N"
-CONF_CHANGES: Final = "changes"
 
 
 class AddingSteps(RestoreSteps):
@@ -39,6 +35,8 @@ class AddingSteps(RestoreSteps):
     _evidence: Evidence | None = None
     _password: str | None = None
     _tunings: tuple[Tuning, ...] = ()
+    _asked: bool = False
+    """It said over HTTP what it is set to, so it is known what would be worth changing."""
 
     @property
     @override
@@ -164,10 +162,11 @@ class AddingSteps(RestoreSteps):
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
         self.profile = answers.profile
+        self._tunings = answers.tunings()
+        self._asked = True
         if pin_form.problem_of(self.profile):
             return self.show_page("pins_incomplete")
-        self._tunings = answers.tunings()
-        return await self.async_step_tune() if self._tunings else self._create()
+        return await self._tune_or_create()
 
     async def async_step_pins_guess(
         self, user_input: dict[str, Any] | None = None
@@ -181,37 +180,24 @@ class AddingSteps(RestoreSteps):
             self.hass, self._evidence.client_id, parts=True
         )
         self.profile = evidence.guess_profile()
-        return "pins"
+        self._evidence.without_get |= evidence.without_get
+        return "pins_incomplete" if pin_form.problem_of(self.profile) else "pins"
 
     async def async_step_tune(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Offer the changes that make the socket and Home Assistant fit better."""
         assert self._evidence is not None
-        steps = [tuning.step for tuning in self._tunings]
         if user_input is not None:
             chosen = user_input[CONF_CHANGES]
-            await discovery.async_tune(
-                self.hass,
-                self._evidence.client_id,
-                [tuning for tuning in self._tunings if tuning.step in chosen],
-            )
-            return self._create(tuned=set(chosen) == set(steps))
+            done = [tuning for tuning in self._tunings if tuning.step in chosen]
+            await discovery.async_tune(self.hass, self._evidence.client_id, done)
+            return self._create(done)
         return self.async_show_form(
             step_id="tune",
-            data_schema=probatio.Schema(
-                {
-                    probatio.Required(CONF_CHANGES, default=list[str]): SelectSelector(
-                        SelectSelectorConfig(
-                            options=[str(step) for step in steps],
-                            multiple=True,
-                            mode=SelectSelectorMode.LIST,
-                            translation_key="tuning",
-                        )
-                    )
-                }
-            ),
-            description_placeholders=self.placeholders,
+            data_schema=tune_schema(self._tunings),
+            description_placeholders=self.placeholders
+            | {"commands": commands_text(self._tunings)},
         )
 
     @override
@@ -220,16 +206,25 @@ class AddingSteps(RestoreSteps):
     ) -> ConfigFlowResult:
         """Go on with the entry where the socket runs already."""
         if self._evidence is not None:
-            return self._create()
+            return await self._tune_or_create()
         return await super().async_step_use_pins()
 
-    def _create(self, *, tuned: bool = False) -> ConfigFlowResult:
+    async def _tune_or_create(self) -> ConfigFlowResult:
+        assert self._evidence is not None
+        self._tunings = self._tunings or self._evidence.tunings()
+        return await self.async_step_tune() if self._tunings else self._create(())
+
+    def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
         assert self._evidence is not None
         assert self.profile is not None
-        return self.async_create_entry(
-            title=self._evidence.client_id,
-            data=discovery.entry_data(self._evidence, self.profile, tuned=tuned),
+        data = discovery.entry_data(
+            self._evidence,
+            self.profile,
+            # Where it could be asked and nothing or everything was to be done.
+            tuned=self._asked and len(done) == len(self._tunings),
+            undo=undo_data({}, done),
         )
+        return self.async_create_entry(title=self._evidence.client_id, data=data)
 
     async def async_step_mqtt(
         self, discovery_info: MqttServiceInfo

@@ -16,6 +16,8 @@ CONF_ADDRESS: Final = "address"
 CONF_FIRMWARE: Final = "firmware"
 # Whether the person let us set the socket up: true for one that we flashed.
 CONF_TUNED: Final = "tuned"
+# Commands that take back what was tuned, by the name of the change.
+CONF_UNDO: Final = "undo"
 # LEDs that have a channel of their own and are kept dark, by pin; without it such an LED is a light.
 CONF_DARK_LEDS: Final = "dark_leds"
 # What relays do when power comes back, by channel; the firmware does not tell.

@@ -7,7 +7,14 @@ from homeassistant.const import ATTR_CONFIGURATION_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, CONF_PUBLISHED, DOMAIN
+from .const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_MAC,
+    CONF_PUBLISHED,
+    CONF_UNDO,
+    DOMAIN,
+)
 from .device import OpenBekenConfigEntry, SocketState
 from .plausibility import found
 from .pyopenbk.metering.session import STEPS
@@ -20,6 +27,8 @@ TO_REDACT: Final = {
     CONF_CLIENT_ID,
     CONF_MAC,
     CONF_PUBLISHED,
+    # May hold what somebody wrote into a start-up command.
+    CONF_UNDO,
     "host",
     "ip",
     "ssid",

@@ -1,7 +1,7 @@
 """Sockets that run OpenBeken already: notice them, ask them, follow them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from .const import (
     CONF_MAC,
     CONF_PROFILE,
     CONF_TUNED,
+    CONF_UNDO,
     DOMAIN,
     LOGGER,
 )
@@ -28,7 +29,7 @@ from .device import OpenBekenConfigEntry
 from .pyopenbk.obk import messages
 from .pyopenbk.obk.messages import Publication, Value
 from .pyopenbk.obk.provisioning import DEFAULT_GROUP
-from .pyopenbk.obk.tuning import Tuning, propose
+from .pyopenbk.obk.tuning import Tuning, propose, propose_by_topics
 from .pyopenbk.profile import PinAssignment, SocketProfile
 from .pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
 from .pyopenbk.roles import PinRole
@@ -52,6 +53,8 @@ class Evidence:
 
     client_id: str
     values: dict[str, Value] = field(default_factory=dict)
+    without_get: bool = False
+    """It leaves out the end of its topics (flag 50), so an entry would wait for it in vain."""
 
     @property
     def mac(self) -> str | None:
@@ -83,6 +86,10 @@ class Evidence:
     def has_meter(self) -> bool:
         """Return whether a measured value was heard."""
         return not _METER_KEYS.isdisjoint(self.values)
+
+    def tunings(self) -> tuple[Tuning, ...]:
+        """Return what has to be changed, as far as MQTT alone can tell."""
+        return propose_by_topics() if self.without_get else ()
 
     def guess_profile(self) -> SocketProfile:
         """Return what MQTT alone can tell: relays by channel, and a meter.
@@ -222,9 +229,13 @@ async def async_ask(
 
 
 def entry_data(
-    evidence: Evidence, profile: SocketProfile, *, tuned: bool
+    evidence: Evidence,
+    profile: SocketProfile,
+    *,
+    tuned: bool,
+    undo: Mapping[str, list[str]],
 ) -> dict[str, Any]:
-    """Return the data of the entry of a discovered socket."""
+    """Return the data of the entry of a discovered socket; ``undo`` takes back the tuning."""
     return {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
@@ -233,21 +244,32 @@ def entry_data(
         CONF_ADDRESS: evidence.address,
         CONF_FIRMWARE: evidence.build,
         CONF_TUNED: tuned,
+        CONF_UNDO: dict(undo),
     }
 
 
 async def async_tune(
-    hass: HomeAssistant,
-    client_id: str,
-    tunings: Iterable[Tuning],
-    *,
-    undo: bool = False,
+    hass: HomeAssistant, client_id: str, tunings: Iterable[Tuning]
 ) -> None:
-    """Make the changes that the person agreed to, or take them back."""
+    """Make the changes that the person agreed to."""
     for tuning in tunings:
-        for line in tuning.undo if undo else tuning.commands:
-            command, _, arguments = line.partition(" ")
-            await _publish(hass, messages.console(client_id, command, arguments))
+        await _send_lines(hass, client_id, tuning.commands)
+
+
+async def async_take_back(
+    hass: HomeAssistant, client_id: str, undone: Iterable[Iterable[str]]
+) -> None:
+    """Take changes back: each is undone by these commands."""
+    for lines in undone:
+        await _send_lines(hass, client_id, lines)
+
+
+async def _send_lines(
+    hass: HomeAssistant, client_id: str, lines: Iterable[str]
+) -> None:
+    for line in lines:
+        command, _, arguments = line.partition(" ")
+        await _publish(hass, messages.console(client_id, command, arguments))
 
 
 async def async_probe(hass: HomeAssistant) -> list[str]:
@@ -288,14 +310,20 @@ async def _listening(
 
     @callback
     def received(message: mqtt.ReceiveMessage) -> None:
-        suffix = messages.below(evidence.client_id, message.topic)
-        change = messages.parse(suffix or "", str(message.payload))
-        if change is not None:
-            evidence.values[change.key] = change.value
-            heard.set()
+        suffix = messages.below(evidence.client_id, message.topic) or ""
+        change = messages.parse(suffix, str(message.payload))
+        # What the broker kept may be of a name that the socket had long ago.
+        if change is None or message.retain:
+            return
+        evidence.values[change.key] = change.value
+        if suffix != messages.topic_of(change.key):
+            evidence.without_get = True
+        heard.set()
 
     unsubscribe = []
-    waiting = {f"{evidence.client_id}/{messages.topic_of(key)}" for key in keys}
+    suffixes = {messages.topic_of(key) for key in keys}
+    suffixes |= {suffix.removesuffix("/get") for suffix in suffixes}
+    waiting = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
     subscribed = asyncio.Event()
 
     @callback

@@ -48,12 +48,11 @@ def configuration(
 
 
 def stranger(
-    broker: Broker, profile: SocketProfile = BLOW, mac: str = MAC
+    broker: Broker, profile: SocketProfile = BLOW, mac: str = MAC, **changes: Any
 ) -> ConfigSector:
     """Return the configuration of a socket that somebody else set up: factory flags, no commands."""
-    return configuration(
-        broker, profile, mac, flags=1 << 10, startup_command="", start_values=(0,) * 64
-    )
+    factory = {"flags": 1 << 10, "startup_command": "", "start_values": (0,) * 64}
+    return configuration(broker, profile, mac, **{**factory, **changes})
 
 
 class PluggedSocket:

@@ -29,6 +29,10 @@ class TuneStep(StrEnum):
     STARTUP_COMMAND = "startup_command"
 
 
+# Without these the socket speaks on topics that nobody here listens to.
+NEEDED: Final = frozenset({TuneStep.NO_GET_SUFFIX})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
     """A change: console commands that make it and those that take it back.
@@ -57,6 +61,11 @@ def propose(
         *(() if flags is None else _flags(flags)),
         *(() if startup is None else _startup(profile, utc_offset, startup)),
     )
+
+
+def propose_by_topics() -> tuple[Tuning, ...]:
+    """Return what must be changed in a socket that was heard on topics without ``/get``."""
+    return (_flag(Flag.NO_GET_SUFFIX, False),)
 
 
 def _flags(flags: int) -> Iterator[Tuning]:

@@ -1,0 +1,181 @@
+"""What can be changed about a socket that is set up, from its options."""
+
+import asyncio
+from typing import Any
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.obk.console import Streams
+from tests.homeassistant.wizard import ENGLISH
+from tests.support.broker import Broker
+from tests.support.simulated import PluggedSocket, plugged_in, stranger
+from tests.support.sockets import add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.e2e
+
+OPTIONS = ENGLISH["options"]
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
+
+
+async def begin(
+    hass: HomeAssistant, entry: MockConfigEntry, choice: str
+) -> ConfigFlowResult:
+    """Open the options and choose from the menu."""
+    menu = await hass.config_entries.options.async_init(entry.entry_id)
+    assert choice in menu["menu_options"]
+    assert set(menu["menu_options"]) <= set(OPTIONS["step"]["init"]["menu_options"])
+    return await go_on(hass, menu, next_step_id=choice)
+
+
+async def go_on(
+    hass: HomeAssistant, result: ConfigFlowResult, **values: Any
+) -> ConfigFlowResult:
+    """Submit a page; each one that comes has its texts."""
+    result = await hass.config_entries.options.async_configure(
+        result["flow_id"], values
+    )
+    if result["type"] is FlowResultType.ABORT:
+        assert OPTIONS["abort"][result["reason"]]
+    elif result["type"] is FlowResultType.FORM:
+        texts = OPTIONS["step"][result["step_id"]]
+        texts["description"].format(**(result["description_placeholders"] or {}))
+        for field in result["data_schema"].schema:
+            assert texts["data"][str(field)]
+            assert texts["data_description"][str(field)]
+        for error in (result["errors"] or {}).values():
+            assert OPTIONS["error"][error]
+    return result
+
+
+async def add(
+    hass: HomeAssistant, plugged: PluggedSocket, **data: Any
+) -> MockConfigEntry:
+    """Set a socket up whose address leads to the simulated one."""
+
+    async def connect(_host: str, _port: int) -> Streams:
+        host, _, port = str(plugged.firmware.http_address).partition(":")
+        return await asyncio.open_connection(host, int(port))
+
+    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    entry = socket_entry(address="127.0.0.1", tuned=False, **data)
+    await add_socket(hass, entry)
+    await until(lambda: entry.runtime_data.online)
+    return entry
+
+
+async def test_tuning_and_taking_it_back(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        settings = plugged.firmware.settings
+        page = await begin(hass, entry, "tune")
+        assert page["step_id"] == "tune"
+        assert "SetFlag 21 1" in page["description_placeholders"]["commands"]
+        # Nothing is ticked, and so nothing is done.
+        done = await go_on(hass, page, changes=[])
+        assert done["reason"] == "nothing_changed"
+        assert settings.values.flags == 1 << 10
+
+        page = await begin(hass, entry, "tune")
+        done = await go_on(hass, page, changes=["retain_relays", "startup_command"])
+        assert done["reason"] == "tuned"
+        await until(lambda: settings.values.flags == 1 << 10 | 1 << 21)
+        await until(lambda: "addEventHandler" in settings.values.startup_command)
+        await until(lambda: entry.data["tuned"] and entry.runtime_data.online)
+        # The flags are read where they are saved, 3 s later.
+        while (again := await begin(hass, entry, "tune"))["type"] == "form":
+            hass.config_entries.options.async_abort(again["flow_id"])
+        assert again["reason"] == "nothing_to_tune"
+
+        await until(lambda: entry.runtime_data.online)
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=["startup_command"])
+        assert done["reason"] == "untuned"
+        await until(lambda: settings.values.startup_command == "")
+        assert settings.values.flags == 1 << 10 | 1 << 21
+        assert list(entry.data["undo"]) == ["retain_relays"]
+        await until(lambda: entry.runtime_data.online)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_tuning_behind_a_password(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    config = stranger(mosquitto, web_password="correct")
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged)
+        page = await begin(hass, entry, "tune")
+        assert page["step_id"] == "tune_password"
+        page = await go_on(hass, page, password="wrong")
+        assert page["errors"] == {"password": "socket_password"}
+        page = await go_on(hass, page, password="correct")
+        assert page["step_id"] == "tune"
+        assert "correct" not in str(entry.data)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_closed_server_is_not_tuned(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+
+        async def refuse(_host: str, _port: int) -> Streams:
+            raise ConnectionRefusedError
+
+        hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+        assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
+        await plugged.power_off()
+        await until(lambda: not entry.runtime_data.online)
+        assert (await begin(hass, entry, "tune"))["reason"] == "not_loaded"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_discovery_mode(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    entry.add_to_hass(hass)
+    hass.config_entries.async_update_entry(entry, options={"calibration": {}})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    for values, error in (
+        ({"mode": "both"}, "prefix_own"),
+        ({"mode": "both", "discovery_prefix": "homeassistant/"}, "prefix_own"),
+        ({"mode": "discovery", "discovery_prefix": "a/#"}, "prefix_invalid"),
+    ):
+        page = await begin(hass, entry, "discovery")
+        page = await go_on(hass, page, **values)
+        assert page["errors"] == {"discovery_prefix": error}
+
+    done = await go_on(hass, page, mode="both", discovery_prefix="openhab/things")
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    # What others keep in the options stays there.
+    assert entry.options == {
+        "calibration": {},
+        "mode": "both",
+        "discovery_prefix": "openhab/things",
+    }
+    topic = "openhab/things/device/openbk_c8478c123456/config"
+    await until(lambda: entry.data.get("published") == topic)
+    assert entry.runtime_data.native
+
+    page = await begin(hass, entry, "discovery")
+    await go_on(hass, page, mode="discovery")
+    await until(lambda: entry.data["published"].startswith("homeassistant/"))
+    await until(lambda: not entry.runtime_data.native)
+    await hass.async_block_till_done()
