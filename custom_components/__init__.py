@@ -1,0 +1,1 @@
+"""What Home Assistant takes for its folder of custom integrations."""

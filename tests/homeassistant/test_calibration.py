@@ -49,6 +49,7 @@ async def test_uncertainty_of_power_is_a_sensor_of_its_own(
         assert socket.shown("power_uncertainty") > 50
 
 
+@pytest.mark.slow
 async def test_more_power_than_voltage_times_current_raises_an_issue(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -93,6 +94,7 @@ async def test_a_current_through_an_open_relay_raises_an_issue(
         )
 
 
+@pytest.mark.slow
 async def test_load_steps_are_no_reason_for_an_issue(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -104,7 +104,7 @@ async def test_two_loads_and_save(
         assert set(live.calibration.known) == {"voltage", "power"}
         power = live.calibration.known["power"].correction
         assert power.gain == pytest.approx(1.08, rel=0.003)
-        assert power.offset == pytest.approx(1.2, abs=0.15)
+        assert power.offset == pytest.approx(1.2, abs=0.3)
         await until(lambda: socket.shown("power") == pytest.approx(60, abs=1.6))
 
         again = await person.begin()
@@ -133,6 +133,7 @@ async def test_a_known_load_and_the_sockets_own_gain(
         assert socket.entry.options["calibration"]["factors"]["power"] > 1.6
 
 
+@pytest.mark.slow
 async def test_a_changing_load_is_seen_and_can_be_insisted_on(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -21,6 +21,7 @@ def expected_lingering_timers() -> bool:
     return True
 
 
+@pytest.mark.slow
 async def test_history_is_told_and_no_secret(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -23,13 +23,14 @@ def expected_lingering_timers() -> bool:
     return True
 
 
-LOADS = (5, 10, 25, 60, 150, 400, 1000, 2000, 3000, 3600)
+LOADS = (5, 25, 150, 1000, 3600)
 
 
+@pytest.mark.slow
 async def test_two_points_bring_a_socket_within_bounds_over_its_whole_range(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
-    async with calibrated(hass, mosquitto, power=OFF) as socket:
+    async with calibrated(hass, mosquitto, speed=20, power=OFF) as socket:
         first = await socket.call("calibrate", power=2000, voltage=230)
         assert first["method"] == "http"
         assert first["changed"] == {
@@ -43,7 +44,7 @@ async def test_two_points_bring_a_socket_within_bounds_over_its_whole_range(
         second = await socket.call("add_calibration_point", power=60)
         assert second["power"]["points"] == 2
         assert second["power"]["gain"] == pytest.approx(1.08, rel=0.003)
-        assert second["power"]["offset"] == pytest.approx(1.2, abs=0.15)
+        assert second["power"]["offset"] == pytest.approx(1.2, abs=0.3)
         assert second["power"]["quality"] == "excellent"
 
         for watts in LOADS:
@@ -97,6 +98,7 @@ async def test_calibration_survives_a_restart_of_both(
         assert [step["action"] for step in said["history"]] == ["calibrate"]
 
 
+@pytest.mark.slow
 async def test_the_sockets_own_gain_is_set_without_a_jump(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -143,7 +145,7 @@ async def test_a_small_load_does_not_set_the_socket(
 async def test_without_http_the_energy_counter_is_the_measure(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
-    async with calibrated(hass, mosquitto, http=False, speed=15, power=OFF) as socket:
+    async with calibrated(hass, mosquitto, http=False, speed=8, power=OFF) as socket:
         with pytest.raises(ServiceValidationError) as refused:
             await socket.call("calibrate", power=2000, set_socket=True)
         assert refused.value.translation_key == "own_gain_http_closed"

@@ -128,6 +128,7 @@ class TestPort:
             assert await second.submit(adapter=socket.path) == "no_pins_erased"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mqtt_connection")
 class TestSearch:
     """What the search says when there is no answer."""

@@ -386,6 +386,7 @@ class TestSettings:
             assert broker_page.page == "firmware"
 
 
+@pytest.mark.slow
 class TestFirmware:
     """The page of the firmware."""
 
@@ -508,6 +509,7 @@ class TestFirmware:
             await wizard.close()
 
 
+@pytest.mark.slow
 class TestPins:
     """The pages on which pins are chosen."""
 
