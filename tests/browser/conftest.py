@@ -16,7 +16,7 @@ from demo.client import HomeAssistantClient
 
 from .dialog import Dialog
 from .hands import Hands
-from .looks import SCREENS, Looks
+from .looks import HOME, Looks
 
 # Where pictures of all pages go. Without it, only what is unfit is kept, in the temporary folder.
 SCREENSHOTS: Final = "OPENBK_SCREENSHOTS"
@@ -69,7 +69,7 @@ async def scene(
             )
             context = await browser.new_context(
                 base_url=address.url,
-                viewport={"width": SCREENS[0].width, "height": SCREENS[0].height},
+                viewport={"width": HOME.width, "height": HOME.height},
                 color_scheme="light",
                 reduced_motion="reduce",
             )

@@ -21,14 +21,17 @@ class Screen:
     scheme: str
 
 
-# In an order in which each differs from the one before in one thing only; the first and the last
-# are as wide as the one that the dialogs are driven on.
+# In an order in which each differs from the one before in one thing only.
 SCREENS: Final = (
     Screen(name="desktop-light", width=1280, height=900, scheme="light"),
-    Screen(name="phone-light", width=360, height=740, scheme="light"),
-    Screen(name="phone-dark", width=360, height=740, scheme="dark"),
     Screen(name="desktop-dark", width=1280, height=900, scheme="dark"),
+    Screen(name="phone-dark", width=360, height=740, scheme="dark"),
+    Screen(name="phone-light", width=360, height=740, scheme="light"),
 )
+# Both widths and both schemes, for pages that differ from others in their texts only.
+FEW_SCREENS: Final = SCREENS[1::2]
+# Dialogs are driven here; to look costs more than to act.
+HOME: Final = SCREENS[0]
 
 
 class UnfitPage(AssertionError):
@@ -40,17 +43,17 @@ class Looks:
 
     def __init__(self, page: Page, folder: Path, *, keep_all: bool) -> None:
         """Keep pictures in ``folder``: all, or only those of what is wrong."""
+        self.screens = SCREENS
         self._page = page
         self._folder = folder
         self._keep_all = keep_all
         self._number = 0
-        self._screens = SCREENS
         self._wrong: list[str] = []
 
     async def check(self, name: str, element: Locator) -> None:
         """Look at this element on every screen; what is wrong with it is kept."""
         self._number += 1
-        for screen in self._screens:
+        for screen in self.screens:
             await self._use(screen)
             found = await element.evaluate(_AUDIT)
             self._wrong += [f"{name}, {screen.name}: {what}" for what in found["wrong"]]
@@ -61,21 +64,19 @@ class Looks:
                     path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
                 )
                 await self._resize(screen.width, screen.height)
-        # The next page is looked at in the opposite order, beginning with the present screen.
-        self._screens = self._screens[::-1]
+        await self._resize(HOME.width, HOME.height)
 
     async def check_lines(
         self, dialog: Locator, titles: list[str], choices: list[str]
     ) -> None:
         """Look, on a menu, whether all titles and choices fit into their line on a phone."""
-        before, phone = self._screens[0], self._screens[1]
-        await self._use(phone)
+        await self._use(SCREENS[-1])
         texts = {"titles": titles, "choices": choices}
         self._wrong += [
             f"too long for a line: {text}"
             for text in await dialog.evaluate(_LINES, texts)
         ]
-        await self._use(before)
+        await self._use(HOME)
 
     def judge(self) -> None:
         """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""

@@ -13,12 +13,14 @@ from simulator import images
 from tests.support.broker import Broker, free_port
 
 from .conftest import Scene
+from .looks import FEW_SCREENS
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     dialog = scene.dialog
+    scene.looks.screens = FEW_SCREENS
     await dialog.open()
     await dialog.shows("user")
     await scene.looks.check_lines(dialog.root, dialog.titles, dialog.choices)
