@@ -19,7 +19,7 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 import probatio
 
-from .comparison import PATIENCE, Comparison, apply_proposal, check_ready
+from .comparison import Comparison, apply_proposal, check_ready
 from .const import DOMAIN, LOGGER
 from .device import SocketState
 from .own_gain import OwnGainError, check_load
@@ -255,7 +255,7 @@ class CalibrationSteps(OptionsFlow):
             return "no_load"
         if complete:
             return "reference"
-        return "unsteady" if self._measured >= PATIENCE * WANTED else "measure"
+        return "unsteady" if comparison.is_hopeless(self._measured) else "measure"
 
     def _reads_nothing(self, sample: Sample) -> bool:
         return sample.method is Method.HTTP and any(

@@ -15,8 +15,10 @@ from .pyopenbk.quantities import VOLTAGE
 from .pyopenbk.roles import RELAY_ROLES
 from .sampling import WANTED, HttpSampler, Sampler, open_sampler
 
-# A load may change twice before it is steady; whoever waits longer has no steady one.
-PATIENCE: Final = 3.0
+# A load may change twice before it is steady; whoever waits longer has no steady one. A socket
+# whose readings come slowly, but from one load, is worth more time.
+_PATIENCE: Final = 3.0
+_PATIENCE_WITHOUT_A_CHANGE: Final = 10.0
 _FIRST_LOOK: Final = 8.0
 
 
@@ -93,7 +95,16 @@ class Comparison:
         for key in set(self._keys) - {VOLTAGE.key}:
             if first.method is Method.HTTP and first.mean(key) == 0:
                 raise CalibrationError(Refusal.ZERO_READING, reading=0.0, quantity=key)
-        await self.collect(PATIENCE * self._wanted)
+        waited = 0.0
+        while not await self.collect(self._wanted):
+            waited += self._wanted
+            if self.is_hopeless(waited):
+                break
+
+    def is_hopeless(self, waited: float) -> bool:
+        """Return whether a load that is not steady after so many seconds never will be."""
+        patience = _PATIENCE if self.sampler.restarts else _PATIENCE_WITHOUT_A_CHANGE
+        return waited >= patience * self._wanted
 
     def sample(self) -> Sample:
         """Return what was collected; learn the socket's own factors where they were read."""

@@ -107,7 +107,7 @@ class HttpServer:
         try:
             async with self._one_at_a_time:
                 await self._answer(reader, writer)
-        except ConnectionError, asyncio.IncompleteReadError:
+        except OSError, asyncio.IncompleteReadError:
             pass
         finally:
             writer.close()
