@@ -10,23 +10,12 @@ from custom_components.openbk.pyopenbk.rf_sector import (
     RfSectorError,
     parse_rf_sector,
 )
+from simulator.factory import rf_calibration
 
 
 def sector_with(mac: str) -> bytearray:
-    """Write a sector as the factory does: header, group, chip id, MAC, trims."""
-    records = [
-        (0x11111101, bytes.fromhex("4E61BC00")),
-        (0x11111102, bytes.fromhex(mac.replace(":", ""))),
-        (0x11111103, bytes(4)),
-    ]
-    body = b"".join(
-        tag.to_bytes(4, "little") + len(data).to_bytes(4, "little") + data
-        for tag, data in records
-    )
-    group = (0x11111100).to_bytes(4, "little") + len(body).to_bytes(4, "little")
-    content = group + body
-    sector = b"TLV\0" + len(content).to_bytes(4, "little") + content
-    return bytearray(sector.ljust(0x1000, b"\xff"))
+    """Return a sector as the factory writes it: header, group, chip id, MAC, trims."""
+    return bytearray(rf_calibration(mac).ljust(0x1000, b"\xff"))
 
 
 def test_the_mac_is_read() -> None:

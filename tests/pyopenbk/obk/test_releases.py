@@ -34,7 +34,10 @@ RELEASES = f"{REPOSITORY}/releases"
 
 
 class FakeGitHub:
-    """A release index whose next answers can be chosen."""
+    """A release index whose next answers can be chosen, also to what GitHub never says.
+
+    It knows nothing of the simulator's server, which answers as GitHub does.
+    """
 
     def __init__(self) -> None:
         """Publish three releases, the newest one unfit for this chip."""

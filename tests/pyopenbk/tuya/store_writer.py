@@ -1,31 +1,29 @@
-"""Write stores and dumps for tests: every field can be set to what it should not be."""
+"""Write stores and dumps for tests: every field can be set to what it should not be.
+
+What is right in any case comes from the simulator; what it cannot write are damaged,
+contradicting and hostile index pages, and these are here.
+"""
 
 from dataclasses import dataclass, field
 import struct
 
 from Crypto.Cipher import AES
 
+from simulator import factory, tuya_store
+from simulator.tuya_store import PAGE, SECTOR, Store
+
 MASTER_KEY = b"qwertyuiopasdfgh"
 INNER_KEY = b"fedcba9876543210"
 FLASH_SIZE = 0x200000
 KEY_SECTOR = 0x1EE000
-SECTOR = 0x1000
-PAGE = 128
 
 # The text of a BLOW 72-074, as its seven pins and its module are known.
-BLOW = (
-    b"{sel_pin_pin:24,rl1_lv:1,bt1_pin:11,led1_pin:10,net_trig:4,jv:1.0.0,netled1_lv:0,"
-    b"netled_reuse:0,bt1_type:0,nety_led:0,vi_pin:6,resistor:1,over_cur:17000,bt1_lv:0,"
-    b"reset_t:5,netled1_pin:8,chip_type:0,lose_vol:90,over_vol:260,module:CB2S,ele_pin:7,"
-    b"ch_cddpid1:9,ch1_stat:2,led1_lv:0,rl1_type:0,ch_num:1,ele_fun_en:1,rl1_pin:26,"
-    b"netn_led:1,vol_def:0,ch_dpid1:1,sel_pin_lv:1,crc:88,}"
-)
+BLOW = factory.USER_PARAMETERS.encode()
 
 
 def data_key(inner_key: bytes = INNER_KEY) -> bytes:
     """Return the key of the data sectors."""
-    parts = zip(b"8710" * 4, b"HHRRQbyemofrtytf", inner_key, strict=True)
-    return bytes(sum(part) % 256 for part in parts)
+    return tuya_store.data_key(inner_key)
 
 
 def encrypt(key: bytes, data: bytes) -> bytes:
@@ -114,20 +112,12 @@ def data_sector(
 
 def key_sector(inner_key: bytes = INNER_KEY) -> bytes:
     """Return the sector that holds the inner key."""
-    head = struct.pack("<II", 0x13579753, sum(inner_key)) + inner_key
-    return encrypt(MASTER_KEY, head.ljust(SECTOR, b"\xff"))
+    return Store(inner_key).key_sector()
 
 
 def protected_sector(values: dict[str, bytes], inner_key: bytes = INNER_KEY) -> bytes:
     """Return the sector below the key sector, which has the key as well."""
-    records = b"".join(
-        struct.pack("<I32s", len(value), name.encode()) + value
-        for name, value in values.items()
-    )
-    inner = encrypt(data_key(inner_key), records.ljust(SECTOR - 32, b"\xff"))
-    body = inner_key + struct.pack("<II", len(records), 0xFFFFFFFF) + inner
-    head = struct.pack("<II", 0x13579753, sum(body) & 0xFFFFFFFF)
-    return encrypt(MASTER_KEY, head + body)
+    return Store(inner_key).protected_sector(values)
 
 
 def store(
