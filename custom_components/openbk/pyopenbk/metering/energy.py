@@ -138,9 +138,9 @@ class CorrectedCounter:
         return self.recent_corrected / self.recent_counted
 
     def as_list(self) -> list[Any]:
-        """Return what must be stored."""
+        """Return what must be stored; to the last digit, or the count could step back."""
         return [
-            round(self.ahead, 6),
+            self.ahead,
             self.counted,
             round(self.at, 1),
             round(self.watts, 2),
