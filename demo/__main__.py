@@ -2,15 +2,18 @@
 
 import argparse
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 import signal
+import socket
 import sys
+from typing import Any
+
+from tests.support.broker import Broker, BrokerFailed, BrokerUnavailable
 
 from . import rig
 from .check import check
 from .control import SimulatorControl
-
-_FOLDER = rig.ROOT / ".demo"
 
 _WELCOME = """
 Home Assistant   {url}
@@ -24,26 +27,55 @@ MQTT broker      {broker} port {port}, user name {broker_user}, password {broker
 
 The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 """
+# What a shell makes of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 
 
-async def demo(port: int) -> None:
-    """Run everything until Ctrl-C."""
-    rig.empty_folder(_FOLDER)
-    _FOLDER.mkdir()
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def demo(folder: Path, port: int) -> None:
+    """Run everything until it is cancelled; raises StageFailed where the port is taken."""
+    _refuse_taken(port)
     print("Starting broker, simulated socket and Home Assistant …", flush=True)
-    world = rig.World(_FOLDER, ["--baud-pacing"], port=port)
+    world = rig.World(folder, ["--baud-pacing"], port=port)
     await world.start()
     try:
         async with SimulatorControl(world.simulator.control) as control:
             await control.plug_in(60.0)
         print(_welcome(world), flush=True)
-        await stop.wait()
+        await asyncio.Event().wait()
     finally:
         print("Ending everything …", flush=True)
         await world.stop()
+
+
+def _refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        # As Home Assistant does: connections that ended a moment ago are no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((Broker.host, port))
+        except OSError as err:
+            raise rig.StageFailed(
+                f"Port {port} cannot be used ({err.strerror}). "
+                f"End what uses it, or choose another: script/demo --port {port + 1}"
+            ) from None
+
+
+async def _until_signal(work: Coroutine[Any, Any, None]) -> bool:
+    """Await ``work``, or end it in order at Ctrl-C; return whether it came to its own end."""
+    task = asyncio.ensure_future(work)
+
+    def end() -> None:
+        # Once: what it started must not be left behind because somebody is in a hurry.
+        if not task.cancelling():
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return False
+    return True
 
 
 def _welcome(world: rig.World) -> str:
@@ -70,14 +102,14 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        if arguments.check:
-            asyncio.run(check(Path(_FOLDER)))
-        else:
-            asyncio.run(demo(arguments.port))
-    except rig.StageFailed as err:
+        with rig.own_folder() as folder:
+            if not arguments.check:
+                asyncio.run(_until_signal(demo(folder, arguments.port)))
+                return 0
+            return 0 if asyncio.run(_until_signal(check(folder))) else _INTERRUPTED
+    except (rig.StageFailed, BrokerFailed, BrokerUnavailable) as err:
         print(err, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

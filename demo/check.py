@@ -30,8 +30,6 @@ _WIFI_PASSWORD = "only simulated"
 
 async def check(folder: Path) -> None:
     """Walk from a factory socket to a measuring one; raises StageFailed."""
-    rig.empty_folder(folder)
-    folder.mkdir()
     stages = Stages()
     with stages.stage("broker, simulated socket and Home Assistant start"):
         world = rig.World(folder, ["--speed", str(_SPEED)])

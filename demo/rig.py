@@ -1,9 +1,11 @@
 """Start the broker, the simulator and Home Assistant; end them again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+import fcntl
+from itertools import count
 import json
 import os
 from pathlib import Path
@@ -254,7 +256,22 @@ def _speed_of(arguments: Sequence[str]) -> float:
     return float(arguments[arguments.index("--speed") + 1])
 
 
-def empty_folder(folder: Path) -> None:
-    """Remove what an earlier run left."""
-    if folder.exists():
-        shutil.rmtree(folder)
+@contextmanager
+def own_folder(base: Path = ROOT / ".demo") -> Iterator[Path]:
+    """Yield an empty folder, which stays until another run needs it.
+
+    While one run is at work in its folder, a second one in the same clone takes the next.
+    """
+    base.mkdir(exist_ok=True)
+    for number in count(1):
+        with (base / f"{number}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            folder = base / str(number)
+            if folder.exists():
+                shutil.rmtree(folder)
+            folder.mkdir()
+            yield folder
+            return
