@@ -20,7 +20,7 @@ from .looks import HOME, Looks
 
 # Where pictures of all pages go. Without it, only what is unfit is kept, in the temporary folder.
 SCREENSHOTS: Final = "OPENBK_SCREENSHOTS"
-_FLAGS: Final = (
+FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -65,7 +65,7 @@ async def scene(
             async_playwright() as playwright,
         ):
             browser = await playwright.chromium.launch(
-                executable_path=chromium, headless=True, args=_FLAGS
+                executable_path=chromium, headless=True, args=FLAGS
             )
             context = await browser.new_context(
                 base_url=address.url,
@@ -83,7 +83,7 @@ async def scene(
                 looks=Looks(
                     page,
                     Path(pictures or tmp_path / "screenshots") / request.node.name,
-                    keep_all=pictures is not None,
+                    keep_all=bool(pictures),
                 ),
                 hands=hands,
                 client=client,
