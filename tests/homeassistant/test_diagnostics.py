@@ -15,12 +15,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 @pytest.mark.slow
 async def test_history_is_told_and_no_secret(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry

@@ -19,12 +19,6 @@ BUTTON = "event.washing_machine_button"
 
 
 @pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
-@pytest.fixture
 async def scripted(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> ScriptedSocket:

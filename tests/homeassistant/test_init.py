@@ -28,12 +28,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def topics(hass: HomeAssistant) -> set[str]:
     """Return what Home Assistant is subscribed to below the socket's client id."""
     return {topic for topic in subscriptions(hass) if "obk8C" in topic}

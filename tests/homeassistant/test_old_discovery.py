@@ -27,12 +27,6 @@ DEVICE = {
 UNIQUE_ID = "OpenBK7231N_8C123456_relay_1"
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 async def test_issue_is_raised_and_repaired(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -28,12 +28,6 @@ _MARKERS = count()
 TOPIC = "homeassistant/device/openbk_c8478c123456/config"
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def entity_of(hass: HomeAssistant, domain: str, key: str, platform: str) -> str | None:
     """Return the entity id of a socket's entity in one of the two worlds."""
     registry = er.async_get(hass)

@@ -17,12 +17,6 @@ LIGHT = "light.washing_machine_led_p10"
 
 
 @pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
-@pytest.fixture
 async def scripted(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> ScriptedSocket:

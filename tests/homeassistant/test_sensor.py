@@ -18,12 +18,6 @@ pytestmark = pytest.mark.e2e
 NAME = "sensor.washing_machine"
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def state(hass: HomeAssistant, key: str) -> str | None:
     """Return the state of a sensor."""
     return entity.state if (entity := hass.states.get(f"{NAME}_{key}")) else None

@@ -16,12 +16,6 @@ RELAY = "switch.washing_machine"
 
 
 @pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
-@pytest.fixture
 async def scripted(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> ScriptedSocket:
