@@ -1,21 +1,26 @@
 """Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
-from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.selector import TextSelector
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
 from . import discovery
 from .consoles import console_at
-from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
+from .const import CONF_ADDRESS, CONF_CLIENT_ID, LOGGER
 from .discovery import Answers, Evidence
 from .flash_flow import pin_form
 from .flash_flow.network import PASSWORD
@@ -26,7 +31,8 @@ from .pyopenbk.obk.messages import chip_of, is_client_id
 from .pyopenbk.obk.tuning import Tuning
 from .tuning_flow import CONF_CHANGES, commands_text, tune_schema, undo_data
 
-CHIP: Final = "BK7231N"
+CONF_FOUND: Final = "found"
+_ANOTHER: Final = "another"
 
 
 class AddingSteps(RestoreSteps):
@@ -35,6 +41,7 @@ class AddingSteps(RestoreSteps):
     _evidence: Evidence | None = None
     _password: str | None = None
     _tunings: tuple[Tuning, ...] = ()
+    _found: Sequence[Evidence] = ()
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
 
@@ -55,10 +62,60 @@ class AddingSteps(RestoreSteps):
     async def async_step_existing(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask where the socket is to be found."""
+        """Look for sockets on the broker; what they retain there does not open a flow."""
         await self.async_prepare()
         if not await mqtt.async_wait_for_mqtt_client(self.hass):
             return self.show_page("existing_mqtt_missing")
+        return await self.async_step_find()
+
+    async def async_step_find(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask around."""
+        return await self.async_run("find", self._find)
+
+    async def _find(self) -> str:
+        self._found = await discovery.async_find(self.hass)
+        return "found" if self._found else "where"
+
+    async def async_step_found(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which of the sockets that were found it is."""
+        if user_input is not None:
+            for evidence in self._found:
+                if evidence.client_id == user_input[CONF_FOUND]:
+                    self._evidence = evidence
+                    await self._take_found()
+                    return await self.async_step_read_pins()
+            return await self.async_step_where()
+        options = [
+            SelectOptionDict(
+                value=item.client_id, label=f"{item.client_id} ({item.mac})"
+            )
+            for item in self._found
+        ]
+        options.append(
+            SelectOptionDict(value=_ANOTHER, label=self.word("found", _ANOTHER))
+        )
+        return self.async_show_form(
+            step_id="found",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_FOUND): SelectSelector(
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.LIST
+                        )
+                    )
+                }
+            ),
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_where(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the socket is to be found."""
         errors: dict[str, str] = {}
         if user_input is not None:
             self._password = user_input.get(CONF_PASSWORD) or None
@@ -72,7 +129,7 @@ class AddingSteps(RestoreSteps):
                 await self._take_found()
                 return await self.async_step_read_pins()
         return self.async_show_form(
-            step_id="existing",
+            step_id="where",
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(
                     {
@@ -93,10 +150,10 @@ class AddingSteps(RestoreSteps):
             answers = await discovery.async_ask(self.hass, address, self._password)
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
-            return {CONF_ADDRESS: _console_error(err)}
+            return {CONF_ADDRESS: console_error(err)}
         except ValueError:
             return {CONF_ADDRESS: "socket_unreachable"}
-        if answers.chip != CHIP:
+        if answers.chip != discovery.CHIP:
             return {CONF_ADDRESS: "socket_other_chip"}
         evidence = await discovery.async_gather(self.hass, answers.client_id)
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
@@ -111,7 +168,7 @@ class AddingSteps(RestoreSteps):
         if not is_client_id(client_id):
             return {CONF_CLIENT_ID: "topic_invalid"}
         evidence = await discovery.async_gather(self.hass, client_id)
-        if not _is_socket(evidence):
+        if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
         self._evidence = evidence
         return {}
@@ -128,7 +185,9 @@ class AddingSteps(RestoreSteps):
                 client_id=self._evidence.client_id,
                 address=self._evidence.address,
             )
-        await self.async_set_unique_id(mac)
+        # A card of the same socket may be there; it goes when the entry is made.
+        by_hand = self.source == SOURCE_USER
+        await self.async_set_unique_id(mac, raise_on_progress=not by_hand)
         self._abort_if_unique_id_configured()
 
     async def async_step_read_pins(
@@ -231,12 +290,12 @@ class AddingSteps(RestoreSteps):
     ) -> ConfigFlowResult:
         """Look at a message on a build topic; anything but a new socket ends at once."""
         client_id = discovery.client_id_of(discovery_info)
-        if client_id is None or chip_of(str(discovery_info.payload)) != CHIP:
+        if client_id is None or chip_of(str(discovery_info.payload)) != discovery.CHIP:
             return self.async_abort(reason="not_openbeken")
         if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
             return self.async_abort(reason="already_configured")
         evidence = await discovery.async_gather(self.hass, client_id)
-        if not _is_socket(evidence):
+        if not evidence.is_socket:
             return self.async_abort(reason="not_openbeken")
         return await self._show_discovered(evidence)
 
@@ -246,14 +305,23 @@ class AddingSteps(RestoreSteps):
         """Take the new address of a known socket, or ask a new host who it is."""
         await self.async_set_unique_id(format_mac(discovery_info.macaddress))
         self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
-        try:
-            info = await console_at(self.hass, discovery_info.ip).info()
-        except ConsoleError:
+        client_id = await self._client_id_of(discovery_info)
+        if client_id is None:
             return self.async_abort(reason="not_openbeken")
-        evidence = await discovery.async_gather(self.hass, info.client_id)
-        if info.chip != CHIP or not _is_socket(evidence):
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket or format_mac(evidence.mac or "") != self.unique_id:
             return self.async_abort(reason="not_openbeken")
         return await self._show_discovered(evidence)
+
+    async def _client_id_of(self, found: DhcpServiceInfo) -> str | None:
+        """Ask a new host for its client id; a closed one probably has that of its name."""
+        try:
+            info = await console_at(self.hass, found.ip).info()
+        except PasswordError, UnreachableError:
+            return discovery.client_id_of_host(found.hostname)
+        except ConsoleError:
+            return None
+        return info.client_id if info.chip == discovery.CHIP else None
 
     async def _show_discovered(self, evidence: Evidence) -> ConfigFlowResult:
         await self.async_prepare()
@@ -273,68 +341,9 @@ class AddingSteps(RestoreSteps):
             step_id="discovery_confirm", description_placeholders=self.placeholders
         )
 
-    async def async_step_reconfigure(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Follow a socket whose topics or address were changed on its own pages."""
-        entry = self._get_reconfigure_entry()
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            errors = await self._check_moved(entry, user_input)
-            if not errors:
-                return self.async_update_reload_and_abort(
-                    entry,
-                    data_updates={
-                        CONF_CLIENT_ID: tidy(user_input[CONF_CLIENT_ID]),
-                        CONF_GROUP: tidy(user_input[CONF_GROUP]),
-                        CONF_ADDRESS: tidy(user_input.get(CONF_ADDRESS, "")) or None,
-                    },
-                )
-        return self.async_show_form(
-            step_id="reconfigure",
-            data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(
-                    {
-                        probatio.Required(CONF_CLIENT_ID): TextSelector(),
-                        probatio.Required(CONF_GROUP): TextSelector(),
-                        probatio.Optional(CONF_ADDRESS): TextSelector(),
-                    }
-                ),
-                user_input or entry.data,
-            ),
-            errors=errors,
-        )
 
-    async def _check_moved(
-        self, entry: ConfigEntry, user_input: dict[str, Any]
-    ) -> dict[str, str]:
-        client_id, group = (
-            tidy(user_input[CONF_CLIENT_ID]),
-            tidy(user_input[CONF_GROUP]),
-        )
-        if not is_client_id(client_id) or not is_client_id(group):
-            return {"base": "topic_invalid"}
-        if client_id == group:
-            return {"base": "topic_same"}
-        if client_id == entry.data[CONF_CLIENT_ID]:
-            return {}
-        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
-            return {"base": "topic_taken"}
-        evidence = await discovery.async_gather(self.hass, client_id)
-        if not _is_socket(evidence):
-            return {CONF_CLIENT_ID: "socket_silent"}
-        if format_mac(evidence.mac or "") != entry.unique_id:
-            return {CONF_CLIENT_ID: "socket_other"}
-        return {}
-
-
-@callback
-def _is_socket(evidence: Evidence) -> bool:
-    """Return whether this is OpenBeken on a chip that we know."""
-    return evidence.mac is not None and chip_of(evidence.build or "") == CHIP
-
-
-def _console_error(err: ConsoleError) -> str:
+def console_error(err: ConsoleError) -> str:
+    """Return the key of the text for why a socket could not be asked."""
     if isinstance(err, PasswordError):
         return "socket_password"
     if isinstance(err, UnreachableError):

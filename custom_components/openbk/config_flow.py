@@ -5,14 +5,14 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import callback
 
-from .adding import AddingSteps
 from .const import DOMAIN
 from .flash_flow.base import with_pages
 from .options_flow import OpenBekenOptionsFlow
+from .reconfiguring import ReconfigureSteps
 
 
 @with_pages
-class OpenBekenConfigFlow(AddingSteps, domain=DOMAIN):
+class OpenBekenConfigFlow(ReconfigureSteps, domain=DOMAIN):
     """The ways in which a socket comes to Home Assistant."""
 
     VERSION = 1

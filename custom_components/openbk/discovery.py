@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+import re
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -45,6 +46,12 @@ _CHANNELS: Final = range(1, 9)
 # The broker replays what it retained at once; the rest is for a slow one.
 _RETAINED_TIMEOUT: Final = 3.0
 _CONNECTED: Final = "+/connected"
+# Who they are comes first in the list. One who waits in a dialog waits no longer than this.
+_FIND_TIMEOUT: Final = 12.0
+_MOST_FOUND: Final = 50
+# What there are roles, meters and settings for.
+CHIP: Final = "BK7231N"
+_HOST_NAME: Final = re.compile(r"(openbk7231n_|obk)(?P<tail>[0-9a-f]{8})")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +77,11 @@ class Evidence:
     def address(self) -> str | None:
         """Return the IP address."""
         return _text(self.values.get("ip"))
+
+    @property
+    def is_socket(self) -> bool:
+        """Return whether this is OpenBeken on a chip that we know."""
+        return self.mac is not None and messages.chip_of(self.build or "") == CHIP
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -129,6 +141,16 @@ class Answers:
         )
 
 
+def client_id_of_host(host_name: str) -> str | None:
+    """Return the client id that a socket has by default, from its name in the network.
+
+    Both names of it end with the last four bytes of its MAC: OpenBK7231N_8C123456, and
+    obk8C123456 with flag 29.
+    """
+    match = _HOST_NAME.fullmatch(host_name.casefold())
+    return f"obk{match['tail'].upper()}" if match else None
+
+
 def client_id_of(info: MqttServiceInfo) -> str | None:
     """Return whose build this is, or None if it is not an OpenBeken's."""
     client_id, _, suffix = info.topic.partition("/")
@@ -175,12 +197,16 @@ def async_follow(
 
 
 async def async_gather(
-    hass: HomeAssistant, client_id: str, *, parts: bool = False
+    hass: HomeAssistant,
+    client_id: str,
+    *,
+    parts: bool = False,
+    seconds: float = _LIST_TIMEOUT,
 ) -> Evidence:
     """Ask a socket for its list over MQTT and return what it said.
 
-    Ends as soon as the socket said who it is, at the latest after 20 s; what it left unsaid is
-    missing. With ``parts``, which may take a minute, also which channels and what meter it has.
+    Ends as soon as the socket said who it is, at the latest after ``seconds``; what it left unsaid
+    is missing. With ``parts``, which may take a minute, also its channels and its meter.
     """
     evidence = Evidence(client_id=client_id)
     keys = [*_HEARD]
@@ -196,7 +222,7 @@ async def async_gather(
     async with _listening(hass, evidence, keys) as heard:
         await _publish(hass, messages.publish_all(client_id))
         try:
-            async with asyncio.timeout(_PARTS_TIMEOUT if parts else _LIST_TIMEOUT):
+            async with asyncio.timeout(_PARTS_TIMEOUT if parts else seconds):
                 while not complete():
                     heard.clear()
                     await heard.wait()
@@ -275,9 +301,27 @@ async def _send_lines(
 async def async_probe(hass: HomeAssistant) -> list[str]:
     """Let sockets that were online before we listened introduce themselves.
 
-    Only ``connected`` is retained. Whoever said ``online`` there is asked for its list; a socket
-    then says its ``build``, which starts a discovery. Return who was asked.
+    Whoever is asked for its list says its ``build``, which starts a discovery. Return who was.
     """
+    asked = await _online_strangers(hass)
+    for client_id in asked:
+        await _publish(hass, messages.publish_all(client_id))
+    return asked
+
+
+async def async_find(hass: HomeAssistant) -> list[Evidence]:
+    """Return the sockets on the broker that are online and not set up."""
+    found = await asyncio.gather(
+        *(
+            async_gather(hass, client_id, seconds=_FIND_TIMEOUT)
+            for client_id in (await _online_strangers(hass))[:_MOST_FOUND]
+        )
+    )
+    return [evidence for evidence in found if evidence.is_socket]
+
+
+async def _online_strangers(hass: HomeAssistant) -> list[str]:
+    """Return who said ``online`` and is not set up; only ``connected`` is retained."""
     known = {
         entry.data[CONF_CLIENT_ID]
         for entry in hass.config_entries.async_entries(DOMAIN)
@@ -295,10 +339,7 @@ async def async_probe(hass: HomeAssistant) -> list[str]:
         await asyncio.sleep(_RETAINED_TIMEOUT)
     finally:
         unsubscribe()
-    asked = sorted(online - known)
-    for client_id in asked:
-        await _publish(hass, messages.publish_all(client_id))
-    return asked
+    return sorted(online - known)
 
 
 @asynccontextmanager

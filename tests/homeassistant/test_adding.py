@@ -29,17 +29,61 @@ def cards(hass: HomeAssistant) -> list[str]:
     ]
 
 
+def relay(hass: HomeAssistant) -> str | None:
+    """Return the state of the relay of a socket that was added."""
+    state = hass.states.get("switch.obk8c123456")
+    return state.state if state else None
+
+
 async def unload(hass: HomeAssistant) -> None:
     await hass.async_block_till_done()
     for entry in hass.config_entries.async_entries("openbk"):
         await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def by_hand(hass: HomeAssistant) -> Wizard:
+    """Walk to the form that asks where the socket is."""
+    wizard = await Wizard.open(hass, "existing")
+    if wizard.page == "found":
+        await wizard.submit(found="another")
+    assert wizard.page == "where"
+    return wizard
+
+
+async def retain_online(hass: HomeAssistant) -> None:
+    """Leave what is all that a broker keeps of sockets, and of other products."""
+    for client_id in (CLIENT_ID, "fridge"):
+        await mqtt.async_publish(hass, f"{client_id}/connected", "online", 1, True)
+
+
+async def test_found_on_the_broker(hass: HomeAssistant, mosquitto: Broker) -> None:
+    """The socket was there before Home Assistant, and its card may be there already."""
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: cards(hass) == [CLIENT_ID])
+        await retain_online(hass)
+        wizard = await Wizard.open(hass, "existing")
+        assert wizard.page == "found"
+        assert await wizard.submit(found=CLIENT_ID) == "no_pins_closed"
+        assert "find" in wizard.pages
+        # It is heard for a minute of its own, then shown for confirmation.
+        assert await wizard.choose("pins_guess") == "pins"
+        assert await wizard.choose("use_pins") == "created"
+        profile = SocketProfile.from_dict(wizard.result["result"].data["profile"])
+        assert profile.has_meter
+        assert [relay.channel for relay in profile.relays] == [1]
+        assert not cards(hass)
+        await until(lambda: relay(hass) == "off")
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": "switch.obk8c123456"}
+        )
+        await until(lambda: socket.firmware.relay(1))
+        await unload(hass)
+
+
 async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
         await until(lambda: socket.firmware.http_address)
-        wizard = await Wizard.open(hass, "existing")
-        assert wizard.page == "existing"
+        wizard = await by_hand(hass)
         await wizard.submit()
         assert wizard.errors == {"base": "socket_missing"}
         await wizard.submit(address=f"127.0.0.1:{free_port()}")
@@ -50,7 +94,7 @@ async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
         assert entry.unique_id == MAC
         assert entry.data["client_id"] == CLIENT_ID
         assert SocketProfile.from_dict(entry.data["profile"]).pins == BLOW.pins
-        again = await Wizard.open(hass, "existing")
+        again = await by_hand(hass)
         await again.submit(address=socket.firmware.http_address)
         assert again.page == "already_configured"
         await unload(hass)
@@ -58,7 +102,7 @@ async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
 
 async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
-        wizard = await Wizard.open(hass, "existing")
+        wizard = await by_hand(hass)
         await wizard.submit(client_id="no/topic")
         assert wizard.errors == {"client_id": "topic_invalid"}
         await until(lambda: socket.firmware.http_address)
@@ -68,6 +112,58 @@ async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
         await wizard.choose("pins_known")
         assert await wizard.submit(model="blow_72_074") == "pins"
         assert await wizard.choose("use_pins") == "created"
+        await unload(hass)
+
+
+async def test_with_a_password(hass: HomeAssistant, mosquitto: Broker) -> None:
+    async with plugged_in(stranger(mosquitto, web_password="correct")) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.http_address)
+        address = socket.firmware.http_address
+        wizard = await by_hand(hass)
+        await wizard.submit(address=address)
+        assert wizard.errors == {"address": "socket_password"}
+        assert await wizard.submit(address=address, password="correct") == "tune"
+        assert await wizard.submit(changes=[]) == "created"
+        data = wizard.result["result"].data
+        assert "correct" not in str(data)
+        assert not data["tuned"]
+        assert not data["undo"]
+        await unload(hass)
+
+
+async def test_topics_without_get_have_to_be_tuned(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """With flag 50 an entry would wait in vain; ticked is only that."""
+    config = stranger(mosquitto, flags=1 << 50 | 1 << 10)
+    async with plugged_in(config) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+        wizard = await by_hand(hass)
+        await wizard.submit(client_id=CLIENT_ID)
+        assert await wizard.choose("pins_guess") == "pins"
+        assert await wizard.choose("use_pins") == "tune"
+        assert wizard.suggested == {"changes": ["no_get_suffix"]}
+        assert await wizard.submit_suggested() == "created"
+        assert wizard.result["result"].data["undo"] == {
+            "no_get_suffix": ["SetFlag 50 1"]
+        }
+        await until(lambda: relay(hass) == "off")
+        await unload(hass)
+
+
+async def test_renamed_topic_is_followed(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The socket says its build under the new name, and its MAC tells who it is."""
+    entry = socket_entry()
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    async with plugged_in(stranger(mosquitto)):
+        await until(lambda: entry.runtime_data.online)
+        await mqtt.async_publish(hass, f"cmnd/{CLIENT_ID}/MqttClient", "kitchen")
+        await until(lambda: entry.data["client_id"] == "kitchen")
+        await until(lambda: entry.runtime_data.value("channel_1") == 0)
+        assert not cards(hass)
         await unload(hass)
 
 
@@ -105,10 +201,8 @@ async def test_known_socket_makes_no_card(hass: HomeAssistant) -> None:
     assert not hass.config_entries.flow.async_progress_by_handler("openbk")
 
 
-def lease(ip: str, mac: str = MAC) -> DhcpServiceInfo:
-    return DhcpServiceInfo(
-        ip=ip, hostname="openbk7231n_8c123456", macaddress=mac.replace(":", "")
-    )
+def lease(ip: str, hostname: str = "openbk7231n_8c123456") -> DhcpServiceInfo:
+    return DhcpServiceInfo(ip=ip, hostname=hostname, macaddress=MAC.replace(":", ""))
 
 
 async def test_dhcp_follows_the_address(hass: HomeAssistant) -> None:
@@ -122,9 +216,49 @@ async def test_dhcp_follows_the_address(hass: HomeAssistant) -> None:
     assert entry.data["address"] == "192.168.1.77"
 
 
+async def test_dhcp_finds_a_socket(hass: HomeAssistant, mosquitto: Broker) -> None:
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+        # The card that MQTT makes is another test's.
+        await until(lambda: cards(hass))
+        for flow in hass.config_entries.flow.async_progress_by_handler("openbk"):
+            hass.config_entries.flow.async_abort(flow["flow_id"])
+        wizard = Wizard(hass)
+        wizard.look_at(
+            await hass.config_entries.flow.async_init(
+                "openbk",
+                context={"source": SOURCE_DHCP},
+                data=lease(str(socket.firmware.http_address)),
+            )
+        )
+        assert wizard.page == "discovery_confirm"
+        assert cards(hass) == [CLIENT_ID]
+
+
+async def test_dhcp_finds_a_socket_that_is_closed(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Its name in the network ends as its client id does, and MQTT has the rest."""
+    async with plugged_in(stranger(mosquitto, web_password="secret")) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+        await until(lambda: cards(hass))
+        for flow in hass.config_entries.flow.async_progress_by_handler("openbk"):
+            hass.config_entries.flow.async_abort(flow["flow_id"])
+        address = str(socket.firmware.http_address)
+        wizard = Wizard(hass)
+        wizard.look_at(
+            await hass.config_entries.flow.async_init(
+                "openbk", context={"source": SOURCE_DHCP}, data=lease(address)
+            )
+        )
+        assert wizard.page == "discovery_confirm"
+
+
 async def test_dhcp_finds_something_else(hass: HomeAssistant) -> None:
     result = await hass.config_entries.flow.async_init(
-        "openbk", context={"source": SOURCE_DHCP}, data=lease("127.0.0.1")
+        "openbk",
+        context={"source": SOURCE_DHCP},
+        data=lease("127.0.0.1", "obkitchen99"),
     )
     assert result["reason"] == "not_openbeken"
 
@@ -140,6 +274,7 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         wizard = Wizard(hass)
         wizard.look_at(await entry.start_reconfigure_flow(hass))
         assert wizard.page == "reconfigure"
+        assert await wizard.choose("moved") == "moved"
         await wizard.submit_suggested(client_id="taken")
         assert wizard.errors == {"base": "topic_taken"}
         await wizard.submit_suggested(client_id="a b")
@@ -151,3 +286,39 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         )
         assert entry.data["client_id"] == "moved"
         await unload(hass)
+
+
+async def test_reconfigure_leads_to_another_broker(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The socket is left on a broker that Home Assistant has moved away from."""
+    left = Broker(users={"plug": "old"})
+    login = {"mqtt_username": "plug", "mqtt_password": "old"}
+    with left:
+        async with plugged_in(stranger(left, **login)) as socket:
+            entry = socket_entry()
+            entry.add_to_hass(hass)
+            await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+            wizard = Wizard(hass)
+            wizard.look_at(await entry.start_reconfigure_flow(hass))
+            assert await wizard.choose("new_broker") == "new_broker"
+            values = {
+                "address": socket.firmware.http_address,
+                "host": mosquitto.host,
+                "port": mosquitto.port,
+                "username": "sockets",
+                "password": "new",
+                "use_own_login": False,
+            }
+            closed = {**values, "address": f"127.0.0.1:{free_port()}"}
+            # Loopback is questioned once.
+            await wizard.submit(**closed)
+            assert wizard.errors == {"host": "broker_loopback"}
+            await wizard.submit(**closed)
+            assert wizard.errors == {"address": "socket_unreachable"}
+            assert await wizard.submit(**values) == "reconfigure_successful"
+            assert entry.data["address"] == socket.firmware.http_address
+            await until(lambda: entry.runtime_data.online)
+            assert socket.firmware.settings.values.mqtt_password == "new"
+            assert "new" not in str(entry.data)
+            await unload(hass)

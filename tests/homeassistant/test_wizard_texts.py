@@ -22,6 +22,7 @@ FLOW = TRANSLATIONS.parent
 SOURCES = [
     FLOW / "config_flow.py",
     FLOW / "adding.py",
+    FLOW / "reconfiguring.py",
     *sorted((FLOW / "flash_flow").glob("*.py")),
 ]
 CONFIG = ENGLISH["config"]

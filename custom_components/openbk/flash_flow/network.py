@@ -83,13 +83,13 @@ _NAME: Final = probatio.Schema(
         ),
     }
 )
-_BROKER: Final = {
+BROKER: Final = {
     probatio.Required(CONF_HOST): TextSelector(),
     probatio.Required(CONF_PORT): _PORT,
     probatio.Optional(CONF_USERNAME): TextSelector(),
     probatio.Optional(CONF_PASSWORD): PASSWORD,
 }
-_OWN_LOGIN: Final = {
+OWN_LOGIN: Final = {
     probatio.Required(CONF_USE_OWN_LOGIN, default=False): BooleanSelector()
 }
 
@@ -242,7 +242,7 @@ class NetworkSteps(WizardFlow):
         return self.async_show_form(
             step_id="broker",
             data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(_BROKER | _OWN_LOGIN), user_input
+                probatio.Schema(BROKER | OWN_LOGIN), user_input
             ),
             errors=errors,
             description_placeholders=self.placeholders

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import json
 import struct
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from ..errors import OpenBekenError
 from ..flash_map import OPENBEKEN_CONFIG
@@ -155,6 +156,22 @@ class Console:
         """Return what each channel is set to when power comes back, -1 for its last value."""
         raw = await self.read_flash(_START_VALUES_AT, _START_VALUES.size)
         return _START_VALUES.unpack(raw)
+
+    async def set_broker(
+        self, host: str, port: int, username: str, password: str
+    ) -> None:
+        """Let the socket use another MQTT broker; without a user name it keeps its login.
+
+        There is no command for the port, so that goes through the page, which keeps what it is
+        not given; the login goes in a body. Raises CommandRefusedError where it had no effect.
+        """
+        query = urlencode({"host": host, "port": port})
+        await self.request("GET", f"/cfg_mqtt_set?{query}")
+        if username:
+            await self.command(f"MqttUser {username}")
+            await self.command(f"MqttPassword {password}")
+        if (await self.info()).broker != f"{host}:{port}":
+            raise CommandRefusedError("cfg_mqtt_set", unknown=False)
 
     async def command(self, command: str) -> Any:
         """Run a console command and return what it has to say, often nothing.
