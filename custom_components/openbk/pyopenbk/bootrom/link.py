@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 import errno
@@ -296,7 +296,7 @@ class Link:
                 await self.relink()
         if self._strikes >= _STRIKES_TOLERATED:
             self._strikes = 0.0
-            await self._step_down()
+            await self.slow_down()
         elif self.baudrate < self._working_rate:
             # The chip was reset.
             await self.set_baudrate(self._working_rate)
@@ -351,8 +351,7 @@ class Link:
     async def _frame(self, deadline: float) -> Frame | None:
         """Return the next frame, or None when the deadline passes."""
         while (frame := self._parser.take()) is None:
-            expected = self._flight[0].request.reply_size if self._flight else 0
-            if not await self._port.more(deadline, expected):
+            if not await self._port.more(deadline):
                 return None
         return frame
 
@@ -480,6 +479,14 @@ class Link:
         self._working_rate = self.baudrate
         return self.baudrate
 
+    async def slow_down(self) -> None:
+        """Go to the next lower rate of the ladder, for good, if there is one."""
+        lower = [rate for rate in self._ladder if rate < self.baudrate]
+        if lower and not self._fixed_rate:
+            _LOGGER.info("Too much is damaged on its way at %d baud", self.baudrate)
+            self._ladder = lower
+            await self.set_baudrate()
+
     async def _change_baudrate(self, rate: int) -> bool:
         """Take both sides to ``rate``; False when one of them cannot."""
         old = self.baudrate
@@ -534,13 +541,6 @@ class Link:
         except NoReplyError, StatusError:
             return False
         return await self._answers() and await self._answers()
-
-    async def _step_down(self) -> None:
-        lower = [rate for rate in self._ladder if rate < self.baudrate]
-        if lower and not self._fixed_rate:
-            _LOGGER.info("Too many damaged answers at %d baud", self.baudrate)
-            self._ladder = lower
-            await self.set_baudrate()
 
     async def _once(self, request: Request) -> Reply:
         return await self.receive(self.send(request))
@@ -616,6 +616,9 @@ class _Port(asyncio.Protocol):
     async def set_baudrate(self, rate: int) -> None:
         """Set the rate of the port; what is received or still to be sent is lost."""
         self._check()
+        # What arrives just before the driver throws it away would be read as nothing, which the
+        # library takes for a port that has gone.
+        self._pause()
         try:
             # A thread works on the open port meanwhile: it must not be closed under it.
             await _to_its_end(self._transport.reconfigure_port(baudrate=rate))
@@ -625,18 +628,20 @@ class _Port(asyncio.Protocol):
             raise PortUnavailableError(trouble, str(err)) from err
         except (serialx.SerialException, ValueError, RuntimeError) as err:
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, str(err)) from err
+        finally:
+            self._resume()
+        self._check()
         if not self._has_taken(rate):
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, f"{rate} baud")
         self._set_pace(rate)
 
-    async def more(self, deadline: float, expected: int = 0) -> bool:
+    async def more(self, deadline: float) -> bool:
         """Wait until as much is received as the parser wants; False if the deadline passes first."""
         self._check()
         self._goal = self._parser.wanted
         if len(self._received) >= self._goal:
             return True
         self._waiter = self._loop.create_future()
-        self._take_nap(expected - len(self._received))
         timer = self._loop.call_at(deadline, self._wake)
         try:
             await self._waiter
@@ -666,20 +671,28 @@ class _Port(asyncio.Protocol):
     def _take_nap(self, missing: int) -> None:
         """Leave what comes in to the kernel while ``missing`` bytes come, or for a while."""
         nap = min(missing * self._seconds_per_byte, self._longest_nap)
-        if nap < _SHORTEST_NAP or self._waiter is None or self._transport.is_closing():
-            return
-        try:
-            self._transport.pause_reading()
-        except NotImplementedError:
-            self._longest_nap = 0.0
-            return
-        self._nap = self._loop.call_later(nap, self._end_nap)
+        if nap >= _SHORTEST_NAP and self._waiter is not None and self._pause():
+            self._nap = self._loop.call_later(nap, self._end_nap)
 
     def _end_nap(self) -> None:
         if self._nap is not None:
             self._nap.cancel()
             self._nap = None
-            if not self._transport.is_closing():
+            self._resume()
+
+    def _pause(self) -> bool:
+        """Leave what comes in to the kernel; False where the transport cannot do that."""
+        if self._transport.is_closing():
+            return False
+        try:
+            self._transport.pause_reading()
+        except NotImplementedError:
+            return False
+        return True
+
+    def _resume(self) -> None:
+        if not self._transport.is_closing():
+            with suppress(NotImplementedError):
                 self._transport.resume_reading()
 
     def _wake(self) -> None:
@@ -687,8 +700,8 @@ class _Port(asyncio.Protocol):
             self._waiter.set_result(None)
 
     def _check(self) -> None:
-        if self._gone is not None:
-            raise PortUnavailableError(PortTrouble.UNPLUGGED, str(self._gone))
+        if self._gone is not None or self._transport.is_closing():
+            raise PortUnavailableError(PortTrouble.UNPLUGGED, f"{self._gone}")
 
 
 async def _to_its_end[T](work: Coroutine[Any, Any, T]) -> T:

@@ -228,7 +228,9 @@ class FlashProgrammer:
         """Bring one sector to its right contents, whatever it holds, and prove it."""
         right = crc32_jamcrc(wanted)
         found: set[int] = set()
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
+            if attempt > 1:
+                await self._link.slow_down()
             crc = await self._link.crc(sector, SECTOR_SIZE)
             if crc == right:
                 self._erases |= bool(found)

@@ -30,7 +30,7 @@ _BLANK_AREA_OF_SLOW_ADAPTERS: Final = 8 * SECTOR_SIZE
 _SLOW_ROUND_TRIP: Final = 0.005
 _BLANK_END: Final = b"\xff" * 4
 _FAILURES_IN_A_ROW: Final = 8
-_ROUNDS_OF_MENDING: Final = 6
+_ROUNDS_OF_MENDING: Final = 7
 
 
 @dataclass(slots=True, eq=False)
@@ -233,15 +233,16 @@ class FlashReader:
 
     async def _mend(self, area: _Area) -> None:
         """Read again what differs, after an answer was damaged on its way."""
-        start = self._start + area.start
         self._take_back()
-        for _ in range(_ROUNDS_OF_MENDING):
-            await self._link.recover()
+        await self._link.recover()
+        for turn in range(_ROUNDS_OF_MENDING):
             data = self._view[area.start : area.end]
-            wrong = await find_differences(self._link, start, data)
+            wrong = await find_differences(self._link, self._start + area.start, data)
             if not wrong:
                 return
             _LOGGER.debug("Reading again: %s", [f"0x{sector:06X}" for sector in wrong])
+            if turn:
+                await self._link.slow_down()
             for sector in wrong:
                 reply = await self._link.exchange(frames.read_sector(sector))
                 offset = sector - self._start
