@@ -21,6 +21,7 @@ from .old_discovery import check_old_discovery, forget_old_discovery
 from .plausibility import async_watch
 from .publisher import Mode, Publisher, async_retract, mode_of
 from .services import async_setup_services
+from .whereabouts import async_watch_whereabouts
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -73,6 +74,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
         socket.listen_online(partial(check_old_discovery, hass, entry))
     )
     entry.async_on_unload(async_watch(hass, socket))
+    entry.async_on_unload(async_watch_whereabouts(hass, socket))
     return True
 
 
