@@ -10,11 +10,19 @@ from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.link import open_link
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
-from simulator.faults import Faults, Piece
+from simulator.faults import FaultName, Faults, Piece
 from simulator.flash import SIZE
 
 # What a Tuya firmware leaves in the status registers: nearly everything is protected.
 PROTECTED = 0x4004
+
+# After these the chip or its port is gone.
+LASTING_FAULTS = {
+    FaultName.HANG,
+    FaultName.POWER_LOST,
+    FaultName.UNPLUGGED,
+    FaultName.UNPLUGGED_IN_REPLY,
+}
 
 
 def factory_like() -> bytes:
