@@ -1,7 +1,7 @@
 """Sockets that run OpenBeken already: notice them, ask them, follow them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -334,11 +334,8 @@ async def _online_strangers(hass: HomeAssistant) -> list[str]:
         if message.payload == "online" and messages.is_client_id(client_id):
             online.add(client_id)
 
-    unsubscribe = await mqtt.async_subscribe(hass, _CONNECTED, connected)
-    try:
+    async with _subscribed(hass, [_CONNECTED], connected):
         await asyncio.sleep(_RETAINED_TIMEOUT)
-    finally:
-        unsubscribe()
     return sorted(online - known)
 
 
@@ -361,10 +358,25 @@ async def _listening(
             evidence.without_get = True
         heard.set()
 
-    unsubscribe = []
     suffixes = {messages.topic_of(key) for key in keys}
     suffixes |= {suffix.removesuffix("/get") for suffix in suffixes}
-    waiting = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
+    topics = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
+    async with _subscribed(hass, topics, received):
+        yield heard
+
+
+@asynccontextmanager
+async def _subscribed(
+    hass: HomeAssistant,
+    topics: Iterable[str],
+    received: Callable[[mqtt.ReceiveMessage], None],
+) -> AsyncIterator[None]:
+    """Subscribe; begin once the broker has taken all topics, or does not in its time.
+
+    Core does so some seconds later while it starts. Whoever leaves before that finds nothing, and
+    disturbs core at the subscriptions of others.
+    """
+    waiting = set(topics)
     subscribed = asyncio.Event()
 
     @callback
@@ -373,6 +385,7 @@ async def _listening(
         if not waiting:
             subscribed.set()
 
+    unsubscribe = []
     try:
         for topic in sorted(waiting):
             unsubscribe += [
@@ -382,7 +395,7 @@ async def _listening(
         with suppress(TimeoutError):
             async with asyncio.timeout(_LIST_TIMEOUT):
                 await subscribed.wait()
-        yield heard
+        yield
     finally:
         for leave in unsubscribe:
             leave()
