@@ -1,6 +1,6 @@
 """What the tests of the wizard share: chips, files to upload, a port that must come back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -82,11 +82,14 @@ async def is_free(path: str) -> bool:
 
 @asynccontextmanager
 async def socket_on_the_bench(
-    content: bytes, **options: Any
+    content: bytes,
+    *,
+    resolve: Callable[[str, int], tuple[str, int]] | None = None,
+    **options: Any,
 ) -> AsyncIterator[SimulatedSocket]:
     """Run a chip that starts what it holds unless it is reset while link checks arrive.
 
-    OpenBeken in it runs at tenfold speed.
+    OpenBeken in it runs at tenfold speed. ``resolve`` is where it finds its broker.
     """
     clock = Clock(10.0)
     meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
@@ -94,7 +97,7 @@ async def socket_on_the_bench(
         Flash(content, status=PROTECTED),
         in_rom=False,
         auto_reset=0.2,
-        firmware=OpenBekenOnSocket(meter),
+        firmware=OpenBekenOnSocket(meter, resolve=resolve),
         **options,
     ) as socket:
         socket.clock = clock

@@ -4,12 +4,14 @@
 import custom_components  # noqa: F401  # isort: skip
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 from homeassistant.components.mqtt import client
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from simulator.releases import ReleaseServer
 from tests.support.broker import Broker
 from tests.support.sockets import connect_mqtt
 
@@ -35,3 +37,16 @@ async def mqtt_connection(
     # The broker goes before Home Assistant does, and core would wait for it in vain.
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.fixture
+async def releases(hass_storage: dict[str, Any]) -> AsyncIterator[ReleaseServer]:
+    """Serve releases where the wizard looks for them."""
+    server = ReleaseServer()
+    await server.start()
+    hass_storage["openbk.release_index"] = {
+        "version": 1,
+        "data": {"index_address": server.index},
+    }
+    yield server
+    await server.stop()

@@ -5,9 +5,7 @@ from pathlib import Path
 import random
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -19,7 +17,6 @@ from custom_components.openbk.pyopenbk.flash_map import (
 )
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator import factory, images
-from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer, Trouble
@@ -32,11 +29,17 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
     upload,
 )
+from tests.homeassistant.road import (
+    SECRET,
+    finish,
+    to_confirmation,
+    to_firmware,
+    to_pins,
+)
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.sockets import BLOW, socket_entry
 
-SECRET = "secret word"
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 
@@ -45,61 +48,6 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     """Keep the backups of each test in a folder of its own."""
     hass.config.config_dir = str(tmp_path)
     return tmp_path / "openbk" / "backups"
-
-
-@pytest.fixture
-async def releases(hass_storage: dict[str, Any]) -> AsyncIterator[ReleaseServer]:
-    """Serve releases where the wizard looks for them."""
-    server = ReleaseServer()
-    await server.start()
-    hass_storage["openbk.release_index"] = {
-        "version": 1,
-        "data": {"index_address": server.index},
-    }
-    yield server
-    await server.stop()
-
-
-async def to_firmware(wizard: Wizard, broker: Broker) -> None:
-    """Walk from the pins to the firmware."""
-    assert wizard.page == "pins", (wizard.pages, wizard.errors)
-    assert await wizard.choose("use_pins") == "name"
-    assert await wizard.submit_suggested(name="Kitchen") == "wifi"
-    assert await wizard.submit_suggested(ssid="TestNet", password=SECRET) == "broker"
-    address = {"host": broker.host, "port": broker.port}
-    assert await wizard.submit_suggested(**address) == "broker"
-    assert wizard.errors == {"host": "broker_loopback"}
-    await wizard.submit_suggested(**address)
-    assert wizard.page == "firmware", wizard.errors
-
-
-async def to_confirmation(
-    wizard: Wizard, broker: Broker, releases: ReleaseServer
-) -> None:
-    """Walk from the pins to the summary."""
-    await to_firmware(wizard, broker)
-    await wizard.submit_suggested()
-    assert wizard.page == "write_confirm", wizard.errors
-
-
-async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
-    """Walk from the menu to the pins."""
-    wizard = await open_port(hass, socket.path)
-    if wizard.page == "opening":
-        assert await wizard.submit() == "wiring"
-        await wizard.submit()
-    return wizard
-
-
-async def finish(hass: HomeAssistant, wizard: Wizard) -> ConfigEntry:
-    """Walk from the written socket to its entry, and unload that again."""
-    assert wizard.page == "reassemble", (wizard.pages, wizard.errors)
-    await wizard.submit_suggested()
-    assert wizard.result["type"] is FlowResultType.CREATE_ENTRY, wizard.pages
-    (entry,) = hass.config_entries.async_entries("openbk")
-    await hass.async_block_till_done()
-    await hass.config_entries.async_unload(entry.entry_id)
-    return entry
 
 
 def protected_parts(flash: bytes) -> tuple[bytes, bytes]:

@@ -1,17 +1,65 @@
 """Waiting for a freshly written socket to report in over MQTT."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 import socket
 from typing import Final
 
 from homeassistant.components import mqtt
+from homeassistant.components.dhcp import async_discovered_service_info
+from homeassistant.components.dhcp.models import DATA_DHCP
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.device_registry import format_mac
+from homeassistant.util.hass_dict import HassKey
 
+from ..consoles import console_at
+from ..const import DOMAIN
+from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.messages import decode_connected, decode_mac, is_build, publish_all
 
 _TOPICS: Final = ("connected", "mac", "build", "ip")
+
+
+async def _ask_name_server(host_name: str) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host_name, None, family=socket.AF_INET
+    )
+    return [str(entry[4][0]) for entry in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How long a socket is waited for, in seconds, and who knows its name in the network.
+
+    A simulated one is faster, and no name server knows it.
+    """
+
+    turn: float = 90.0
+    """It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated."""
+    glance: float = 2.0
+    ask_every: float = 10.0
+    look_up: Callable[[str], Awaitable[list[str]]] = _ask_name_server
+    """Return the IPv4 addresses of a host name; raises OSError."""
+
+
+WAITING: Final[HassKey[Waiting]] = HassKey(f"{DOMAIN}.waiting")
+
+
+@callback
+def waiting(hass: HomeAssistant) -> Waiting:
+    """Return how sockets are waited for here."""
+    return hass.data.setdefault(WAITING, Waiting())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A socket that the network knows."""
+
+    address: str
+    broker: str | None
+    """Host and port that the socket itself says it uses; None: nothing answers there."""
 
 
 class Arrival:
@@ -83,10 +131,43 @@ class Arrival:
             self._complete.set()
 
 
-async def async_find_in_network(hass: HomeAssistant, host_name: str) -> str | None:
-    """Return the address that the network's name server has for the socket, or None."""
+async def async_find_in_network(
+    hass: HomeAssistant, host_name: str, mac: str
+) -> Sighting | None:
+    """Return where the network has the socket, and what it says there of its broker.
+
+    Home Assistant's own look-out for DHCP and the network's name server are asked. What they know
+    may be old, so the socket itself has the last word.
+    """
+    addresses = await _addresses(hass, host_name, mac)
+    sightings = [
+        Sighting(address=address, broker=await _broker_of(hass, address, mac))
+        for address in addresses
+    ]
+    return next(
+        (sighting for sighting in sightings if sighting.broker is not None),
+        next(iter(sightings), None),
+    )
+
+
+async def _addresses(hass: HomeAssistant, host_name: str, mac: str) -> tuple[str, ...]:
+    found = [
+        client.ip
+        for client in (
+            async_discovered_service_info(hass) if DATA_DHCP in hass.data else ()
+        )
+        # The factory firmware had the same MAC address, but another name.
+        if format_mac(client.macaddress) == format_mac(mac)
+        and client.hostname == host_name.lower()
+    ]
+    with suppress(OSError):
+        found += await waiting(hass).look_up(host_name)
+    return tuple(dict.fromkeys(found))
+
+
+async def _broker_of(hass: HomeAssistant, address: str, mac: str) -> str | None:
     try:
-        found = await hass.loop.getaddrinfo(host_name, None, family=socket.AF_INET)
-    except OSError:
+        info = await console_at(hass, address).info()
+    except ConsoleError:
         return None
-    return str(found[0][4][0])
+    return info.broker if format_mac(info.mac) == format_mac(mac) else None

@@ -123,7 +123,8 @@ class WizardFlow(ConfigFlow):
         """
         if self._task is None:
             self._shown_percent = -1
-            self._task = self.hass.async_create_task(
+            # In the background, so that Home Assistant can stop without waiting for its end.
+            self._task = self.hass.async_create_background_task(
                 self._guarded(work), f"{DOMAIN} wizard: {step_id}", eager_start=False
             )
         if not self._task.done():
@@ -139,6 +140,10 @@ class WizardFlow(ConfigFlow):
     async def _guarded(self, work: Callable[[], Awaitable[str]]) -> str:
         try:
             return await work()
+        except asyncio.CancelledError:
+            # Home Assistant stops; a dialog that is closed has taken the job away before.
+            await self.async_close_job()
+            raise
         except OpenBekenError as err:
             LOGGER.debug("The wizard stopped: %s", err)
             self._note_chip_state()

@@ -87,7 +87,7 @@ class LinkSteps(WizardFlow):
             if error := await self._open_port():
                 errors[CONF_ADAPTER] = error
             elif self._linked:
-                return await self.async_step_backup()
+                return await self.async_step_linked()
             else:
                 return await self.async_step_opening()
         return self.async_show_form(
@@ -192,13 +192,19 @@ class LinkSteps(WizardFlow):
         while True:
             report = await self.job.search(_SHORT_SEARCH)
             if report.linked:
-                return "backup"
+                return "linked"
             best = max(best, report.observation, key=seen.index)
             turn = _QUIET_TURN if best is Observation.NOTHING else _TELLING_TURN
             passed = self.hass.loop.time() - started
             if passed >= turn:
                 return _SEEN[best]
             self.show_fraction(passed / turn)
+
+    async def async_step_linked(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with a chip that answers."""
+        return await self.async_step_backup()
 
     async def async_step_backup(
         self, user_input: dict[str, Any] | None = None
@@ -208,7 +214,10 @@ class LinkSteps(WizardFlow):
 
     async def _read_chip(self) -> str:
         await self.job.identify()
-        self._backup = await self.job.back_up()
+        backup = await self.job.back_up()
+        if self._backup is None or self._expected_mac is None:
+            # What a chip held before it was written is the backup that its owner wants to hear of.
+            self._backup = backup
         self._analysis = await self.job.analyse()
         self._note_chip_state()
         if self._expected_mac not in (None, self._analysis.mac):

@@ -38,7 +38,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_backup_foreign": ("leave",),
     "failed_backup_unfit": ("leave",),
     "failed_settings": ("change_settings", "pins", "leave"),
-    "failed_image": ("releases", "leave"),
+    "failed_image": ("change_firmware", "leave"),
     **dict.fromkeys(
         ("seen_nothing", "seen_noise", "seen_other_baud", "seen_echo", "seen_boot_log"),
         ("search", "check_wiring", "port", "leave"),
@@ -60,8 +60,13 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("pins_known", "pins_paste", "pins_upload", "pins_edit", "leave"),
     ),
     **dict.fromkeys(
-        ("waiting_nothing", "waiting_network_only"),
-        ("wait", "change_settings", "access_point", "leave"),
+        ("waiting_nothing", "waiting_silent", "waiting_network_only"),
+        ("wait", "change_settings", "access_point", "read_back", "leave"),
+    ),
+    "read_back_same": ("reassemble", "change_settings", "leave"),
+    **dict.fromkeys(
+        ("read_back_application", "read_back_settings"),
+        ("rewrite", "change_settings", "leave"),
     ),
     **dict.fromkeys(("mqtt_missing", "mqtt_disconnected"), ("flash", "leave")),
     "no_pins_closed": (

@@ -18,6 +18,11 @@ CONF_WIFI_PASSWORD: Final = "wifi_password"
 CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
 CONF_BROKER_PASSWORD: Final = "broker_password"
 
+_UNFINISHED: Final = {
+    Contents.HALF_WRITTEN: "resume",
+    Contents.OPENBEKEN: "unreported",
+}
+
 
 class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
     """Everything is known of such a socket but its passwords, which are never stored."""
@@ -28,15 +33,18 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
     async def async_next_after_reading(self) -> str:
         """Offer to go on where the earlier wizard stopped."""
         assert self._analysis is not None
-        if self._analysis.state is Contents.HALF_WRITTEN and self._analysis.mac:
-            self._unfinished = await UnfinishedSockets(self.hass).async_find(
-                self._analysis.mac
-            )
-            if self._unfinished is not None:
-                self.profile = self._unfinished.profile
-                self.settings = self._unfinished.settings
-                return "resume"
-        return await super().async_next_after_reading()
+        mac = self._analysis.mac
+        page = _UNFINISHED.get(self._analysis.state)
+        if page is not None and mac is not None:
+            self._unfinished = await UnfinishedSockets(self.hass).async_find(mac)
+        if page == "unreported" and mac in self._async_current_ids():
+            # It was discovered after its wizard had been left.
+            self._unfinished = None
+        if page is None or self._unfinished is None:
+            return await super().async_next_after_reading()
+        self.profile = self._unfinished.profile
+        self.settings = self._unfinished.settings
+        return page
 
     async def async_step_resume(
         self, user_input: dict[str, Any] | None = None
@@ -44,6 +52,16 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         """Say how far the earlier wizard got."""
         return self.async_show_menu(
             step_id="resume",
+            menu_options=["resume_passwords", "pins", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_unreported(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the earlier wizard was left before the socket reported in."""
+        return self.async_show_menu(
+            step_id="unreported",
             menu_options=["resume_passwords", "pins", "leave"],
             description_placeholders=self.placeholders,
         )

@@ -21,25 +21,41 @@ from ..const import (
     CONF_TUNED,
     DOMAIN,
 )
-from ..pyopenbk.flashing import ChipState
+from ..pyopenbk.backups import Contents
+from ..pyopenbk.flashing import ChipState, Comparison
+from ..pyopenbk.obk import config_sector
 from . import pin_form
-from .arrival import Arrival, async_find_in_network
+from .arrival import Arrival, Sighting, async_find_in_network, waiting
 from .resume import ResumeSteps
 from .settings import WifiNetwork
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_ANOTHER: Final = "another"
 
-# It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated.
-_TURN: Final = 90.0
-_GLANCE: Final = 2.0
-_ASK_EVERY: Final = 10.0
+# What decides whether a socket reaches the broker, and so whether a written one is as it should be.
+_NETWORK: Final = (
+    "wifi_ssid",
+    "wifi_password",
+    "wifi_ssid2",
+    "wifi_password2",
+    "mqtt_host",
+    "mqtt_port",
+    "mqtt_username",
+    "mqtt_password",
+    "mqtt_client_id",
+)
 
 
 class WriteSteps(ResumeSteps):
     """The steps that change the chip, and those that wait for what came of it."""
 
     _arrival: Arrival | None = None
+    _sighting: Sighting | None = None
+    _config: bytes = b""
+    """The configuration sector as it was written last."""
+    _assembled: bool = False
+    """The case is closed and on mains: no wire may be touched before it is unplugged."""
+    _reading_back: bool = False
     _another: bool = False
     """The next socket is to be flashed with the same settings."""
     _added: str = ""
@@ -60,6 +76,8 @@ class WriteSteps(ResumeSteps):
             "broker": f"{settings.broker.host}:{settings.broker.port}",
             "access_point": self._long_name,
             "access_point_code": _wifi_code(self._long_name),
+            "seen_at": self._sighting.address if self._sighting else "?",
+            "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
 
     @property
@@ -94,6 +112,8 @@ class WriteSteps(ResumeSteps):
                 format_mac(self._mac), raise_on_progress=False
             )
             self._expected_mac = self._mac
+            if self._assembled:
+                return await self.async_step_rewire()
             if self._job is None:
                 return await self.async_step_search()
             return await self.async_step_write()
@@ -112,6 +132,7 @@ class WriteSteps(ResumeSteps):
     async def _write(self) -> str:
         assert self.image is not None
         assert self.profile is not None
+        assert self._analysis is not None
         config = self.settings.configuration(self.profile, self._mac, dt_util.utcnow())
         await UnfinishedSockets(self.hass).async_remember(
             self._mac,
@@ -121,7 +142,15 @@ class WriteSteps(ResumeSteps):
                 release=self._chosen.version if self._chosen else None,
             ),
         )
-        await self.job.write(self.image, config)
+        self._config = config
+        if (
+            self._chip_state is ChipState.WRITTEN
+            and self._analysis.state is Contents.OPENBEKEN
+        ):
+            # Only settings were corrected; the application is the one that was written before.
+            await self.job.write_config(config)
+        else:
+            await self.job.write(self.image, config)
         self._note_chip_state()
         await self._listen()
         await self.job.start()
@@ -144,11 +173,16 @@ class WriteSteps(ResumeSteps):
         """Have the wires taken off and the case closed before the socket is plugged in."""
         if user_input is not None:
             self._another = user_input[CONF_ANOTHER]
+            self._assembled = True
             return await self.async_step_wait()
         return self.async_show_form(
             step_id="reassemble",
             data_schema=probatio.Schema(
-                {probatio.Required(CONF_ANOTHER, default=False): BooleanSelector()}
+                {
+                    probatio.Required(
+                        CONF_ANOTHER, default=self._another
+                    ): BooleanSelector()
+                }
             ),
             description_placeholders=self.placeholders,
             last_step=False,
@@ -162,21 +196,31 @@ class WriteSteps(ResumeSteps):
 
     async def _wait(self) -> str:
         assert self._arrival is not None
+        patience = waiting(self.hass)
         started = self.hass.loop.time()
         asked = started
-        while not await self._arrival.async_wait(_GLANCE):
+        while not await self._arrival.async_wait(patience.glance):
             now = self.hass.loop.time()
-            if now - started >= _TURN:
+            if now - started >= patience.turn:
                 return await self._what_is_known()
-            if self._arrival.online and now - asked >= _ASK_EVERY:
+            if self._arrival.online and now - asked >= patience.ask_every:
                 asked = now
                 await self._arrival.async_ask()
-            self.show_fraction((now - started) / _TURN)
+            self.show_fraction((now - started) / patience.turn)
         return "finish"
 
     async def _what_is_known(self) -> str:
-        found = await async_find_in_network(self.hass, self._long_name)
-        return "waiting_network_only" if found else "waiting_nothing"
+        assert self._arrival is not None
+        self._sighting = await async_find_in_network(
+            self.hass, self._long_name, self._mac
+        )
+        if self._arrival.complete:
+            return "finish"
+        if self._sighting is None:
+            return "waiting_nothing"
+        if self._sighting.broker is None:
+            return "waiting_silent"
+        return "waiting_network_only"
 
     async def async_step_access_point(
         self, user_input: dict[str, Any] | None = None
@@ -195,6 +239,71 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Correct Wi-Fi and broker and write the configuration over UART again."""
         return await self.async_step_wifi()
+
+    async def async_step_read_back(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read over UART whether the chip still holds what was written."""
+        self._reading_back = True
+        return await self.async_step_rewire()
+
+    async def async_step_rewire(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the socket taken off mains before anybody touches a wire."""
+        if user_input is not None:
+            self._assembled = False
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="rewire",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    @override
+    async def async_step_linked(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Compare, where that is what the chip was connected again for."""
+        if self._reading_back:
+            return await self.async_step_compare()
+        return await super().async_step_linked()
+
+    async def async_step_compare(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Compare the chip with what was written."""
+        return await self.async_run("compare", self._compare)
+
+    async def _compare(self) -> str:
+        assert self.image is not None
+        await self.job.identify()
+        if self.job.mac != self._mac:
+            return "other_chip"
+        verdict = self._judge(await self.job.compare(self.image, self._config))
+        self._reading_back = False
+        if verdict == "read_back_same":
+            await self.job.start()
+        await self.async_close_job()
+        return verdict
+
+    def _judge(self, found: Comparison) -> str:
+        """Return the page for what is on the chip."""
+        if not found.application:
+            self._chip_state = ChipState.HALF_WRITTEN
+            return "read_back_application"
+        written = config_sector.parse(self._config)
+        if found.config is None or any(
+            getattr(found.config, name) != getattr(written, name) for name in _NETWORK
+        ):
+            return "read_back_settings"
+        return "read_back_same"
+
+    async def async_step_rewrite(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write again what is not right; the chip is still in its boot ROM."""
+        return await self.async_step_search()
 
     async def async_step_finish(
         self, user_input: dict[str, Any] | None = None
@@ -239,10 +348,11 @@ class WriteSteps(ResumeSteps):
         )
         added = self.settings.name
         self._stop_listening()
-        self._arrival = self._analysis = self._backup = None
+        self._arrival = self._analysis = self._backup = self._sighting = None
         self.profile = self._reading = self._expected_mac = None
         self._chip_state = ChipState.UNTOUCHED
         self._another, self._same_settings = False, True
+        self._assembled = False
         self.settings = replace(self.settings, name="", client_id="")
         self._added = added
         return await self.async_step_next_socket()

@@ -659,3 +659,24 @@ async def test_port_is_free_after_the_job(tmp_path: Path) -> None:
             await next_job.start()
         async with chip.job() as last_job:
             assert (await last_job.search(10)).linked
+
+
+# Reading back
+
+
+async def test_comparison_tells_application_and_configuration_apart(
+    tmp_path: Path,
+) -> None:
+    image = openbeken_image()
+    whole = written(factory_chip(), image, CONFIG)
+    for content, verdict in (
+        (whole, (True, True)),
+        (put(whole, 0x50000, bytes(16)), (False, True)),
+        (put(whole, CONFIG_START, bytes(16)), (True, False)),
+    ):
+        async with bench(content, tmp_path) as chip, chip.identified() as job:
+            found = await job.compare(image, CONFIG)
+
+            assert (found.application, found.config_sector) == verdict
+            assert (found.config is not None) == verdict[1]
+            assert not chip.operations

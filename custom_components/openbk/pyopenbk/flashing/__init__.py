@@ -17,7 +17,7 @@ from .errors import (
     RfSectorMisplacedError,
 )
 from .executor import RunBlocking
-from .job import FlashingJob
+from .job import Comparison, FlashingJob
 from .progress import Progress
 from .records import JobRecord, JobRecords, Phase
 from .writing import WriteReport
@@ -29,6 +29,7 @@ __all__ = [
     "BootloaderUnfitError",
     "ChipChangedError",
     "ChipState",
+    "Comparison",
     "Contents",
     "FlashSizeError",
     "FlashingError",

@@ -21,9 +21,16 @@ from ..bootrom.chip import Chip, ChipIdentity
 from ..bootrom.errors import NoChipError, PortUnavailableError
 from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
 from ..checksums import crc32_jamcrc
-from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, RF_CALIBRATION, SECTOR_SIZE
+from ..flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+    SECTOR_SIZE,
+)
 from ..obk import config_sector
-from ..obk.config_sector import NotAConfigError
+from ..obk.config_sector import ConfigSector, ConfigSectorError, NotAConfigError
 from ..obk.image import FirmwareImage
 from ..rf_sector import RfSector
 from .analysis import (
@@ -93,6 +100,18 @@ class _Subject:
             mac=self.mac,
             flash_size=identity.flash_size,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Whether a chip still holds what was written to it."""
+
+    application: bool
+    """The whole region is as it was written, by its CRC."""
+    config_sector: bool
+    """The sector is as it was written; what was read was verified by its CRC."""
+    config: ConfigSector | None
+    """What the sector says now; None: the firmware would not accept it."""
 
 
 class FlashingJob:
@@ -260,6 +279,28 @@ class FlashingJob:
             ):
                 raise JobOrderError("there is no OpenBeken to read this configuration")
             return await self._flash(part(flash, APPLICATION), config, "configuration")
+
+    async def compare(self, image: FirmwareImage, config: bytes) -> Comparison:
+        """Say whether the identified chip holds what write was given; nothing is changed.
+
+        Needs no backup. Raises BootRomError, ImageError, ImageUnfitError.
+        """
+        async with self._step():
+            chip = self._identified().chip
+            progress = PhaseProgress(
+                self._progress, Phase.VERIFY, APPLICATION.size + OPENBEKEN_CONFIG.size
+            )
+            application = _application(image, chip.identity)
+            application = application.ljust(APPLICATION.size, bytes([_BLANK]))
+            crc = await chip.crc(APPLICATION.start, APPLICATION.size)
+            progress.reach(APPLICATION.size)
+            sector = await chip.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+            progress.complete()
+            return Comparison(
+                application=crc == crc32_jamcrc(application),
+                config_sector=sector == config,
+                config=_config_in(sector),
+            )
 
     async def restore(
         self, backup: Backup, *, keep_rf: bool = False, foreign: bool = False
@@ -448,6 +489,13 @@ def _application(image: FirmwareImage, identity: ChipIdentity) -> bytes:
     if image.key is not kind_of_key(identity.code_key):
         raise ImageUnfitError("the image is encrypted for another key than this chip's")
     return application
+
+
+def _config_in(sector: bytes) -> ConfigSector | None:
+    try:
+        return config_sector.parse(sector)
+    except ConfigSectorError:
+        return None
 
 
 def _check_config(config: bytes) -> None:

@@ -1,0 +1,57 @@
+"""The road through the wizard, a stretch at a time."""
+
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from simulator.chip import SimulatedSocket
+from simulator.releases import ReleaseServer
+from tests.homeassistant.bench import open_port
+from tests.homeassistant.wizard import Wizard
+from tests.support.broker import Broker
+
+SECRET: Final = "secret word"
+
+
+async def to_firmware(wizard: Wizard, broker: Broker) -> None:
+    """Walk from the pins to the firmware."""
+    assert wizard.page == "pins", (wizard.pages, wizard.errors)
+    assert await wizard.choose("use_pins") == "name"
+    assert await wizard.submit_suggested(name="Kitchen") == "wifi"
+    assert await wizard.submit_suggested(ssid="TestNet", password=SECRET) == "broker"
+    address = {"host": broker.host, "port": broker.port}
+    assert await wizard.submit_suggested(**address) == "broker"
+    assert wizard.errors == {"host": "broker_loopback"}
+    await wizard.submit_suggested(**address)
+    assert wizard.page == "firmware", wizard.errors
+
+
+async def to_confirmation(
+    wizard: Wizard, broker: Broker, releases: ReleaseServer
+) -> None:
+    """Walk from the pins to the summary."""
+    await to_firmware(wizard, broker)
+    await wizard.submit_suggested()
+    assert wizard.page == "write_confirm", wizard.errors
+
+
+async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Walk from the menu to the pins."""
+    wizard = await open_port(hass, socket.path)
+    if wizard.page == "opening":
+        assert await wizard.submit() == "wiring"
+        await wizard.submit()
+    return wizard
+
+
+async def finish(hass: HomeAssistant, wizard: Wizard) -> ConfigEntry:
+    """Walk from the written socket to its entry, and unload that again."""
+    assert wizard.page == "reassemble", (wizard.pages, wizard.errors)
+    await wizard.submit_suggested()
+    assert wizard.result["type"] is FlowResultType.CREATE_ENTRY, wizard.pages
+    (entry,) = hass.config_entries.async_entries("openbk")
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+    return entry

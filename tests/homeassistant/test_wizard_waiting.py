@@ -1,0 +1,340 @@
+"""The written socket does not come: what can be known of it is said, and there are ways on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from homeassistant.components.device_tracker import SourceType
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+
+from custom_components.openbk.flash_flow.arrival import WAITING, Waiting
+from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.flash_map import (
+    APPLICATION,
+    OPENBEKEN_CONFIG,
+    SECTOR_SIZE,
+)
+from custom_components.openbk.pyopenbk.obk import config_sector
+from custom_components.openbk.pyopenbk.obk.console import Streams
+from simulator.chip import SimulatedSocket
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from simulator.releases import ReleaseServer
+from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_bench
+from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
+from tests.homeassistant.wizard import Wizard
+from tests.support.broker import Broker, free_port
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+HOST_NAME = "OpenBK7231N_E4720741"
+ADDRESS = "192.168.1.77"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+@dataclass
+class Lan:
+    """Where the socket's messages go, and who answers at the address that the router has."""
+
+    broker: tuple[str, int]
+    web: Callable[[], str | None]
+    names: dict[str, str] = field(default_factory=dict)
+
+    async def look_up(self, name: str) -> list[str]:
+        """Return what the network's name server knows."""
+        if name not in self.names:
+            raise OSError("no such name")
+        return [self.names[name]]
+
+    def resolve(self, host: str, port: int) -> tuple[str, int]:
+        """Return where the broker that the socket was told is found."""
+        return self.broker
+
+    async def connect(self, host: str, port: int) -> Streams:
+        """Connect to the web server at an address of the LAN."""
+        if host != ADDRESS or (found := self.web()) is None:
+            raise ConnectionRefusedError
+        at, _, number = found.partition(":")
+        return await asyncio.open_connection(at, int(number))
+
+
+@dataclass
+class Scene:
+    """A wizard that waits for a socket which cannot reach the broker."""
+
+    wizard: Wizard
+    socket: SimulatedSocket
+    lan: Lan
+    broker: Broker
+
+    def let_through(self) -> None:
+        """Let the socket reach the broker from its next start on."""
+        self.lan.broker = (self.broker.host, self.broker.port)
+
+    async def plug_in(self) -> None:
+        """Start the socket anew, as taking it off the bench and plugging it in does."""
+        self.socket.power(on=False)
+        self.socket.power(on=True)
+
+    @property
+    def config(self) -> config_sector.ConfigSector:
+        """Return the configuration that is on the chip."""
+        return config_sector.parse(
+            self.socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+        )
+
+
+@asynccontextmanager
+async def waiting(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> AsyncIterator[Scene]:
+    """Flash a socket up to the page that says that it did not come."""
+    lan = Lan(broker=("127.0.0.1", free_port()), web=lambda: None)
+    hass.data[WAITING] = Waiting(turn=0.5, glance=0.05, look_up=lan.look_up)
+    hass.data[METER_ACCESS] = MeterAccess(connect=lan.connect)
+    async with socket_on_the_bench(blow_dump(), resolve=lan.resolve) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        assert await wizard.submit() == "reassemble"
+        assert await wizard.submit_suggested() == "waiting_nothing", wizard.pages
+        yield Scene(wizard, socket, lan, mosquitto)
+
+
+async def let_router_know(hass: HomeAssistant, name: str = HOST_NAME) -> None:
+    """Let Home Assistant learn from a router which address the socket was given."""
+    assert await async_setup_component(hass, "dhcp", {})
+    hass.states.async_set(
+        f"device_tracker.{name.lower()}",
+        "home",
+        {
+            "source_type": SourceType.ROUTER,
+            "ip": ADDRESS,
+            "mac": MAC.upper(),
+            "host_name": name,
+        },
+    )
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_each_sign_of_the_socket_has_its_page(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard = scene.wizard
+        assert "TestNet" in wizard.placeholders["wifi"]
+        # The factory firmware had the same MAC address: its entry in the router says nothing.
+        await let_router_know(hass, "wlan0")
+        assert await wizard.choose("wait") == "waiting_nothing"
+
+        await let_router_know(hass)
+        assert await wizard.choose("wait") == "waiting_silent"
+        assert wizard.placeholders["seen_at"] == ADDRESS
+
+        scene.lan.web = lambda: getattr(scene.socket.firmware, "http_address", None)
+        assert await wizard.choose("wait") == "waiting_network_only"
+        assert wizard.placeholders["seen_at"] == ADDRESS
+        assert wizard.placeholders["seen_broker"] == f"127.0.0.1:{mosquitto.port}"
+
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        await wizard.choose("wait")
+        await ended(hass, wizard)
+
+
+async def ended(hass: HomeAssistant, wizard: Wizard) -> None:
+    """See the entry, and unload it again."""
+    assert wizard.page == "created", wizard.pages
+    (entry,) = hass.config_entries.async_entries("openbk")
+    await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_name_server_knows_it(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        scene.lan.names[HOST_NAME] = ADDRESS
+        assert await scene.wizard.choose("wait") == "waiting_silent"
+        assert scene.wizard.placeholders["seen_at"] == ADDRESS
+        await scene.wizard.close()
+
+
+async def test_another_device_at_its_address_is_no_sign(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with AsyncExitStack() as stack:
+        scene = await stack.enter_async_context(waiting(hass, mosquitto, releases))
+        other = await stack.enter_async_context(
+            socket_on_the_bench(scene.socket.flash.read(0, 0x200000))
+        )
+        # The same firmware on a chip with another MAC address.
+        other.flash.rewrite(0x1D0000 + 0x24, bytes.fromhex("c8478c999999"))
+        scene.lan.web = lambda: getattr(other.firmware, "http_address", None)
+        while scene.lan.web() is None:
+            await asyncio.sleep(0.05)
+        await let_router_know(hass)
+        assert await scene.wizard.choose("wait") == "waiting_silent"
+        await scene.wizard.close()
+
+
+async def test_own_access_point_is_explained(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard = scene.wizard
+        assert await wizard.choose("access_point") == "access_point"
+        assert wizard.placeholders["access_point"] == HOST_NAME
+        code = wizard.placeholders["access_point_code"]
+        assert f'data="WIFI:S:{HOST_NAME};T:nopass;;"' in code
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        await wizard.submit()
+        await ended(hass, wizard)
+
+
+async def test_settings_are_written_again_without_the_firmware(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        backup = wizard.placeholders["backup"]
+        assert await wizard.choose("change_settings") == "wifi"
+        assert (
+            await wizard.submit_suggested(ssid="RightNet", password=SECRET) == "broker"
+        )
+        assert await wizard.submit_suggested() == "write_confirm", wizard.errors
+        # The socket is on mains by now.
+        assert await wizard.submit() == "rewire"
+        writes: list[int] = []
+        socket.flash.watcher = lambda operation: writes.append(operation.address)
+        assert await wizard.submit() == "reassemble", wizard.pages
+        assert wizard.pages[-4:] == ["search", "backup", "write", "reassemble"]
+        assert {address // SECTOR_SIZE * SECTOR_SIZE for address in writes} <= {
+            APPLICATION.start,
+            OPENBEKEN_CONFIG.start,
+        }
+        assert scene.config.wifi_ssid == "RightNet"
+        # The backup that is spoken of is still the one of the factory firmware.
+        assert wizard.placeholders["backup"] == backup
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        entry = await finish(hass, wizard)
+        assert entry.unique_id == MAC
+
+
+async def read_back(wizard: Wizard) -> str:
+    """Connect the socket again and read back what it holds."""
+    assert await wizard.choose("read_back") == "rewire"
+    return await wizard.submit()
+
+
+async def test_reading_back_what_was_written(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        before = socket.flash.read(0, 0x1D0000)
+        resets = socket.resets
+        assert await read_back(wizard) == "read_back_same"
+        assert wizard.pages[-3:] == ["search", "compare", "read_back_same"]
+        assert await is_free(socket.path)
+        assert socket.flash.read(0, 0x1D0000) == before
+        assert socket.resets > resets
+        assert await wizard.choose("reassemble") == "reassemble"
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        await finish(hass, wizard)
+
+
+async def test_reading_back_finds_damage_and_mends_it(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        good = socket.flash.read(APPLICATION.start, APPLICATION.size)
+        socket.power(on=False)
+        socket.flash.rewrite(0x50000, b"\x00" * 64)
+        socket.power(on=True)
+        assert await read_back(wizard) == "read_back_application"
+        assert await is_free(socket.path)
+        assert await wizard.choose("rewrite") == "reassemble", wizard.pages
+        assert socket.flash.read(APPLICATION.start, APPLICATION.size) == good
+        await wizard.close()
+
+
+async def test_left_with_damage_the_chip_is_called_incomplete(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        scene.socket.power(on=False)
+        scene.socket.flash.rewrite(0x50000, b"\x00" * 64)
+        scene.socket.power(on=True)
+        assert await read_back(scene.wizard) == "read_back_application"
+        assert await scene.wizard.choose("leave") == "left_half_written"
+
+
+async def test_reading_back_finds_other_settings(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        good = scene.config
+        socket.power(on=False)
+        socket.flash.rewrite(OPENBEKEN_CONFIG.start, bytes(16))
+        socket.power(on=True)
+        assert await read_back(wizard) == "read_back_settings"
+        assert await wizard.choose("rewrite") == "reassemble", wizard.pages
+        assert scene.config == good
+        assert await wizard.submit_suggested() == "waiting_nothing"
+        # A link that is lost while reading back is told as any other, and gone on from.
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.CRC, nth=1))
+        assert await read_back(wizard) == "failed_link_lost"
+        socket.power(on=True)
+        assert await wizard.choose("retry") == "read_back_same"
+        assert await wizard.choose("leave") == "left_written"
+
+
+async def test_another_chip_is_not_compared(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        scene.socket.flash.rewrite(0x1D0000 + 0x24, bytes.fromhex("c8478c999999"))
+        assert await read_back(scene.wizard) == "other_chip"
+        assert scene.wizard.placeholders["expected_mac"] == MAC
+        await scene.wizard.close()
+
+
+async def test_socket_that_never_reported_in_is_known_again(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        assert await scene.wizard.choose("leave") == "left_written"
+        again = await to_pins(hass, scene.socket)
+        assert again.page == "unreported", again.pages
+        assert again.placeholders["name"] == "Kitchen"
+        assert await again.choose("resume_passwords") == "resume_passwords"
+        assert await again.submit(wifi_password=SECRET) == "write_confirm"
+        scene.let_through()
+        hass.data[WAITING] = Waiting()
+        await again.submit()
+        entry = await finish(hass, again)
+        assert entry.title == "Kitchen"
+        # It is set up now, so there is nothing to go on with.
+        assert not hass_storage["openbk.unfinished"]["data"]
