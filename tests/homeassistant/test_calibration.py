@@ -13,12 +13,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def issue(hass: HomeAssistant, socket: Calibrated) -> str | None:
     """Return what the repair issue of a socket is about."""
     found = ir.async_get(hass).async_get_issue(

@@ -16,12 +16,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 class Person:
     """Walks through the options of a socket."""
 

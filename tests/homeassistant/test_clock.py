@@ -30,12 +30,6 @@ LIST = ("cmnd/obk8C123456/publishAll", "")
 
 
 @pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
-@pytest.fixture
 def entry() -> MockConfigEntry:
     return socket_entry()
 

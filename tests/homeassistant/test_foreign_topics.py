@@ -15,12 +15,6 @@ TOPICS = 10_000
 BUILDS = 100
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def fill(broker: Broker) -> None:
     """Retain ten thousand messages of other products; a hundred look like builds."""
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)

@@ -22,12 +22,6 @@ pytestmark = pytest.mark.e2e
 OPTIONS = ENGLISH["options"]
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 async def begin(
     hass: HomeAssistant, entry: MockConfigEntry, choice: str
 ) -> ConfigFlowResult:

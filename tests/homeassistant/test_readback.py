@@ -22,12 +22,6 @@ LOCKED = 1 << 41 | 1 << 21 | 1 << 10
 STAYS_ON = (0, 1, *([0] * 62))
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def state(hass: HomeAssistant, entity_id: str) -> tuple[str, bool]:
     """Return a state, and whether Home Assistant says that it only assumes it."""
     found = hass.states.get(entity_id)

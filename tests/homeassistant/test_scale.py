@@ -27,12 +27,6 @@ PROFILE = SocketProfile.of(
 )
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 def mac(number: int) -> str:
     """Return the MAC of a socket."""
     return f"c8:47:8c:00:00:{number:02x}"

@@ -17,12 +17,6 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture
-def expected_lingering_timers() -> bool:
-    """Core's MQTT client leaves its periodic timer behind."""
-    return True
-
-
 LOADS = (5, 25, 150, 1000, 3600)
 
 
