@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import fcntl
 import os
 from pathlib import Path
+import sys
 import time
 
 import pytest
@@ -381,6 +382,30 @@ async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> 
         assert socket.uart.baudrate == 115_200
         chip = await Chip.identify(link)
         assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
+
+
+async def test_a_port_on_the_network_that_can_be_told_its_rate_changes_it(
+    socket: SimulatedSocket,
+) -> None:
+    server = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.pyopenbk.bootrom.rfc2217_server"),
+        socket.path,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert server.stdout is not None
+        port = int(await server.stdout.readline())
+        async with open_link(f"rfc2217://127.0.0.1:{port}") as link:
+            assert (await link.search(5)).linked
+            assert await link.set_baudrate(921_600) == 921_600
+            assert socket.uart.port.host_baudrate == 921_600
+            chip = await Chip.identify(link)
+            assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
+        await server.wait()
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
 
 
 # Requests

@@ -62,6 +62,8 @@ _EARLY_FAILURES_TOLERATED: Final = 2
 # keeps 4096 bytes meanwhile; this much time is left for a loop that is late to fetch them.
 _KERNEL_BUFFER: Final = 4096
 _LATENESS_TOLERATED: Final = 0.010
+# How long a serial server on the network may take to confirm a new rate.
+_REMOTE_CHANGE_SECONDS: Final = 5.0
 _SHORTEST_NAP: Final = 0.003
 _LONGEST_NAP: Final = 0.02
 
@@ -616,20 +618,14 @@ class _Port(asyncio.Protocol):
     async def set_baudrate(self, rate: int) -> None:
         """Set the rate of the port; what is received or still to be sent is lost."""
         self._check()
-        # What arrives just before the driver throws it away would be read as nothing, which the
-        # library takes for a port that has gone.
-        self._pause()
         try:
-            # A thread works on the open port meanwhile: it must not be closed under it.
-            await _to_its_end(self._transport.reconfigure_port(baudrate=rate))
+            await self._reconfigure(rate)
         except OSError as err:
             gone = err.errno in (errno.EIO, errno.ENXIO, errno.ENODEV, errno.EBADF)
             trouble = PortTrouble.UNPLUGGED if gone else PortTrouble.UNSUPPORTED
             raise PortUnavailableError(trouble, str(err)) from err
         except (serialx.SerialException, ValueError, RuntimeError) as err:
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, str(err)) from err
-        finally:
-            self._resume()
         self._check()
         if not self._has_taken(rate):
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, f"{rate} baud")
@@ -652,6 +648,21 @@ class _Port(asyncio.Protocol):
             self._end_nap()
         self._check()
         return len(self._received) >= self._parser.wanted
+
+    async def _reconfigure(self, rate: int) -> None:
+        change = self._transport.reconfigure_port(baudrate=rate)
+        if not isinstance(self._transport, PosixSerialTransport):
+            async with asyncio.timeout(_REMOTE_CHANGE_SECONDS):
+                await change
+            return
+        # What arrives just before the driver throws it away would be read as nothing, which the
+        # library takes for a port that has gone.
+        self._pause()
+        try:
+            # A thread works on the open port meanwhile: it must not be closed under it.
+            await _to_its_end(change)
+        finally:
+            self._resume()
 
     def _has_taken(self, rate: int) -> bool:
         """Return whether the driver uses this rate: some silently take the nearest they have."""
