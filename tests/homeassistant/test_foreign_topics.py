@@ -1,5 +1,6 @@
 """A broker full of other products opens no flow and costs nothing."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_integration
 import paho.mqtt.client as paho
@@ -44,7 +45,8 @@ async def test_no_card_and_no_lasting_flow(
     integration = await async_get_integration(hass, "openbk")
     assert integration.mqtt == ["+/build"]
     # One of the builds is that of a socket which is set up.
-    socket_entry().add_to_hass(hass)
+    socket = socket_entry()
+    socket.add_to_hass(hass)
     await hass.async_add_executor_job(fill, mosquitto)
 
     flows_started = []
@@ -62,4 +64,24 @@ async def test_no_card_and_no_lasting_flow(
     assert not hass.config_entries.flow.async_progress_by_handler(
         "openbk", include_uninitialized=True
     )
+
+    # With a socket at work and the search for others over, the broker sends us nothing else.
+    if socket.state is not ConfigEntryState.LOADED:
+        assert await hass.config_entries.async_setup(socket.entry_id)
+    client = hass.data["mqtt"].client
+    await until(
+        lambda: "+/connected" not in {sub.topic for sub in client.subscriptions}
+    )
+    for topic, expected in (
+        ("zigbee2mqtt/lamp1/state", set()),
+        ("product1/connected", set()),
+        ("product1/build", {"+/build"}),
+    ):
+        matching = {
+            sub.topic
+            for sub in client.subscriptions
+            if paho.topic_matches_sub(sub.topic, topic)
+        }
+        assert matching == expected
+    await hass.config_entries.async_unload(socket.entry_id)
     await hass.config_entries.async_unload(entry.entry_id)

@@ -62,12 +62,19 @@ async def test_lost_when_the_will_is_published(
     await until(lambda: state(hass) == "off")
     await scripted.say("connected", "offline", retain=True)
     await until(lambda: state(hass) == "unavailable")
-    # Core leaves out unavailable entities, so only a command under way meets the error.
+    # Core leaves out unavailable entities without a word: a person sees a switch that cannot be
+    # moved, and an automation goes on. So only a command under way meets the error.
+    scripted.heard.clear()
+    await hass.services.async_call(
+        "switch", "turn_on", {"entity_id": RELAY}, blocking=True
+    )
+    assert not scripted.heard
     relay = hass.data[DATA_COMPONENT].get_entity(RELAY)
     assert relay
     with pytest.raises(HomeAssistantError) as raised:
         await relay.async_turn_on()
     assert raised.value.translation_key == "socket_unreachable"
+    assert str(raised.value).startswith("Washing machine cannot be reached")
 
 
 async def test_command_without_echo_is_checked(
