@@ -319,6 +319,25 @@ async def test_a_baud_change_survives(fault: Fault) -> None:
             await Chip.identify(link)
 
 
+async def test_bytes_that_come_while_the_rate_changes_do_no_harm(
+    socket: SimulatedSocket,
+) -> None:
+    async def chatter() -> None:
+        while True:
+            socket.uart.port.write(b"never silent")
+            await asyncio.sleep(0)
+
+    async with open_link(socket.path, patience=0.002) as link:
+        await link.search(3)
+        await link.set_baudrate(921_600)
+        socket.hang()
+        noise = asyncio.create_task(chatter())
+        for _ in range(40):
+            with pytest.raises(LinkLostError):
+                await link.relink()
+        noise.cancel()
+
+
 # Addresses of other hosts
 
 
