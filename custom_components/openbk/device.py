@@ -329,6 +329,7 @@ class SocketState:
     @callback
     def _corrections_changed(self) -> None:
         """Tell the last values again, as they are corrected now."""
+        self.hass.data[ENERGY_STORE].save_soon()
         if self._triangle is not None:
             self._triangle.clear()
         for source in self._corrected_topics():

@@ -82,8 +82,7 @@ class EnergyStore:
             power = correction() or IDENTITY
             value = corrected.update(counter.update(raw, today()), self._now(), power)
             if counter.offset != offset:
-                self._save_pending = True
-                self._store.async_delay_save(self._data, _SOON)
+                self.save_soon()
             elif not self._save_pending:
                 self._save_pending = True
                 self._store.async_delay_save(
@@ -119,10 +118,27 @@ class EnergyStore:
         return scale
 
     @callback
+    def last(self, mac: str, key: str) -> tuple[float, float] | None:
+        """Return the socket's last number and the corrected one, None while there is none."""
+        counter = self.counter(mac, key)
+        if counter.raw is None:
+            return None
+        ahead = counter.offset + self.corrected(mac, key).ahead
+        return counter.raw, round(counter.raw + ahead, 6)
+
+    @callback
     def set_total(self, mac: str, kilowatt_hours: float) -> None:
         """Count on from a value that the socket is being told."""
         self.counter(mac, ENERGY.key).expect(kilowatt_hours)
         self.corrected(mac, ENERGY.key).begin(kilowatt_hours, self._now())
+        self.save_soon()
+
+    @callback
+    def save_soon(self) -> None:
+        """Save what was counted with a correction that is about to be another one.
+
+        After a crash it would be counted anew, with the new one, and might come out smaller.
+        """
         self._save_pending = True
         self._store.async_delay_save(self._data, _SOON)
 

@@ -16,14 +16,21 @@ from .const import (
     LOGGER,
 )
 from .device import OpenBekenConfigEntry, SocketState
+from .energy_store import ENERGY_STORE
+from .pyopenbk.metering.correction import IDENTITY, Correction
 from .pyopenbk.obk.discovery_payload import (
     Described,
+    EnergyLine,
     discovery_payload,
     discovery_topic,
 )
 from .pyopenbk.obk.messages import channel_key
+from .pyopenbk.quantities import ENERGY, POWER
 
 _ONLINE: Final = "online"
+# In kWh, half of the last digit shown: the total in the template may be off by so much before
+# it is published anew.
+_ENERGY_TOLERANCE: Final = 0.0005
 
 
 class Mode(StrEnum):
@@ -72,6 +79,11 @@ class Publisher:
         self._version = version
         for pin in (*socket.profile.relays, *socket.profile.leds):
             socket.listen(channel_key(pin.channel), _ignore)
+        self._line = EnergyLine()
+        self._total = 0.0
+        if socket.profile.has_meter:
+            socket.listen(ENERGY.key, self._counted)
+            self._draw_line(first=True)
         self._prefix = prefix_of(hass, socket.entry)
         self._unsubscribe: list[CALLBACK_TYPE] = []
 
@@ -84,7 +96,7 @@ class Publisher:
                 self.hass, f"{self._prefix}/status", self._consumer_changed
             ),
             mqtt.async_subscribe_connection_status(self.hass, self._broker_changed),
-            self.socket.listen_described(self._publish_soon),
+            self.socket.listen_described(self._description_changed),
         ]
 
     @callback
@@ -108,6 +120,50 @@ class Publisher:
             self._publish_soon()
 
     @callback
+    def _description_changed(self) -> None:
+        self._draw_line()
+        self._publish_soon()
+
+    @callback
+    def _counted(self, _total: float | None) -> None:
+        """Publish anew what the template cannot know: offsets, and what the socket forgot."""
+        if (last := self._last_energy) is None:
+            return
+        (counted, total), line = last, self._line
+        off = line.gain * counted + line.base - total
+        if abs(off) > _ENERGY_TOLERANCE or line.gain != self._power.gain:
+            self._description_changed()
+
+    @property
+    def _power(self) -> Correction:
+        return self.socket.corrections.get(POWER.key, IDENTITY)
+
+    @property
+    def _last_energy(self) -> tuple[float, float] | None:
+        return self.hass.data[ENERGY_STORE].last(self.socket.mac, ENERGY.key)
+
+    def _draw_line(self, *, first: bool = False) -> None:
+        """Let the total go on from where it is, with the gain that power has now."""
+        if (last := self._last_energy) is None:
+            # The first number is where the count begins.
+            self._line = EnergyLine()
+            return
+        counted, total = last
+        shown = self._line(counted)
+        if first:
+            # The template of before the restart may have been ahead by as much.
+            shown = total + _ENERGY_TOLERANCE if self._power.offset < 0 else total
+        elif total < self._total:
+            # Somebody set it back.
+            shown = total
+        self._total = total
+        self._line = EnergyLine(
+            gain=self._power.gain,
+            base=round(total - self._power.gain * counted, 6),
+            floor=round(shown, 6) if shown > total else 0.0,
+        )
+
+    @callback
     def _publish_soon(self) -> None:
         self.socket.entry.async_create_background_task(
             self.hass, self._publish(), f"openbk publish {self.socket.client_id}"
@@ -126,6 +182,7 @@ class Publisher:
                 origin_version=self._version,
                 dark_leds=frozenset(entry.data.get(CONF_DARK_LEDS, ())),
                 corrections=self.socket.corrections,
+                energy=self._line,
             )
         )
         try:

@@ -1,11 +1,13 @@
 """The payload describes the socket completely and in terms of core's schema."""
 
 from homeassistant.components.mqtt.schemas import DEVICE_DISCOVERY_SCHEMA
+from jinja2 import Environment
 import pytest
 
 from custom_components.openbk.pyopenbk.metering.correction import Correction
 from custom_components.openbk.pyopenbk.obk.discovery_payload import (
     Described,
+    EnergyLine,
     discovery_payload,
     discovery_topic,
 )
@@ -84,4 +86,38 @@ def test_correction_travels_as_a_template() -> None:
     corrections = {"power": Correction(gain=1.1, offset=0.5)}
     components = discovery_payload(described(corrections=corrections))["cmps"]
     assert "1.1 * (value | float) + 0.5" in components["power"]["val_tpl"]
-    assert "val_tpl" not in components["voltage"]
+    # What was corrected before must not be any more.
+    assert components["voltage"]["val_tpl"] == "{{ value }}"
+    assert "val_tpl" not in components["rssi"]
+
+
+def rendered(template: str, value: str) -> float:
+    """Render a template as other programs do, with plain Jinja."""
+    return float(Environment().from_string(template).render(value=value))
+
+
+def test_what_is_worked_out_from_corrected_quantities_has_their_gains() -> None:
+    corrections = {
+        "voltage": Correction(gain=1.02),
+        "current": Correction(gain=1.05, offset=0.1),
+        "power": Correction(gain=1.1, offset=0.5),
+    }
+    components = discovery_payload(described(corrections=corrections))["cmps"]
+
+    def shown(key: str, value: str) -> float:
+        return rendered(components[key]["val_tpl"], value)
+
+    assert shown("current", "0.000") == 0
+    assert shown("current", "8.5") == pytest.approx(9.025)
+    assert shown("apparent_power", "1000.00") == pytest.approx(1071)
+    assert shown("power_factor", "0.900") == pytest.approx(0.9 * 1.1 / 1.071, abs=1e-3)
+    assert shown("power_factor", "4.77") == 1
+    assert shown("energy_today", "2000.0") == pytest.approx(2.2)
+
+
+def test_energy_goes_on_from_where_it_was() -> None:
+    line = EnergyLine(gain=1.1, base=-10.0, floor=100.02)
+    components = discovery_payload(described(energy=line))["cmps"]
+    for counted, total in ((100.0, 100.02), (100.01, 100.02), (101.0, 101.1)):
+        said = rendered(components["energy"]["val_tpl"], f"{counted * 1000:.3f}")
+        assert said == pytest.approx(total) == line(counted)

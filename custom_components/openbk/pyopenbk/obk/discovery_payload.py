@@ -5,7 +5,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from ..profile import SocketProfile
-from ..quantities import DIAGNOSTICS, METER, Quantity
+from ..quantities import (
+    APPARENT_POWER,
+    CURRENT,
+    DIAGNOSTICS,
+    ENERGY,
+    ENERGY_LAST_HOUR,
+    ENERGY_TODAY,
+    ENERGY_YESTERDAY,
+    METER,
+    POWER,
+    POWER_FACTOR,
+    REACTIVE_POWER,
+    VOLTAGE,
+    Quantity,
+)
 from .messages import Gesture, button_key, topic_of, version_of
 from .settings import LedUse, led_pins, led_use
 
@@ -39,6 +53,23 @@ class Correction(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyLine:
+    """The total energy as a line over the socket's own counter, both in kWh.
+
+    It begins where the total was when the line was drawn: a gain alone would correct what was
+    counted before, too. Below ``floor`` the total waits, as it must not run backwards.
+    """
+
+    gain: float = 1.0
+    base: float = 0.0
+    floor: float = 0.0
+
+    def __call__(self, counted: float) -> float:
+        """Return the total at a number of the socket's."""
+        return round(max(self.gain * counted + self.base, self.floor), 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """What the payload of a socket is made of."""
 
@@ -51,6 +82,7 @@ class Described:
     origin_version: str
     dark_leds: frozenset[int] = frozenset()
     corrections: Mapping[str, Correction] = field(default_factory=dict)
+    energy: EnergyLine = EnergyLine()
 
 
 def discovery_topic(prefix: str, mac: str) -> str:
@@ -178,22 +210,51 @@ def _sensor(socket: Described, quantity: Quantity) -> Component:
         "stat_cla": quantity.state_class,
         "unit_of_meas": quantity.unit,
         "sug_dsp_prc": quantity.decimals,
-        "val_tpl": _template(quantity, socket.corrections.get(quantity.key)),
+        "val_tpl": _template(socket, quantity),
     }
     if not quantity.enabled:
         component["en"] = False
     return {key: value for key, value in component.items() if value is not None}
 
 
-def _template(quantity: Quantity, correction: Correction | None) -> str | None:
+def _template(socket: Described, quantity: Quantity) -> str | None:
     """Return the template that makes the number the same as that of the native entity."""
     number = "value | float"
-    if quantity.key == "power_factor":
-        # The firmware mixes samples of different loads and exceeds one then.
-        return f"{{{{ [{number}, 1] | min }}}}"
-    if correction is not None:
+    if (correction := socket.corrections.get(quantity.key)) is not None:
         corrected = f"{correction.gain!r} * ({number}) + {correction.offset!r}"
-        return f"{{{{ 0 if {number} <= 0 else ([{corrected}, 0] | max) | round(4) }}}}"
-    if quantity.factor != 1:
-        return f"{{{{ ({number} * {quantity.factor!r}) | round({quantity.decimals + 3}) }}}}"
-    return None
+        digits = quantity.decimals + 2
+        return f"{{{{ 0 if {number} <= 0 else ([{corrected}, 0] | max) | round({digits}) }}}}"
+    if quantity is ENERGY and (line := socket.energy) != EnergyLine():
+        total = f"{number} * {quantity.factor * line.gain!r} + {line.base!r}"
+        return f"{{{{ [{total}, {line.floor!r}] | max | round(6) }}}}"
+    gain = _gain(socket, quantity)
+    if quantity is POWER_FACTOR:
+        # The firmware mixes samples of different loads and exceeds one then.
+        return f"{{{{ [{_times(number, gain)}, 1] | min | round(3) }}}}"
+    if (factor := quantity.factor * gain) != 1:
+        return f"{{{{ ({_times(number, factor)}) | round({quantity.decimals + 3}) }}}}"
+    # Core goes on with the last template where a new payload has none.
+    return "{{ value }}" if quantity in METER else None
+
+
+def _times(number: str, factor: float) -> str:
+    return number if factor == 1 else f"{number} * {factor!r}"
+
+
+def _gain(socket: Described, quantity: Quantity) -> float:
+    """Return the gain of what the firmware works out from corrected quantities.
+
+    A template sees one number, so the shares of their offsets cannot be carried.
+    """
+
+    def gain(of: Quantity) -> float:
+        correction = socket.corrections.get(of.key)
+        return 1.0 if correction is None else correction.gain
+
+    if quantity in (ENERGY_TODAY, ENERGY_YESTERDAY, ENERGY_LAST_HOUR):
+        return gain(POWER)
+    if quantity in (APPARENT_POWER, REACTIVE_POWER):
+        return gain(VOLTAGE) * gain(CURRENT)
+    if quantity is POWER_FACTOR:
+        return gain(POWER) / (gain(VOLTAGE) * gain(CURRENT))
+    return 1.0
