@@ -287,15 +287,16 @@ class Link:
         await self._quiet(
             _QUIET_AFTER_WRITE * self._patience if was_writing else _QUIET
         )
-        if not await self._answers():
-            if was_writing:
-                # Still waiting for the rest of the sector: FF programs nothing.
-                filler = b"\xff" * (SECTOR_SIZE + 16)
-                self._port.write(filler)
-                await asyncio.sleep(len(filler) * 10 / self.baudrate)
-                await self._quiet(_QUIET)
-            if not await self._answers():
-                await self.relink()
+        answers = await self._answers()
+        if not answers and was_writing:
+            # Still waiting for the rest of the sector: FF programs nothing.
+            filler = b"\xff" * (SECTOR_SIZE + 16)
+            self._port.write(filler)
+            await asyncio.sleep(len(filler) * 10 / self.baudrate)
+            await self._quiet(_QUIET)
+            answers = await self._answers()
+        if not answers:
+            await self.relink()
         if self._strikes >= _STRIKES_TOLERATED:
             self._strikes = 0.0
             await self.slow_down()
@@ -404,6 +405,7 @@ class Link:
                 await self._use(rate)
                 if await self._probe(self._loop.time() + _RELINK_TURN * self._patience):
                     return
+        self.linked = False
         raise LinkLostError("the chip does not answer any more")
 
     def _search_turns(self) -> Iterator[tuple[int, float]]:
@@ -502,7 +504,7 @@ class Link:
         finally:
             await self._use(old)
         self._tried_rates = [old, rate]
-        for _ in range(2):
+        for _ in range(3):
             await self._order_baudrate(rate)
             if await self._answers():
                 return True
