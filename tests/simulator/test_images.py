@@ -134,9 +134,9 @@ def test_a_chip_stays_silent_with_anything_else(image: bytes) -> None:
 
 
 def test_an_image_is_made_in_no_time() -> None:
-    started = time.monotonic()
+    started = time.process_time()
     images.qio(images.Build(version="1.2.3"))
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_flashed_dump_keeps_all_but_the_application_and_the_configuration() -> None:

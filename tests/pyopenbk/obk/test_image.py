@@ -368,6 +368,8 @@ def test_an_over_the_air_file_larger_than_its_slot_is_refused() -> None:
         (Random(9).randbytes(20), FileKind.UNKNOWN),
         (b"\xff" * 5000 + b"\0" * 5000, FileKind.UNKNOWN),
     ],
+    # The bytes themselves would be the test's name.
+    ids=lambda value: value if isinstance(value, FileKind) else f"{len(value)} bytes",
 )
 def test_other_files_are_named(data: bytes, kind: FileKind) -> None:
     """People pick the wrong file; they are told which one they picked."""
