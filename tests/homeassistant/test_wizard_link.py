@@ -161,15 +161,21 @@ class TestSearch:
             assert wizard.pages[-3:] == ["search", "backup", "no_pins_erased"]
             await assert_left(hass, wizard, socket.path)
 
-    async def test_closing_the_dialog_frees_the_port(self, hass: HomeAssistant) -> None:
+    async def test_answers_at_another_speed(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as socket:
-            socket.inject(Fault(name=FaultName.DISCONNECTED))
+            socket.inject(
+                Fault(
+                    name=FaultName.REPLY_FLIPPED,
+                    command=Command.LINK_CHECK,
+                    times=0,
+                    count=8,
+                )
+            )
             wizard = await open_port(hass, socket.path)
             await wizard.submit()
-            assert await wizard.start({}) == "search"
-            assert not await is_free(socket.path)
-            await wizard.close()
-            await until_free(socket.path)
+            assert await wizard.submit() == "seen_other_baud"
+            socket.clear()
+            assert await wizard.choose("search") == "no_pins_erased"
 
     async def test_another_port_can_be_chosen(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as deaf, chip(factory_dump()) as socket:

@@ -6,6 +6,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
+from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
@@ -83,6 +84,64 @@ async def test_foreign_backup_needs_a_deliberate_choice(hass: HomeAssistant) -> 
         radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
         assert after[radio] == before[radio]
         assert after[: radio.start] == blow_dump()[: radio.start]
+
+
+async def test_radio_calibration_is_left_alone_on_request(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
+    # The same chip, whose calibration somebody has changed since.
+    tuned = bytearray(flashed())
+    tuned[RF_CALIBRATION.start + 0x800] ^= 0x55
+    async with chip(bytes(tuned)) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.submit_suggested(deliberate={"keep_radio": True})
+        assert wizard.page == "restore_confirm"
+        assert await wizard.submit() == "restored"
+        after = socket.flash.read(0, FLASH_SIZE)
+        assert after[radio] == bytes(tuned)[radio]
+        assert after[: radio.start] == blow_dump()[: radio.start]
+
+
+@pytest.mark.parametrize("lost", ["generic", "blank"])
+async def test_lost_radio_calibration_is_repaired(
+    hass: HomeAssistant, lost: str
+) -> None:
+    await back_up_factory(hass)
+    broken = bytearray(flashed())
+    sector = factory.rf_calibration(GENERIC_MAC) if lost == "generic" else b""
+    broken[RF_CALIBRATION.start : RF_CALIBRATION.end] = sector.ljust(
+        RF_CALIBRATION.size, b"\xff"
+    )
+    async with chip(bytes(broken)) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        (name,) = (
+            option["value"]
+            for option in options(wizard)
+            if "Factory firmware" in option["label"]
+        )
+        # Nothing on the chip proves that the backup is its own, so the person has to.
+        await wizard.submit_suggested(backup=name)
+        assert wizard.errors == {"base": "backup_foreign"}
+        await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
+        assert await wizard.submit() == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_another_chip_is_not_restored_to(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.submit_suggested()
+        socket.power(on=False)
+        other = factory.FactorySocket.numbered(1)
+        async with chip(images.flashed(other.dump())) as second:
+            socket.inject(Fault(name=FaultName.DISCONNECTED))
+            assert await wizard.submit() == "failed_link_lost"
+            assert await wizard.choose("port") == "port"
+            assert await wizard.submit(adapter=second.path) == "other_chip"
+            assert wizard.placeholders["mac"] == other.mac
+            assert second.flash.read(0, FLASH_SIZE) == images.flashed(other.dump())
+            await wizard.close()
 
 
 def options(wizard: Wizard) -> list[dict[str, str]]:
