@@ -115,7 +115,14 @@ class SocketCalibration:
     def apply(
         self, action: str, changes: Mapping[str, Calibration | None], **details: Any
     ) -> None:
-        """Put calibrations in force, None for no correction, and note it in the history."""
+        """Put calibrations in force, None for no correction, and note it in the history.
+
+        Somebody else may have set the socket's factors since they were made.
+        """
+        changes = {
+            key: calibration and calibration.at_factor(self.factors.get(key))
+            for key, calibration in changes.items()
+        }
         before = {
             key: calibration.as_dict() if (calibration := self.known.get(key)) else None
             for key in changes

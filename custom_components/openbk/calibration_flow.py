@@ -58,6 +58,7 @@ _RATED_VOLTAGE: Final = "rated_voltage"
 _RESISTIVE: Final = "resistive"
 _TOLERANCE: Final = "tolerance"
 _TRUST: Final = "trust"
+_VOLTAGE_ONLY: Final = "voltage_only"
 
 # One turn of the measurement: after each, the page says what the socket reads now.
 _TURN: Final = 5.0
@@ -107,11 +108,18 @@ _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
 }
 
 
+_VOLTAGE_FIELDS: Final[dict[Any, Any]] = {
+    probatio.Required(VOLTAGE.key): _VOLTS,
+    probatio.Optional(_ACCURACY, default=0): _PER_CENT,
+}
+
+
 class CalibrationSteps(OptionsFlow):
     """Nothing is changed before the person says so on the page with the result."""
 
     _instrument: str = _WATT_METER
     _keep: bool = False
+    _voltage_only: bool = False
     _comparison: Comparison | None = None
     _turn: asyncio.Task[str] | None = None
     _measured: float = 0.0
@@ -186,6 +194,8 @@ class CalibrationSteps(OptionsFlow):
         self._instrument = instrument
         step = step or instrument
         fields: dict[Any, Any] = {}
+        if step == _MULTIMETER:
+            fields[probatio.Required(_VOLTAGE_ONLY, default=False)] = BooleanSelector()
         if step == instrument and any(
             key in self.socket.calibration.known for key in STEPS
         ):
@@ -194,8 +204,9 @@ class CalibrationSteps(OptionsFlow):
         if user_input is not None:
             if step == instrument:
                 self._keep = user_input.get(_KEEP, False)
+                self._voltage_only = user_input.get(_VOLTAGE_ONLY, False)
             try:
-                check_ready(self.socket, _COMPARED[instrument])
+                check_ready(self.socket, self._compared)
                 if self.socket.calibration.lock.locked():
                     errors["base"] = "busy"
             except CalibrationError as err:
@@ -204,10 +215,17 @@ class CalibrationSteps(OptionsFlow):
                 return await self.async_step_measure()
         return self.async_show_form(
             step_id=step,
-            data_schema=probatio.Schema(fields),
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(fields), user_input or {}
+            ),
             errors=errors,
             last_step=False,
         )
+
+    @property
+    def _compared(self) -> tuple[str, ...]:
+        """Return what has to be steady; the voltage alone needs no load."""
+        return (VOLTAGE.key,) if self._voltage_only else _COMPARED[self._instrument]
 
     async def async_step_measure(
         self, user_input: dict[str, Any] | None = None
@@ -243,7 +261,7 @@ class CalibrationSteps(OptionsFlow):
     async def _measure_for_a_turn(self) -> str:
         if self._comparison is None:
             self._measured = 0.0
-            comparison = Comparison(self.hass, self.socket, _COMPARED[self._instrument])
+            comparison = Comparison(self.hass, self.socket, self._compared)
             self._comparison = await comparison.__aenter__()
         comparison = self._comparison
         turn = _TURN if self._measured else _FIRST_TURN
@@ -259,7 +277,7 @@ class CalibrationSteps(OptionsFlow):
 
     def _reads_nothing(self, sample: Sample) -> bool:
         return sample.method is Method.HTTP and any(
-            sample.mean(key) == 0 for key in _COMPARED[self._instrument]
+            sample.mean(key) == 0 for key in self._compared
         )
 
     def _seen(self) -> dict[str, str]:
@@ -305,7 +323,11 @@ class CalibrationSteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask what the reference shows; a value that cannot be meant is said to be one."""
         assert self._sample is not None
-        fields = dict(_REFERENCE_FIELDS[self._instrument])
+        fields = dict(
+            _VOLTAGE_FIELDS
+            if self._voltage_only
+            else _REFERENCE_FIELDS[self._instrument]
+        )
         errors: dict[str, str] = {}
         placeholders = self._means(self._sample)
         if user_input is not None:
@@ -375,6 +397,8 @@ class CalibrationSteps(OptionsFlow):
         """Show what comes of it, and ask whether it shall be."""
         assert self._proposal is not None
         options = ["save", "second_load", "reference", "stop"]
+        if self._voltage_only:
+            options.remove("second_load")
         if self._can_set_socket(self._proposal):
             options.insert(1, "save_in_socket")
         return self.async_show_menu(

@@ -10,6 +10,7 @@ from .device import SocketState
 from .own_gain import OwnGain, OwnGainError, async_set_own_gain, check_load
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import Method, Proposal, References, Sample, propose
+from .pyopenbk.obk.console import ConsoleError
 from .pyopenbk.obk.messages import channel_key
 from .pyopenbk.quantities import VOLTAGE
 from .pyopenbk.roles import RELAY_ROLES
@@ -153,6 +154,9 @@ class Comparison:
         except OwnGainError as err:
             # The correction is in force and right all the same.
             result["socket_problem"] = err.reason
+            return
+        except ConsoleError:
+            result["socket_problem"] = "not_obeyed"
             return
         result["changed"]["socket"] = [
             key for key in proposal.calibrations if done.after[key] != done.before[key]

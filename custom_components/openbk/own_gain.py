@@ -1,10 +1,12 @@
 """Sets the socket's own factors, so that its page and its counter come near the truth too."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from .const import DOMAIN
 from .device import SocketState
 from .pyopenbk.errors import OpenBekenError
 from .pyopenbk.metering.session import Proposal
@@ -41,7 +43,12 @@ class OwnGain:
 
 
 def check_load(proposal: Proposal) -> None:
-    """Raise OwnGainError where the load is too small for a factor from a single second."""
+    """Raise OwnGainError where the load is too small for a factor from a single second.
+
+    Whoever insists on readings that moved has a correction of them, but no factor.
+    """
+    if not proposal.sample.steady:
+        raise OwnGainError("load_unsteady")
     for key in proposal.references:
         measured = proposal.sample.measurements[key]
         if measured.mean < LEAST_PULSES * measured.step:
@@ -55,11 +62,23 @@ async def async_set_own_gain(
 
     The corrections have to be in force already. They are recomputed in the same step, and no
     reading is let through in between, so what is shown does not jump. Raises OwnGainError where
-    the load has changed since or the socket did not obey.
+    the load has changed since or the socket did not obey, and ConsoleError where it fell silent
+    before.
     """
-    console, calibration = sampler.console, socket.calibration
     check_load(proposal)
     await _check_still_there(sampler, proposal)
+    # Who closes the dialog now must not leave the factors half known.
+    return await asyncio.shield(
+        socket.hass.async_create_task(
+            _set(socket, sampler, proposal), f"{DOMAIN} own gain", eager_start=False
+        )
+    )
+
+
+async def _set(
+    socket: SocketState, sampler: HttpSampler, proposal: Proposal
+) -> OwnGain:
+    console, calibration = sampler.console, socket.calibration
     before = await read_factors(console)
     with calibration.held():
         try:

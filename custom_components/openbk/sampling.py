@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from math import sqrt
+from math import prod, sqrt
 from statistics import fmean, linear_regression, pvariance
 from typing import Final, override
 
@@ -15,9 +15,15 @@ from .consoles import console_at
 from .const import CONF_ADDRESS, LOGGER
 from .device import SocketState
 from .meter_access import METER_ACCESS, MeterAccess
-from .pyopenbk.metering.series import Measurement, Steadiness, SteadySeries, is_frozen
+from .pyopenbk.metering.series import (
+    FROZEN_AFTER,
+    Measurement,
+    Steadiness,
+    SteadySeries,
+    is_frozen,
+)
 from .pyopenbk.metering.session import STEPS, Method, Sample
-from .pyopenbk.obk.console import Console, ConsoleError, UnreachableError
+from .pyopenbk.obk.console import Console, ConsoleError, NotAnAnswerError
 from .pyopenbk.obk.messages import decode_number, topic_of
 from .pyopenbk.obk.meter import MeterReading, read_factors, read_meter
 from .pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
@@ -192,6 +198,7 @@ class MqttSampler(Sampler):
         }
         self._first = set(self._values)
         """Of these, the first message may count parts of two loads."""
+        self._power: set[float] = set()
         self._arrived = asyncio.Event()
 
     @asynccontextmanager
@@ -250,6 +257,19 @@ class MqttSampler(Sampler):
             seconds=max(0.0, self.collected),
             measurements=measurements,
             steady=self.complete,
+            frozen=self._is_frozen(measurements),
+        )
+
+    def _is_frozen(self, measurements: Mapping[str, Measurement]) -> bool:
+        """Return whether the power stood still; a socket speaks again when it moves a pulse."""
+        shown = [
+            measured.mean
+            for key in self._values
+            if (measured := measurements.get(key)) is not None
+        ]
+        apparent = prod(shown) if len(shown) == len(self._values) else None
+        return len(self._power) == 1 and is_frozen(
+            [*self._power] * FROZEN_AFTER, volt_amperes=apparent
         )
 
     def _span(self, key: str) -> float:
@@ -264,6 +284,8 @@ class MqttSampler(Sampler):
         self.latest[key] = number
         if key == ENERGY.key:
             self._count(now, number)
+        elif key == POWER.key:
+            self._power.add(number)
         elif key in self._values:
             points = self._values[key]
             if key in self._first and points:
@@ -297,6 +319,7 @@ class MqttSampler(Sampler):
     def _restart(self, key: str) -> None:
         self._note_restart(key)
         self._counter.clear()
+        self._power.clear()
         self._first = set(self._values)
         for points in self._values.values():
             points.clear()
@@ -350,14 +373,11 @@ def console_of(hass: HomeAssistant, socket: SocketState) -> Console | None:
     return console_at(hass, address)
 
 
-async def async_read_factors(
-    hass: HomeAssistant, socket: SocketState
-) -> dict[str, float]:
-    """Return the socket's own factors; raises ConsoleError where HTTP is closed."""
-    console = console_of(hass, socket)
-    if console is None:
-        raise UnreachableError("the socket did not say its address")
-    return await read_factors(console)
+async def _check_whose(console: Console, socket: SocketState) -> None:
+    """Raise ConsoleError where the address belongs to another socket by now."""
+    mac = (await console.info()).mac
+    if mac != socket.mac:
+        raise NotAnAnswerError("another socket has this address now")
 
 
 @asynccontextmanager
@@ -372,6 +392,7 @@ async def open_sampler(
     console = console_of(hass, socket)
     if console is not None:
         try:
+            await _check_whose(console, socket)
             await read_meter(console)
             factors = await read_factors(console)
         except ConsoleError as err:

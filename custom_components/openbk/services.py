@@ -51,12 +51,20 @@ ATTR_TRUST: Final = "trust"
 UNITS: Final = {VOLTAGE.key: "V", CURRENT.key: "A", POWER.key: "W"}
 _DECIMALS: Final = {VOLTAGE.key: 1, CURRENT.key: 3, POWER.key: 1}
 
+# Far wider than a socket can be, so that a slip is named and not just forbidden; but finite.
+_LARGEST: Final = 10_000_000
 _POSITIVE: Final = probatio.All(
-    probatio.Coerce(float), probatio.Range(min=0, min_included=False)
+    probatio.Coerce(float), probatio.Range(min=0, min_included=False, max=_LARGEST)
 )
 _PERCENT: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0, max=50))
 # Zero comes through to be refused with the reading beside it.
-_REFERENCE: Final = probatio.All(probatio.Coerce(float), probatio.Range(min=0))
+_REFERENCE: Final = probatio.All(
+    probatio.Coerce(float), probatio.Range(min=0, max=_LARGEST)
+)
+# In kWh: more than a socket can use in a century.
+_TOTAL: Final = probatio.All(
+    probatio.Coerce(float), probatio.Range(min=0, max=1_000_000)
+)
 
 _DEVICE: Final[VolDictType] = {probatio.Required(ATTR_DEVICE_ID): cv.string}
 _SAMPLING: Final[VolDictType] = {
@@ -99,7 +107,7 @@ _SCHEMAS: Final[dict[str, VolDictType]] = {
         ),
     },
     "undo_calibration": _DEVICE,
-    "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _REFERENCE},
+    "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _TOTAL},
 }
 
 type Handler = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]

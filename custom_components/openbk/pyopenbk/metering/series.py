@@ -21,6 +21,8 @@ _FAR_ABOVE: Final = 1.25
 
 _BLOCK: Final = 6
 _RECENT: Final = 3
+FROZEN_AFTER: Final = 2 * _RECENT
+"""So many equal readings are a power that stands still."""
 # A step is a change of the recent mean by more than two pulses and more than 1.5 %: heaters drift
 # by less within a minute, and two pulses are what counting alone can do.
 _STEP_PULSES: Final = 2.0
@@ -158,7 +160,7 @@ def is_frozen(
     ``volt_amperes`` is the mean of V·I meanwhile, which the firmware does not limit. A limit
     lower than the default shows by V·I far above a power that does not move at all.
     """
-    if len(power_readings) < 2 * _RECENT or len(set(power_readings)) > 1:
+    if len(power_readings) < FROZEN_AFTER or len(set(power_readings)) > 1:
         return False
     frozen, apparent = power_readings[0], volt_amperes or 0.0
     if max(frozen, apparent) > 0.97 * limit:

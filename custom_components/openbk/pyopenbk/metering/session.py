@@ -39,6 +39,8 @@ _UNSTEADY: Final = 0.03
 # its resistance; the tungsten of a bulb does, by a power of about 0.4 of the voltage.
 _HEATER_EXPONENT: Final = 2.0
 _BULB_EXPONENT: Final = 1.6
+# Grids have 100 to 240 V; beyond this the voltage of a label is a slip.
+_LABEL_RATIO: Final = (0.2, 5.0)
 
 
 class Method(StrEnum):
@@ -131,8 +133,13 @@ def references_of_load(
     """Return what a load draws that is rated ``watts`` at ``volts``, at the voltage it has now.
 
     ``mains_measured``: that voltage was read off an instrument, so it is a reference too.
-    ``tolerance`` is that of the label, as a share (95 %).
+    ``tolerance`` is that of the label, as a share (95 %). Raises CalibrationError for a voltage
+    that no label has.
     """
+    if not _LABEL_RATIO[0] <= mains / volts <= _LABEL_RATIO[1]:
+        raise CalibrationError(
+            Refusal.IMPLAUSIBLE, reading=mains, reference=volts, quantity=VOLTAGE.key
+        )
     exponent = _BULB_EXPONENT if kind is LoadKind.BULB else _HEATER_EXPONENT
     power = watts * (mains / volts) ** exponent
     return References(
