@@ -13,6 +13,8 @@ def test_nothing_to_do_for_a_socket_that_we_flashed() -> None:
     flags = (1 << 10) | (1 << 21)
     command = startup_command(BLOW, UTC)
     assert propose(BLOW, UTC, flags=flags, startup=command) == ()
+    # Nor in summer.
+    assert propose(BLOW, timedelta(hours=2), flags=flags, startup=command) == ()
 
 
 def test_factory_flags() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+import re
 from typing import Final
 
 from ..profile import SocketProfile
@@ -13,6 +14,7 @@ from .settings import flag_command
 # A message is executed in pieces when it is longer than the firmware's receive buffer of 1024
 # bytes with its header.
 LONGEST_COMMAND: Final = 900
+_OFFSET: Final = re.compile(r"ntp_timeZoneOfs [^;]*", re.IGNORECASE)
 
 
 class TuneStep(StrEnum):
@@ -92,7 +94,8 @@ def _startup(
     command = startup_command(profile, utc_offset, kept=startup)
     set_and_run = f'StartupCommand "{command}" 1'
     if (
-        command != startup
+        # The offset is sent to the running socket whenever it changes, so it may differ here.
+        _OFFSET.sub("", command) != _OFFSET.sub("", startup)
         and len(set_and_run) <= LONGEST_COMMAND
         and '"' not in command
     ):
