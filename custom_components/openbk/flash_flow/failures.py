@@ -49,6 +49,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     flashing.RfSectorMisplacedError: "failed_rf_missing",
     flashing.BootloaderUnfitError: "failed_bootloader",
     flashing.FlashSizeError: "failed_wrong_size",
+    flashing.ForeignKeyError: "failed_foreign_key",
     flashing.ImageUnfitError: "failed_image",
     flashing.ChipChangedError: "failed_chip_changed",
     flashing.ProtectedRegionChangedError: "failed_region_changed",

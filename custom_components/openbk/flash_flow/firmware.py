@@ -239,10 +239,13 @@ class FirmwareSteps(WizardFlow):
         """Take an image that can be written to this chip; return the key of why it cannot."""
         self.image = None
         try:
-            self.image = await self.hass.async_add_executor_job(_recognise, data)
+            found = await self.hass.async_add_executor_job(_recognise, data)
         except OpenBekenError as err:
             LOGGER.debug("Firmware refused: %s", err)
             return firmware_error(err)
+        if found.key is not self.job.code_key:
+            return "firmware_wrong_key"
+        self.image = found
         return None
 
     async def async_step_download(

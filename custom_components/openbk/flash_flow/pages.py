@@ -33,6 +33,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_backup_storage": _STORAGE,
     "failed_rf_missing": ("leave",),
     "failed_bootloader": ("leave",),
+    "failed_foreign_key": ("leave",),
     "failed_chip_changed": ("retry", "leave"),
     "failed_region_changed": ("retry", "leave"),
     "failed_backup_foreign": ("leave",),

@@ -207,7 +207,7 @@ class WriteSteps(ResumeSteps):
                 asked = now
                 await self._arrival.async_ask()
             self.show_fraction((now - started) / patience.turn)
-        return "finish"
+        return await self._arrived()
 
     async def _what_is_known(self) -> str:
         assert self._arrival is not None
@@ -215,7 +215,7 @@ class WriteSteps(ResumeSteps):
             self.hass, self._long_name, self._mac
         )
         if self._arrival.complete:
-            return "finish"
+            return await self._arrived()
         if self._sighting is None:
             return "waiting_nothing"
         if self._sighting.broker is None:
@@ -305,13 +305,20 @@ class WriteSteps(ResumeSteps):
         """Write again what is not right; the chip is still in its boot ROM."""
         return await self.async_step_search()
 
-    async def async_step_finish(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Make the entry of a socket that has reported in; nothing secret is in it."""
+    async def _arrived(self) -> str:
+        """Do here what takes time: core and a browser may both ask for the step that follows."""
+        await UnfinishedSockets(self.hass).async_forget(self._mac)
+        if not self._another:
+            return "finish"
+        await self._add_and_go_on()
+        return "next_socket"
+
+    @property
+    def _entry_data(self) -> dict[str, Any]:
+        """Return what is kept of a socket that has reported in; nothing secret is in it."""
         assert self._arrival is not None
         assert self.profile is not None
-        data = {
+        return {
             CONF_MAC: format_mac(self._mac),
             CONF_CLIENT_ID: self.settings.client_id,
             CONF_GROUP: self.settings.group,
@@ -320,33 +327,39 @@ class WriteSteps(ResumeSteps):
             CONF_FIRMWARE: self._arrival.build,
             CONF_TUNED: True,
         }
-        await UnfinishedSockets(self.hass).async_forget(self._mac)
-        if self._another:
-            return await self._add_and_go_on(data)
+
+    async def async_step_finish(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Make the entry of a socket that has reported in."""
+        assert self.profile is not None
         entry = await self.async_set_unique_id(
             format_mac(self._mac), raise_on_progress=False
         )
         if entry is not None:
             return self.async_update_reload_and_abort(
-                entry, title=self.settings.name, data=data, reason="reflashed"
+                entry,
+                title=self.settings.name,
+                data=self._entry_data,
+                reason="reflashed",
             )
         return self.async_create_entry(
             title=self.settings.name,
-            data=data,
+            data=self._entry_data,
             description_placeholders={
                 "socket": pin_form.summary(self.profile, self.word)
             },
         )
 
-    async def _add_and_go_on(self, data: dict[str, Any]) -> ConfigFlowResult:
+    async def _add_and_go_on(self) -> None:
         """Have another flow make the entry, since a flow ends with its own."""
         await self.async_set_unique_id(None)
         await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={"source": SOURCE_IMPORT},
-            data={CONF_NAME: self.settings.name} | data,
+            data={CONF_NAME: self.settings.name} | self._entry_data,
         )
-        added = self.settings.name
+        self._added = self.settings.name
         self._stop_listening()
         self._arrival = self._analysis = self._backup = self._sighting = None
         self.profile = self._reading = self._expected_mac = None
@@ -354,8 +367,6 @@ class WriteSteps(ResumeSteps):
         self._another, self._same_settings = False, True
         self._assembled = False
         self.settings = replace(self.settings, name="", client_id="")
-        self._added = added
-        return await self.async_step_next_socket()
 
     async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
         """Make the entry of a socket whose wizard goes on with the next one."""

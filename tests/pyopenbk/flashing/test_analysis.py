@@ -2,15 +2,18 @@
 
 import pytest
 
+from custom_components.openbk.pyopenbk.application import CodeKey
 from custom_components.openbk.pyopenbk.backups import Contents
 from custom_components.openbk.pyopenbk.code_flash import STANDARD_KEY
 from custom_components.openbk.pyopenbk.flashing import (
     BootloaderTrouble,
     BootloaderUnfitError,
+    ForeignKeyError,
     RfSectorMisplacedError,
 )
 from custom_components.openbk.pyopenbk.flashing.analysis import (
     analyse_dump,
+    code_key_of,
     starts_nothing,
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
@@ -161,14 +164,13 @@ def test_damage_in_an_unused_corner_of_the_bootloader_is_tolerated() -> None:
     assert analyse_dump(dump, STANDARD_KEY).obstacle is None
 
 
-@pytest.mark.parametrize("key", [(0, 0, 0, 0), (1, 2, 3, 4)])
-def test_bootloader_is_foreign_to_a_chip_of_another_key(
-    key: tuple[int, int, int, int],
-) -> None:
-    obstacle = analyse_dump(FACTORY, key).obstacle
+def test_chip_with_a_key_of_its_own_is_named_before_anything_is_asked() -> None:
+    assert isinstance(analyse_dump(FACTORY, (1, 2, 3, 4)).obstacle, ForeignKeyError)
 
-    assert isinstance(obstacle, BootloaderUnfitError)
-    assert obstacle.trouble is BootloaderTrouble.FOREIGN
+
+def test_key_that_the_chip_keeps_to_itself_is_told_by_what_runs_there() -> None:
+    assert code_key_of(FACTORY, (0, 0, 0, 0)) is CodeKey.STANDARD
+    assert analyse_dump(FACTORY, (0, 0, 0, 0)).obstacle is None
 
 
 def test_unencrypted_bootloader_fits_an_unencrypted_chip() -> None:

@@ -30,6 +30,7 @@ from custom_components.openbk.pyopenbk.flashing import (
     ChipChangedError,
     ChipState,
     FlashSizeError,
+    ForeignKeyError,
     ImageUnfitError,
     JobOrderError,
     JobRecords,
@@ -420,7 +421,7 @@ async def test_image_for_another_key(tmp_path: Path) -> None:
     ):
         await job.back_up()
         analysis = await job.analyse()
-        assert isinstance(analysis.obstacle, BootloaderUnfitError)
+        assert isinstance(analysis.obstacle, ForeignKeyError)
         with pytest.raises(ImageUnfitError):
             await job.write(openbeken_image(), CONFIG)
 
@@ -428,8 +429,9 @@ async def test_image_for_another_key(tmp_path: Path) -> None:
 
 
 async def test_chip_without_a_key(tmp_path: Path) -> None:
+    dump = put(factory_chip(), 0, packer.bootloader(packer.NO_KEY))
     async with (
-        bench(factory_chip(), tmp_path, code_key=(0, 0, 0, 0)) as chip,
+        bench(dump, tmp_path, code_key=(0, 0, 0, 0)) as chip,
         chip.analysed() as job,
     ):
         with pytest.raises(ImageUnfitError):

@@ -32,6 +32,7 @@ from .errors import (
     BootloaderTrouble,
     BootloaderUnfitError,
     FlashingError,
+    ForeignKeyError,
     RfSectorMisplacedError,
 )
 from .records import JobRecord
@@ -106,9 +107,12 @@ def judge(dump: bytes) -> Contents:
 
 def find_obstacle(dump: bytes, code_key: CodeKeyWords) -> FlashingError | None:
     """Return why the chip of this dump must not be written by a flash job."""
+    key = code_key_of(dump, code_key)
     try:
+        if key is CodeKey.FOREIGN:
+            raise ForeignKeyError("no OpenBeken image is made for this chip's key")
         check_rf_sector(dump)
-        check_bootloader(dump, code_key)
+        check_bootloader(dump, key)
     except FlashingError as err:
         return err
     return None
@@ -121,7 +125,7 @@ def check_rf_sector(dump: bytes) -> RfSector:
     raise RfSectorMisplacedError(_find_rf_sectors(dump))
 
 
-def check_bootloader(dump: bytes, code_key: CodeKeyWords) -> None:
+def check_bootloader(dump: bytes, key: CodeKey) -> None:
     """Raise BootloaderUnfitError unless the bootloader can start an application on this chip.
 
     Records outside of what runs may be anything, so single ones do not count; a region where most
@@ -134,15 +138,22 @@ def check_bootloader(dump: bytes, code_key: CodeKeyWords) -> None:
     starts = check_records(bootloader[:RECORD_SIZE]).sound
     if not starts or records.sound <= len(records.damaged):
         raise BootloaderUnfitError(BootloaderTrouble.DAMAGED)
-    if key_of_first_words(bootloader, BOOTLOADER.start) is not kind_of_key(code_key):
+    if key_of_first_words(bootloader, BOOTLOADER.start) is not key:
         raise BootloaderUnfitError(BootloaderTrouble.FOREIGN)
 
 
-def kind_of_key(code_key: CodeKeyWords) -> CodeKey:
-    """Return how the code on a chip with this key is encrypted."""
+def code_key_of(dump: bytes, code_key: CodeKeyWords) -> CodeKey:
+    """Return which key code needs to run on the chip of this dump.
+
+    A key that reads as zero is none, or one that the chip keeps to itself; a bootloader that runs
+    there tells which.
+    """
     if code_key == STANDARD_KEY:
         return CodeKey.STANDARD
-    return CodeKey.NONE if code_key == NO_KEY else CodeKey.FOREIGN
+    if code_key != NO_KEY:
+        return CodeKey.FOREIGN
+    bootloader = key_of_first_words(part(dump, BOOTLOADER), BOOTLOADER.start)
+    return CodeKey.STANDARD if bootloader is CodeKey.STANDARD else CodeKey.NONE
 
 
 def starts_nothing(first_sector: bytes) -> bool:

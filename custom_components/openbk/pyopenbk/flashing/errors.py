@@ -67,6 +67,10 @@ class BootloaderUnfitError(FlashingError):
         self.trouble = trouble
 
 
+class ForeignKeyError(FlashingError):
+    """The chip runs only code that is encrypted with a key for which nobody builds OpenBeken."""
+
+
 class ImageUnfitError(FlashingError):
     """The firmware image is not made for the code key of this chip."""
 

@@ -9,6 +9,7 @@ import hashlib
 import logging
 from typing import Final, Self
 
+from ..application import CodeKey
 from ..backups import (
     Backup,
     BackupError,
@@ -37,9 +38,9 @@ from .analysis import (
     FIRST_SECTOR,
     Analysis,
     analyse_dump,
+    code_key_of,
     find_obstacle,
     judge,
-    kind_of_key,
     part,
     read_rf_sector,
     starts_nothing,
@@ -161,6 +162,12 @@ class FlashingJob:
         return self._subject.mac if self._subject else None
 
     @property
+    def code_key(self) -> CodeKey:
+        """Return which key an image needs to run on the chip that was backed up."""
+        subject, flash = self._backed_up()
+        return code_key_of(flash, subject.chip.identity.code_key)
+
+    @property
     def unfinished(self) -> JobRecord | None:
         """Return the job that left the identified chip half-written."""
         return self._subject.unfinished if self._subject else None
@@ -262,8 +269,9 @@ class FlashingJob:
         ProtectedRegionChangedError, and `chip_state` says what became of the chip.
         """
         async with self._step():
-            subject, _ = self._backed_up()
-            application = _application(image, subject.chip.identity)
+            application = image.application
+            if image.key is not self.code_key:
+                raise ImageUnfitError("the image is encrypted for another chip's key")
             return await self._flash(application, config, image.version or image.kind)
 
     async def write_config(self, config: bytes) -> WriteReport:
@@ -283,15 +291,14 @@ class FlashingJob:
     async def compare(self, image: FirmwareImage, config: bytes) -> Comparison:
         """Say whether the identified chip holds what write was given; nothing is changed.
 
-        Needs no backup. Raises BootRomError, ImageError, ImageUnfitError.
+        Needs no backup. Raises BootRomError, ImageError.
         """
         async with self._step():
             chip = self._identified().chip
             progress = PhaseProgress(
                 self._progress, Phase.VERIFY, APPLICATION.size + OPENBEKEN_CONFIG.size
             )
-            application = _application(image, chip.identity)
-            application = application.ljust(APPLICATION.size, bytes([_BLANK]))
+            application = image.application.ljust(APPLICATION.size, bytes([_BLANK]))
             crc = await chip.crc(APPLICATION.start, APPLICATION.size)
             progress.reach(APPLICATION.size)
             sector = await chip.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
@@ -482,13 +489,6 @@ async def _refuse_changed_chip(subject: _Subject, flash: bytes) -> None:
         crc = await subject.chip.crc(region.start, region.size)
         if crc != crc32_jamcrc(part(flash, region)):
             raise ChipChangedError(f"its {region.name} is not the one of the backup")
-
-
-def _application(image: FirmwareImage, identity: ChipIdentity) -> bytes:
-    application = image.application
-    if image.key is not kind_of_key(identity.code_key):
-        raise ImageUnfitError("the image is encrypted for another key than this chip's")
-    return application
 
 
 def _config_in(sector: bytes) -> ConfigSector | None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ..application import CodeKey
 from ..bootrom.chip import ChipIdentity
 from ..flash_map import (
     APPLICATION,
@@ -15,7 +16,7 @@ from ..flash_map import (
     Region,
 )
 from ..obk.image import ImageError, recognise
-from .analysis import FIRST_SECTOR, check_bootloader, part, read_rf_sector
+from .analysis import FIRST_SECTOR, check_bootloader, code_key_of, part, read_rf_sector
 from .errors import BackupUnfitError, BootloaderUnfitError, ForeignBackupError
 from .records import Phase
 from .writing import Piece, WritePlan
@@ -71,7 +72,7 @@ def plan_restore(
         )
     writes_rf = _may_write_rf(content, dump, foreign=foreign) and not keep_rf
     if not read_here:
-        _check_fit(content, identity)
+        _check_fit(content, code_key_of(dump, identity.code_key))
     regions = [_BELOW_RF, BOOTLOADER, _ABOVE_RF]
     if writes_rf and part(content, RF_CALIBRATION) != part(dump, RF_CALIBRATION):
         # A piece of its own: no erase of a larger block may pass over it.
@@ -109,9 +110,9 @@ def _may_write_rf(content: bytes, dump: bytes, *, foreign: bool) -> bool:
     return own or (of_chip is None and of_backup is not None)
 
 
-def _check_fit(content: bytes, identity: ChipIdentity) -> None:
+def _check_fit(content: bytes, key: CodeKey) -> None:
     try:
         recognise(content)
-        check_bootloader(content, identity.code_key)
+        check_bootloader(content, key)
     except (ImageError, BootloaderUnfitError) as err:
         raise BackupUnfitError(f"the backup would not start here: {err}") from err
