@@ -4,6 +4,8 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -112,3 +114,27 @@ async def test_child_lock(hass: HomeAssistant, scripted: ScriptedSocket) -> None
         assert state(hass, lock) == shown
         expected = ("cmnd/obk8C123456/Backlog", f"SetFlag 41 {bit}")
         await until(lambda expected=expected: expected in scripted.heard)
+
+
+async def test_led_keeps_its_use_over_a_power_cut(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        await until(lambda: state(hass, LED) == "relay")
+        await choose(hass, LED, "independent")
+        await until(lambda: state(hass, LIGHT) == "off")
+        # The firmware saves within 3 s.
+        await plugged.clock.sleep(5)
+        await plugged.power_off()
+        await until(lambda: state(hass, LIGHT) == "unavailable")
+        plugged.power_on()
+        await until(lambda: state(hass, LIGHT) == "off")
+        assert plugged.firmware.pin_level(10)
+        await hass.services.async_call("light", "turn_on", {"entity_id": LIGHT})
+        await until(lambda: state(hass, LIGHT) == "on")
+        # Active low, and the relay is another matter.
+        assert not plugged.firmware.pin_level(10)
+        assert not plugged.firmware.relay(1)
+    await hass.config_entries.async_unload(entry.entry_id)
