@@ -124,7 +124,8 @@ async def test_tuning_has_effect_and_is_taken_back(
         )
         plugged.firmware.press_button(11)
         await until(lambda: "single" in presses)
-        await discovery.async_tune(hass, CLIENT_ID, tunings, undo=True)
+        undone = [tuning.undo for tuning in tunings]
+        await discovery.async_take_back(hass, CLIENT_ID, undone)
         await until(lambda: settings.values.startup_command == "")
         await until(lambda: settings.values.flags == 1 << 10)
 
@@ -138,9 +139,7 @@ async def test_entry_follows_its_socket(
     assert discovery.async_entry_of(hass, mac=MAC) is entry
     assert discovery.async_entry_of(hass, client_id="other") is None
     assert not discovery.async_follow(hass, entry, client_id=CLIENT_ID)
-    assert discovery.async_follow(
-        hass, entry, client_id="renamed", address="127.0.0.9"
-    )
+    assert discovery.async_follow(hass, entry, client_id="renamed", address="127.0.0.9")
     await hass.async_block_till_done()
     renamed = ScriptedSocket(hass, "renamed")
     await renamed.connect()
