@@ -14,6 +14,7 @@ import probatio
 
 from .calibration_flow import CalibrationSteps
 from .const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_UNDO
+from .polarity_flow import PolaritySteps
 from .publisher import Mode, own_prefix
 from .tuning_flow import TuningSteps
 
@@ -31,14 +32,16 @@ _DISCOVERY: Final = probatio.Schema(
 )
 
 
-class OpenBekenOptionsFlow(CalibrationSteps, TuningSteps, OptionsFlowWithReload):
+class OpenBekenOptionsFlow(
+    CalibrationSteps, TuningSteps, PolaritySteps, OptionsFlowWithReload
+):
     """The options of a socket."""
 
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what is to be done; without a choice, begin."""
-        menu = ["calibration", "tune"]
+        menu = ["calibration", "polarity", "tune"]
         if self.config_entry.data.get(CONF_UNDO):
             menu.append("untune")
         return self.async_show_menu(step_id="init", menu_options=[*menu, "discovery"])

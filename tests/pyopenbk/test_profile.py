@@ -123,3 +123,9 @@ def test_stored_values_that_are_no_profile_are_refused(stored: Any) -> None:
     """With the one error that says so."""
     with pytest.raises(ProfileError):
         SocketProfile.from_dict(stored)
+
+
+def test_guessed_level_is_remembered() -> None:
+    guessed = PinAssignment(pin=10, role=PinRole.LED, channel=1, polarity_guessed=True)
+    stored = SocketProfile.of([guessed]).as_dict()
+    assert SocketProfile.from_dict(stored).pins[0].polarity_guessed

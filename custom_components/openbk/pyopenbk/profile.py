@@ -123,6 +123,7 @@ class SocketProfile:
                     "channel": pin.channel,
                     "channel2": pin.channel2,
                 }
+                | ({"polarity_guessed": True} if pin.polarity_guessed else {})
                 for pin in self.pins
             ],
         }
@@ -141,6 +142,7 @@ class SocketProfile:
                         role=role,
                         channel=entry["channel"],
                         channel2=entry["channel2"],
+                        polarity_guessed=bool(entry.get("polarity_guessed", False)),
                     )
                 )
             return cls.of(pins, stored["module"])
