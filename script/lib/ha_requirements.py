@@ -13,7 +13,7 @@ from homeassistant.bootstrap import DEFAULT_INTEGRATIONS
 from homeassistant.requirements import DISCOVERY_INTEGRATIONS
 
 # What our manifest, the demo's configuration and the tests name beyond Home Assistant's own defaults.
-USED_HERE = {"energy", "history", "logbook", "mqtt", "recorder", "usb"}
+USED_HERE = {"dhcp", "energy", "history", "logbook", "mqtt", "recorder", "usb"}
 
 
 def manifest_of(domain: str) -> dict[str, Any]:

@@ -319,7 +319,11 @@ def test_over_the_air_files_packed_with_another_key_stay_unproven() -> None:
     assert image.unproven == {Unproven.FIRMWARE, Unproven.CHIP, Unproven.VERSION}
 
 
-@pytest.mark.parametrize("data", [packer.over_the_air(CODE), packer.cloudcutter(CODE)])
+@pytest.mark.parametrize(
+    "data",
+    [packer.over_the_air(CODE), packer.cloudcutter(CODE)],
+    ids=["over the air", "cloudcutter"],
+)
 @pytest.mark.parametrize("place", [10, 60, 200, -1])
 def test_over_the_air_files_with_a_flipped_bit_are_refused(
     data: bytes, place: int
@@ -329,7 +333,11 @@ def test_over_the_air_files_with_a_flipped_bit_are_refused(
         recognise(flipped(data, place % len(data)))
 
 
-@pytest.mark.parametrize("data", [packer.over_the_air(CODE), packer.cloudcutter(CODE)])
+@pytest.mark.parametrize(
+    "data",
+    [packer.over_the_air(CODE), packer.cloudcutter(CODE)],
+    ids=["over the air", "cloudcutter"],
+)
 @pytest.mark.parametrize("size", [5, 40, 96, 1000, -1])
 def test_cut_over_the_air_files_are_refused(data: bytes, size: int) -> None:
     """The header says how long the body is."""
