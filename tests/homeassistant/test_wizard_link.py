@@ -63,11 +63,16 @@ async def until_free(path: str) -> None:
     pytest.fail("the port is still held")
 
 
-async def test_mqtt_is_not_set_up(hass: HomeAssistant) -> None:
+async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None:
     wizard = await Wizard.open(hass, "flash")
     assert wizard.page == "mqtt_missing"
+    # Nothing that leads to a socket which Home Assistant could not see later.
+    assert wizard.result["menu_options"] == ["flash", "leave"]
     assert await wizard.choose("flash") == "mqtt_missing"
     assert await wizard.choose("leave") == "left_untouched"
+    assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+    assert not hass.config_entries.async_entries("openbk")
+    assert not own_folder.exists()
 
 
 async def test_mqtt_is_not_connected(

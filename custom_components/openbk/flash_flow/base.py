@@ -11,6 +11,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.translation import async_get_translations
 
 from ..const import DOMAIN, LOGGER
+from ..pyopenbk.application import CodeKey
 from ..pyopenbk.backups import Backup, BackupFolder
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flashing import Analysis, FlashingJob, Phase
@@ -48,6 +49,8 @@ class WizardFlow(ConfigFlow):
     _owner: str = ""
     _backup: Backup | None = None
     _analysis: Analysis | None = None
+    _code_key: CodeKey | None = None
+    """What an image has to be encrypted with; known from the backup on, whoever holds the port."""
     _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
     _words: Mapping[str, str] = {}

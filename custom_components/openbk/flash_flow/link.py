@@ -219,6 +219,7 @@ class LinkSteps(WizardFlow):
             # What a chip held before it was written is the backup that its owner wants to hear of.
             self._backup = backup
         self._analysis = await self.job.analyse()
+        self._code_key = self.job.code_key
         self._note_chip_state()
         if self._expected_mac not in (None, self._analysis.mac):
             return "other_chip"
