@@ -63,6 +63,8 @@ class LedSelect(OpenBekenEntity, SelectEntity):
         """Choose for the LED on this pin."""
         super().__init__(socket, _description("led_use", led.pin, list(LedUse)))
         self._attr_translation_placeholders = {"pin": f"P{led.pin}"}
+        if len(led_pins(socket.profile)) > 1:
+            self._attr_translation_key = "led_use_of_many"
         self._led = led
 
     @property
@@ -106,6 +108,8 @@ class ButtonSelect(OpenBekenEntity, SelectEntity):
             socket, _description("button_use", button.pin, list(ButtonUse))
         )
         self._attr_translation_placeholders = {"pin": f"P{button.pin}"}
+        if len(socket.profile.buttons) > 1:
+            self._attr_translation_key = "button_use_of_many"
         self._button = button
 
     @property

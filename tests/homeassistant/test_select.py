@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 LED = "select.washing_machine_led_p10_shows"
 WIFI_LED = "select.washing_machine_led_p8_shows"
-BUTTON = "select.washing_machine_button_p11_does"
+BUTTON = "select.washing_machine_button_does"
 POWER_CUT = "select.washing_machine_after_a_power_cut"
 LIGHT = "light.washing_machine_led_p10"
 
