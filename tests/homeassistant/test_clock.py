@@ -173,9 +173,9 @@ async def test_simulated_socket_learns_the_time(
     async with plugged_in(configuration(mosquitto), speed=20) as plugged:
         await until(lambda: plugged.firmware.running)
         plugged.firmware.device_clock.ntp_answers = False
-        await until(lambda: entry.runtime_data.value("datetime") == 0, timeout=20)
+        await until(lambda: entry.runtime_data.value("datetime") == 0)
         assert state(hass, TODAY) == "unavailable"
         plugged.firmware.device_clock.ntp_answers = True
         await pass_time(hass, 61)
-        await until(lambda: state(hass, TODAY) != "unavailable", timeout=30)
+        await until(lambda: state(hass, TODAY) != "unavailable")
     await hass.config_entries.async_unload(entry.entry_id)

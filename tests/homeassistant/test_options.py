@@ -170,6 +170,6 @@ async def test_discovery_mode(
 
     page = await begin(hass, entry, "discovery")
     await go_on(hass, page, mode="discovery")
-    await until(lambda: entry.data["published"].startswith("homeassistant/"))
+    await until(lambda: (entry.data["published"] or "").startswith("homeassistant/"))
     await until(lambda: not entry.runtime_data.native)
     await hass.async_block_till_done()

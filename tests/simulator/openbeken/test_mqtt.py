@@ -141,11 +141,12 @@ async def test_old_release(mosquitto: Broker) -> None:
 
 
 async def test_flag_2_repeats_the_list(mosquitto: Broker) -> None:
-    config = configuration(mosquitto.port, flags=flags(2))
+    config = configuration(
+        mosquitto.port,
+        flags=flags(2),
+        startup_command="backlog mqtt_broadcastItemsPerSec 50; mqtt_broadcastInterval 20",
+    )
     async with Rig(mosquitto, config) as rig:
-        await rig.online()
-        await rig.command("mqtt_broadcastItemsPerSec", "50")
-        await rig.command("mqtt_broadcastInterval", "20")
         await rig.until(lambda: len(rig.said("1/get")) == 3)
     birth = rig.published[0].moment
     moments = [
