@@ -24,10 +24,8 @@ _READS_AHEAD: Final = 2
 # and a sector takes 8 ms to hash but, even at 2 Mbaud, 21 ms to read. So areas grow in dense data,
 # shrink where gaps are, and stay small in blank flash, where single sectors lie about.
 _SMALLEST_AREA: Final = SECTOR_SIZE
+_BLANK_AREA: Final = 8 * SECTOR_SIZE
 _LARGEST_AREA: Final = 2 * BLOCK_SIZE
-_BLANK_AREA: Final = 4 * SECTOR_SIZE
-_BLANK_AREA_OF_SLOW_ADAPTERS: Final = 8 * SECTOR_SIZE
-_SLOW_ROUND_TRIP: Final = 0.005
 _BLANK_END: Final = b"\xff" * 4
 _FAILURES_IN_A_ROW: Final = 8
 _ROUNDS_OF_MENDING: Final = 7
@@ -57,6 +55,7 @@ class _InFlight:
     pending: Pending
     area: _Area
     sector: int | None = None
+    from_end: bool = False
 
 
 class FlashReader:
@@ -89,9 +88,7 @@ class FlashReader:
         self._surveyed = 0
         self._handed_out = 0
         self._reported = 0
-        slow = link.round_trip > _SLOW_ROUND_TRIP
-        self._blank_area = _BLANK_AREA_OF_SLOW_ADAPTERS if slow else _BLANK_AREA
-        self._area_size = self._blank_area
+        self._area_size = _BLANK_AREA
         self._failures = 0
 
     async def read(self) -> bytes:
@@ -132,7 +129,7 @@ class FlashReader:
     def _ask_for_crc(self) -> None:
         start = self._surveyed
         after_blank = self._is_blank_before(start)
-        size = self._blank_area if after_blank else self._area_size
+        size = _BLANK_AREA if after_blank else self._area_size
         end = min(start + size, self._length)
         sectors = deque(range(start, end, SECTOR_SIZE))
         area = _Area(start, end, 0, after_blank, sectors, len(sectors))
@@ -147,8 +144,8 @@ class FlashReader:
 
     def _ask_for_sector(self, area: _Area) -> None:
         sector = area.unread.pop() if area.from_end else area.unread.popleft()
-        request = frames.read_sector(self._start + sector)
-        self._flight.append(_InFlight(self._link.send(request), area, sector))
+        pending = self._link.send(frames.read_sector(self._start + sector))
+        self._flight.append(_InFlight(pending, area, sector, area.from_end))
 
     async def _receive(self) -> None:
         if not self._flight:
@@ -161,13 +158,16 @@ class FlashReader:
             self._take_crc(request.area, reply.number)
         else:
             self._take_sector(request.area, request.sector, reply.data)
+            # Data goes on rather at this end, and at the other one if this was blank.
+            is_blank = reply.data == BLANK_SECTOR
+            request.area.from_end = request.from_end is not is_blank
 
     def _take_crc(self, area: _Area, crc: int) -> None:
         area.crc = crc
         self._surveyed = area.end
         self._areas.append(area)
         if self._prove(area):
-            self._area_size = self._blank_area
+            self._area_size = _BLANK_AREA
 
     def _take_sector(self, area: _Area, sector: int, data: bytes) -> None:
         if area.proven:
@@ -175,8 +175,6 @@ class FlashReader:
         self._image[sector : sector + SECTOR_SIZE] = data
         area.missing -= 1
         if data == BLANK_SECTOR:
-            # The data of this area is rather at its other end, and near it may be more gaps.
-            area.from_end = not area.from_end
             area.has_gaps = True
             self._area_size = max(self._area_size // 2, _SMALLEST_AREA)
         if area.missing and not (
