@@ -17,6 +17,11 @@ SECRET: Final = "secret word"
 
 async def to_firmware(wizard: Wizard, broker: Broker) -> None:
     """Walk from the pins to the firmware."""
+    assert await past_network(wizard, broker) == "firmware", wizard.errors
+
+
+async def past_network(wizard: Wizard, broker: Broker) -> str:
+    """Walk from the pins past the broker; return the page that comes then."""
     assert wizard.page == "pins", (wizard.pages, wizard.errors)
     assert await wizard.choose("use_pins") == "name"
     assert await wizard.submit_suggested(name="Kitchen") == "wifi"
@@ -24,8 +29,7 @@ async def to_firmware(wizard: Wizard, broker: Broker) -> None:
     address = {"host": broker.host, "port": broker.port}
     assert await wizard.submit_suggested(**address) == "broker"
     assert wizard.errors == {"host": "broker_loopback"}
-    await wizard.submit_suggested(**address)
-    assert wizard.page == "firmware", wizard.errors
+    return await wizard.submit_suggested(**address)
 
 
 async def to_confirmation(

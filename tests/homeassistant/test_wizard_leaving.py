@@ -220,10 +220,15 @@ async def test_two_wizards_reach_for_the_port_at_once(hass: HomeAssistant) -> No
             await Wizard.open(hass, "flash"),
         )
         assert await first.submit() == await second.submit() == "port"
-        assert await first.submit(adapter=one.path) == "no_pins_erased"
+        await asyncio.gather(
+            first.submit(adapter=one.path), second.submit(adapter=other.path)
+        )
+        assert {first.page, second.page} == {"no_pins_erased", "port"}
+        loser, free = (first, one) if first.page == "port" else (second, other)
+        assert loser.errors == {"adapter": "port_busy"}
+        assert await is_free(free.path)
         # The form was open before the other wizard began.
-        assert await second.submit(adapter=other.path) == "other_wizard"
-        assert await is_free(other.path)
+        assert await loser.submit(adapter=free.path) == "other_wizard"
         await first.close()
         await second.close()
 

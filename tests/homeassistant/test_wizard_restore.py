@@ -160,6 +160,13 @@ async def test_erased_chip_takes_an_uploaded_backup(hass: HomeAssistant) -> None
         assert wizard.errors == {"base": "backup_missing"}
         await wizard.submit_suggested(upload=await upload(hass, blow_dump()[:-1]))
         assert wizard.errors == {"base": "backup_not_whole"}
+        await wizard.submit_suggested(upload="0123456789abcdef0123456789abcdef")
+        assert wizard.errors == {"base": "upload_gone"}
+        await wizard.submit_suggested(upload=await upload(hass, bytes(9_000_000)))
+        assert wizard.errors == {"base": "dump_too_large"}
+        bare = factory.without(blow_dump(), RF_CALIBRATION.start)
+        await wizard.submit_suggested(upload=await upload(hass, bare))
+        assert wizard.errors == {"base": "backup_foreign"}
         await wizard.submit_suggested(upload=await upload(hass, bytes(FLASH_SIZE)))
         assert wizard.errors == {"base": "backup_empty"}
         file = await upload(hass, blow_dump())

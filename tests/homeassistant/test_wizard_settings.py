@@ -93,6 +93,16 @@ def test_wifi_limits(network: WifiNetwork, problem: str | None) -> None:
     assert network.problem == problem
 
 
+async def test_damaged_record_is_no_unfinished_socket(
+    hass: HomeAssistant, hass_storage: dict[str, object]
+) -> None:
+    hass_storage["openbk.unfinished"] = {
+        "version": 1,
+        "data": {MAC: {"profile": BLOW.as_dict()}},
+    }
+    assert await UnfinishedSockets(hass).async_find(MAC) is None
+
+
 async def test_unfinished_socket_comes_back_without_passwords(
     hass: HomeAssistant, hass_storage: dict[str, object]
 ) -> None:

@@ -1,6 +1,7 @@
 """From a factory socket to an entry, the whole road, and every way in which it can stop."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 import random
 from typing import Any
@@ -15,6 +16,8 @@ from custom_components.openbk.pyopenbk.flash_map import (
     FLASH_SIZE,
     RF_CALIBRATION,
 )
+from custom_components.openbk.pyopenbk.obk import config_sector
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator import factory, images
 from simulator.commands import Command
@@ -32,6 +35,7 @@ from tests.homeassistant.bench import (
 from tests.homeassistant.road import (
     SECRET,
     finish,
+    past_network,
     to_confirmation,
     to_firmware,
     to_pins,
@@ -335,6 +339,29 @@ class TestSettings:
 
 
 @pytest.mark.slow
+async def test_home_assistants_own_login_is_used_on_request(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry, releases: ReleaseServer
+) -> None:
+    with Broker(users={"ha": "its own"}) as broker:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await wizard.choose("use_pins")
+            await wizard.submit_suggested(name="Kitchen")
+            hass.config_entries.async_update_entry(
+                mqtt_connection,
+                data={**mqtt_connection.data, "username": "ha", "password": "its own"},
+            )
+            await wizard.submit_suggested(ssid="Net", password=SECRET)
+            assert wizard.suggested["username"] == "ha"
+            assert "password" not in wizard.suggested
+            at = {"host": broker.host, "port": broker.port}
+            await wizard.submit_suggested(**at)
+            await wizard.submit_suggested(**at)
+            assert wizard.errors == {"base": "broker_refused_login"}
+            assert await wizard.submit_suggested(use_own_login=True) == "firmware"
+            await wizard.close()
+
+
 class TestFirmware:
     """The page of the firmware."""
 
@@ -446,6 +473,62 @@ class TestFirmware:
             assert wizard.errors == {"base": "releases_bad_address"}
             await wizard.close()
 
+    async def test_upload_got_lost(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            await wizard.submit_suggested(file="0123456789abcdef0123456789abcdef")
+            assert wizard.errors == {"file": "upload_gone"}
+            await wizard.close()
+
+    async def test_trial_version_is_not_the_default_and_a_wrong_asset_is_refused(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        newest, *others = releases.releases
+        spoilt = tuple(
+            replace(asset, make=images.uascent_qio) for asset in newest.assets
+        )
+        trial = replace(newest, version="1.99.1", prerelease=True)
+        releases.releases = (trial, replace(newest, assets=spoilt), *others)
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            assert wizard.suggested["release"] == newest.version
+            assert await wizard.submit_suggested() == "firmware"
+            assert wizard.errors == {"base": "firmware_wrong_key"}
+            await wizard.close()
+
+    async def test_damaged_storage_ends_on_a_page(
+        self,
+        hass: HomeAssistant,
+        hass_storage: dict[str, Any],
+        mosquitto: Broker,
+        releases: ReleaseServer,
+    ) -> None:
+        hass_storage["openbk.release_index"]["data"] = ["not what we wrote"]
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            assert await past_network(wizard, mosquitto) == "failed_unexpected"
+            assert await is_free(socket.path)
+            assert await wizard.choose("leave") == "left_untouched"
+
+    async def test_older_version_than_the_present_is_said(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        config = config_sector.build(ConfigSector().with_profile(BLOW))
+        dump = images.flashed(blow_dump(), config=config)
+        async with socket_on_the_bench(dump) as socket:
+            wizard = await to_pins(hass, socket)
+            assert wizard.page == "found_openbeken"
+            # The pins are those of its configuration.
+            assert await wizard.choose("pins") == "pins"
+            await to_firmware(wizard, mosquitto)
+            assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
+            assert "older version" in wizard.placeholders["firmware_notes"]
+            await wizard.close()
+
     async def test_version_of_the_guide_says_what_it_lacks(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
@@ -519,6 +602,18 @@ class TestPins:
         assert sources.errors == {"text": "text_unknown_role"}
         assert await sources.submit(text=text) == "pins"
         assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+
+    async def test_guessed_levels_and_conflicts_are_marked(
+        self, sources: Wizard
+    ) -> None:
+        await sources.choose("pins_paste")
+        text = factory.USER_PARAMETERS.replace("led1_lv:0,", "")
+        text = text.replace("netled1_pin:8", "netled1_pin:10")
+        assert await sources.submit(text=text) == "pins"
+        assert "active level is a guess" in sources.placeholders["pins"]
+        notes = sources.placeholders["notes"]
+        assert "P10: named for several uses" in notes
+        assert "under Configure" in notes
 
     async def test_template_without_relay_leads_on(self, sources: Wizard) -> None:
         await sources.choose("pins_paste")
