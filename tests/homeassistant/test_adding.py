@@ -14,7 +14,14 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import plugged_in, stranger
-from tests.support.sockets import BLOW, BUILD, CLIENT_ID, MAC, socket_entry
+from tests.support.sockets import (
+    BLOW,
+    BUILD,
+    CLIENT_ID,
+    MAC,
+    listens_for_sockets,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -58,6 +65,7 @@ async def retain_online(hass: HomeAssistant) -> None:
 
 async def test_found_on_the_broker(hass: HomeAssistant, mosquitto: Broker) -> None:
     """The socket was there before Home Assistant, and its card may be there already."""
+    await listens_for_sockets(hass)
     async with plugged_in(stranger(mosquitto)) as socket:
         await until(lambda: cards(hass) == [CLIENT_ID])
         await retain_online(hass)
@@ -168,6 +176,7 @@ async def test_renamed_topic_is_followed(
 
 
 async def test_discovered_by_its_build(hass: HomeAssistant, mosquitto: Broker) -> None:
+    await listens_for_sockets(hass)
     async with plugged_in(stranger(mosquitto)):
         await until(lambda: cards(hass) == [CLIENT_ID])
         (flow,) = hass.config_entries.flow.async_progress_by_handler("openbk")
@@ -217,6 +226,7 @@ async def test_dhcp_follows_the_address(hass: HomeAssistant) -> None:
 
 
 async def test_dhcp_finds_a_socket(hass: HomeAssistant, mosquitto: Broker) -> None:
+    await listens_for_sockets(hass)
     async with plugged_in(stranger(mosquitto)) as socket:
         await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
         # The card that MQTT makes is another test's.
@@ -239,6 +249,7 @@ async def test_dhcp_finds_a_socket_that_is_closed(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
     """Its name in the network ends as its client id does, and MQTT has the rest."""
+    await listens_for_sockets(hass)
     async with plugged_in(stranger(mosquitto, web_password="secret")) as socket:
         await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
         await until(lambda: cards(hass))

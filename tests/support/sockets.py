@@ -89,6 +89,15 @@ async def listen(
     return unsubscribe
 
 
+async def listens_for_sockets(hass: HomeAssistant) -> None:
+    """Wait until core would hear of a socket that comes, which says its build only once."""
+    done = asyncio.Event()
+    stop = mqtt.async_on_subscribe_done(hass, "+/build", 0, done.set)
+    async with asyncio.timeout(TIMEOUT):
+        await done.wait()
+    stop()
+
+
 def subscriptions(hass: HomeAssistant) -> set[str]:
     """Return the topics that Home Assistant is subscribed to."""
     return {item.topic for item in hass.data["mqtt"].client.subscriptions}
