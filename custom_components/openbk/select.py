@@ -47,10 +47,13 @@ def _selects(socket: SocketState) -> Iterator[SelectEntity]:
         yield PowerCutSelect(socket, relay)
 
 
-def _description(key: str, number: int, options: list[str]) -> SelectEntityDescription:
+def _description(
+    key: str, number: int, options: list[str], *, of: int
+) -> SelectEntityDescription:
+    """Describe one of ``of`` alike; a name tells which only where there are several."""
     return SelectEntityDescription(
         key=f"{key}_{number}",
-        translation_key=key,
+        translation_key=key if of == 1 else f"{key}_of_many",
         entity_category=EntityCategory.CONFIG,
         options=options,
     )
@@ -61,10 +64,11 @@ class LedSelect(OpenBekenEntity, SelectEntity):
 
     def __init__(self, socket: SocketState, led: PinAssignment) -> None:
         """Choose for the LED on this pin."""
-        super().__init__(socket, _description("led_use", led.pin, list(LedUse)))
+        leds = len(led_pins(socket.profile))
+        super().__init__(
+            socket, _description("led_use", led.pin, list(LedUse), of=leds)
+        )
         self._attr_translation_placeholders = {"pin": f"P{led.pin}"}
-        if len(led_pins(socket.profile)) > 1:
-            self._attr_translation_key = "led_use_of_many"
         self._led = led
 
     @property
@@ -104,12 +108,12 @@ class ButtonSelect(OpenBekenEntity, SelectEntity):
 
     def __init__(self, socket: SocketState, button: PinAssignment) -> None:
         """Choose for the button on this pin."""
+        buttons = len(socket.profile.buttons)
         super().__init__(
-            socket, _description("button_use", button.pin, list(ButtonUse))
+            socket,
+            _description("button_use", button.pin, list(ButtonUse), of=buttons),
         )
         self._attr_translation_placeholders = {"pin": f"P{button.pin}"}
-        if len(socket.profile.buttons) > 1:
-            self._attr_translation_key = "button_use_of_many"
         self._button = button
 
     @property
@@ -133,12 +137,12 @@ class PowerCutSelect(OpenBekenEntity, SelectEntity):
 
     def __init__(self, socket: SocketState, relay: PinAssignment) -> None:
         """Choose for the relay on this channel."""
+        relays = len(socket.profile.relays)
         super().__init__(
-            socket, _description("power_cut", relay.channel, list(PowerCutState))
+            socket,
+            _description("power_cut", relay.channel, list(PowerCutState), of=relays),
         )
         self._attr_translation_placeholders = {"channel": str(relay.channel)}
-        if len(socket.profile.relays) > 1:
-            self._attr_translation_key = "power_cut_of_many"
         self._channel = relay.channel
 
     @override

@@ -65,7 +65,6 @@ APPARENT_POWER: Final = Quantity(
     state_class="measurement",
     decimals=1,
     computed=True,
-    enabled=False,
 )
 REACTIVE_POWER: Final = Quantity(
     key="reactive_power",
@@ -76,7 +75,6 @@ REACTIVE_POWER: Final = Quantity(
     state_class="measurement",
     decimals=1,
     computed=True,
-    enabled=False,
 )
 POWER_FACTOR: Final = Quantity(
     key="power_factor",
@@ -87,7 +85,6 @@ POWER_FACTOR: Final = Quantity(
     state_class="measurement",
     decimals=2,
     computed=True,
-    enabled=False,
 )
 ENERGY: Final = Quantity(
     key="energy",
