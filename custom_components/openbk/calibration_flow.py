@@ -353,10 +353,14 @@ class CalibrationSteps(OptionsFlow):
     def _propose(self, sample: Sample, typed: dict[str, Any]) -> Proposal:
         calibration = self.socket.calibration
         second = bool(self._pending)
+        earlier: Mapping[str, Calibration] = calibration.known
+        if not self._keep:
+            # Also of what only the second load is compared by.
+            earlier = {key: replace(item, points=()) for key, item in earlier.items()}
         return propose(
             sample,
             self._references(sample, typed),
-            {**calibration.known, **self._pending},
+            {**earlier, **self._pending},
             add=second or self._keep,
             trust_person=typed.get(_TRUST, False),
             factors=calibration.factors,

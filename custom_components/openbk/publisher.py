@@ -25,7 +25,7 @@ from .pyopenbk.obk.discovery_payload import (
     discovery_topic,
 )
 from .pyopenbk.obk.messages import channel_key
-from .pyopenbk.quantities import ENERGY, POWER
+from .pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
 
 _ONLINE: Final = "online"
 # In kWh, half of the last digit shown: the total in the template may be off by so much before
@@ -82,6 +82,9 @@ class Publisher:
         self._line = EnergyLine()
         self._total = 0.0
         if socket.profile.has_meter:
+            # The three are watched for what cannot be true.
+            for quantity in (VOLTAGE, CURRENT, POWER):
+                socket.listen(quantity.key, _ignore)
             socket.listen(ENERGY.key, self._counted)
             self._draw_line(first=True)
         self._prefix = prefix_of(hass, socket.entry)
@@ -196,7 +199,7 @@ class Publisher:
 
 
 def _ignore(_value: object) -> None:
-    """Listen to a channel for the sake of others."""
+    """Listen for the sake of others."""
 
 
 async def async_retract(

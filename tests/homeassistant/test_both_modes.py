@@ -7,7 +7,7 @@ import json
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt.const import DOMAIN as MQTT
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -178,3 +178,16 @@ async def test_a_socket_that_was_never_calibrated_is_described_plainly(
     components = json.loads(payloads[-1])["cmps"]
     assert components["energy"]["val_tpl"] == "{{ (value | float * 0.001) | round(6) }}"
     assert components["power"]["val_tpl"] == "{{ value }}"
+
+
+async def test_what_cannot_be_true_is_said_without_entities_of_ours_too(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto, speed=60, watts=100) as socket:
+        hass.config_entries.async_update_entry(
+            socket.entry, options={"mode": "discovery"}
+        )
+        await hass.config_entries.async_reload(socket.entry.entry_id)
+        socket.meter.inverted_select = True
+        issue_id = f"implausible_{socket.entry.entry_id}"
+        await until(lambda: ir.async_get(hass).async_get_issue("openbk", issue_id))

@@ -147,3 +147,18 @@ async def test_the_voltage_alone_needs_no_load(
         await person.choose("save")
         assert set(live.calibration.known) == {"voltage"}
         await until(lambda: socket.shown("voltage") == pytest.approx(235, abs=0.3))
+
+
+async def test_a_second_load_begins_anew_what_the_first_was_not_compared_by(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto) as socket:
+        await socket.call("calibrate", voltage=240, seconds=10)
+        person = await at_the_result(hass, socket)
+        await person.choose("second_load")
+        await person.type()
+        await person.type(power=2000, voltage=230)
+        await person.choose("save")
+        known = socket.entry.runtime_data.calibration.known
+        assert len(known["power"].points) == 2
+        assert [point.reference for point in known["voltage"].points] == [230]
