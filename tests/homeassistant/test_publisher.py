@@ -1,5 +1,6 @@
 """MQTT discovery works with the core integration and leaves nothing behind."""
 
+import asyncio
 from itertools import count
 import json
 
@@ -20,7 +21,7 @@ from tests.support.sockets import (
     search_over,
     socket_entry,
 )
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT, until
 
 pytestmark = pytest.mark.e2e
 
@@ -89,6 +90,11 @@ async def test_core_discovers_and_switches_the_simulated_relay(
                 else False
             )
         )
+        # We listen to the power as well, so hearing of it does not say that core is done.
+        listening = asyncio.Event()
+        mqtt.async_on_subscribe_done(hass, f"{CLIENT_ID}/button/get", 0, listening.set)
+        async with asyncio.timeout(TIMEOUT):
+            await listening.wait()
         plugged.firmware.press_button(11)
         event = entity_of(hass, "event", "button_11", MQTT)
         await until(
