@@ -347,7 +347,16 @@ async def test_blank_protected_flash_is_told() -> None:
             await chip.program(START, application(), allowance=FLASH_JOB, last=START)
 
 
-@pytest.mark.parametrize("worn", [START, START + 0x5000, 0x123000])
+async def test_nothing_is_touched_while_the_last_sector_cannot_be_erased(
+    socket: SimulatedSocket, chip: Chip
+) -> None:
+    socket.inject(Fault(name=FaultName.WORN_SECTOR, value=f"{START:x}"))
+    with pytest.raises(ProtectedFlashError):
+        await chip.program(START, application(), allowance=FLASH_JOB, last=START)
+    assert holds(socket, b"")
+
+
+@pytest.mark.parametrize("worn", [START + 0x5000, 0x123000])
 async def test_a_worn_sector_is_named(
     socket: SimulatedSocket, chip: Chip, worn: int
 ) -> None:
@@ -387,6 +396,32 @@ async def test_no_single_fault_changes_what_is_written(
         await chip.program(START, data, allowance=FLASH_JOB, last=START)
         assert holds(socket, data)
     assert socket.faults.pending == ()
+
+
+@pytest.mark.parametrize("nth", [1, 30, 100])
+async def test_nothing_can_start_that_a_stray_write_has_spoilt(
+    socket: SimulatedSocket, chip: Chip, nth: int
+) -> None:
+    """Let a write go to a sector that was proven before, and watch the order."""
+    states: list[tuple[bytes, bytes]] = []
+    data = application()
+    watcher = socket.flash.watcher
+
+    def watch(operation: Operation) -> None:
+        if operation.kind is OperationKind.PROGRAM and operation.address == START:
+            content = socket.flash.content
+            states.append((content[START + SECTOR : START + SIZE], operation.data))
+        if watcher is not None:
+            watcher(operation)
+
+    socket.flash.watcher = watch
+    socket.inject(
+        Fault(name=FaultName.REQUEST_FLIPPED, command=Command.WRITE_4K, nth=nth, byte=9)
+    )
+    await chip.program(START, data, allowance=FLASH_JOB, last=START)
+    assert socket.flash.read(START, SIZE) == data
+    assert states
+    assert all(rest == data[SECTOR:] for rest, _ in states)
 
 
 @pytest.mark.parametrize(

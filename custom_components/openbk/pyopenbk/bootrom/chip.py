@@ -180,8 +180,8 @@ class Chip:
         address ``last`` is erased before anything else is touched and written after everything
         else is proven, so that half an application cannot start. Interrupted at any point, the
         same call brings it to its end. Raises OutsideAllowanceError before anything is touched,
-        ProtectedFlashError, CrcMismatchError, NoReplyError, StatusError, LinkLostError,
-        PortUnavailableError.
+        ProtectedFlashError, CrcMismatchError, UnexpectedReplyError, NoReplyError, StatusError,
+        LinkLostError, PortUnavailableError.
         """
         data += b"\xff" * (-len(data) % SECTOR_SIZE)
         self._check_sectors(start, len(data))

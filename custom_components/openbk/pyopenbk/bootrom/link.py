@@ -60,11 +60,13 @@ _EARLY_FAILURES_TOLERATED: Final = 2
 # While a long answer runs in, the process sleeps instead of waking for each USB packet. The kernel
 # keeps 4096 bytes meanwhile; this much time is left for a loop that is late to fetch them.
 _KERNEL_BUFFER: Final = 4096
-_LATENESS_TOLERATED: Final = 0.010
+_LATENESS_TOLERATED: Final = 0.008
+# What comes last in an answer, and is worth waiting for while the chip has more to do.
+_ADAPTER_LATENCY: Final = 0.0015
 # How long a serial server on the network may take to confirm a new rate.
 _REMOTE_CHANGE_SECONDS: Final = 5.0
 _SHORTEST_NAP: Final = 0.003
-_LONGEST_NAP: Final = 0.02
+_LONGEST_NAP: Final = 0.04
 
 
 class Observation(StrEnum):
@@ -351,7 +353,8 @@ class Link:
     async def _frame(self, deadline: float) -> Frame | None:
         """Return the next frame, or None when the deadline passes."""
         while (frame := self._parser.take()) is None:
-            if not await self._port.more(deadline):
+            expected = self._flight[0].request.reply_size if self._flight else 0
+            if not await self._port.more(deadline, expected):
                 return None
         return frame
 
@@ -362,7 +365,7 @@ class Link:
         while True:
             self._parser.clear()
             now = self._loop.time()
-            if now >= end or not await self._port.more(now + seconds):
+            if now >= end or not await self._port.more(now + seconds, 0):
                 return
 
     # Finding the chip
@@ -389,7 +392,7 @@ class Link:
         if not self._parser.skipped:
             return self._report(Observation.NOTHING)
         self._parser.clear()
-        unasked = await self._port.more(self._loop.time() + _EXCURSION)
+        unasked = await self._port.more(self._loop.time() + _EXCURSION, 0)
         return self._report(observe(bytes(self._parser.skipped), unasked=unasked))
 
     async def relink(self) -> None:
@@ -573,6 +576,9 @@ class _Port(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._goal = 0
         self._nap: asyncio.TimerHandle | None = None
+        self._after_nap = 0
+        self._keeps_pace = True
+        """What comes in comes no faster than the rate says: it can be slept for in advance."""
         self._set_pace(RESET_BAUDRATE)
 
     @override
@@ -583,6 +589,9 @@ class _Port(asyncio.Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         self._received += data
+        if self._after_nap:
+            self._keeps_pace = len(self._received) <= self._after_nap
+            self._after_nap = 0
         missing = self._goal - len(self._received)
         if missing <= 0:
             self._wake()
@@ -625,20 +634,25 @@ class _Port(asyncio.Protocol):
             raise PortUnavailableError(PortTrouble.UNSUPPORTED, f"{rate} baud")
         self._set_pace(rate)
 
-    async def more(self, deadline: float) -> bool:
-        """Wait until as much is received as the parser wants; False if the deadline passes first."""
+    async def more(self, deadline: float, expected: int) -> bool:
+        """Wait until as much is received as the parser wants; False if the deadline passes first.
+
+        ``expected`` is how much will be, if all goes well.
+        """
         self._check()
         self._goal = self._parser.wanted
         if len(self._received) >= self._goal:
             return True
         self._waiter = self._loop.create_future()
+        if self._keeps_pace:
+            self._take_nap(expected - len(self._received))
         timer = self._loop.call_at(deadline, self._wake)
         try:
             await self._waiter
         finally:
             timer.cancel()
             self._waiter = None
-            self._goal = 0
+            self._goal = self._after_nap = 0
             self._end_nap()
         self._check()
         return len(self._received) >= self._parser.wanted
@@ -675,9 +689,12 @@ class _Port(asyncio.Protocol):
 
     def _take_nap(self, missing: int) -> None:
         """Leave what comes in to the kernel while ``missing`` bytes come, or for a while."""
-        nap = min(missing * self._seconds_per_byte, self._longest_nap)
+        nap = missing * self._seconds_per_byte + _ADAPTER_LATENCY
+        nap = min(nap, self._longest_nap)
         if nap >= _SHORTEST_NAP and self._waiter is not None and self._pause():
             self._nap = self._loop.call_later(nap, self._end_nap)
+            most = 1.25 * (nap + _SHORTEST_NAP) / self._seconds_per_byte
+            self._after_nap = len(self._received) + int(most)
 
     def _end_nap(self) -> None:
         if self._nap is not None:

@@ -9,7 +9,13 @@ from ..checksums import crc32_jamcrc
 from ..flash_map import BLOCK_SIZE, SECTOR_SIZE, OutsideAllowanceError, WriteAllowance
 from . import frames
 from .comparing import BLANK_SECTOR, BLANK_SECTOR_CRC, find_differences
-from .errors import CrcMismatchError, NoReplyError, ProtectedFlashError, StatusError
+from .errors import (
+    CrcMismatchError,
+    NoReplyError,
+    ProtectedFlashError,
+    StatusError,
+    UnexpectedReplyError,
+)
 from .frames import EraseSize
 from .link import Link
 from .reading import Progress
@@ -24,6 +30,8 @@ _SECTOR_PROGRAM: Final = 0.012
 _WRITE_FRAME: Final = 4108
 
 _ATTEMPTS: Final = 4
+_ROUNDS: Final = 6
+_FAILURES_IN_A_ROW: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +97,7 @@ class FlashProgrammer:
         self._done = 0
         self._written = 0
         self._repaired = 0
+        self._failures = 0
 
     async def program(self) -> ProgramReport:
         """Compare, then bring to its right contents what differs."""
@@ -97,11 +106,7 @@ class FlashProgrammer:
         sectors = (self._end - self._start) // SECTOR_SIZE
         self._advance((sectors - len(self._todo)) * SECTOR_SIZE)
         if self._todo:
-            failures = self._link.failures
             await self._change(plan)
-            if self._link.failures != failures:
-                # A damaged request may have hit what was proven before.
-                await self._verify_all()
         return ProgramReport(
             sectors=sectors,
             equal=sectors - len(self._todo),
@@ -111,18 +116,33 @@ class FlashProgrammer:
         )
 
     async def _change(self, plan: list[_Work]) -> None:
-        last = self._last
-        if last is not None:
-            self._todo.add(last)
-            await self._make_right(last, BLANK_SECTOR)
+        undisturbed = self._link.failures
+        await self._hold_back_last()
         for work in plan:
             if work.sectors:
                 await self._renew(work)
-                await self._verify(work)
+                await self._verify(work.start, work.end)
                 self._erases = True
-        if last is not None:
-            await self._make_right(last, self._wanted(last))
-            self._advance(SECTOR_SIZE)
+        for _ in range(_ROUNDS):
+            if self._link.failures == undisturbed:
+                if self._last is None:
+                    return
+                await self._make_right(self._last, self._wanted(self._last))
+                if self._link.failures == undisturbed:
+                    self._advance(SECTOR_SIZE)
+                    return
+            # A damaged request may have hit what was proven before.
+            undisturbed = self._link.failures
+            await self._hold_back_last()
+            for start, end in self._blocks():
+                await self._verify(start, end)
+        raise UnexpectedReplyError("the line is too disturbed to prove anything")
+
+    async def _hold_back_last(self) -> None:
+        """Erase the sector without which nothing starts, until all others are proven."""
+        if self._last is not None:
+            self._todo.add(self._last)
+            await self._make_right(self._last, BLANK_SECTOR)
 
     # Comparing
 
@@ -203,26 +223,25 @@ class FlashProgrammer:
             await self._link.receive(self._link.send(request, self._allowance))
         except (NoReplyError, StatusError) as err:
             _LOGGER.debug("Writing goes on after: %s", err)
+            self._failures += 1
+            if self._failures > _FAILURES_IN_A_ROW:
+                raise
             await self._link.recover(request)
+        else:
+            self._failures = 0
 
     # Proving
 
-    async def _verify(self, work: _Work) -> None:
-        expected = bytearray(self._part(work.start, work.end))
-        if self._last is not None and work.start <= self._last < work.end:
-            offset = self._last - work.start
+    async def _verify(self, start: int, end: int) -> None:
+        """Prove a part, and write again what is wrong in it; the last sector is still blank."""
+        expected = bytearray(self._part(start, end))
+        if self._last is not None and start <= self._last < end:
+            offset = self._last - start
             expected[offset : offset + SECTOR_SIZE] = BLANK_SECTOR
-        for sector in await find_differences(self._link, work.start, bytes(expected)):
+        for sector in await find_differences(self._link, start, bytes(expected)):
             wanted = BLANK_SECTOR if sector == self._last else self._wanted(sector)
             self._repaired += 1
             await self._make_right(sector, wanted)
-
-    async def _verify_all(self) -> None:
-        for start, end in self._blocks():
-            part = self._part(start, end)
-            for sector in await find_differences(self._link, start, part):
-                self._repaired += 1
-                await self._make_right(sector, self._wanted(sector))
 
     async def _make_right(self, sector: int, wanted: bytes) -> None:
         """Bring one sector to its right contents, whatever it holds, and prove it."""
@@ -242,13 +261,16 @@ class FlashProgrammer:
                 await self._write(sector)
         if await self._link.crc(sector, SECTOR_SIZE) == right:
             return
-        if len(found) == 1 and not await self._can_erase(except_for=sector):
+        if len(found) == 1 and not await self._can_erase_beside(sector):
             raise ProtectedFlashError(f"0x{sector:06X} stays as it is")
         raise CrcMismatchError(sector, SECTOR_SIZE)
 
-    async def _can_erase(self, except_for: int) -> bool:
+    async def _can_erase_beside(self, failed: int) -> bool:
         """Return whether any other sector that is to be changed can be: or all are protected."""
-        for sector in sorted(self._todo - {except_for}):
+        if failed == self._last:
+            # While this one can start what is behind it, nothing may be missing there.
+            return self._erases
+        for sector in sorted(self._todo - {failed}):
             if self._erases:
                 break
             if await self._link.crc(sector, SECTOR_SIZE) != BLANK_SECTOR_CRC:
