@@ -32,11 +32,18 @@ class Wizard:
         self.result: ConfigFlowResult
         self.pages: list[str] = []
         self.percentages: list[float] = []
+        self._moved = asyncio.Event()
         hass.bus.async_listen("data_entry_flow_progress_update", self._progressed)
+        hass.bus.async_listen("data_entry_flow_progressed", self._moved_on)
 
     @callback
     def _progressed(self, event: Event) -> None:
         self.percentages.append(event.data["progress"])
+
+    @callback
+    def _moved_on(self, event: Event) -> None:
+        if event.data["flow_id"] == self.result["flow_id"]:
+            self._moved.set()
 
     @classmethod
     async def open(cls, hass: HomeAssistant, choice: str | None = None) -> Self:
@@ -112,7 +119,10 @@ class Wizard:
     async def _show(self, result: ConfigFlowResult) -> str:
         self.look_at(result)
         while self.result["type"] is FlowResultType.SHOW_PROGRESS:
-            await asyncio.sleep(0.02)
+            # A browser asks again when it is told to; asking at any other time, it could be the
+            # second to take the last step.
+            await self._moved.wait()
+            self._moved.clear()
             self.look_at(
                 await self.hass.config_entries.flow.async_configure(result["flow_id"])
             )
