@@ -69,7 +69,8 @@ def test_components() -> None:
         f"{MAC}_{key}" for key in components
     }
     assert "led_10" not in components
-    assert components["power_factor"]["en"] is False
+    assert "en" not in components["power_factor"]
+    assert components["rssi"]["en"] is False
 
 
 @pytest.mark.parametrize(("dark", "shown"), [(frozenset(), True), ({10}, False)])
