@@ -68,3 +68,4 @@ RESTORE_KEEPING_RF: Final = WriteAllowance(
     )
 )
 RESTORE_OF_OWN_BACKUP: Final = WriteAllowance((WHOLE_FLASH,))
+RADIO_REPAIR: Final = WriteAllowance((RF_CALIBRATION,))

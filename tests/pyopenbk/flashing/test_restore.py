@@ -265,7 +265,7 @@ async def test_interrupted_restore_is_gone_on_with(tmp_path: Path) -> None:
                 await task
             assert job.chip_state is ChipState.HALF_WRITTEN
         (record,) = JobRecords(chip.folder).list()
-        assert record.content == backup.path.name
+        assert record.content == record.restores == backup.path.name
         assert chip.flash[0x11000:0x12000] == b"\xff" * 4096
         assert chip.flash[RF] == factory_chip()[RF]
 

@@ -16,6 +16,7 @@ from .errors import (
     JobOrderError,
     ProtectedRegionChangedError,
     RfSectorMisplacedError,
+    RfSectorPresentError,
 )
 from .executor import RunBlocking
 from .job import Comparison, FlashingJob
@@ -45,6 +46,7 @@ __all__ = [
     "Progress",
     "ProtectedRegionChangedError",
     "RfSectorMisplacedError",
+    "RfSectorPresentError",
     "RunBlocking",
     "WriteReport",
 ]

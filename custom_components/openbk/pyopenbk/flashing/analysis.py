@@ -122,7 +122,7 @@ def check_rf_sector(dump: bytes) -> RfSector:
     """Return the RF sector; raises RfSectorMisplacedError unless it is where the map has it."""
     if rf_sector := read_rf_sector(part(dump, RF_CALIBRATION)):
         return rf_sector
-    raise RfSectorMisplacedError(_find_rf_sectors(dump))
+    raise RfSectorMisplacedError(find_rf_sectors(dump))
 
 
 def check_bootloader(dump: bytes, key: CodeKey) -> None:
@@ -218,7 +218,8 @@ def _is_torn(application: Application) -> bool:
     return torn and records.sound > len(records.damaged)
 
 
-def _find_rf_sectors(dump: bytes) -> list[int]:
+def find_rf_sectors(dump: bytes) -> list[int]:
+    """Return the addresses of all sectors that hold an RF calibration."""
     return [
         start
         for start in range(0, len(dump), SECTOR_SIZE)

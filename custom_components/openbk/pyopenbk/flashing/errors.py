@@ -49,6 +49,10 @@ class RfSectorMisplacedError(FlashingError):
         self.found = tuple(found)
 
 
+class RfSectorPresentError(FlashingError):
+    """The chip has an RF calibration of its own, which nothing may replace."""
+
+
 class BootloaderTrouble(StrEnum):
     """What is wrong with a bootloader."""
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 import hashlib
 import logging
@@ -27,19 +27,21 @@ from ..flash_map import (
     BOOTLOADER,
     FLASH_SIZE,
     OPENBEKEN_CONFIG,
+    RADIO_REPAIR,
     RF_CALIBRATION,
     SECTOR_SIZE,
 )
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError, NotAConfigError
 from ..obk.image import FirmwareImage
-from ..rf_sector import RfSector
+from ..rf_sector import RfSector, parse_rf_sector
 from .analysis import (
     FIRST_SECTOR,
     Analysis,
     analyse_dump,
     code_key_of,
     find_obstacle,
+    find_rf_sectors,
     judge,
     part,
     read_rf_sector,
@@ -52,13 +54,15 @@ from .errors import (
     FlashSizeError,
     ImageUnfitError,
     JobOrderError,
+    RfSectorMisplacedError,
+    RfSectorPresentError,
 )
 from .executor import RunBlocking, run_to_the_end, to_the_end
 from .plans import plan_flash, plan_restore
 from .progress import PhaseProgress, Progress
 from .reading import BackupReader
 from .records import JobRecord, JobRecords, Phase, regions_of
-from .writing import SafeWriter, WritePlan, WriteReport
+from .writing import SafeWriter, WritePlan, WriteReport, prove_untouched
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -332,7 +336,36 @@ class FlashingJob:
                     read_here=backup.sidecar.origin == subject.origin,
                 )
             )
-            return await self._carry_out(plan, backup.path.name)
+            return await self._carry_out(
+                plan, backup.path.name, restores=backup.path.name
+            )
+
+    async def repair_radio(self, sector: bytes) -> None:
+        """Write the 4096 bytes of an RF calibration to a chip that has lost its own.
+
+        Nothing else is changed, which is proven. Raises RfSectorError where ``sector`` is none,
+        RfSectorPresentError, RfSectorMisplacedError where another flash map has it elsewhere,
+        BackupError, BootRomError, ProtectedRegionChangedError.
+        """
+        async with self._step():
+            subject, flash = self._backed_up()
+            found = parse_rf_sector(sector)
+            if subject.own_mac is not None:
+                raise RfSectorPresentError("this chip has an RF calibration of its own")
+            if subject.rf_sector is None and (
+                places := await self._run(find_rf_sectors, flash)
+            ):
+                raise RfSectorMisplacedError(places)
+            await self._refuse_unsafe(subject, flash)
+            await subject.chip.unprotect()
+            await subject.chip.program(
+                RF_CALIBRATION.start, sector, allowance=RADIO_REPAIR
+            )
+            await prove_untouched(subject.chip, RADIO_REPAIR, flash)
+            subject.rf_sector = found
+            subject.flash = (
+                flash[: RF_CALIBRATION.start] + sector + flash[RF_CALIBRATION.end :]
+            )
 
     async def start(self) -> None:
         """Leave the boot ROM, so that the chip starts what it holds; releases the port."""
@@ -389,18 +422,26 @@ class FlashingJob:
             raise obstacle
         return await self._carry_out(plan_flash(application, config, flash), content)
 
-    async def _carry_out(self, plan: WritePlan, content: str) -> WriteReport:
-        subject, flash = self._backed_up()
+    async def _refuse_unsafe(self, subject: _Subject, flash: bytes) -> None:
+        """Raise BackupError or ChipChangedError unless what the chip holds is on disk, now."""
         if subject.backup is not None:
-            # Nothing is erased whose backup is not on disk, now.
             await self._run(subject.backup.read)
         await _refuse_changed_chip(subject, flash)
-        digest = await self._run(lambda: hashlib.sha256(plan.application).hexdigest())
-        started = self._clock()
+
+    async def _carry_out(
+        self, plan: WritePlan, content: str, *, restores: str | None = None
+    ) -> WriteReport:
+        subject, flash = self._backed_up()
+        await self._refuse_unsafe(subject, flash)
+        record = await self._run(
+            lambda: self._record_of(subject, plan, content, restores)
+        )
 
         async def note(phase: Phase) -> None:
+            if record is None:
+                return
             try:
-                await self._note(plan, content, digest, started, phase)
+                await self._run(self._records.save, replace(record, phase=phase))
             except BackupError:
                 # Before the first erase it stops the job; later, stopping would only do harm.
                 if phase is Phase.WRITE_APPLICATION:
@@ -424,28 +465,22 @@ class FlashingJob:
         subject.unfinished = None
         return report
 
-    async def _note(
-        self,
-        plan: WritePlan,
-        content: str,
-        digest: str,
-        started: datetime,
-        phase: Phase,
-    ) -> None:
-        """Write down how far this job is, for a later one of the same chip."""
-        subject = self._identified()
+    def _record_of(
+        self, subject: _Subject, plan: WritePlan, content: str, restores: str | None
+    ) -> JobRecord | None:
+        """Return what a later job of the same chip needs to know; None where it cannot tell."""
         if subject.backup is None or (mac := subject.own_mac) is None:
-            return
-        record = JobRecord(
+            return None
+        return JobRecord(
             mac=mac,
-            started=started,
-            phase=phase,
+            started=self._clock(),
+            phase=Phase.WRITE_APPLICATION,
             backup=subject.backup.path.name,
             content=content,
-            content_sha256=digest,
+            content_sha256=hashlib.sha256(plan.application).hexdigest(),
             regions=regions_of(plan.allowance),
+            restores=restores,
         )
-        await self._run(self._records.save, record)
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[None]:

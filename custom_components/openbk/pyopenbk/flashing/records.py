@@ -48,6 +48,8 @@ class JobRecord:
     """Digest of the application that was being written."""
     regions: tuple[tuple[int, int], ...]
     """Start and end of each part of the flash that the job may have changed."""
+    restores: str | None = None
+    """File name of the backup that was being put back; None: a firmware was written."""
 
     @property
     def untouched(self) -> tuple[Region, ...]:
@@ -66,6 +68,7 @@ class JobRecord:
                 "content": self.content,
                 "content_sha256": self.content_sha256,
                 "regions": [list(region) for region in self.regions],
+                "restores": self.restores,
             },
             indent=1,
         )
@@ -77,6 +80,7 @@ class JobRecord:
             stored: Mapping[str, Any] = json.loads(text)
             if stored["format"] != _FORMAT:
                 raise ValueError(f"job record of format {stored['format']}")
+            restores = stored.get("restores")
             return cls(
                 mac=str(stored["mac"]),
                 started=datetime.fromisoformat(stored["started"]).astimezone(UTC),
@@ -87,6 +91,7 @@ class JobRecord:
                 regions=tuple(
                     (int(start), int(end)) for start, end in stored["regions"]
                 ),
+                restores=None if restores is None else str(restores),
             )
         except (KeyError, TypeError, AttributeError) as err:
             raise ValueError("not a job record") from err

@@ -183,7 +183,7 @@ class SafeWriter:
     async def _prove_unchanged(self) -> None:
         changed = []
         for region in self._plan.unchanged:
-            if not await self._holds(region, self._plan.before):
+            if not await _holds(self._chip, region, self._plan.before):
                 changed.append(region)
             self._advance(Phase.VERIFY, region.size)
         if changed:
@@ -205,29 +205,13 @@ class SafeWriter:
                     piece.start, piece.data, allowance=self._plan.allowance
                 )
                 repaired += report.sectors - report.equal
-            await self._prove_rest_of_flash()
+            await prove_untouched(self._chip, self._plan.allowance, self._plan.before)
             self._repaired += repaired
             if not repaired:
                 # Nothing was sent that could have gone astray.
                 self._disturbances = _disturbances(self._chip)
         if _disturbances(self._chip) != self._disturbances:
             raise UnexpectedReplyError("the line is too disturbed to prove anything")
-
-    async def _prove_rest_of_flash(self) -> None:
-        changed = []
-        for region in regions_outside(self._plan.allowance):
-            for start in range(region.start, region.end, BLOCK_SIZE):
-                chunk = Region(
-                    f"0x{start:06X}", start, min(start + BLOCK_SIZE, region.end)
-                )
-                if not await self._holds(chunk, self._plan.before):
-                    changed.append(chunk)
-        if changed:
-            raise ProtectedRegionChangedError(changed)
-
-    async def _holds(self, region: Region, flash: bytes) -> bool:
-        crc = await self._chip.crc(region.start, region.size)
-        return crc == crc32_jamcrc(part(flash, region))
 
     @property
     def _everything(self) -> tuple[Piece, ...]:
@@ -262,6 +246,27 @@ class SafeWriter:
                 for region in self._plan.unchanged
             },
         )
+
+
+async def prove_untouched(chip: Chip, allowance: WriteAllowance, before: bytes) -> None:
+    """Compare all flash that a job had no leave to change with what it held before.
+
+    Raises ProtectedRegionChangedError, BootRomError.
+    """
+    changed = []
+    for region in regions_outside(allowance):
+        for start in range(region.start, region.end, BLOCK_SIZE):
+            end = min(start + BLOCK_SIZE, region.end)
+            chunk = Region(f"0x{start:06X}", start, end)
+            if not await _holds(chip, chunk, before):
+                changed.append(chunk)
+    if changed:
+        raise ProtectedRegionChangedError(changed)
+
+
+async def _holds(chip: Chip, region: Region, flash: bytes) -> bool:
+    crc = await chip.crc(region.start, region.size)
+    return crc == crc32_jamcrc(part(flash, region))
 
 
 def _disturbances(chip: Chip) -> int:
