@@ -24,7 +24,7 @@ from .const import CONF_ADDRESS, CONF_CLIENT_ID, LOGGER
 from .discovery import Answers, Evidence
 from .flash_flow import pin_form
 from .flash_flow.network import PASSWORD
-from .flash_flow.restore import RestoreSteps
+from .flash_flow.radio import RadioSteps
 from .flash_flow.settings import tidy
 from .pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from .pyopenbk.obk.messages import chip_of, is_client_id
@@ -35,7 +35,7 @@ CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"
 
 
-class AddingSteps(RestoreSteps):
+class AddingSteps(RadioSteps):
     """The steps from a socket that runs to its entry."""
 
     _evidence: Evidence | None = None

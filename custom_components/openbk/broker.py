@@ -5,8 +5,9 @@ from enum import StrEnum
 import ipaddress
 import re
 import socket
+import ssl
 import time
-from typing import Final, override
+from typing import Any, Final, override
 
 from homeassistant.components import mqtt, network
 from homeassistant.const import CONF_PASSWORD, CONF_PORT, CONF_USERNAME
@@ -38,6 +39,7 @@ class BrokerProblem(StrEnum):
     UNKNOWN_NAME = "broker_unknown_name"
     UNREACHABLE = "broker_unreachable"
     NOT_MQTT = "broker_not_mqtt"
+    TLS = "broker_tls"
     REFUSED_LOGIN = "broker_refused_login"
     REFUSED = "broker_refused"
 
@@ -141,7 +143,30 @@ def try_login(broker: Broker, timeout: float = LOGIN_TIMEOUT) -> BrokerProblem |
             probe.connect(address)
     except OSError:
         return BrokerProblem.UNREACHABLE
-    return _Login(broker).attempt(timeout)
+    problem = _Login(broker).attempt(timeout)
+    if problem is BrokerProblem.NOT_MQTT and _speaks_tls(family, address, timeout):
+        return BrokerProblem.TLS
+    return problem
+
+
+def _speaks_tls(
+    family: socket.AddressFamily, address: tuple[Any, ...], timeout: float
+) -> bool:
+    """Return whether a TLS handshake gets an answer there; nobody's identity is checked."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.settimeout(timeout)
+            probe.connect(address)
+            with context.wrap_socket(probe):
+                return True
+    except ssl.SSLError as err:
+        # A server that wants a certificate of ours says so, in TLS.
+        return "ALERT" in (err.reason or "")
+    except OSError:
+        return False
 
 
 class _Login:

@@ -33,9 +33,11 @@ class ReconfigureSteps(AddingSteps):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask what has changed."""
+        """Ask what has changed, or what is to be written to this socket."""
+        self._entry_mac = self._get_reconfigure_entry().unique_id
         return self.async_show_menu(
-            step_id="reconfigure", menu_options=["moved", "new_broker"]
+            step_id="reconfigure",
+            menu_options=["moved", "new_broker", "flash", "restore"],
         )
 
     async def async_step_moved(

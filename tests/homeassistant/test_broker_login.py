@@ -1,5 +1,7 @@
 """The broker's address and login are judged as a socket would find them."""
 
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import socket
 
 from homeassistant.components import mqtt
@@ -79,6 +81,28 @@ def test_something_else_listens_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         broker = Broker(host="127.0.0.1", port=silent.getsockname()[1])
         assert try_login(broker, timeout=0.5) is BrokerProblem.NOT_MQTT
+
+
+@pytest.mark.usefixtures("socket_enabled")
+@pytest.mark.parametrize("asks_for_certificate", [False, True])
+def test_encryption_is_recognised(asks_for_certificate: bool) -> None:
+    with Mosquitto(tls=True, asks_for_certificate=asks_for_certificate) as secured:
+        broker = Broker(host=secured.host, port=secured.port)
+        assert try_login(broker, timeout=5) is BrokerProblem.TLS
+
+
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_web_server_is_no_broker() -> None:
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        thread.submit(server.serve_forever)
+        broker = Broker(host="127.0.0.1", port=server.server_port)
+        try:
+            assert try_login(broker, timeout=0.5) is BrokerProblem.NOT_MQTT
+        finally:
+            server.shutdown()
 
 
 def test_password_stays_out_of_the_repr() -> None:

@@ -10,6 +10,8 @@ import tempfile
 import time
 from typing import Self
 
+from .certificate import write_certificate
+
 START_TIMEOUT = 10.0
 START_ATTEMPTS = 3
 
@@ -28,9 +30,19 @@ class Broker:
     host = "127.0.0.1"
 
     def __init__(
-        self, *, users: Mapping[str, str] | None = None, port: int | None = None
+        self,
+        *,
+        users: Mapping[str, str] | None = None,
+        port: int | None = None,
+        tls: bool = False,
+        asks_for_certificate: bool = False,
     ) -> None:
-        """Prepare a broker for these users and passwords, or for everyone if there are none."""
+        """Prepare a broker for these users and passwords, or for everyone if there are none.
+
+        With ``tls`` it lets nobody in without encryption, and it may want a client's certificate.
+        """
+        self._tls = tls
+        self._asks_for_certificate = asks_for_certificate
         self._program = _find("mosquitto")
         self._users = dict(users or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -103,6 +115,12 @@ class Broker:
             # Else small packets wait for the acknowledgement of earlier ones, 40 ms each.
             "set_tcp_nodelay true",
         ]
+        if self._tls:
+            certificate = directory / "certificate.pem"
+            write_certificate(certificate)
+            lines += [f"certfile {certificate}", f"keyfile {certificate}"]
+            if self._asks_for_certificate:
+                lines += [f"cafile {certificate}", "require_certificate true"]
         if os.geteuid() == 0:
             # Else it gives up root and cannot read its own files.
             lines.append("user root")

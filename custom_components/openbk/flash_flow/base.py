@@ -13,9 +13,11 @@ from homeassistant.helpers.translation import async_get_translations
 from ..const import DOMAIN, LOGGER
 from ..pyopenbk.application import CodeKey
 from ..pyopenbk.backups import Backup, BackupFolder
+from ..pyopenbk.bootrom.chip import ChipIdentity
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flashing import Analysis, FlashingJob, Phase
 from ..pyopenbk.flashing.errors import ChipState
+from ..pyopenbk.rf_sector import GENERIC_MAC
 from . import ownership, pictures
 from .failures import LEFT, page_of
 from .pages import PAGES
@@ -51,6 +53,7 @@ class WizardFlow(ConfigFlow):
     _analysis: Analysis | None = None
     _code_key: CodeKey | None = None
     """What an image has to be encrypted with; known from the backup on, whoever holds the port."""
+    _identity: ChipIdentity | None = None
     _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
     _words: Mapping[str, str] = {}
@@ -59,6 +62,8 @@ class WizardFlow(ConfigFlow):
     """The dialog is closed; the port is about to be free."""
     _expected_mac: str | None = None
     """The chip that everything was confirmed for; another one may not be written with it."""
+    _entry_mac: str | None = None
+    """The socket whose entry the wizard was opened from."""
 
     @property
     def job(self) -> FlashingJob:
@@ -99,7 +104,7 @@ class WizardFlow(ConfigFlow):
         } | {
             "port": self._address or "",
             "owner": self._owner,
-            "expected_mac": self._expected_mac or "?",
+            "expected_mac": self._expected_mac or self._entry_mac or "?",
             "mac": (self._analysis.mac if self._analysis else None) or "?",
             "backup": self._backup.path.name if self._backup else "",
             "backup_folder": self.hass.config.path(BACKUPS),
@@ -107,6 +112,17 @@ class WizardFlow(ConfigFlow):
         if self._backup is not None:
             values["backup_date"] = f"{self._backup.date:%Y-%m-%d %H:%M}"
         return values
+
+    def is_another_chip(self, mac: str | None) -> bool:
+        """Return whether all this is meant for another chip than the one with this address."""
+        if self._expected_mac is not None:
+            return mac != self._expected_mac
+        # A chip that has lost its address may still be the one.
+        return self._entry_mac is not None and mac not in (
+            None,
+            GENERIC_MAC,
+            self._entry_mac,
+        )
 
     @callback
     def show_page(self, step_id: str) -> ConfigFlowResult:
@@ -170,8 +186,19 @@ class WizardFlow(ConfigFlow):
     ) -> ConfigFlowResult:
         """End the wizard, saying in what state the chip is left."""
         return self.async_abort(
-            reason=LEFT[self._chip_state], description_placeholders=self.placeholders
+            reason=self.farewell, description_placeholders=self.placeholders
         )
+
+    @property
+    def farewell(self) -> str:
+        """Return the key of what is said to somebody who leaves."""
+        return LEFT[self._chip_state]
+
+    async def async_step(self, step_id: str) -> ConfigFlowResult:
+        """Go on with the step of this name."""
+        step: Callable[[], Awaitable[ConfigFlowResult]]
+        step = getattr(self, f"async_step_{step_id}")
+        return await step()
 
     async def async_close_job(self) -> None:
         """Release the port."""

@@ -13,6 +13,8 @@ from ..pyopenbk.obk import config_sector, image, provisioning, releases, templat
 from ..pyopenbk.tuya import dump, reader, user_params
 from .pages import PAGES
 
+# What every byte of erased flash reads as.
+ERASED: Final = 0xFF
 _INCOMPLETE: Final = frozenset({ChipState.HALF_WRITTEN, ChipState.WRITTEN_NOT_VERIFIED})
 # What ends a wizard that is left, by what has become of the chip.
 LEFT: Final[Mapping[ChipState, str]] = {
@@ -42,11 +44,12 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     backups.BackupDamagedError: "failed_backup_storage",
     backups.BackupExistsError: "failed_backup_storage",
     backups.EmptyDumpError: "failed_flash_unreachable",
-    rf_sector.RfSectorError: "failed_rf_missing",
+    rf_sector.RfSectorError: "failed_radio",
     flash_map.OutsideAllowanceError: "failed_unexpected",
     flashing.FlashingError: "failed_unexpected",
     flashing.JobOrderError: "failed_unexpected",
-    flashing.RfSectorMisplacedError: "failed_rf_missing",
+    flashing.RfSectorMisplacedError: "failed_rf_elsewhere",
+    flashing.RfSectorPresentError: "failed_radio",
     flashing.BootloaderUnfitError: "failed_bootloader",
     flashing.FlashSizeError: "failed_wrong_size",
     flashing.ForeignKeyError: "failed_foreign_key",
@@ -157,6 +160,8 @@ def page_of(err: Exception | None, state: ChipState) -> str:
     page = "failed_unexpected"
     if isinstance(err, bootrom.PortUnavailableError):
         page = PORT_PAGES[err.reason]
+    elif isinstance(err, backups.EmptyDumpError) and err.byte == ERASED:
+        page = "failed_erased"
     elif err is not None:
         page = _lookup(JOB_ERRORS, err)
     writing = f"{page}_writing"

@@ -1,7 +1,7 @@
 """From the wish to flash a socket to its backup: port, wiring, search, reading."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, override
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlowResult
@@ -11,7 +11,7 @@ import probatio
 from ..const import LOGGER
 from ..pyopenbk.backups import Contents
 from ..pyopenbk.bootrom.errors import PortUnavailableError
-from ..pyopenbk.bootrom.link import Observation
+from ..pyopenbk.bootrom.link import Observation, SearchReport
 from ..pyopenbk.errors import OpenBekenError
 from . import ownership
 from .base import WizardFlow
@@ -25,6 +25,7 @@ _QUIET_TURN: Final = 15.0
 _TELLING_TURN: Final = 5.0
 _SHORT_SEARCH: Final = 2.0
 _FIRST_LOOK: Final = 0.3
+_BYTES_SHOWN: Final = 12
 
 # The more an observation explains, the later it stands here.
 _SEEN: Final = {
@@ -47,6 +48,14 @@ class LinkSteps(WizardFlow):
     """The steps up to a verified backup of the chip."""
 
     _linked: bool = False
+    _came_in: str = ""
+    """What the last search received that was no answer, for a person to read."""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what the search received."""
+        return super().placeholders | {"came_in": self._came_in}
 
     async def async_step_flash(
         self, user_input: dict[str, Any] | None = None
@@ -193,7 +202,9 @@ class LinkSteps(WizardFlow):
             report = await self.job.search(_SHORT_SEARCH)
             if report.linked:
                 return "linked"
-            best = max(best, report.observation, key=seen.index)
+            if seen.index(report.observation) >= seen.index(best):
+                best = report.observation
+                self._came_in = _readable(report)
             turn = _QUIET_TURN if best is Observation.NOTHING else _TELLING_TURN
             passed = self.hass.loop.time() - started
             if passed >= turn:
@@ -213,7 +224,7 @@ class LinkSteps(WizardFlow):
         return await self.async_run("backup", self._read_chip)
 
     async def _read_chip(self) -> str:
-        await self.job.identify()
+        self._identity = await self.job.identify()
         backup = await self.job.back_up()
         if self._backup is None or self._expected_mac is None:
             # What a chip held before it was written is the backup that its owner wants to hear of.
@@ -221,11 +232,17 @@ class LinkSteps(WizardFlow):
         self._analysis = await self.job.analyse()
         self._code_key = self.job.code_key
         self._note_chip_state()
-        if self._expected_mac not in (None, self._analysis.mac):
+        if self.is_another_chip(self._analysis.mac):
             return "other_chip"
+        if (page := await self.async_what_comes_first()) is not None:
+            return page
         if self._analysis.obstacle is not None:
             raise self._analysis.obstacle
         return "write" if self._expected_mac else await self.async_next_after_reading()
+
+    async def async_what_comes_first(self) -> str | None:
+        """Return the step for a chip that needs something else before it can be written."""
+        return None
 
     async def async_next_after_reading(self) -> str:
         """Return the step that follows when the chip is seen for the first time."""
@@ -237,3 +254,11 @@ class LinkSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Start again with the search; what is already read or right is not done twice."""
         return await self.async_step_search()
+
+
+def _readable(report: SearchReport) -> str:
+    """Return what came in as text where it is some, else as the values of its first bytes."""
+    if report.observation is Observation.BOOT_LOG:
+        text = report.sample.decode("ascii", errors="replace")
+        return " ".join(text.replace("`", "'").split())
+    return report.sample[:_BYTES_SHOWN].hex(" ")

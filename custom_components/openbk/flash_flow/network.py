@@ -126,7 +126,7 @@ class NetworkSteps(WizardFlow):
         return await self.async_step_wifi()
 
     def _name_suggestions(self) -> dict[str, Any]:
-        settings = self.settings
+        settings = self._settings_before()
         mac = self._analysis.mac if self._analysis else None
         return {
             CONF_NAME: settings.name,
@@ -138,6 +138,19 @@ class NetworkSteps(WizardFlow):
                 CONF_TIME_ZONE: settings.time_zone or self.hass.config.time_zone,
             },
         }
+
+    def _settings_before(self) -> SocketSettings:
+        """Return what was chosen so far; a socket that is set up already keeps its names."""
+        mac = self._analysis.mac if self._analysis else None
+        for entry in self._async_current_entries():
+            if entry.unique_id == mac and not self.settings.name:
+                return replace(
+                    self.settings,
+                    name=entry.title,
+                    client_id=entry.data[CONF_CLIENT_ID],
+                    group=entry.data[CONF_GROUP],
+                )
+        return self.settings
 
     async def _take_name(self, user_input: dict[str, Any]) -> dict[str, str]:
         name = tidy(user_input[CONF_NAME])

@@ -6,6 +6,9 @@ from typing import Final
 _TRY: Final = ("retry", "check_wiring", "port", "leave")
 _STORAGE: Final = ("retry", "leave")
 _HOPELESS: Final = ("check_wiring", "leave")
+_NOT_THIS_CHIP: Final = ("retry", "leave")
+_FROM_BACKUP: Final = ("restore_instead", "leave")
+_OTHER_BACKUP: Final = ("restore_other", "leave")
 
 # What happens, is seen or is found, and what each page offers.
 PAGES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -23,21 +26,23 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_port_permission": ("retry", "port", "leave"),
     "failed_port_unplugged": ("retry", "port", "leave"),
     "failed_port_unplugged_writing": ("retry", "port", "leave"),
-    "failed_wrong_chip": ("leave",),
-    "failed_wrong_size": ("leave",),
+    "failed_wrong_chip": _NOT_THIS_CHIP,
+    "failed_wrong_size": _NOT_THIS_CHIP,
     "failed_flash_unreachable": _HOPELESS,
     "failed_flash_unreachable_writing": _HOPELESS,
     "failed_protected": _STORAGE,
     "failed_disk_full": _STORAGE,
     "failed_folder": _STORAGE,
     "failed_backup_storage": _STORAGE,
-    "failed_rf_missing": ("leave",),
-    "failed_bootloader": ("leave",),
-    "failed_foreign_key": ("leave",),
+    "failed_erased": _FROM_BACKUP,
+    "failed_rf_elsewhere": _NOT_THIS_CHIP,
+    "failed_radio": _TRY,
+    "failed_bootloader": _FROM_BACKUP,
+    "failed_foreign_key": _NOT_THIS_CHIP,
     "failed_chip_changed": ("retry", "leave"),
     "failed_region_changed": ("retry", "leave"),
-    "failed_backup_foreign": ("leave",),
-    "failed_backup_unfit": ("leave",),
+    "failed_backup_foreign": _OTHER_BACKUP,
+    "failed_backup_unfit": _OTHER_BACKUP,
     "failed_settings": ("change_settings", "pins", "leave"),
     "failed_image": ("change_firmware", "leave"),
     **dict.fromkeys(
@@ -64,6 +69,12 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("waiting_nothing", "waiting_silent", "waiting_network_only"),
         ("wait", "change_settings", "access_point", "read_back", "leave"),
     ),
+    "radio_missing": ("radio_repair", "leave"),
+    **dict.fromkeys(
+        ("radio_generic", "radio_generic_taken"),
+        ("radio_repair", "radio_keep", "leave"),
+    ),
+    "resume_restore": ("restore_go_on", "restore_other", "flash_instead", "leave"),
     "read_back_same": ("reassemble", "change_settings", "leave"),
     **dict.fromkeys(
         ("read_back_application", "read_back_settings"),

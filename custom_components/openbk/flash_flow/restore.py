@@ -1,5 +1,6 @@
 """Putting a backup back onto the chip, such as the factory firmware."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, override
 
@@ -17,13 +18,12 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ..pyopenbk.backups import Backup, EmptyDumpError, Origin
-from ..pyopenbk.bootrom.chip import ChipIdentity
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ..pyopenbk.flashing.analysis import judge
 from ..pyopenbk.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
 from . import uploads
-from .failures import backup_error
+from .failures import ERASED, backup_error
 from .writing import WriteSteps
 
 CONF_BACKUP: Final = "backup"
@@ -32,7 +32,9 @@ CONF_DELIBERATE: Final = "deliberate"
 CONF_FOREIGN: Final = "foreign"
 CONF_KEEP_RADIO: Final = "keep_radio"
 
-_ERASED: Final = 0xFF
+DUMP_FILE: Final = FileSelector(
+    FileSelectorConfig(accept=".bin,application/octet-stream")
+)
 
 
 class RestoreSteps(WriteSteps):
@@ -40,7 +42,6 @@ class RestoreSteps(WriteSteps):
 
     _restoring: bool = False
     _confirmed: bool = False
-    _identity: ChipIdentity | None = None
     _found_backups: tuple[Backup, ...] = ()
     _chosen_backup: Backup | None = None
     _foreign: bool = False
@@ -78,19 +79,76 @@ class RestoreSteps(WriteSteps):
         try:
             self._backup = await self.job.back_up()
             self._analysis = await self.job.analyse()
+            self._code_key = self.job.code_key
         except EmptyDumpError as err:
             # An erased chip is what a restore is for; there is nothing to back up.
-            if err.byte != _ERASED:
+            if err.byte != ERASED:
                 raise
             self._backup = self._analysis = None
-        if self._expected_mac is not None and (
-            self._analysis is None or self._analysis.mac != self._expected_mac
-        ):
+        if self.is_another_chip(self._analysis.mac if self._analysis else None):
             return "other_chip"
         if self._confirmed:
             return "restore_write"
+        return await self._unfinished_restore() or "restore_choose"
+
+    @override
+    async def async_what_comes_first(self) -> str | None:
+        """Offer to go on with a restore that was interrupted."""
+        if self._expected_mac is not None:
+            return await super().async_what_comes_first()
+        return (
+            await self._unfinished_restore() or await super().async_what_comes_first()
+        )
+
+    async def _unfinished_restore(self) -> str | None:
+        """Take up what an interrupted restore was putting back, and return its page."""
         self._found_backups = await self.hass.async_add_executor_job(self.backups.list)
-        return "restore_choose"
+        record = self._analysis.unfinished if self._analysis else None
+        if record is None:
+            return None
+        for backup in self._found_backups:
+            if backup.path.name == record.restores:
+                self._chosen_backup = backup
+                # What was agreed to when it began.
+                self._foreign = backup.mac != record.mac
+                self._keep_radio = any(
+                    region.contains(RF_CALIBRATION.start, RF_CALIBRATION.size)
+                    for region in record.untouched
+                )
+                return "resume_restore"
+        return None
+
+    async def async_step_restore_go_on(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the interrupted restore, as it was confirmed then."""
+        self._restoring = True
+        return await self.async_step_restore_confirm({})
+
+    async def async_step_restore_instead(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Put a backup onto a chip that cannot be flashed as it is."""
+        self._restoring = True
+        return await self.async_step_search()
+
+    async def async_step_restore_other(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose another backup than the one that was chosen."""
+        self._chosen_backup, self._confirmed = None, False
+        self._foreign = self._keep_radio = False
+        self._restoring = True
+        if self._job is None:
+            return await self.async_step_search()
+        return await self.async_step_restore_choose()
+
+    async def async_step_flash_instead(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write OpenBeken to a chip that a restore has left half-written."""
+        self._restoring, self._chosen_backup = False, None
+        return await self.async_step_pins()
 
     async def async_step_restore_choose(
         self, user_input: dict[str, Any] | None = None
@@ -122,22 +180,8 @@ class RestoreSteps(WriteSteps):
                     CONF_BACKUP,
                     description={"suggested_value": self._best_backup().path.name},
                 )
-            ] = SelectSelector(
-                SelectSelectorConfig(
-                    options=[
-                        SelectOptionDict(
-                            value=backup.path.name,
-                            label=f"{backup.date:%Y-%m-%d %H:%M} · {backup.mac} · "
-                            f"{self._contents_of(backup)}",
-                        )
-                        for backup in self._found_backups
-                    ],
-                    mode=SelectSelectorMode.DROPDOWN,
-                )
-            )
-        fields[probatio.Optional(CONF_UPLOAD)] = FileSelector(
-            FileSelectorConfig(accept=".bin,application/octet-stream")
-        )
+            ] = self._choice_of(self._found_backups)
+        fields[probatio.Optional(CONF_UPLOAD)] = DUMP_FILE
         fields[probatio.Required(CONF_DELIBERATE)] = section(
             probatio.Schema(
                 {
@@ -151,6 +195,22 @@ class RestoreSteps(WriteSteps):
         )
         return probatio.Schema(fields)
 
+    def _choice_of(self, backups: Iterable[Backup]) -> SelectSelector:
+        """Return a list to choose from, in which each backup says what it is."""
+        return SelectSelector(
+            SelectSelectorConfig(
+                options=[
+                    SelectOptionDict(
+                        value=backup.path.name,
+                        label=f"{backup.date:%Y-%m-%d %H:%M} · {backup.mac} · "
+                        f"{self._contents_of(backup)}",
+                    )
+                    for backup in backups
+                ],
+                mode=SelectSelectorMode.DROPDOWN,
+            )
+        )
+
     def _best_backup(self) -> Backup:
         """Return the oldest backup of this chip, most likely its factory firmware."""
         mac = self._analysis.mac if self._analysis else None
@@ -159,12 +219,9 @@ class RestoreSteps(WriteSteps):
 
     async def _take_backup(self, user_input: dict[str, Any]) -> str | None:
         if CONF_UPLOAD in user_input:
-            try:
-                dump = await uploads.async_read(self.hass, user_input[CONF_UPLOAD])
-            except uploads.UploadGoneError:
-                return "upload_gone"
-            except uploads.UploadTooLargeError:
-                return "dump_too_large"
+            dump, error = await self._read_upload(user_input[CONF_UPLOAD])
+            if error is not None:
+                return error
             if len(dump) != FLASH_SIZE:
                 return "backup_not_whole"
             try:
@@ -174,14 +231,24 @@ class RestoreSteps(WriteSteps):
             except OpenBekenError as err:
                 return backup_error(err)
         elif CONF_BACKUP in user_input:
-            self._chosen_backup = next(
-                backup
-                for backup in self._found_backups
-                if backup.path.name == user_input[CONF_BACKUP]
-            )
+            self._chosen_backup = self._backup_named(user_input[CONF_BACKUP])
         else:
             return "backup_missing"
         return None if self._foreign or self._is_own else "backup_foreign"
+
+    async def _read_upload(self, file_id: str) -> tuple[bytes, str | None]:
+        """Return the bytes of an uploaded file, or the key of why there are none."""
+        try:
+            return await uploads.async_read(self.hass, file_id), None
+        except uploads.UploadGoneError:
+            return b"", "upload_gone"
+        except uploads.UploadTooLargeError:
+            return b"", "dump_too_large"
+
+    def _backup_named(self, name: str) -> Backup:
+        return next(
+            backup for backup in self._found_backups if backup.path.name == name
+        )
 
     @property
     def _is_own(self) -> bool:
@@ -242,6 +309,9 @@ class RestoreSteps(WriteSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """End: the chip is what it was when the backup was read."""
+        mac = self._analysis.mac if self._analysis else None
+        kept = mac is not None and mac in self._async_current_ids()
         return self.async_abort(
-            reason="restored", description_placeholders=self.placeholders
+            reason="restored_but_set_up" if kept else "restored",
+            description_placeholders=self.placeholders,
         )

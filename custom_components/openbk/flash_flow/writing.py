@@ -172,18 +172,16 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Have the wires taken off and the case closed before the socket is plugged in."""
         if user_input is not None:
-            self._another = user_input[CONF_ANOTHER]
+            self._another = user_input.get(CONF_ANOTHER, False)
             self._assembled = True
             return await self.async_step_wait()
+        fields: dict[Any, Any] = {}
+        if self._entry_mac is None:
+            another = probatio.Required(CONF_ANOTHER, default=self._another)
+            fields[another] = BooleanSelector()
         return self.async_show_form(
             step_id="reassemble",
-            data_schema=probatio.Schema(
-                {
-                    probatio.Required(
-                        CONF_ANOTHER, default=self._another
-                    ): BooleanSelector()
-                }
-            ),
+            data_schema=probatio.Schema(fields),
             description_placeholders=self.placeholders,
             last_step=False,
         )
