@@ -254,12 +254,6 @@ class TestReading:
             socket.power(on=True)
             assert await wizard.choose("retry") == "no_pins_erased"
 
-    async def test_no_radio_calibration(self, hass: HomeAssistant) -> None:
-        async with chip(dumps.chip(packer.tuya_code(), mac=None)) as socket:
-            wizard = await open_port(hass, socket.path)
-            assert wizard.page == "failed_rf_missing"
-            await assert_left(hass, wizard, socket.path)
-
     async def test_backup_folder_cannot_be_made(
         self, hass: HomeAssistant, tmp_path: Path
     ) -> None:

@@ -8,10 +8,13 @@ import pytest
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
 from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
+from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
 from tests.homeassistant.wizard import Wizard
+from tests.pyopenbk.flashing.dumps import put
+from tests.pyopenbk.obk import packer
 
 pytestmark = [
     pytest.mark.e2e,
@@ -60,6 +63,80 @@ async def test_goes_on_after_lost_power(hass: HomeAssistant) -> None:
         assert await wizard.submit() == "failed_link_lost_writing"
         socket.power(on=True)
         assert await wizard.choose("retry") == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def interrupt_restore(hass: HomeAssistant, socket: SimulatedSocket) -> None:
+    """Lose the power in the middle of a restore, and leave."""
+    wizard = await open_port(hass, socket.path, "restore")
+    await wizard.submit_suggested()
+    socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+    assert await wizard.submit() == "failed_link_lost_writing"
+    socket.power(on=True)
+    assert await wizard.choose("leave") == "left_half_written"
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+@pytest.mark.parametrize("choice", ["flash", "restore"])
+async def test_interrupted_restore_is_found_and_gone_on_with(
+    hass: HomeAssistant, choice: str
+) -> None:
+    """Whatever the next wizard is opened for; nothing is asked again."""
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        await interrupt_restore(hass, socket)
+        wizard = await open_port(hass, socket.path, choice)
+        assert wizard.page == "resume_restore"
+        assert wizard.placeholders["chosen_contents"] == "Factory firmware"
+        assert await wizard.choose("restore_go_on") == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+async def test_interrupted_restore_may_become_another_one(hass: HomeAssistant) -> None:
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        await interrupt_restore(hass, socket)
+        wizard = await open_port(hass, socket.path)
+        assert await wizard.choose("restore_other") == "restore_choose"
+        (openbeken,) = (
+            option["value"]
+            for option in options(wizard)
+            if "OpenBeken" in option["label"]
+        )
+        await wizard.submit_suggested(backup=openbeken)
+        assert await wizard.submit() == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+@pytest.mark.parametrize("choice", ["flash", "restore"])
+async def test_interrupted_restore_may_become_openbeken(
+    hass: HomeAssistant, choice: str
+) -> None:
+    await back_up_factory(hass)
+    async with chip(flashed()) as socket:
+        await interrupt_restore(hass, socket)
+        wizard = await open_port(hass, socket.path, choice)
+        assert wizard.page == "resume_restore"
+        await wizard.choose("flash_instead")
+        assert wizard.page == "pins"
+        assert await wizard.choose("use_pins") == "name"
+        await wizard.close()
+
+
+async def test_backup_for_a_chip_with_another_key(hass: HomeAssistant) -> None:
+    """It is found out before anything is erased, and another one can be chosen."""
+    await back_up_factory(hass)
+    unfit = put(blow_dump(), 0, packer.bootloader(packer.OTHER_KEY))
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.submit_suggested(upload=await upload(hass, unfit))
+        assert await wizard.submit() == "failed_backup_unfit"
+        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+        assert await wizard.choose("restore_other") == "restore_choose"
+        assert await wizard.submit_suggested() == "restore_confirm"
+        assert await wizard.submit() == "restored"
         assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
 
 

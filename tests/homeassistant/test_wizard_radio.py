@@ -1,0 +1,250 @@
+"""A chip that has lost its radio calibration: told, repaired, and flashed like any other."""
+
+from pathlib import Path
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
+from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
+from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
+from simulator import factory
+from simulator.chip import SimulatedSocket
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
+from tests.homeassistant.wizard import Wizard
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.usefixtures("hass_storage", "mqtt_connection"),
+]
+
+SECTOR = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+def with_radio(sector: bytes) -> bytes:
+    """Return the factory chip with another calibration."""
+    dump = bytearray(blow_dump())
+    dump[SECTOR] = sector.ljust(RF_CALIBRATION.size, b"\xff")
+    return bytes(dump)
+
+
+LOST = with_radio(b"")
+GENERIC = with_radio(factory.rf_calibration(GENERIC_MAC))
+
+
+async def back_up_factory(hass: HomeAssistant) -> str:
+    """Leave a factory backup of the chip in the folder; return its name."""
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "pins"
+        await wizard.close()
+        return wizard.placeholders["backup"]
+
+
+def content(socket: SimulatedSocket) -> bytes:
+    return bytes(socket.flash.read(0, FLASH_SIZE))
+
+
+async def test_own_calibration_comes_back_and_flashing_goes_on(
+    hass: HomeAssistant,
+) -> None:
+    backup = await back_up_factory(hass)
+    async with chip(LOST) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "radio_missing"
+        assert await wizard.choose("radio_repair") == "radio_repair"
+        assert await wizard.submit(backup=backup) == "radio_confirm"
+        assert wizard.placeholders["radio_mac"] == MAC
+        assert "same MAC address" in wizard.placeholders["radio_notes"]
+        assert content(socket) == LOST
+        assert await wizard.submit() == "pins"
+        assert content(socket) == blow_dump()
+        await wizard.close()
+
+
+async def test_calibration_from_a_file(hass: HomeAssistant) -> None:
+    async with chip(LOST) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        for values, error in (
+            ({}, "backup_missing"),
+            ({"upload": "0123456789abcdef0123456789abcdef"}, "upload_gone"),
+            ({"upload": await upload(hass, LOST)}, "radio_not_in_file"),
+            ({"upload": await upload(hass, b"TLV\0" * 9)}, "radio_not_in_file"),
+            ({"upload": await upload(hass, bytes(9_000_000))}, "dump_too_large"),
+        ):
+            assert await wizard.submit(**values) == "radio_repair"
+            assert wizard.errors == {"base": error}
+        sector = await upload(hass, blow_dump()[SECTOR])
+        assert await wizard.submit(upload=sector) == "radio_confirm"
+        assert await wizard.submit() == "pins"
+        assert content(socket) == blow_dump()
+        await wizard.close()
+
+
+async def test_generic_calibration_may_be_kept(hass: HomeAssistant) -> None:
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "radio_generic"
+        assert await wizard.choose("radio_keep") == "pins"
+        assert await wizard.choose("use_pins") == "name"
+        assert content(socket) == GENERIC
+        await wizard.close()
+
+
+async def test_generic_address_is_set_up_already(hass: HomeAssistant) -> None:
+    entry(GENERIC_MAC, "Cellar").add_to_hass(hass)
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "radio_generic_taken"
+        assert await wizard.choose("leave") == "left_untouched"
+
+
+async def test_generic_calibration_onto_a_chip_without_any(hass: HomeAssistant) -> None:
+    """Its consequences are said, and the wizard does not ask the same again."""
+    entry(GENERIC_MAC, "Cellar").add_to_hass(hass)
+    async with chip(LOST) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, GENERIC))
+        assert wizard.page == "radio_confirm"
+        assert "may not reach far" in wizard.placeholders["radio_notes"]
+        assert "**Cellar**" in wizard.placeholders["radio_notes"]
+        assert await wizard.submit() == "pins"
+        assert content(socket) == GENERIC
+        await wizard.close()
+
+
+async def test_leaving_after_the_repair_tells_of_it(hass: HomeAssistant) -> None:
+    async with chip(without_storage(LOST)) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        assert await wizard.submit() == "no_pins_erased"
+        assert await wizard.choose("leave") == "left_repaired"
+
+
+def without_storage(dump: bytes) -> bytes:
+    return factory.without(
+        dump, factory.FAST_CONNECT, FLASH_SIZE - factory.FAST_CONNECT
+    )
+
+
+async def test_power_lost_while_the_calibration_is_written(hass: HomeAssistant) -> None:
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K))
+        assert await wizard.submit() == "failed_radio"
+        socket.power(on=True)
+        assert await wizard.choose("retry") == "radio_missing"
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        assert await wizard.submit() == "pins"
+        assert content(socket) == blow_dump()
+        await wizard.close()
+
+
+async def test_backup_that_cannot_be_read_any_more(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
+    backup = await back_up_factory(hass)
+    async with chip(LOST) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        with (own_folder / backup).open("r+b") as file:
+            file.write(b"\0")
+        await wizard.submit(backup=backup)
+        assert wizard.errors == {"base": "backup_damaged"}
+        assert content(socket) == LOST
+        await wizard.close()
+
+
+async def test_another_layout_is_left_alone(hass: HomeAssistant) -> None:
+    moved = bytearray(LOST)
+    moved[0x1E0000:0x1E1000] = blow_dump()[SECTOR]
+    async with chip(bytes(moved)) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "failed_rf_elsewhere"
+        assert content(socket) == moved
+        assert await wizard.choose("leave") == "left_untouched"
+
+
+async def test_erased_chip_is_led_to_a_backup(hass: HomeAssistant) -> None:
+    backup = await back_up_factory(hass)
+    async with chip(factory.blank()) as socket:
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "failed_erased"
+        assert await wizard.choose("restore_instead") == "restore_choose"
+        await wizard.submit_suggested(backup=backup, deliberate={"foreign": True})
+        assert await wizard.submit() == "restored"
+        assert content(socket) == blow_dump()
+
+
+def entry(mac: str, title: str) -> MockConfigEntry:
+    """Return the entry of a socket that was set up before."""
+    return MockConfigEntry(
+        domain=DOMAIN,
+        unique_id=mac,
+        title=title,
+        data={CONF_CLIENT_ID: "kitchen", CONF_GROUP: "bekens_n"},
+    )
+
+
+class TestFromTheEntry:
+    """Opened from an entry, the wizard writes to that socket and to no other."""
+
+    async def open(self, hass: HomeAssistant, path: str, choice: str) -> Wizard:
+        socket = entry(MAC, "Kitchen")
+        socket.add_to_hass(hass)
+        wizard = Wizard(hass)
+        wizard.look_at(await socket.start_reconfigure_flow(hass))
+        await wizard.choose(choice)
+        assert await wizard.submit() == "port"
+        await wizard.submit(adapter=path)
+        return wizard
+
+    async def test_factory_firmware_goes_back(self, hass: HomeAssistant) -> None:
+        backup = await back_up_factory(hass)
+        worn = bytearray(blow_dump())
+        worn[0x150000] ^= 0xFF
+        async with chip(bytes(worn)) as socket:
+            wizard = await self.open(hass, socket.path, "restore")
+            assert wizard.page == "restore_choose"
+            assert wizard.suggested["backup"] == backup
+            await wizard.submit_suggested()
+            assert await wizard.submit() == "restored_but_set_up"
+            assert content(socket) == blow_dump()
+
+    @pytest.mark.parametrize("choice", ["flash", "restore"])
+    async def test_another_socket_is_refused(
+        self, hass: HomeAssistant, choice: str
+    ) -> None:
+        other = factory.FactorySocket.numbered(1)
+        async with chip(other.dump()) as socket:
+            wizard = await self.open(hass, socket.path, choice)
+            assert wizard.page == "other_chip"
+            assert wizard.placeholders["expected_mac"] == MAC
+            assert wizard.placeholders["mac"] == other.mac
+            assert content(socket) == other.dump()
+            assert await wizard.choose("leave") == "left_untouched"
+
+    async def test_names_stay_as_they_are(self, hass: HomeAssistant) -> None:
+        async with chip(blow_dump()) as socket:
+            wizard = await self.open(hass, socket.path, "flash")
+            assert wizard.page == "pins"
+            assert await wizard.choose("use_pins") == "name"
+            assert wizard.suggested["name"] == "Kitchen"
+            assert wizard.suggested["advanced"]["client_id"] == "kitchen"
+            await wizard.close()
