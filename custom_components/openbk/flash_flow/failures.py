@@ -69,6 +69,7 @@ PORT_PAGES: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.BUSY: "failed_port_busy",
     PortTrouble.NO_PERMISSION: "failed_port_permission",
     PortTrouble.UNPLUGGED: "failed_port_unplugged",
+    PortTrouble.UNREACHABLE: "failed_port_unplugged",
     PortTrouble.UNSUPPORTED: "failed_port_missing",
 }
 PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
@@ -76,6 +77,7 @@ PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.BUSY: "port_busy",
     PortTrouble.NO_PERMISSION: "port_permission",
     PortTrouble.UNPLUGGED: "port_unplugged",
+    PortTrouble.UNREACHABLE: "port_unreachable",
     PortTrouble.UNSUPPORTED: "port_unsupported",
 }
 # Why the chip itself does not tell its pins: a page that offers other sources.

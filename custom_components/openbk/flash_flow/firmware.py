@@ -45,6 +45,7 @@ CONF_SOURCE: Final = "source"
 CONF_INDEX: Final = "index_address"
 
 _LONGEST_NOTES: Final = 2000
+_NOTES_LISTED: Final = 5
 
 
 class FirmwareSteps(WizardFlow):
@@ -67,6 +68,7 @@ class FirmwareSteps(WizardFlow):
         return super().placeholders | {
             "firmware": (self.image.version if self.image else None) or "?",
             "firmware_notes": self._firmware_notes(),
+            "release_notes": self._release_notes(),
             "index_address": self._index_address,
             "until": self._answers_again,
         }
@@ -84,12 +86,16 @@ class FirmwareSteps(WizardFlow):
             lines.append(self.word("unproven", "downgrade"))
         text = "\n".join(f"- {line}" for line in lines)
         if self._chosen is not None and self._chosen.notes:
-            notes = self._chosen.notes[:_LONGEST_NOTES].replace("<", "&lt;")
-            text += (
-                f"\n\n<details><summary>{self.word('release', 'notes')}</summary>\n\n"
-                f"{notes}\n\n</details>"
-            )
+            text += "\n\n" + _folded(self.word("release", "notes"), self._chosen.notes)
         return text
+
+    def _release_notes(self) -> str:
+        """Return what the newest releases say of themselves, folded, as Markdown."""
+        return "\n\n".join(
+            _folded(self._label(release), release.notes)
+            for release in self._releases[:_NOTES_LISTED]
+            if release.notes
+        )
 
     def _is_downgrade(self, version: str | None) -> bool:
         present = parse_version((self._analysis and self._analysis.version) or "")
@@ -282,6 +288,12 @@ class FirmwareSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Go on with writing."""
         raise NotImplementedError
+
+
+def _folded(summary: str, notes: str) -> str:
+    """Return Markdown that shows its summary and unfolds to the notes of a release."""
+    text = notes[:_LONGEST_NOTES].replace("<", "&lt;")
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def _recognise(data: bytes) -> FirmwareImage:

@@ -86,7 +86,7 @@ class SocketSettings:
     ) -> bytes:
         """Return the 4096 bytes that make the socket all this at its first start.
 
-        Raises ProvisioningError and ConfigSectorError.
+        Reads the time zone from a file. Raises ProvisioningError and ConfigSectorError.
         """
         offset = ZoneInfo(self.time_zone).utcoffset(moment) or timedelta()
         settings = provision(

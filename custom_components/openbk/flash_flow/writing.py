@@ -133,7 +133,9 @@ class WriteSteps(ResumeSteps):
         assert self.image is not None
         assert self.profile is not None
         assert self._analysis is not None
-        config = self.settings.configuration(self.profile, self._mac, dt_util.utcnow())
+        config = await self.hass.async_add_executor_job(
+            self.settings.configuration, self.profile, self._mac, dt_util.utcnow()
+        )
         await UnfinishedSockets(self.hass).async_remember(
             self._mac,
             UnfinishedSocket(

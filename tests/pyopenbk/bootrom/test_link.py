@@ -109,11 +109,12 @@ async def test_an_address_that_is_no_serial_port(address: str) -> None:
     assert caught.value.reason is PortTrouble.UNSUPPORTED
 
 
-async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
+@pytest.mark.parametrize("scheme", ["socket", "rfc2217"])
+async def test_a_server_that_is_not_there(unused_tcp_port: int, scheme: str) -> None:
     with pytest.raises(PortUnavailableError) as caught:
-        async with open_link(f"socket://127.0.0.1:{unused_tcp_port}"):
+        async with open_link(f"{scheme}://127.0.0.1:{unused_tcp_port}"):
             pass
-    assert caught.value.reason is PortTrouble.MISSING
+    assert caught.value.reason is PortTrouble.UNREACHABLE
 
 
 async def test_the_port_is_released(socket: SimulatedSocket) -> None:

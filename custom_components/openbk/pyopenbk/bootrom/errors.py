@@ -44,6 +44,8 @@ class PortTrouble(StrEnum):
     BUSY = "busy"
     NO_PERMISSION = "no_permission"
     UNPLUGGED = "unplugged"
+    UNREACHABLE = "unreachable"
+    """Nothing answers at this address of the network."""
     UNSUPPORTED = "unsupported"
     """The address or one of the settings is not understood by the driver."""
 
@@ -68,6 +70,7 @@ class PortUnavailableError(BootRomError):
         PortTrouble.BUSY: Hint.CLOSE_OTHER_PROGRAM,
         PortTrouble.NO_PERMISSION: Hint.GRANT_PERMISSION,
         PortTrouble.UNPLUGGED: Hint.REPLUG_ADAPTER,
+        PortTrouble.UNREACHABLE: Hint.CHECK_PATH,
         PortTrouble.UNSUPPORTED: Hint.CHECK_PATH,
     }
 

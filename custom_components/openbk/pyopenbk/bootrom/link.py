@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 import errno
 import logging
+import socket
 import termios
 from typing import Any, Final, override
 
@@ -31,6 +32,8 @@ from .frames import Frame, FrameParser, Reply, Request
 _LOGGER: Final = logging.getLogger(__name__)
 
 RESET_BAUDRATE: Final = 115_200
+# A host in the network that is switched off does not even refuse.
+_OPENING_TIMEOUT: Final = 10.0
 """What the boot ROM speaks after each reset."""
 DEFAULT_LADDER: Final = (2_000_000, 1_500_000, 921_600, 460_800, 230_400, 115_200)
 """Baud rates to try, best first; 26 MHz divide well enough for each (facts of the protocol, 9)."""
@@ -113,16 +116,17 @@ async def open_link(
     port = _Port(parser)
     released = serialx.PinState.LOW
     try:
-        transport, _ = await serialx.create_serial_connection(
-            asyncio.get_running_loop(),
-            lambda: port,
-            address,
-            baudrate=RESET_BAUDRATE,
-            rts_on_open=released,
-            dtr_on_open=released,
-            rts_on_close=released,
-            dtr_on_close=released,
-        )
+        async with asyncio.timeout(_OPENING_TIMEOUT):
+            transport, _ = await serialx.create_serial_connection(
+                asyncio.get_running_loop(),
+                lambda: port,
+                address,
+                baudrate=RESET_BAUDRATE,
+                rts_on_open=released,
+                dtr_on_open=released,
+                rts_on_close=released,
+                dtr_on_close=released,
+            )
     except (OSError, serialx.SerialException, ValueError) as err:
         raise PortUnavailableError(_open_trouble(err), str(err)) from err
     try:
@@ -744,6 +748,13 @@ def _open_trouble(err: Exception) -> PortTrouble:
             return PortTrouble.BUSY
         case OSError(errno=errno.ENOTTY | errno.EINVAL):
             return PortTrouble.UNSUPPORTED
+        case (
+            TimeoutError()
+            | ConnectionError()
+            | socket.gaierror()
+            | OSError(errno=errno.EHOSTUNREACH | errno.ENETUNREACH)
+        ):
+            return PortTrouble.UNREACHABLE
         case OSError():
             return PortTrouble.MISSING
         case _:
