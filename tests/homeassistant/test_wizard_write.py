@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flash_flow.models import MODELS, profile_of
+from custom_components.openbk.flash_flow.unfinished import FIRMWARE
 from custom_components.openbk.pyopenbk.flash_map import (
     APPLICATION,
     FLASH_SIZE,
@@ -216,6 +217,50 @@ async def test_goes_on_in_another_wizard_with_passwords_only(
         await again.submit()
         entry = await finish(hass, again)
         assert entry.title == "Kitchen"
+
+
+async def test_goes_on_with_an_uploaded_file_without_asking_for_it_again(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_firmware(wizard, mosquitto)
+        file = await upload(hass, images.qio())
+        assert await wizard.submit_suggested(file=file) == "write_confirm"
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        await wizard.submit()
+        await wizard.close()
+        socket.power(on=True)
+        await releases.stop()
+        again = await to_pins(hass, socket)
+        assert await again.choose("resume_passwords") == "resume_passwords"
+        assert await again.submit(wifi_password=SECRET) == "write_confirm"
+        assert again.placeholders["firmware"] == images.NEWEST.version
+        await again.submit()
+        await finish(hass, again)
+        # What was kept for this moment is not needed any more.
+        assert not list(Path(hass.config.path(FIRMWARE)).iterdir())
+
+
+async def test_fetches_the_firmware_again_when_it_was_not_kept(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        folder = Path(hass.config.path(FIRMWARE))
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("in the way")
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        await wizard.submit()
+        await wizard.close()
+        socket.power(on=True)
+        again = await to_pins(hass, socket)
+        await again.choose("resume_passwords")
+        assert await again.submit(wifi_password=SECRET) == "write_confirm"
+        assert "download" in again.pages
+        await again.submit()
+        await finish(hass, again)
 
 
 async def test_another_chip_is_not_written_with_this_ones_settings(

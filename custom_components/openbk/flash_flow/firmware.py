@@ -56,8 +56,10 @@ class FirmwareSteps(WizardFlow):
     _index: ReleaseIndex | None = None
     _releases: tuple[Release, ...] = ()
     _chosen: Release | None = None
-    _wanted_release: str | None = None
-    """The version that an earlier wizard chose for this socket."""
+    release: str | None = None
+    """The version of the firmware; before there is one, what an earlier wizard chose."""
+    firmware: bytes = b""
+    """The file that the image was read from."""
     _firmware_error: str | None = None
     _answers_again: str = ""
 
@@ -112,7 +114,7 @@ class FirmwareSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Let go of a firmware that turned out not to fit."""
-        self.image = self._chosen = None
+        self.image = self._chosen = self.release = None
         return await self.async_step_releases()
 
     async def _fetch_releases(self) -> str:
@@ -131,14 +133,14 @@ class FirmwareSteps(WizardFlow):
         else:
             # Who keeps releases on a server of their own says so once.
             await store.async_save({CONF_INDEX: self._index_address})
-        wanted, self._wanted_release = self._wanted_release, None
-        self._chosen = self._release(wanted)
+        wanted, self.release = self.release, None
+        self._chosen = self._release_named(wanted)
         return "download" if self._chosen else "firmware"
 
     async def _list(self, index: ReleaseIndex) -> tuple[Release, ...]:
         """Return the newest releases, and the one of the guide that many people follow."""
         releases = tuple(await index.list())
-        for version in (GUIDE_VERSION, self._wanted_release):
+        for version in (GUIDE_VERSION, self.release):
             if version and all(found.version != version for found in releases):
                 try:
                     releases += (await index.get(version),)
@@ -146,7 +148,7 @@ class FirmwareSteps(WizardFlow):
                     LOGGER.debug("Release %s: %s", version, err)
         return releases
 
-    def _release(self, version: str | None) -> Release | None:
+    def _release_named(self, version: str | None) -> Release | None:
         return next(
             (found for found in self._releases if found.version == version), None
         )
@@ -170,12 +172,12 @@ class FirmwareSteps(WizardFlow):
                 self._index_address = address
                 return await self.async_step_releases()
             if CONF_FILE in user_input:
-                self._chosen = None
+                self._chosen = self.release = None
                 if (error := await self._take_file(user_input[CONF_FILE])) is None:
                     return await self.async_step_write_confirm()
                 errors[CONF_FILE] = error
             elif CONF_RELEASE in user_input:
-                self._chosen = self._release(user_input[CONF_RELEASE])
+                self._chosen = self._release_named(user_input[CONF_RELEASE])
                 return await self.async_step_download()
             else:
                 errors["base"] = "firmware_missing"
@@ -235,13 +237,15 @@ class FirmwareSteps(WizardFlow):
 
     async def _take_file(self, file_id: str) -> str | None:
         try:
-            return await self._check(await uploads.async_read(self.hass, file_id))
+            return await self.async_take_firmware(
+                await uploads.async_read(self.hass, file_id)
+            )
         except uploads.UploadGoneError:
             return "upload_gone"
         except uploads.UploadTooLargeError:
             return "firmware_too_large"
 
-    async def _check(self, data: bytes) -> str | None:
+    async def async_take_firmware(self, data: bytes) -> str | None:
         """Take an image that can be written to this chip; return the key of why it cannot."""
         self.image = None
         try:
@@ -251,7 +255,7 @@ class FirmwareSteps(WizardFlow):
             return firmware_error(err)
         if found.key is not self._code_key:
             return "firmware_wrong_key"
-        self.image = found
+        self.image, self.firmware = found, data
         return None
 
     async def async_step_download(
@@ -276,9 +280,10 @@ class FirmwareSteps(WizardFlow):
         except ReleaseError as err:
             self._note_firmware_error(err)
             return "firmware"
-        if (error := await self._check(data)) is not None:
+        if (error := await self.async_take_firmware(data)) is not None:
             self._firmware_error = error
             return "firmware"
+        self.release = self._chosen.version
         if asset.digest is None and asset.url not in known:
             await store.async_save(known | {asset.url: digest_of(data)})
         return "write_confirm"

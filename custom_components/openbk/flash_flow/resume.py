@@ -75,8 +75,7 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         if user_input is not None:
             errors = await self._take_passwords(user_input)
             if not errors:
-                self._wanted_release = self._unfinished.release
-                return await self.async_step_releases()
+                return await self._take_up_firmware(self._unfinished)
         fields: dict[Any, Any] = {probatio.Optional(CONF_WIFI_PASSWORD): PASSWORD}
         if self.settings.wifi2 is not None:
             fields[probatio.Optional(CONF_SECOND_WIFI_PASSWORD)] = PASSWORD
@@ -91,6 +90,16 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
             description_placeholders=self.placeholders,
             last_step=False,
         )
+
+    async def _take_up_firmware(self, unfinished: UnfinishedSocket) -> ConfigFlowResult:
+        """Go on with the very file that was being written, or fetch its release again."""
+        assert self._analysis is not None
+        assert self._analysis.mac is not None
+        kept = await UnfinishedSockets(self.hass).async_firmware(self._analysis.mac)
+        self.release = unfinished.release
+        if kept is not None and await self.async_take_firmware(kept) is None:
+            return await self.async_step_write_confirm()
+        return await self.async_step_releases()
 
     async def _take_passwords(self, user_input: dict[str, Any]) -> dict[str, str]:
         settings = self.settings

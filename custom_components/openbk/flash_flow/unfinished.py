@@ -1,17 +1,21 @@
 """What was chosen for sockets whose writing has begun, so that a later wizard can go on."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Self
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
+from homeassistant.util.file import WriteError, write_utf8_file_atomic
 
 from ..broker import Broker
-from ..const import DOMAIN
+from ..const import DOMAIN, LOGGER
 from ..pyopenbk.profile import ProfileError, SocketProfile
 from .settings import SocketSettings, WifiNetwork
 
 _VERSION: Final = 1
+FIRMWARE: Final = "openbk/unfinished"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +25,7 @@ class UnfinishedSocket:
     profile: SocketProfile
     settings: SocketSettings
     release: str | None
-    """None: the firmware was an uploaded file, which is not kept."""
+    """None: the firmware was an uploaded file."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON values."""
@@ -70,6 +74,7 @@ class UnfinishedSockets:
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Keep them in Home Assistant's storage, readable by its own user only."""
+        self._hass = hass
         self._store: Store[dict[str, dict[str, Any]]] = Store(
             hass, _VERSION, f"{DOMAIN}.unfinished", private=True
         )
@@ -84,13 +89,44 @@ class UnfinishedSockets:
         except KeyError, ProfileError:
             return None
 
-    async def async_remember(self, mac: str, socket: UnfinishedSocket) -> None:
+    async def async_firmware(self, mac: str) -> bytes | None:
+        """Return the file that was being written; without it, it has to be fetched again."""
+
+        def read() -> bytes | None:
+            try:
+                return self._file(mac).read_bytes()
+            except OSError:
+                return None
+
+        return await self._hass.async_add_executor_job(read)
+
+    async def async_remember(
+        self, mac: str, socket: UnfinishedSocket, firmware: bytes
+    ) -> None:
         """Keep this on disk before the first byte of the chip is changed."""
         sockets = await self._store.async_load() or {}
         await self._store.async_save(sockets | {mac: socket.as_dict()})
+
+        def write() -> None:
+            try:
+                self._file(mac).parent.mkdir(parents=True, exist_ok=True)
+                write_utf8_file_atomic(str(self._file(mac)), firmware, mode="wb")
+            except (OSError, WriteError) as err:
+                LOGGER.warning("The firmware is not kept for a second attempt: %s", err)
+
+        await self._hass.async_add_executor_job(write)
 
     async def async_forget(self, mac: str) -> None:
         """Forget a socket that has reported in."""
         sockets = await self._store.async_load() or {}
         if sockets.pop(mac, None) is not None:
             await self._store.async_save(sockets)
+
+        def remove() -> None:
+            with suppress(OSError):
+                self._file(mac).unlink(missing_ok=True)
+
+        await self._hass.async_add_executor_job(remove)
+
+    def _file(self, mac: str) -> Path:
+        return Path(self._hass.config.path(FIRMWARE, f"{mac.replace(':', '')}.bin"))

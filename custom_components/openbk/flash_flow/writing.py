@@ -141,8 +141,9 @@ class WriteSteps(ResumeSteps):
             UnfinishedSocket(
                 profile=self.profile,
                 settings=self.settings,
-                release=self._chosen.version if self._chosen else None,
+                release=self.release,
             ),
+            self.firmware,
         )
         self._config = config
         if (
