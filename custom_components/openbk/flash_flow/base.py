@@ -87,14 +87,21 @@ class WizardFlow(ConfigFlow):
         """Serve the pictures and fetch the words that stand in tables."""
         if not self._pictures:
             self._pictures = await pictures.async_serve(self.hass)
-            self._words = await async_get_translations(
-                self.hass, self.hass.config.language, "selector", [DOMAIN]
-            )
+            words: dict[str, str] = {}
+            for category in ("selector", "config"):
+                words |= await async_get_translations(
+                    self.hass, self.hass.config.language, category, [DOMAIN]
+                )
+            self._words = words
 
     def word(self, selector: str, option: str) -> str:
         """Return one option of a selector in the system's language."""
         key = f"component.{DOMAIN}.selector.{selector}.options.{option}"
         return self._words.get(key, option)
+
+    def error_text(self, error: str) -> str:
+        """Return the text of an error, for a page that is no form."""
+        return self._words.get(f"component.{DOMAIN}.config.error.{error}", error)
 
     @property
     def placeholders(self) -> dict[str, str]:

@@ -147,7 +147,10 @@ def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
 
 
 def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[str]:
-    for pin in profile.pins:
+    kinds = [kind for _, kind in _KINDS]
+    for pin in sorted(
+        profile.pins, key=lambda pin: (*kinds, "other").index(kind_of(pin.role))
+    ):
         purpose = word("pin_kind", kind_of(pin.role))
         if pin.polarity_guessed:
             purpose += f" ({word('pin_kind', 'guessed')})"

@@ -51,6 +51,8 @@ class PinSteps(WizardFlow):
             values["module"] = self.profile.module or "?"
             reading = self._reading
             values["notes"] = pin_form.notes(reading, self.word) if reading else ""
+            if problem := pin_form.problem_of(self.profile):
+                values["problem"] = self.error_text(problem)
         return values
 
     async def async_step_pins(
