@@ -48,6 +48,11 @@ class Scene:
         name = f"{step}-{detail}" if detail else step
         await self.looks.check(name, self.dialog.root)
 
+    async def speak(self, language: str) -> Dialog:
+        """Return a dialog in the language that the pages have from their next load on."""
+        await self.page.add_init_script(_speaking(language))
+        return Dialog(self.page, language=language)
+
 
 @pytest.fixture
 async def scene(
@@ -76,6 +81,7 @@ async def scene(
             await context.add_init_script(_signed_in(address))
             page = await context.new_page()
             page.set_default_timeout(20_000)
+            await _hurry(page)
             yield Scene(
                 world=world,
                 page=page,
@@ -107,5 +113,16 @@ def _signed_in(address: rig.HomeAssistantAddress) -> str:
     }
     return (
         f"localStorage.setItem('hassTokens', JSON.stringify({json.dumps(tokens)}));"
-        "localStorage.setItem('selectedLanguage', '\"en\"')"
+        + _speaking("en")
     )
+
+
+async def _hurry(page: Page) -> None:
+    """Let dialogs, panels and colours be at once what they would become."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Animation.enable")
+    await session.send("Animation.setPlaybackRate", {"playbackRate": 1000})
+
+
+def _speaking(language: str) -> str:
+    return f"localStorage.setItem('selectedLanguage', '\"{language}\"');"

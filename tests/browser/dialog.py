@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Page
+from playwright.async_api import Page, TimeoutError
 
 from custom_components.openbk.const import DOMAIN
 
-_LANGUAGES: Final[dict[str, dict[str, Any]]] = {
+LANGUAGES: Final[dict[str, dict[str, Any]]] = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in (
         Path(__file__).parents[2] / f"custom_components/{DOMAIN}/translations"
@@ -16,23 +16,31 @@ _LANGUAGES: Final[dict[str, dict[str, Any]]] = {
 }
 _STEPS: Final[list[dict[str, Any]]] = [
     step
-    for texts in _LANGUAGES.values()
+    for texts in LANGUAGES.values()
     for kind in ("config", "options")
     for step in texts.get(kind, {}).get("step", {}).values()
 ]
+_DIALOG: Final = """document.querySelector("home-assistant").shadowRoot
+    .querySelector("dialog-data-entry-flow")"""
 # Waits for what Home Assistant sent last; the dialog has none while it is between two pages.
-_UNTIL: Final = """([what, name]) => {
-  const dialog = document.querySelector("home-assistant").shadowRoot
-    .querySelector("dialog-data-entry-flow");
+_UNTIL: Final = f"""([what, name]) => {{
+  const dialog = {_DIALOG};
   const step = dialog?._loading ? null : dialog?._step;
   if (!step) return null;
-  const has = {
+  const has = {{
     page: [step.step_id ?? step.reason ?? step.type],
-    option: Object.values(step.menu_options ?? {}),
-    error: Object.values(step.errors ?? {}),
-  }[what];
+    option: Object.values(step.menu_options ?? {{}}),
+    error: Object.values(step.errors ?? {{}}),
+  }}[what];
   return has.includes(name) && (step.step_id ?? step.type);
-}"""
+}}"""
+_PRETEND: Final = f"""async (step) => {{
+  const dialog = {_DIALOG};
+  dialog._step = step;
+  await dialog.updateComplete;
+}}"""
+# What of a page tells which one it is.
+_TELLING: Final = ("type", "step_id", "reason", "errors", "menu_options")
 
 
 class Dialog:
@@ -43,10 +51,12 @@ class Dialog:
         {choice for step in _STEPS for choice in step.get("menu_options", {}).values()}
     )
 
-    def __init__(self, page: Page, kind: str = "config") -> None:
+    def __init__(
+        self, page: Page, kind: str = "config", *, language: str = "en"
+    ) -> None:
         """Drive the dialog on a page; its texts are those under ``kind``."""
         self._page = page
-        self._texts = _LANGUAGES["en"][kind]["step"]
+        self._texts = LANGUAGES[language][kind]["step"]
         self.root = page.locator("dialog-data-entry-flow")
 
     async def open(self) -> None:
@@ -102,8 +112,22 @@ class Dialog:
         """Open a section."""
         await self.root.locator("ha-expansion-panel").nth(index).click()
 
+    async def step(self) -> dict[str, Any]:
+        """Return what Home Assistant sent for the page that is shown."""
+        step: dict[str, Any] = await self._page.evaluate(f"{_DIALOG}?._step")
+        return step
+
+    async def pretend(self, step: dict[str, Any]) -> None:
+        """Show a page as if Home Assistant had sent it."""
+        await self._page.evaluate(_PRETEND, step)
+
     async def _until(self, what: str, name: str, seconds: float = 30) -> str:
-        found = await self._page.wait_for_function(
-            _UNTIL, arg=[what, name], timeout=seconds * 1000
-        )
+        try:
+            found = await self._page.wait_for_function(
+                _UNTIL, arg=[what, name], timeout=seconds * 1000
+            )
+        except TimeoutError:
+            step = await self.step() or {}
+            seen = {key: step[key] for key in _TELLING if key in step}
+            raise AssertionError(f"no {what} {name!r}, but {seen}") from None
         return str(await found.json_value())

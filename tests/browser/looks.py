@@ -30,6 +30,8 @@ SCREENS: Final = (
 )
 # Both widths and both schemes, for pages that differ from others in their texts only.
 FEW_SCREENS: Final = SCREENS[1::2]
+# For what is in doubt on the narrowest screen only.
+PHONE: Final = SCREENS[-1]
 # Dialogs are driven here; to look costs more than to act.
 HOME: Final = SCREENS[0]
 
@@ -44,6 +46,9 @@ class Looks:
     def __init__(self, page: Page, folder: Path, *, keep_all: bool) -> None:
         """Keep pictures in ``folder``: all, or only those of what is wrong."""
         self.screens = SCREENS
+        self.home = HOME
+        """What the window is again after each look, since it is driven like this."""
+        self._now = HOME
         self._page = page
         self._folder = folder
         self._keep_all = keep_all
@@ -64,19 +69,19 @@ class Looks:
                     path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
                 )
                 await self._resize(screen.width, screen.height)
-        await self._resize(HOME.width, HOME.height)
+        await self._use(self.home)
 
     async def check_lines(
         self, dialog: Locator, titles: list[str], choices: list[str]
     ) -> None:
         """Look, on a menu, whether all titles and choices fit into their line on a phone."""
-        await self._use(SCREENS[-1])
+        await self._use(PHONE)
         texts = {"titles": titles, "choices": choices}
         self._wrong += [
             f"too long for a line: {text}"
             for text in await dialog.evaluate(_LINES, texts)
         ]
-        await self._use(HOME)
+        await self._use(self.home)
 
     def judge(self) -> None:
         """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""
@@ -84,24 +89,21 @@ class Looks:
             raise UnfitPage("\n" + "\n".join(self._wrong))
 
     async def _use(self, screen: Screen) -> None:
-        await self._resize(screen.width, screen.height)
-        await self._page.emulate_media(
-            color_scheme="dark" if screen.scheme == "dark" else "light"
-        )
+        if screen is not self._now:
+            await self._resize(screen.width, screen.height)
+            await self._page.emulate_media(
+                color_scheme="dark" if screen.scheme == "dark" else "light"
+            )
+            self._now = screen
         await self._page.evaluate(_SETTLED)
 
     async def _resize(self, width: int, height: int) -> None:
         await self._page.set_viewport_size({"width": width, "height": height})
 
 
-# Layout follows in the next frames; colours fade.
+# Layout and colours follow in the next frames.
 _SETTLED: Final = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(done));
   await frame();
   await frame();
-  const fading = document.getAnimations().filter(each => each instanceof CSSTransition);
-  await Promise.race([
-    Promise.allSettled(fading.map(each => each.finished)),
-    new Promise(done => setTimeout(done, 1000)),
-  ]);
 }"""

@@ -1,0 +1,106 @@
+"""Every page that only tells something, in every language: as it would look on a phone.
+
+How a person gets to these pages is held by the tests of the wizard; here they are only shown.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from custom_components.openbk.const import DOMAIN
+from custom_components.openbk.flash_flow import pin_form
+from custom_components.openbk.flash_flow.models import MODELS, profile_of
+
+from .conftest import Scene
+from .dialog import LANGUAGES, Dialog
+from .looks import PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+# As long as they get.
+_VALUES: Final = {
+    "added": "Washing machine in the cellar",
+    "address": "192.168.178.123",
+    "access_point": "OpenBK7231N_E4720741",
+    "access_point_code": (
+        '<ha-qr-code data="WIFI:S:OpenBK7231N_E4720741;T:nopass;;" scale="4"></ha-qr-code>'
+    ),
+    "backup": "bk7231n_020be4720741_20261122T211953Z.bin",
+    "backup_folder": "/config/openbk/backups",
+    "broker": "homeassistant.fritz.box:1883",
+    "build": "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43",
+    "came_in": "V:BK7231S_1.0.5 CPSR:000000D3 R0:6E7FFBF8 R1:77CFDBBB R2:BFEFFFFB",
+    "chosen_backup": "bk7231n_020be4720741_20261122T211953Z.bin",
+    "chosen_date": "2026-11-22 21:19",
+    "chosen_mac": "02:0b:e4:72:07:41",
+    "client_id": "obkE4720741",
+    "expected_mac": "02:0b:e4:72:07:42",
+    "firmware": "1.18.300",
+    "firmware_notes": "",
+    "mac": "02:0b:e4:72:07:41",
+    "module": "CB2S",
+    "name": "Washing machine in the cellar",
+    "notes": "",
+    "owner": "Sonoff Zigbee 3.0 USB Dongle Plus",
+    "port": "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
+    "problem": "a relay is missing",
+    "radio_mac": "02:0b:e4:72:07:41",
+    "radio_notes": "",
+    "seen_at": "192.168.178.123",
+    "seen_broker": "192.168.178.20:1883",
+    "wifi": "A name of thirty-two characters / The other one",
+}
+
+
+async def test_pages_without_questions(scene: Scene) -> None:
+    scene.looks.screens, scene.looks.home = (PHONE,), PHONE
+    for language in LANGUAGES:
+        dialog = await scene.speak(language)
+        await dialog.open()
+        await dialog.choose("flash")
+        await dialog.shows("intro")
+        values = await _pictures(dialog) | _VALUES | _pins(language)
+        for page in _pages():
+            await dialog.pretend(page | {"description_placeholders": values})
+            name = page.get("step_id") or f"abort-{page['reason']}"
+            await scene.looks.check(f"{name}-{language}", dialog.root)
+    scene.looks.judge()
+
+
+async def _pictures(dialog: Dialog) -> dict[str, str]:
+    """Return what stands for pictures, as a real page has it."""
+    values = (await dialog.step())["description_placeholders"]
+    return {
+        name: value for name, value in values.items() if value.startswith("<picture>")
+    }
+
+
+def _pins(language: str) -> dict[str, str]:
+    selectors = LANGUAGES[language]["selector"]
+
+    def word(selector: str, option: str) -> str:
+        text: str = selectors[selector]["options"][option]
+        return text
+
+    profile = profile_of(next(iter(MODELS)))
+    return {
+        "pins": pin_form.table(profile, word),
+        "socket": pin_form.summary(profile, word),
+        "chosen_contents": word("contents", "factory"),
+    }
+
+
+def _pages() -> Iterator[dict[str, Any]]:
+    """Yield what Home Assistant would send for each menu, progress, end, and form without fields."""
+    texts = LANGUAGES["en"]["config"]
+    for name, step in texts["step"].items():
+        page = {"flow_id": "", "handler": DOMAIN, "step_id": name}
+        if name in texts["progress"]:
+            yield page | {"type": "progress", "progress_action": name}
+        elif "menu_options" in step:
+            yield page | {"type": "menu", "menu_options": list(step["menu_options"])}
+        elif not {"data", "sections"} & step.keys():
+            yield page | {"type": "form", "data_schema": [], "errors": {}}
+    for reason in texts["abort"]:
+        yield {"flow_id": "", "handler": DOMAIN, "type": "abort", "reason": reason}
