@@ -1,5 +1,6 @@
 """Which pin does what: found in the chip, confirmed or corrected by the person."""
 
+from contextlib import suppress
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -39,6 +40,8 @@ class PinSteps(WizardFlow):
     profile: SocketProfile | None = None
     _reading: PinReading | None = None
     """Where the profile is from a factory's data: what is doubtful about it."""
+    _earlier: PinReading | None = None
+    """What an earlier backup told of a chip that has lost this data since."""
 
     @property
     @override
@@ -51,6 +54,9 @@ class PinSteps(WizardFlow):
             values["module"] = self.profile.module or "?"
             reading = self._reading
             values["notes"] = pin_form.notes(reading, self.word) if reading else ""
+            if reading is not None and reading is self._earlier:
+                origin = self.word("pin_warning", "earlier_backup")
+                values["notes"] = f"- {origin}\n{values['notes']}"
             if problem := pin_form.problem_of(self.profile):
                 values["problem"] = self.error_text(problem)
         return values
@@ -66,6 +72,9 @@ class PinSteps(WizardFlow):
                 self.profile = self._reading.profile
             elif self._analysis.config is not None:
                 self.profile = self._analysis.config.profile
+            elif (earlier := await self._pins_of_earlier_backup()) is not None:
+                self._reading = self._earlier = earlier
+                self.profile = earlier.profile
             else:
                 why = self._analysis.why_no_pins
                 return self.show_page(reason_for_no_pins(why))
@@ -76,6 +85,21 @@ class PinSteps(WizardFlow):
             menu_options=["use_pins", "pins_edit", "pins_other"],
             description_placeholders=self.placeholders,
         )
+
+    async def _pins_of_earlier_backup(self) -> PinReading | None:
+        """Return the pins that this chip had told before its storage was lost."""
+        assert self._analysis is not None
+        mac = self._analysis.mac
+        if mac is None or self._analysis.mac_is_generic:
+            return None
+
+        def read() -> PinReading | None:
+            for backup in self.backups.find(mac):
+                with suppress(OpenBekenError):
+                    return read_pins(backup.read())
+            return None
+
+        return await self.hass.async_add_executor_job(read)
 
     async def async_step_use_pins(
         self, user_input: dict[str, Any] | None = None

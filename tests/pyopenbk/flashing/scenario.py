@@ -11,7 +11,13 @@ from typing import Final
 
 from custom_components.openbk.pyopenbk.backups import BackupError
 from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
-from custom_components.openbk.pyopenbk.flash_map import FLASH_JOB
+from custom_components.openbk.pyopenbk.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_JOB,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+)
 from custom_components.openbk.pyopenbk.flashing import (
     ChipState,
     FlashingError,
@@ -82,9 +88,19 @@ class Scenario:
         except (BootRomError, FlashingError, BackupError) as err:
             self._judge(job, before)
             return f"{type(err).__name__}, {job.chip_state}"
-        if self._chip.flash != self.wanted:
+        if not self._is_as_wanted():
             raise Untrue("completed, but the chip holds something else")
         return "completed"
+
+    def _is_as_wanted(self) -> bool:
+        now = self._chip.flash
+        if not self._may_stray:
+            return now == self.wanted
+        # What an earlier job told of and nobody needs any more, a later one leaves as it is.
+        return all(
+            now[region.start : region.end] == self.wanted[region.start : region.end]
+            for region in (BOOTLOADER, APPLICATION, RF_CALIBRATION, OPENBEKEN_CONFIG)
+        )
 
     async def _work(self, job: FlashingJob) -> None:
         await job.search(3)
@@ -108,7 +124,7 @@ class Scenario:
         now = self._chip.flash
         if job.chip_state is ChipState.UNTOUCHED and now != before:
             raise Untrue("untouched, it says")
-        if job.chip_state is ChipState.WRITTEN and now != self.wanted:
+        if job.chip_state is ChipState.WRITTEN and not self._is_as_wanted():
             raise Untrue("written, it says")
         if job.chip_state is ChipState.HALF_WRITTEN and not (
             starts_nothing(now[FIRST_SECTOR]) or self._may_stray
