@@ -6,11 +6,12 @@ import aiohttp
 
 
 class SimulatorControl:
-    """Talk to the simulator's control address."""
+    """Talk to the simulator's control address about one of its sockets."""
 
-    def __init__(self, url: str) -> None:
-        """Prepare for an address such as http://127.0.0.1:9000."""
+    def __init__(self, url: str, number: int = 1) -> None:
+        """Prepare for an address such as http://127.0.0.1:9000; sockets count from 1."""
         self._url = url
+        self._socket = f"/sockets/{number}"
         self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
@@ -24,7 +25,7 @@ class SimulatorControl:
 
     async def state(self) -> dict[str, Any]:
         """Return what is true in the simulated world, whatever the firmware says of it."""
-        async with self._session.get("/state") as response:
+        async with self._session.get(f"{self._socket}/state") as response:
             response.raise_for_status()
             state: dict[str, Any] = await response.json()
             return state
@@ -33,19 +34,22 @@ class SimulatorControl:
         self, watts: float, *, volts: float = 230.0, power_factor: float = 1.0
     ) -> None:
         """Plug a load into the socket."""
-        await self._post("/load", watts=watts, volts=volts, power_factor=power_factor)
+        await self._act("load", watts=watts, volts=volts, power_factor=power_factor)
 
     async def set_meter(self, **responses: dict[str, float]) -> None:
         """Let the meter chip be off: gain, offset, noise … of voltage, current or power."""
-        await self._post("/meter", **responses)
+        await self._act("meter", **responses)
 
     async def press_button(self, seconds: float = 0.1) -> None:
         """Press the socket's button."""
-        await self._post("/button", pin=11, seconds=seconds)
+        await self._act("button", pin=11, seconds=seconds)
 
     async def power(self, *, on: bool) -> None:
         """Switch the mains on or off."""
-        await self._post("/power", on=on)
+        await self._act("power", on=on)
+
+    async def _act(self, action: str, **fields: Any) -> None:
+        await self._post(f"{self._socket}/{action}", **fields)
 
     async def _post(self, path: str, **fields: Any) -> None:
         async with self._session.post(path, json=fields) as response:

@@ -44,7 +44,10 @@ recorder:
 openbk_demo:
   control: {control}
   speed: {speed}
+  patience: {patience}
 """
+# Seconds for which a written socket is waited for before the wizard says that it did not come.
+PATIENCE = 90.0
 
 
 class StageFailed(Exception):
@@ -53,11 +56,16 @@ class StageFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatorAddresses:
-    """Where the simulated socket can be reached."""
+    """Where the simulated sockets can be reached."""
 
-    serial: str
+    serials: tuple[str, ...]
     control: str
     releases: str
+
+    @property
+    def serial(self) -> str:
+        """Return the port of the first one."""
+        return self.serials[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +113,7 @@ async def _simulator(
                 raise StageFailed(f"the simulator did not start, see {log}")
             said: dict[str, Any] = json.loads(line)
             yield SimulatorAddresses(
-                serial=said["sockets"][0]["serial"],
+                serials=tuple(socket["serial"] for socket in said["sockets"]),
                 control=said["control"],
                 releases=said["releases"],
             )
@@ -115,12 +123,19 @@ async def _simulator(
 
 @asynccontextmanager
 async def _home_assistant(
-    folder: Path, port: int | None, simulator: SimulatorAddresses, speed: float
+    folder: Path,
+    port: int | None,
+    simulator: SimulatorAddresses,
+    *,
+    speed: float,
+    patience: float,
 ) -> AsyncIterator[HomeAssistantAddress]:
     """Run Home Assistant with onboarding done, on a folder that is kept afterwards."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    configuration = _CONFIGURATION.format(control=simulator.control, speed=speed)
+    configuration = _CONFIGURATION.format(
+        control=simulator.control, speed=speed, patience=patience
+    )
     (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
     _link_components(folder / "custom_components")
     token = await _seed(folder, port, simulator.releases)
@@ -215,13 +230,19 @@ class World:
     home_assistant: HomeAssistantAddress
 
     def __init__(
-        self, folder: Path, simulator: Sequence[str] = (), *, port: int | None = None
+        self,
+        folder: Path,
+        simulator: Sequence[str] = (),
+        *,
+        port: int | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         """Prepare a world whose files are in ``folder``; nothing runs yet."""
         self._folder = folder
         self._arguments = simulator
         self._speed = _speed_of(simulator)
         self._port = port
+        self._patience = patience
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -236,7 +257,11 @@ class World:
             )
             self.home_assistant = await stack.enter_async_context(
                 _home_assistant(
-                    self._folder / "config", self._port, self.simulator, self._speed
+                    self._folder / "config",
+                    self._port,
+                    self.simulator,
+                    speed=self._speed,
+                    patience=self._patience,
                 )
             )
             address = self.home_assistant

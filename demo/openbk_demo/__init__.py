@@ -1,9 +1,10 @@
-"""Tells Home Assistant how fast the simulated sockets' time passes and where they serve pages.
+"""Tells Home Assistant how fast simulated sockets' time passes and where they are found.
 
 Only the demo loads it: a real socket has seconds as long as anybody's, and serves port 80.
 """
 
 import asyncio
+from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv
@@ -11,6 +12,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
 import probatio
 
+from custom_components.openbk.flash_flow.arrival import WAITING, Waiting
 from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
 
 DOMAIN = "openbk_demo"
@@ -21,6 +23,7 @@ CONFIG_SCHEMA = probatio.Schema(
             {
                 probatio.Required("control"): cv.url,
                 probatio.Required("speed"): probatio.Coerce(float),
+                probatio.Required("patience"): probatio.Coerce(float),
             }
         )
     },
@@ -30,18 +33,37 @@ CONFIG_SCHEMA = probatio.Schema(
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Reach the first simulated socket instead of whatever address is asked for."""
-    state = f"{config[DOMAIN]['control']}/state"
+    url = f"{config[DOMAIN]['control']}/state"
+    speed: float = config[DOMAIN]["speed"]
+    leases: dict[str, str] = {}
+
+    async def state() -> dict[str, Any]:
+        async with async_get_clientsession(hass).get(url) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
 
     async def connect(
         _host: str, _port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        async with async_get_clientsession(hass).get(state) as answer:
-            address = (await answer.json())["http"]
+        address = (await state())["http"]
         if address is None:
             raise ConnectionRefusedError("the simulated socket serves nothing")
         host, _, port = address.partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    speed: float = config[DOMAIN]["speed"]
+    async def look_up(host_name: str) -> list[str]:
+        """Answer as a router does, which knows a socket longer than it is there."""
+        socket = await state()
+        if socket["http"] and host_name.endswith(_end_of_name(socket["mac"])):
+            leases[host_name] = socket["http"].partition(":")[0]
+        if host_name not in leases:
+            raise OSError("no such name")
+        return [leases[host_name]]
+
     hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=speed)
+    hass.data[WAITING] = Waiting(turn=config[DOMAIN]["patience"], look_up=look_up)
     return True
+
+
+def _end_of_name(mac: str) -> str:
+    return mac.replace(":", "").upper()[-8:]

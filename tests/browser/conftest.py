@@ -55,11 +55,21 @@ class Scene:
 
 
 @pytest.fixture
+def patience() -> float:
+    """Return for how many seconds the wizard waits for a socket; a module may have less."""
+    return rig.PATIENCE
+
+
+@pytest.fixture
 async def scene(
-    chromium: str, tmp_path: Path, request: pytest.FixtureRequest
+    chromium: str, tmp_path: Path, request: pytest.FixtureRequest, patience: float
 ) -> AsyncIterator[Scene]:
-    """Start everything; nobody resets the chip unless the test does."""
-    world = rig.World(tmp_path, ["--speed", "10", "--auto-reset", "3600"])
+    """Start everything; nobody resets a chip unless the test does."""
+    world = rig.World(
+        tmp_path,
+        ["--speed", "10", "--auto-reset", "3600", "--sockets", "2"],
+        patience=patience,
+    )
     pictures = os.environ.get(SCREENSHOTS)
     await world.start()
     try:

@@ -95,6 +95,11 @@ class Dialog:
         """Type into a number field, which has no name."""
         await self.root.get_by_role("spinbutton", name=label).fill(str(value))
 
+    async def switch(self, label: str) -> None:
+        """Turn a switch over; its label begins like this."""
+        field = self.root.locator("ha-selector-boolean", has_text=label)
+        await field.locator("ha-switch").click()
+
     async def type_port(self, path: str) -> None:
         """Enter the path of a serial port by hand."""
         field = self.root.locator("ha-selector-serial_port")

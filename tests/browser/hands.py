@@ -10,15 +10,19 @@ class Hands(SimulatorControl):
 
     async def reset(self) -> None:
         """Touch CEN to GND for a moment."""
-        await self._post("/reset")
+        await self._act("reset")
 
     async def inject(self, name: str, **fields: Any) -> None:
         """Let a fault begin; see simulator/faults.py."""
-        await self._post("/fault", name=name, **fields)
+        await self._act("fault", name=name, **fields)
+
+    async def dawdle(self, command: str, *, nth: int = 1) -> None:
+        """Make the chip slow, so that there is something to see of a page with progress."""
+        await self.inject("reply_late", command=command, nth=nth, times=40, seconds=0.2)
 
     async def mend(self) -> None:
         """Let all faults end."""
-        await self._post("/mend")
+        await self._act("mend")
 
     async def trouble_releases(self, **troubles: Any) -> None:
         """Let the release server fail; see simulator/releases.py."""

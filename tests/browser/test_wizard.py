@@ -8,7 +8,6 @@ from demo import rig
 from tests.support.broker import Broker
 
 from .conftest import Scene
-from .hands import Hands
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -28,7 +27,7 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await scene.look("wiring")
     await dialog.press()
     await scene.look("search")
-    await _dawdle(hands, "read_4k")
+    await hands.dawdle("read_4k", nth=20)
     await hands.reset()
     await scene.look("backup")
     await hands.mend()
@@ -36,7 +35,7 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await dialog.choose("use_pins")
     await _answer_the_questions(scene)
     await scene.look("write_confirm")
-    await _dawdle(hands, "write_4k")
+    await hands.dawdle("write_4k", nth=20)
     await dialog.press()
     await scene.look("write")
     await hands.mend()
@@ -110,8 +109,3 @@ async def _answer_the_questions(scene: Scene) -> None:
     await dialog.press()
     await scene.look("firmware")
     await dialog.press()
-
-
-async def _dawdle(hands: Hands, command: str) -> None:
-    """Make the chip slow, so that there is something to see of a page with progress."""
-    await hands.inject("reply_late", command=command, nth=20, times=40, seconds=0.2)
