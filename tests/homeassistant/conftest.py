@@ -3,7 +3,7 @@
 # Must come first: the harness mounts a folder of its own under the same name.
 import custom_components  # noqa: F401  # isort: skip
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from typing import Any
 
 from homeassistant.components.mqtt import client
@@ -12,8 +12,23 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from simulator.releases import ReleaseServer
+from tests.homeassistant.walks import WALKED
 from tests.support.broker import Broker
 from tests.support.sockets import connect_mqtt
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Forget where the wizards of the test before went; fixtures walk already."""
+    WALKED.forget()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Let a test fail whose claims are not true, or that finds the document incomplete."""
+    yield
+    marks = item.iter_markers("walks")
+    WALKED.compare(claim for mark in marks for claim in mark.args)
 
 
 @pytest.fixture(autouse=True)

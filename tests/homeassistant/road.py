@@ -59,3 +59,13 @@ async def finish(hass: HomeAssistant, wizard: Wizard) -> ConfigEntry:
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
     return entry
+
+
+async def take(wizard: Wizard, offer: str) -> str:
+    """Take up what a page offers, and walk on to where something is told or asked again."""
+    await wizard.choose(offer)
+    if wizard.page == "port":
+        await wizard.submit_suggested()
+    while wizard.page in ("check_wiring", "opening", "wiring"):
+        await wizard.submit()
+    return wizard.page

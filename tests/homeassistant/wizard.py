@@ -12,6 +12,7 @@ from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
 
 from custom_components.openbk.const import DOMAIN
+from tests.homeassistant.walks import WALKED
 
 TRANSLATIONS: Final = (
     Path(__file__).parents[2] / "custom_components" / DOMAIN / "translations"
@@ -32,6 +33,8 @@ class Wizard:
         self.result: ConfigFlowResult
         self.pages: list[str] = []
         self.percentages: list[float] = []
+        self._answered = False
+        self._choice: str | None = None
         self._moved = asyncio.Event()
         hass.bus.async_listen("data_entry_flow_progress_update", self._progressed)
         hass.bus.async_listen("data_entry_flow_progressed", self._moved_on)
@@ -95,6 +98,7 @@ class Wizard:
             if isinstance(option_or_values, str)
             else option_or_values
         )
+        self._answer(values)
         result = await self.hass.config_entries.flow.async_configure(
             self.result["flow_id"], values
         )
@@ -109,7 +113,11 @@ class Wizard:
         """Close the dialog."""
         self.hass.config_entries.flow.async_abort(self.result["flow_id"])
 
+    def _answer(self, values: Mapping[str, Any]) -> None:
+        self._answered, self._choice = True, values.get("next_step_id")
+
     async def _configure(self, values: dict[str, Any]) -> str:
+        self._answer(values)
         return await self._show(
             await self.hass.config_entries.flow.async_configure(
                 self.result["flow_id"], values
@@ -131,7 +139,11 @@ class Wizard:
     def look_at(self, result: ConfigFlowResult) -> None:
         self.result = result
         page = _check_texts(result)
-        if not self.pages or self.pages[-1] != page:
+        before = self.pages[-1] if self.pages else None
+        if self._answered or page != before:
+            WALKED.note(before, self._choice, page)
+        self._answered, self._choice = False, None
+        if page != before:
             self.pages.append(page)
 
 

@@ -1,0 +1,706 @@
+"""Every failure has its page, and everything that the page offers leads on from there."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+import os
+from pathlib import Path
+import resource
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+import serialx
+
+from custom_components.openbk.flash_flow.pages import PAGES
+from custom_components.openbk.pyopenbk.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    RF_CALIBRATION,
+)
+from simulator import factory, images
+from simulator.chip import SimulatedSocket
+from simulator.code_memory import NO_KEY
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from simulator.releases import ReleaseServer
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    chip,
+    factory_dump,
+    is_free,
+    open_port,
+    socket_on_the_bench,
+    upload,
+)
+from tests.homeassistant.road import (
+    SECRET,
+    past_network,
+    take,
+    to_confirmation,
+    to_pins,
+)
+from tests.homeassistant.wizard import Wizard
+from tests.pyopenbk.flashing.dumps import put
+from tests.pyopenbk.obk import packer
+from tests.support.broker import Broker
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+walks = pytest.mark.walks
+SEARCHES = {"retry", "check_wiring", "port"}
+GARBLED = Fault(
+    name=FaultName.REPLY_FLIPPED, command=Command.FLASH_ID, times=0, byte=10
+)
+MAC_PLACE = RF_CALIBRATION.start + 0x24
+RADIO = blow_dump()[RF_CALIBRATION.start : RF_CALIBRATION.end]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+@asynccontextmanager
+async def held_by_another_program(path: str) -> AsyncIterator[None]:
+    async with serialx.async_serial_for_url(path, baudrate=115200):
+        yield
+
+
+@asynccontextmanager
+async def forbidden(path: str) -> AsyncIterator[None]:
+    """Take away the right to open a port, from root as well."""
+    mode, user = Path(path).stat().st_mode, os.geteuid()
+    Path(path).chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        Path(path).chmod(mode)
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """Let the file of a backup end before the flash does."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0x50000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@contextmanager
+def file_for_folder(folder: Path) -> Iterator[None]:
+    folder.parent.write_text("in the way")
+    yield
+    folder.parent.unlink()
+
+
+@contextmanager
+def link_to_itself(folder: Path) -> Iterator[None]:
+    folder.parent.mkdir()
+    folder.symlink_to(folder)
+    yield
+    folder.unlink()
+
+
+def content(socket: SimulatedSocket) -> bytes:
+    return bytes(socket.flash.read(0, FLASH_SIZE))
+
+
+def starts_nothing(socket: SimulatedSocket) -> bool:
+    """Return whether the application's first sector, which is written last, is blank."""
+    return not socket.flash.read(APPLICATION.start, 4096).strip(b"\xff")
+
+
+class TestReading:
+    """What can stop the reading of a chip; nothing was changed then."""
+
+    @pytest.mark.parametrize(
+        ("fault", "page"),
+        [
+            pytest.param(GARBLED, "failed_garbled", marks=walks("failed_garbled -> *")),
+            pytest.param(
+                Fault(
+                    name=FaultName.REPLY_FLIPPED, command=Command.CRC, times=0, byte=-3
+                ),
+                "failed_crc",
+                marks=walks("failed_crc -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.CHIP_ID, value="00007231"),
+                "failed_wrong_chip",
+                marks=walks("failed_wrong_chip -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.FLASH_ID, value="1c7016"),
+                "failed_wrong_size",
+                marks=walks("failed_wrong_size -> *"),
+            ),
+            pytest.param(
+                Fault(
+                    name=FaultName.CODE_KEY, value="00000001 00000002 00000003 00000004"
+                ),
+                "failed_foreign_key",
+                marks=walks("failed_foreign_key -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.FLASH_UNREACHABLE),
+                "failed_flash_unreachable",
+                marks=walks("failed_flash_unreachable -> *"),
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value.name,
+    )
+    async def test_lasting_fault(
+        self, hass: HomeAssistant, fault: Fault, page: str
+    ) -> None:
+        """It is told again until it is mended; then the way leads on."""
+        dump = factory_dump()
+        async with chip(dump) as socket:
+            socket.inject(fault)
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == page
+            *others, last = set(PAGES[page]) & SEARCHES
+            for offer in others:
+                assert await take(wizard, offer) == page
+            assert await take(wizard, last) == page
+            assert await is_free(socket.path)
+            socket.clear()
+            assert await take(wizard, last) == "no_pins_erased"
+            await wizard.close()
+            assert content(socket) == dump
+            socket.inject(fault)
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("leave") == "left_untouched"
+            assert await is_free(socket.path)
+
+    @pytest.mark.slow
+    @walks("failed_link_lost -> check_wiring, port")
+    async def test_lost_power(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            cut = Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=9)
+            socket.inject(cut)
+            wizard = await open_port(hass, socket.path)
+            socket.power(on=True)
+            socket.inject(cut)
+            assert await take(wizard, "check_wiring") == "failed_link_lost"
+            socket.power(on=True)
+            assert await take(wizard, "port") == "no_pins_erased"
+            await wizard.close()
+
+    @walks(
+        "failed_port_unplugged -> *",
+        "failed_port_missing -> *",
+        "backup -> failed_port_unplugged",
+        "search -> failed_port_missing",
+    )
+    async def test_pulled_adapter(self, hass: HomeAssistant) -> None:
+        pulled = Fault(name=FaultName.UNPLUGGED, command=Command.FLASH_ID)
+        async with chip(factory_dump()) as socket:
+
+            async def pull() -> Wizard:
+                socket.plug()
+                socket.inject(pulled)
+                wizard = await open_port(hass, socket.path)
+                assert wizard.page == "failed_port_unplugged"
+                return wizard
+
+            wizard = await pull()
+            assert await take(wizard, "retry") == "failed_port_missing"
+            assert await take(wizard, "retry") == "failed_port_missing"
+            assert await take(wizard, "port") == "port"
+            assert wizard.errors == {"adapter": "port_missing"}
+            socket.plug()
+            assert await wizard.submit_suggested() == "no_pins_erased"
+            await wizard.close()
+
+            wizard = await pull()
+            socket.plug()
+            assert await take(wizard, "port") == "no_pins_erased"
+            await wizard.close()
+
+            wizard = await pull()
+            assert await wizard.choose("leave") == "left_untouched"
+
+            wizard = await pull()
+            assert await take(wizard, "retry") == "failed_port_missing"
+            assert await wizard.choose("leave") == "left_untouched"
+
+    @pytest.mark.parametrize(
+        ("trouble", "page", "error"),
+        [
+            pytest.param(
+                held_by_another_program,
+                "failed_port_busy",
+                "port_busy",
+                marks=walks("failed_port_busy -> *", "search -> failed_port_busy"),
+            ),
+            pytest.param(
+                forbidden,
+                "failed_port_permission",
+                "port_permission",
+                marks=walks("failed_port_permission -> *"),
+            ),
+        ],
+    )
+    async def test_port_is_kept_from_the_next_attempt(
+        self,
+        hass: HomeAssistant,
+        trouble: Callable[[str], AbstractAsyncContextManager[None]],
+        page: str,
+        error: str,
+    ) -> None:
+        async with chip(factory_dump()) as socket:
+
+            async def fail() -> Wizard:
+                socket.inject(GARBLED)
+                wizard = await open_port(hass, socket.path)
+                assert wizard.page == "failed_garbled"
+                socket.clear()
+                return wizard
+
+            wizard = await fail()
+            async with trouble(socket.path):
+                assert await take(wizard, "retry") == page
+                assert await take(wizard, "port") == "port"
+                assert wizard.errors == {"adapter": error}
+            assert await wizard.submit_suggested() == "no_pins_erased"
+            await wizard.close()
+
+            wizard = await fail()
+            async with trouble(socket.path):
+                assert await take(wizard, "retry") == page
+                assert await take(wizard, "retry") == page
+            assert await take(wizard, "retry") == "no_pins_erased"
+            await wizard.close()
+
+            wizard = await fail()
+            async with trouble(socket.path):
+                assert await take(wizard, "retry") == page
+            assert await wizard.choose("leave") == "left_untouched"
+
+    @pytest.mark.parametrize(
+        ("in_the_way", "page"),
+        [
+            pytest.param(
+                full_disk, "failed_disk_full", marks=walks("failed_disk_full -> *")
+            ),
+            pytest.param(
+                file_for_folder, "failed_folder", marks=walks("failed_folder -> *")
+            ),
+            pytest.param(
+                link_to_itself,
+                "failed_backup_storage",
+                marks=walks("failed_backup_storage -> *"),
+            ),
+        ],
+    )
+    async def test_backup_cannot_be_kept(
+        self,
+        hass: HomeAssistant,
+        own_folder: Path,
+        in_the_way: Callable[[Path], AbstractContextManager[None]],
+        page: str,
+    ) -> None:
+        dump = factory_dump()
+        async with chip(dump) as socket:
+            with in_the_way(own_folder):
+                wizard = await open_port(hass, socket.path)
+                assert wizard.page == page
+                assert await wizard.choose("leave") == "left_untouched"
+                wizard = await open_port(hass, socket.path)
+                assert await take(wizard, "retry") == page
+                assert await is_free(socket.path)
+            assert await take(wizard, "retry") == "no_pins_erased"
+            await wizard.close()
+            (backup,) = own_folder.glob("*.bin")
+            assert backup.read_bytes() == dump
+
+    @pytest.mark.parametrize(
+        "bootloader",
+        [
+            b"\xff" * BOOTLOADER.size,
+            bytes(BOOTLOADER.size),
+            packer.bootloader(packer.OTHER_KEY),
+        ],
+        ids=["blank", "damaged", "foreign"],
+    )
+    @walks("failed_bootloader -> *")
+    async def test_bootloader_is_not_written_over(
+        self, hass: HomeAssistant, bootloader: bytes
+    ) -> None:
+        dump = put(factory_dump(), 0, bootloader)
+        async with chip(dump) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "failed_bootloader"
+            assert await wizard.choose("leave") == "left_untouched"
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("restore_instead") == "restore_choose"
+            await wizard.close()
+            assert content(socket) == dump
+
+    @walks("failed_erased -> *")
+    async def test_erased_chip(self, hass: HomeAssistant) -> None:
+        async with chip(factory.blank()) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("leave") == "left_untouched"
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("restore_instead") == "restore_choose"
+            await wizard.close()
+            assert content(socket) == factory.blank()
+
+    @walks("failed_rf_elsewhere -> *")
+    async def test_another_layout(self, hass: HomeAssistant) -> None:
+        dump = put(factory_dump(), 0x1E0000, RADIO)
+        dump = factory.without(dump, RF_CALIBRATION.start)
+        async with chip(dump) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert await take(wizard, "retry") == "failed_rf_elsewhere"
+            assert await wizard.choose("leave") == "left_untouched"
+            assert content(socket) == dump
+
+
+class TestWriting:
+    """What can stop the writing; the chip never starts by half, and the way leads on."""
+
+    @asynccontextmanager
+    async def bench(
+        self, hass: HomeAssistant, broker: Broker, releases: ReleaseServer
+    ) -> AsyncIterator[tuple[SimulatedSocket, Wizard]]:
+        """Walk to the last confirmation."""
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_confirmation(wizard, broker, releases)
+            yield socket, wizard
+            before, after = blow_dump(), content(socket)
+            radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
+            assert after[: BOOTLOADER.end] == before[: BOOTLOADER.end]
+            assert after[radio] == before[radio]
+
+    @pytest.mark.parametrize(
+        ("fault", "page"),
+        [
+            pytest.param(
+                Fault(
+                    name=FaultName.REPLY_FLIPPED,
+                    command=Command.ERASE,
+                    times=0,
+                    byte=10,
+                ),
+                "failed_garbled_writing",
+                marks=walks("failed_garbled_writing -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.WORN_SECTOR, value="20000"),
+                "failed_crc_writing",
+                marks=walks("failed_crc_writing -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.STATUS_STICKS),
+                "failed_protected",
+                marks=walks("failed_protected -> *"),
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else value.name,
+    )
+    async def test_lasting_fault(
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        releases: ReleaseServer,
+        fault: Fault,
+        page: str,
+    ) -> None:
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(fault)
+            assert await wizard.submit() == page
+            for offer in set(PAGES[page]) & SEARCHES:
+                assert await take(wizard, offer) == page
+            assert starts_nothing(socket) is page.endswith("_writing")
+            assert await is_free(socket.path)
+            socket.clear()
+            assert await take(wizard, "retry") == "reassemble"
+            assert not starts_nothing(socket)
+            await wizard.close()
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(fault)
+            assert await wizard.submit() == page
+            left = "half_written" if starts_nothing(socket) else "untouched"
+            assert await wizard.choose("leave") == f"left_{left}"
+
+    @pytest.mark.slow
+    @walks("failed_link_lost_writing -> check_wiring, port")
+    async def test_lost_power(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        cut = Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9)
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(cut)
+            assert await wizard.submit() == "failed_link_lost_writing"
+            socket.power(on=True)
+            socket.inject(cut)
+            assert await take(wizard, "port") == "failed_link_lost_writing"
+            assert starts_nothing(socket)
+            socket.power(on=True)
+            assert await take(wizard, "check_wiring") == "reassemble"
+            await wizard.close()
+
+    @walks("failed_port_unplugged_writing -> *", "failed_port_missing_writing -> *")
+    async def test_pulled_adapter(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        pulled = Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+        gone, missing = "failed_port_unplugged_writing", "failed_port_missing_writing"
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(pulled)
+            assert await wizard.submit() == gone
+            assert await take(wizard, "retry") == missing
+            assert await take(wizard, "retry") == missing
+            socket.plug()
+            socket.inject(pulled)
+            assert await take(wizard, "port") == gone
+            assert await take(wizard, "port") == "port"
+            assert wizard.errors == {"adapter": "port_missing"}
+            assert starts_nothing(socket)
+            socket.plug()
+            assert await wizard.submit_suggested() == "reassemble"
+            await wizard.close()
+        for last in (gone, missing):
+            async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+                socket.inject(pulled)
+                await wizard.submit()
+                if last == missing:
+                    await wizard.choose("retry")
+                assert wizard.page == last
+                assert await wizard.choose("leave") == "left_half_written"
+
+    @walks("failed_flash_unreachable_writing -> *")
+    async def test_memory_falls_silent(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        page = "failed_flash_unreachable_writing"
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(
+                Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+            )
+            await wizard.submit()
+            socket.plug()
+            socket.inject(Fault(name=FaultName.FLASH_UNREACHABLE))
+            assert await take(wizard, "retry") == page
+            assert await take(wizard, "check_wiring") == page
+            socket.clear()
+            assert starts_nothing(socket)
+            assert await take(wizard, "check_wiring") == "reassemble"
+            await wizard.close()
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(
+                Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+            )
+            await wizard.submit()
+            socket.plug()
+            socket.inject(Fault(name=FaultName.FLASH_UNREACHABLE))
+            assert await take(wizard, "retry") == page
+            assert await wizard.choose("leave") == "left_half_written"
+            socket.clear()
+
+    @walks("failed_chip_changed -> *", "backup -> other_chip", "other_chip -> *")
+    async def test_chip_is_exchanged_before_the_writing(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        other = bytes.fromhex("c8478c999999")
+        for last in ("failed_chip_changed", "other_chip", "reassemble"):
+            async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+                socket.flash.rewrite(MAC_PLACE, other)
+                assert await wizard.submit() == "failed_chip_changed"
+                if last != "failed_chip_changed":
+                    assert await take(wizard, "retry") == "other_chip"
+                    assert wizard.placeholders["mac"] == other.hex(":")
+                socket.flash.rewrite(MAC_PLACE, bytes.fromhex(MAC.replace(":", "")))
+                assert content(socket) == blow_dump()
+                if last == "reassemble":
+                    assert await take(wizard, "retry") == last
+                    await wizard.close()
+                else:
+                    assert await wizard.choose("leave") == "left_untouched"
+
+    @walks("failed_region_changed -> *")
+    async def test_bootloader_is_not_what_it_was(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        good = blow_dump()[0x800:0x802]
+        for last in ("reassemble", "left_half_written"):
+            async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+                socket.flash.rewrite(0x800, bytes(2))
+                assert await wizard.submit() == "failed_region_changed"
+                assert starts_nothing(socket)
+                socket.flash.rewrite(0x800, good)
+                if last == "reassemble":
+                    assert await take(wizard, "retry") == last
+                    await wizard.close()
+                else:
+                    assert await wizard.choose("leave") == last
+
+    @walks("failed_settings -> *", "broker -> write_confirm -> search")
+    async def test_settings_that_do_not_fit(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        """The firmware keeps 63 bytes of a login, whatever a broker accepts."""
+        for offer in PAGES["failed_settings"]:
+            async with socket_on_the_bench(blow_dump()) as socket:
+                wizard = await to_pins(hass, socket)
+                await wizard.choose("use_pins")
+                await wizard.submit_suggested(name="Kitchen")
+                await wizard.submit_suggested(ssid="TestNet", password=SECRET)
+                at = {"host": mosquitto.host, "port": mosquitto.port}
+                login = {"username": "u" * 64, "password": "p"}
+                await wizard.submit_suggested(**at, **login)
+                assert await wizard.submit_suggested(**at, **login) == "firmware"
+                assert await wizard.submit_suggested() == "write_confirm"
+                assert await wizard.submit() == "failed_settings"
+                assert content(socket) == blow_dump()
+                assert await is_free(socket.path)
+                await wizard.choose(offer)
+                if offer == "change_settings":
+                    assert wizard.page == "wifi"
+                    assert await wizard.submit_suggested(password=SECRET) == "broker"
+                    assert await wizard.submit_suggested(username=None) == (
+                        "write_confirm"
+                    )
+                    assert await wizard.submit() == "reassemble"
+                elif offer == "pins":
+                    assert wizard.page == "pins"
+                else:
+                    assert wizard.page == "left_untouched"
+                    continue
+                await wizard.close()
+
+    @walks("failed_image -> *", "next_socket -> search", "name -> write_confirm")
+    async def test_next_socket_has_another_key(
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        releases: ReleaseServer,
+        tmp_path: Path,
+    ) -> None:
+        """It has none, so it runs plain code, which the firmware before it was not."""
+        port = tmp_path / "adapter"
+        bare = factory.FactorySocket(mac="02:0b:e4:72:07:42", code_key=NO_KEY).dump()
+        for offer in PAGES["failed_image"]:
+            async with socket_on_the_bench(blow_dump()) as first:
+                port.unlink(missing_ok=True)
+                port.symlink_to(first.path)
+                wizard = await open_port(hass, str(port))
+                if wizard.page == "opening":
+                    await wizard.submit()
+                    await wizard.submit()
+                await to_confirmation(wizard, mosquitto, releases)
+                await wizard.submit()
+                assert await wizard.submit(another=True) == "next_socket"
+                await hass.async_block_till_done()
+                for entry in hass.config_entries.async_entries("openbk"):
+                    await hass.config_entries.async_remove(entry.entry_id)
+            async with socket_on_the_bench(bare, code_key=NO_KEY) as second:
+                port.unlink()
+                port.symlink_to(second.path)
+                assert await wizard.submit() == "pins"
+                await wizard.choose("use_pins")
+                assert await wizard.submit_suggested(name="Hall") == "write_confirm"
+                assert await wizard.submit() == "failed_image"
+                assert content(second) == bare
+                await wizard.choose(offer)
+                if offer == "leave":
+                    assert wizard.page == "left_untouched"
+                    continue
+                assert wizard.page == "firmware"
+                await wizard.close()
+
+    @walks("releases -> failed_unexpected", "failed_unexpected -> *")
+    async def test_damaged_storage(
+        self,
+        hass: HomeAssistant,
+        hass_storage: dict[str, Any],
+        mosquitto: Broker,
+        releases: ReleaseServer,
+    ) -> None:
+        stored = hass_storage["openbk.release_index"]
+        good, stored["data"] = stored["data"], ["not what we wrote"]
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            assert await past_network(wizard, mosquitto) == "failed_unexpected"
+            assert await is_free(socket.path)
+            assert await wizard.choose("leave") == "left_untouched"
+            wizard = await to_pins(hass, socket)
+            assert await past_network(wizard, mosquitto) == "failed_unexpected"
+            stored["data"] = good
+            assert await take(wizard, "retry") == "pins"
+            await wizard.close()
+            assert content(socket) == blow_dump()
+
+
+class TestRestoring:
+    """What can stop a restore before anything is erased."""
+
+    @pytest.fixture(autouse=True)
+    async def factory_backup(self, hass: HomeAssistant) -> None:
+        """Leave a factory backup of the chip in the folder."""
+        async with chip(blow_dump()) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            assert wizard.page == "restore_choose"
+            await wizard.close()
+
+    @walks("failed_backup_unfit -> *", "restore_write -> failed_backup_unfit")
+    async def test_backup_for_a_chip_with_another_key(
+        self, hass: HomeAssistant
+    ) -> None:
+        unfit = put(blow_dump(), 0, packer.bootloader(packer.OTHER_KEY))
+        await self.refuse(hass, "failed_backup_unfit", upload=unfit)
+
+    @walks("failed_backup_foreign -> *", "restore_write -> failed_backup_foreign")
+    async def test_backup_that_says_to_be_of_this_chip(
+        self, hass: HomeAssistant, own_folder: Path
+    ) -> None:
+        """Somebody wrote the wrong address beside it."""
+        other = factory.FactorySocket.numbered(1)
+        async with chip(other.dump()) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            await wizard.close()
+        (sidecar,) = own_folder.glob(f"*{other.mac.replace(':', '')}*.json")
+        sidecar.write_text(sidecar.read_text().replace(other.mac, MAC))
+        name = sidecar.with_suffix(".bin").name
+        await self.refuse(hass, "failed_backup_foreign", backup=name)
+
+    async def refuse(
+        self, hass: HomeAssistant, page: str, **chosen: str | bytes
+    ) -> None:
+        flashed = images.flashed(blow_dump())
+        async with chip(flashed) as socket:
+            for offer in PAGES[page]:
+                wizard = await open_port(hass, socket.path, "restore")
+                values = {
+                    key: await upload(hass, value) if key == "upload" else value
+                    for key, value in chosen.items()
+                }
+                assert await wizard.submit_suggested(**values) == "restore_confirm"
+                assert await wizard.submit() == page
+                assert content(socket) == flashed
+                assert await is_free(socket.path)
+                if offer == "leave":
+                    assert await wizard.choose(offer) == "left_untouched"
+                    continue
+                assert await wizard.choose(offer) == "restore_choose"
+                assert await wizard.submit_suggested() == "restore_confirm"
+                assert await wizard.submit() == "restored"
+                assert content(socket) == blow_dump()
+                socket.flash.rewrite(0, flashed)

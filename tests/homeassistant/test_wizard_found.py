@@ -1,0 +1,421 @@
+"""What a chip turns out to hold has its page, and everything that the page offers leads on."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+import random
+import shutil
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.flash_flow.pages import PAGES
+from custom_components.openbk.flash_flow.unfinished import FIRMWARE
+from custom_components.openbk.pyopenbk.flash_map import (
+    APPLICATION,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+    TUYA_STORAGE,
+)
+from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
+from simulator import factory, images
+from simulator.chip import SimulatedSocket
+from simulator.commands import Command
+from simulator.faults import Fault, FaultName
+from simulator.releases import ReleaseServer
+from tests.homeassistant.bench import (
+    blow_dump,
+    chip,
+    factory_dump,
+    open_port,
+    socket_on_the_bench,
+    upload,
+)
+from tests.homeassistant.road import SECRET, take, to_confirmation, to_pins
+from tests.homeassistant.wizard import Wizard
+from tests.pyopenbk.flashing.dumps import put
+from tests.pyopenbk.obk import packer
+from tests.pyopenbk.tuya import store_writer
+from tests.support.broker import Broker
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.usefixtures("hass_storage", "mqtt_connection"),
+]
+
+walks = pytest.mark.walks
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the backups of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk" / "backups"
+
+
+def content(socket: SimulatedSocket) -> bytes:
+    return bytes(socket.flash.read(0, FLASH_SIZE))
+
+
+async def try_offers(
+    arrive: Callable[[], Awaitable[Wizard]], page: str, socket: SimulatedSocket
+) -> None:
+    """Come to a page anew for each thing that it offers; each leads to a page of its own."""
+    before = content(socket)
+    for offer in PAGES[page]:
+        wizard = await arrive()
+        assert wizard.page == page, wizard.pages
+        following = await wizard.choose(offer)
+        if offer == "leave":
+            assert following.startswith("left_")
+        else:
+            assert following != page
+            await wizard.close()
+    assert content(socket) == before
+
+
+def with_store(*entries: store_writer.Entry) -> bytes:
+    """Return a factory chip with these values in its store alone."""
+    store = store_writer.dump(store_writer.store(list(entries)))
+    return put(factory_dump(), TUYA_STORAGE.start, store[TUYA_STORAGE.start :])
+
+
+class TestPins:
+    """Why a chip does not tell its pins."""
+
+    @pytest.mark.parametrize(
+        ("dump", "page"),
+        [
+            pytest.param(
+                factory_dump, "no_pins_erased", marks=walks("no_pins_erased -> *")
+            ),
+            pytest.param(
+                lambda: with_store(
+                    store_writer.Entry("em_sys_env", b"bk7231n\0", (0, 3))
+                ),
+                "no_pins_not_found",
+                marks=walks("no_pins_not_found -> *"),
+            ),
+            pytest.param(
+                lambda: with_store(store_writer.Entry("baud_cfg", b"{}", (1, 1))),
+                "no_pins_mcu",
+                marks=walks("no_pins_mcu -> *"),
+            ),
+            pytest.param(
+                lambda: put(factory_dump(), TUYA_STORAGE.start, bytes(4096)),
+                "no_pins_damaged",
+                marks=walks("no_pins_damaged -> *"),
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    async def test_other_sources_are_offered(
+        self, hass: HomeAssistant, dump: Callable[[], bytes], page: str
+    ) -> None:
+        async with chip(dump()) as socket:
+            await try_offers(lambda: open_port(hass, socket.path), page, socket)
+
+    @walks("no_pins_openbeken -> *")
+    async def test_openbeken_without_its_configuration(
+        self, hass: HomeAssistant
+    ) -> None:
+        dump = put(
+            images.flashed(factory_dump()), OPENBEKEN_CONFIG.start, b"CFG broken"
+        )
+        async with chip(dump) as socket:
+
+            async def arrive() -> Wizard:
+                wizard = await open_port(hass, socket.path)
+                assert wizard.page == "found_openbeken"
+                await wizard.choose("pins")
+                return wizard
+
+            await try_offers(arrive, "no_pins_openbeken", socket)
+
+    @walks("pins_incomplete -> *")
+    async def test_pins_are_not_complete(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+
+            async def arrive() -> Wizard:
+                wizard = await open_port(hass, socket.path)
+                await wizard.choose("pins_paste")
+                await wizard.submit(text='{"pins":{"11":"Btn;1"}}')
+                return wizard
+
+            await try_offers(arrive, "pins_incomplete", socket)
+
+    @walks(
+        "pins_other -> *",
+        "pins -> pins_edit -> pins",
+        "pins -> pins_other",
+        "pins_known -> pins",
+        "pins_paste -> *",
+        "pins_upload -> *",
+        "pins_edit -> *",
+    )
+    async def test_pins_from_elsewhere(self, hass: HomeAssistant) -> None:
+        """Each source is tried in turn; what it said last is what counts."""
+        async with chip(blow_dump()) as socket:
+            wizard = await open_port(hass, socket.path)
+            await wizard.choose("pins_other")
+            await wizard.choose("pins_known")
+            assert await wizard.submit(model="blow_72_074") == "pins"
+
+            await wizard.choose("pins_other")
+            await wizard.choose("pins_paste")
+            assert await wizard.submit(text="?") == "pins_paste"
+            assert await wizard.submit(text='{"pins":{"8":"Rel;1"}}') == "pins"
+            assert "| P8 | Relay | Rel | 1 |" in wizard.placeholders["pins"]
+            await wizard.choose("pins_other")
+            await wizard.choose("pins_paste")
+            text = '{"pins":{"11":"Btn;1"}}'
+            assert await wizard.submit(text=text) == "pins_incomplete"
+            await wizard.choose("pins_known")
+            await wizard.submit(model="blow_72_074")
+
+            await wizard.choose("pins_other")
+            await wizard.choose("pins_upload")
+            file = await upload(hass, b"tiny")
+            assert await wizard.submit(dump=file) == "pins_upload"
+            assert await wizard.submit(dump=await upload(hass, blow_dump())) == "pins"
+            assert "| P26 | Relay | Rel | 1 |" in wizard.placeholders["pins"]
+
+            await wizard.choose("pins_edit")
+            assert await wizard.submit_suggested(led="P26") == "pins_edit"
+            assert await wizard.submit_suggested(led=None) == "pins"
+            assert "| P10 |" not in wizard.placeholders["pins"]
+
+            await wizard.choose("pins_other")
+            assert await wizard.choose("pins_edit") == "pins_edit"
+            assert await wizard.submit_suggested(led="P10") == "pins"
+            await wizard.choose("pins_other")
+            assert await wizard.choose("leave") == "left_untouched"
+            assert content(socket) == blow_dump()
+
+
+@pytest.mark.parametrize(
+    ("dump", "page"),
+    [
+        pytest.param(
+            lambda: factory.without(images.flashed(blow_dump()), APPLICATION.start),
+            "found_half_written",
+            marks=walks("found_half_written -> *"),
+        ),
+        pytest.param(
+            lambda: images.flashed(blow_dump()),
+            "found_openbeken",
+            marks=walks("found_openbeken -> *"),
+        ),
+        pytest.param(
+            lambda: factory.without(
+                factory_dump(), APPLICATION.start, APPLICATION.size
+            ),
+            "found_blank",
+            marks=walks("found_blank -> *"),
+        ),
+        pytest.param(
+            lambda: put(
+                factory_dump(),
+                APPLICATION.start,
+                packer.application(packer.VECTORS + random.Random(1).randbytes(6000)),
+            ),
+            "found_unknown",
+            marks=walks("found_unknown -> *"),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_contents_are_told(
+    hass: HomeAssistant, dump: Callable[[], bytes], page: str
+) -> None:
+    async with chip(dump()) as socket:
+        await try_offers(lambda: open_port(hass, socket.path), page, socket)
+
+
+def with_radio(sector: bytes) -> bytes:
+    """Return the factory chip with another calibration."""
+    return put(blow_dump(), RF_CALIBRATION.start, sector.ljust(4096, b"\xff"))
+
+
+LOST = with_radio(b"")
+GENERIC = with_radio(factory.rf_calibration(GENERIC_MAC))
+
+
+class TestRadio:
+    """A chip that has lost its radio calibration."""
+
+    @pytest.mark.parametrize(
+        ("dump", "taken", "page"),
+        [
+            pytest.param(
+                LOST, False, "radio_missing", marks=walks("radio_missing -> *")
+            ),
+            pytest.param(
+                GENERIC, False, "radio_generic", marks=walks("radio_generic -> *")
+            ),
+            pytest.param(
+                GENERIC,
+                True,
+                "radio_generic_taken",
+                marks=walks("radio_generic_taken -> *"),
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    async def test_repair_is_offered(
+        self, hass: HomeAssistant, dump: bytes, taken: bool, page: str
+    ) -> None:
+        if taken:
+            data = {"client_id": "cellar", "group": "bekens_n"}
+            MockConfigEntry(
+                domain="openbk", unique_id=GENERIC_MAC, title="Cellar", data=data
+            ).add_to_hass(hass)
+        async with chip(dump) as socket:
+            await try_offers(lambda: open_port(hass, socket.path), page, socket)
+
+    async def at_confirmation(
+        self, hass: HomeAssistant, socket: SimulatedSocket
+    ) -> Wizard:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        assert await wizard.submit() == "radio_repair"
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        return wizard
+
+    @walks(
+        "backup -> radio_missing -> radio_repair",
+        "radio_repair -> *",
+        "radio_confirm -> *",
+        "radio_write -> *",
+        "failed_radio -> *",
+    )
+    async def test_repair_is_repeated(self, hass: HomeAssistant) -> None:
+        """Nothing but the one sector is ever changed."""
+        # While the protection is taken off, before anything is written.
+        pulled = Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_STATUS)
+        for offer in PAGES["failed_radio"]:
+            async with chip(LOST) as socket:
+                wizard = await self.at_confirmation(hass, socket)
+                socket.inject(pulled)
+                assert await wizard.submit() == "failed_radio"
+                assert content(socket) == LOST
+                socket.plug()
+                if offer == "leave":
+                    assert await wizard.choose(offer) == "left_untouched"
+                    continue
+                assert await take(wizard, offer) == "radio_missing"
+                await wizard.choose("radio_repair")
+                await wizard.submit(upload=await upload(hass, blow_dump()))
+                assert await wizard.submit() == "pins"
+                assert content(socket) == blow_dump()
+                await wizard.close()
+
+    @walks("left_repaired")
+    async def test_leaving_a_repaired_chip(self, hass: HomeAssistant) -> None:
+        dump = put(factory_dump(), RF_CALIBRATION.start, b"\xff" * 4096)
+        async with chip(dump) as socket:
+            wizard = await self.at_confirmation(hass, socket)
+            assert await wizard.submit() == "no_pins_erased"
+            assert await wizard.choose("leave") == "left_repaired"
+            assert content(socket) == factory_dump()
+
+
+class TestUnfinished:
+    """What an earlier wizard left behind is gone on with."""
+
+    @asynccontextmanager
+    async def half_written(
+        self, hass: HomeAssistant, broker: Broker, releases: ReleaseServer
+    ) -> AsyncIterator[SimulatedSocket]:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_confirmation(wizard, broker, releases)
+            socket.inject(
+                Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+            )
+            await wizard.submit()
+            assert await wizard.choose("leave") == "left_half_written"
+            socket.plug()
+            yield socket
+
+    @walks(
+        "backup -> resume",
+        "resume -> *",
+        "resume_passwords -> *",
+        "resume_passwords -> releases -> download -> write_confirm -> write",
+    )
+    async def test_half_written_socket(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        async with self.half_written(hass, mosquitto, releases) as socket:
+            wizard = await to_pins(hass, socket)
+            assert await wizard.choose("leave") == "left_half_written"
+            wizard = await to_pins(hass, socket)
+            assert await wizard.choose("pins") == "pins"
+            await wizard.close()
+            wizard = await to_pins(hass, socket)
+            await wizard.choose("resume_passwords")
+            assert await wizard.submit(wifi_password="short") == "resume_passwords"
+            assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
+            assert "releases" not in wizard.pages
+            await wizard.close()
+            shutil.rmtree(hass.config.path(FIRMWARE))
+            wizard = await to_pins(hass, socket)
+            await wizard.choose("resume_passwords")
+            assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
+            assert await wizard.submit() == "reassemble"
+            await wizard.close()
+
+    @walks("failed_unexpected_writing -> *")
+    async def test_its_record_is_damaged(
+        self,
+        hass: HomeAssistant,
+        hass_storage: dict[str, object],
+        mosquitto: Broker,
+        releases: ReleaseServer,
+    ) -> None:
+        async with self.half_written(hass, mosquitto, releases) as socket:
+            stored = hass_storage["openbk.unfinished"]
+            assert isinstance(stored, dict)
+            good, stored["data"] = stored["data"], ["not what we wrote"]
+            wizard = await to_pins(hass, socket)
+            assert wizard.page == "failed_unexpected_writing"
+            assert await wizard.choose("leave") == "left_half_written"
+            wizard = await to_pins(hass, socket)
+            assert await take(wizard, "retry") == "failed_unexpected_writing"
+            stored["data"] = good
+            assert await take(wizard, "retry") == "resume"
+            await wizard.close()
+
+    @walks("backup -> resume_restore", "resume_restore -> restore_go_on, restore_other, flash_instead")
+    async def test_interrupted_restore(self, hass: HomeAssistant) -> None:
+        async with chip(blow_dump()) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            await wizard.close()
+            socket.flash.rewrite(0, images.flashed(blow_dump()))
+
+            async def arrive() -> Wizard:
+                wizard = await open_port(hass, socket.path, "restore")
+                if wizard.page == "restore_choose":
+                    await wizard.submit_suggested()
+                    socket.inject(
+                        Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+                    )
+                    assert await wizard.submit() == "failed_port_unplugged_writing"
+                    assert await wizard.choose("leave") == "left_half_written"
+                    socket.plug()
+                    wizard = await open_port(hass, socket.path, "restore")
+                assert wizard.page == "resume_restore"
+                return wizard
+
+            wizard = await arrive()
+            assert await wizard.choose("restore_other") == "restore_choose"
+            await wizard.close()
+            wizard = await arrive()
+            assert await wizard.choose("flash_instead") == "pins"
+            await wizard.close()
+            wizard = await arrive()
+            assert await wizard.choose("restore_go_on") == "restored"
+            assert content(socket) == blow_dump()
