@@ -89,7 +89,8 @@ class Dialog:
     async def fill(self, **values: str) -> None:
         """Type into the text fields with these names."""
         for name, value in values.items():
-            await self.root.locator(f"input[name={name}]").first.fill(value)
+            field = self.root.locator(f"input[name={name}], textarea[name={name}]")
+            await field.first.fill(value)
 
     async def fill_number(self, label: str, value: int) -> None:
         """Type into a number field, which has no name."""
@@ -99,6 +100,21 @@ class Dialog:
         """Turn a switch over; its label begins like this."""
         field = self.root.locator("ha-selector-boolean", has_text=label)
         await field.locator("ha-switch").click()
+
+    async def pick(self, label: str, option: str) -> None:
+        """Choose from a list that opens."""
+        await self.root.get_by_role("button", name=label).click()
+        await self.root.get_by_role("menuitem", name=option).click()
+
+    async def close(self) -> None:
+        """Press the cross."""
+        await self.root.get_by_role("button", name="Close").click()
+        await self.gone()
+
+    async def gone(self) -> None:
+        """Wait until the dialog is away, and the page is as it was without it."""
+        await self.root.wait_for(state="hidden")
+        await self._page.wait_for_function("!history.state?.dialog")
 
     async def type_port(self, path: str) -> None:
         """Enter the path of a serial port by hand."""
@@ -114,8 +130,10 @@ class Dialog:
         await field.get_by_text(file.name).wait_for()
 
     async def unfold(self, index: int = 0) -> None:
-        """Open a section."""
-        await self.root.locator("ha-expansion-panel").nth(index).click()
+        """Open a section, if it is not."""
+        panel = self.root.locator("ha-expansion-panel").nth(index)
+        if not await panel.evaluate("panel => panel.expanded"):
+            await panel.click()
 
     async def step(self) -> dict[str, Any]:
         """Return what Home Assistant sent for the page that is shown."""

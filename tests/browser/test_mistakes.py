@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from demo import rig
 from simulator import images
+from simulator.factory import FactorySocket
 from tests.support.broker import Broker, free_port
 
 from .conftest import Scene
@@ -29,15 +31,12 @@ async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     await dialog.press()
     await _choose_wrong_ports(scene)
     await _wire_wrongly(scene)
-    await dialog.shows("pins")
-    await dialog.choose("pins_edit")
-    await scene.look("pins_edit")
-    await dialog.press()
-    await dialog.shows("pins")
-    await dialog.choose("use_pins")
+    await _give_wrong_pins(scene, tmp_path)
     await _answer_wrongly(scene)
     await _choose_wrong_firmware(scene, tmp_path)
     await _lose_power_while_writing(scene)
+    await _come_back(scene)
+    await _restore(scene)
     scene.looks.judge()
 
 
@@ -86,6 +85,49 @@ async def _wire_wrongly(scene: Scene) -> None:
     await dialog.choose("search")
     await dialog.shows("search")
     await hands.reset()
+
+
+async def _give_wrong_pins(scene: Scene, folder: Path) -> None:
+    dialog = scene.dialog
+    await dialog.shows("pins")
+    await dialog.choose("pins_edit")
+    await dialog.unfold(1)
+    await dialog.fill(others="P9 Rally 2")
+    await dialog.press()
+    await dialog.refuses("pins_line")
+    await dialog.unfold(1)
+    await scene.look("pins_edit", "line")
+    await dialog.fill(others="")
+    await dialog.press()
+    await dialog.choose("pins_other")
+    await dialog.choose("pins_paste")
+    await dialog.shows("pins_paste")
+    await dialog.fill(text="P26 is the relay")
+    await dialog.press()
+    await dialog.refuses("text_not_understood")
+    await scene.look("pins_paste", "not-understood")
+    await dialog.fill(text=json.dumps({"pins": {"11": "Btn;1", "26": "Rel;1"}}))
+    await dialog.press()
+    await scene.look("pins", "pasted")
+    await dialog.choose("pins_other")
+    await dialog.choose("pins_known")
+    await dialog.shows("pins_known")
+    await dialog.pick("Model", "BLOW 72-074")
+    await scene.look("pins_known")
+    await dialog.press()
+    await dialog.choose("pins_other")
+    await dialog.choose("pins_upload")
+    await dialog.shows("pins_upload")
+    whole, cut = folder / "socket.bin", folder / "half of it.bin"
+    whole.write_bytes(FactorySocket.numbered(0).dump())
+    cut.write_bytes(whole.read_bytes()[:0x100000])
+    await dialog.upload(cut)
+    await dialog.press()
+    await dialog.refuses("dump_firmware")
+    await scene.look("pins_upload", "firmware")
+    await dialog.upload(whole)
+    await dialog.press()
+    await dialog.choose("use_pins")
 
 
 async def _answer_wrongly(scene: Scene) -> None:
@@ -143,4 +185,53 @@ async def _lose_power_while_writing(scene: Scene) -> None:
     await dialog.choose("leave")
     await scene.look("left_half_written")
     await dialog.press()
-    await dialog.root.wait_for(state="hidden")
+    await dialog.gone()
+
+
+async def _come_back(scene: Scene) -> None:
+    dialog, hands = scene.dialog, scene.hands
+    await dialog.open()
+    await dialog.choose("flash")
+    await dialog.shows("intro")
+    await dialog.press()
+    await dialog.shows("port")
+    await dialog.type_port(scene.world.simulator.serial)
+    await dialog.press()
+    await dialog.shows("opening")
+    await dialog.press()
+    await dialog.shows("wiring")
+    await dialog.press()
+    await dialog.shows("search")
+    await hands.power(on=True)
+    await scene.look("resume")
+    await dialog.choose("resume_passwords")
+    await dialog.shows("resume_passwords")
+    await dialog.fill(wifi_password="short")
+    await dialog.press()
+    await dialog.refuses("wifi_password_short")
+    await scene.look("resume_passwords", "short")
+    await dialog.close()
+
+
+async def _restore(scene: Scene) -> None:
+    """Put the factory firmware back; the chip still waits for commands."""
+    dialog, hands = scene.dialog, scene.hands
+    await dialog.open()
+    await dialog.choose("restore")
+    await dialog.shows("intro")
+    await dialog.press()
+    await dialog.shows("port")
+    await dialog.type_port(scene.world.simulator.serial)
+    await dialog.press()
+    await dialog.shows("restore_choose")
+    await dialog.unfold()
+    await scene.look("restore_choose", "unfolded")
+    await dialog.press()
+    await scene.look("restore_confirm")
+    await hands.dawdle("write_4k", nth=20)
+    await dialog.press()
+    await scene.look("restore_write")
+    await hands.mend()
+    await scene.look("restored")
+    await dialog.press()
+    await dialog.gone()

@@ -46,7 +46,7 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await hands.power(on=True)
     await scene.look("create_entry")
     await dialog.press()
-    await dialog.root.wait_for(state="hidden")
+    await dialog.gone()
     await _see_the_device(scene)
     await _remove_the_socket_and_discover_it(scene)
     scene.looks.judge()
@@ -83,7 +83,7 @@ async def _remove_the_socket_and_discover_it(scene: Scene) -> None:
     await scene.dialog.press()
     await scene.look("create_entry", "discovered")
     await scene.dialog.press()
-    await scene.dialog.root.wait_for(state="hidden")
+    await scene.dialog.gone()
 
 
 async def _answer_the_questions(scene: Scene) -> None:
