@@ -111,10 +111,7 @@ class RestoreSteps(WriteSteps):
                 self._chosen_backup = backup
                 # What was agreed to when it began.
                 self._foreign = backup.mac != record.mac
-                self._keep_radio = any(
-                    region.contains(RF_CALIBRATION.start, RF_CALIBRATION.size)
-                    for region in record.untouched
-                )
+                self._keep_radio = record.left_alone(RF_CALIBRATION)
                 return "resume_restore"
         return None
 

@@ -10,6 +10,7 @@ from custom_components.openbk.pyopenbk.flashing import (
     BootloaderUnfitError,
     ForeignKeyError,
     RfSectorMisplacedError,
+    RfSectorMissingError,
 )
 from custom_components.openbk.pyopenbk.flashing.analysis import (
     analyse_dump,
@@ -108,7 +109,12 @@ def test_unfinished_job_makes_a_chip_half_written() -> None:
     assert analysis.version is None
 
 
-@pytest.mark.parametrize("found", [(), (0x1E0000,), (0x1D9000, 0x1E0000)])
+def test_rf_sector_lost() -> None:
+    dump = put(FACTORY, RF_START, BLANK_SECTOR)
+    assert isinstance(analyse_dump(dump, STANDARD_KEY).obstacle, RfSectorMissingError)
+
+
+@pytest.mark.parametrize("found", [(0x1E0000,), (0x1D9000, 0x1E0000)])
 def test_rf_sector_elsewhere(found: tuple[int, ...]) -> None:
     dump = put(FACTORY, RF_START, BLANK_SECTOR)
     for start in found:

@@ -37,6 +37,7 @@ from custom_components.openbk.pyopenbk.flashing import (
     Phase,
     ProtectedRegionChangedError,
     RfSectorMisplacedError,
+    RfSectorMissingError,
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigChecksumError,
@@ -482,7 +483,16 @@ async def test_configuration_that_the_firmware_would_not_take(
         assert not chip.operations
 
 
-@pytest.mark.parametrize("found", [(), (0x1E0000,)])
+async def test_rf_sector_that_is_lost(tmp_path: Path) -> None:
+    dump = blank(factory_chip(), RF_START, RF_START + 4096)
+    async with bench(dump, tmp_path) as chip, chip.analysed() as job:
+        with pytest.raises(RfSectorMissingError):
+            await job.write(openbeken_image(), CONFIG)
+
+        assert not chip.operations
+
+
+@pytest.mark.parametrize("found", [(0x1E0000,), (0x1D9000, 0x1E0000)])
 async def test_rf_sector_that_is_not_where_the_map_has_it(
     tmp_path: Path, found: tuple[int, ...]
 ) -> None:

@@ -280,6 +280,37 @@ async def test_interrupted_restore_is_gone_on_with(tmp_path: Path) -> None:
         assert JobRecords(chip.folder).list() == ()
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda dump: put(dump, 0x5000, b"another version of the bootloader"),
+        lambda dump: put(dump, RF_START + 0x60, b"trimmed anew"),
+    ],
+    ids=["bootloader", "calibration"],
+)
+@pytest.mark.parametrize("part", [0.9, 1.0])
+async def test_restore_that_broke_off_after_it_had_changed_the_chips_core(
+    tmp_path: Path, changed: Callable[[bytes], bytes], part: float
+) -> None:
+    now = changed(written(factory_chip(), openbeken_image()))
+    async with bench(now, tmp_path) as chip:
+        backup = keep(chip, factory_chip())
+        async with chip.analysed() as job:
+            task = asyncio.create_task(job.restore(backup))
+            chip.told.listener = lambda phase, done, total: (
+                phase is Phase.WRITE_APPLICATION
+                and done >= part * total
+                and task.cancel()
+            )
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        async with chip.analysed() as job:
+            await job.restore(backup)
+
+        assert chip.flash == factory_chip()
+
+
 async def test_unplugged_while_restoring(tmp_path: Path) -> None:
     now = written(factory_chip(), openbeken_image())
     async with bench(now, tmp_path) as chip:

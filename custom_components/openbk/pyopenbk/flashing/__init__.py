@@ -16,6 +16,7 @@ from .errors import (
     JobOrderError,
     ProtectedRegionChangedError,
     RfSectorMisplacedError,
+    RfSectorMissingError,
     RfSectorPresentError,
 )
 from .executor import RunBlocking
@@ -46,6 +47,7 @@ __all__ = [
     "Progress",
     "ProtectedRegionChangedError",
     "RfSectorMisplacedError",
+    "RfSectorMissingError",
     "RfSectorPresentError",
     "RunBlocking",
     "WriteReport",

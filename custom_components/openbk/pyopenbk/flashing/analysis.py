@@ -24,7 +24,7 @@ from ..flash_map import (
 )
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError
-from ..rf_sector import RfSector, RfSectorError, parse_rf_sector
+from ..rf_sector import RfSector, RfSectorError, RfSectorLostError, parse_rf_sector
 from ..tuya.dump import TuyaStorageError
 from ..tuya.pins import PinReading
 from ..tuya.reader import read_pins
@@ -34,6 +34,7 @@ from .errors import (
     FlashingError,
     ForeignKeyError,
     RfSectorMisplacedError,
+    RfSectorMissingError,
 )
 from .records import JobRecord
 
@@ -119,10 +120,17 @@ def find_obstacle(dump: bytes, code_key: CodeKeyWords) -> FlashingError | None:
 
 
 def check_rf_sector(dump: bytes) -> RfSector:
-    """Return the RF sector; raises RfSectorMisplacedError unless it is where the map has it."""
-    if rf_sector := read_rf_sector(part(dump, RF_CALIBRATION)):
-        return rf_sector
-    raise RfSectorMisplacedError(find_rf_sectors(dump))
+    """Return the RF sector, from where the map has it.
+
+    Raises RfSectorMissingError where it is lost, RfSectorMisplacedError where the map is another.
+    """
+    try:
+        return parse_rf_sector(part(dump, RF_CALIBRATION))
+    except RfSectorError as err:
+        elsewhere = _find_rf_sectors(dump)
+        if isinstance(err, RfSectorLostError) and not elsewhere:
+            raise RfSectorMissingError(str(err)) from err
+        raise RfSectorMisplacedError(elsewhere) from err
 
 
 def check_bootloader(dump: bytes, key: CodeKey) -> None:
@@ -218,8 +226,7 @@ def _is_torn(application: Application) -> bool:
     return torn and records.sound > len(records.damaged)
 
 
-def find_rf_sectors(dump: bytes) -> list[int]:
-    """Return the addresses of all sectors that hold an RF calibration."""
+def _find_rf_sectors(dump: bytes) -> list[int]:
     return [
         start
         for start in range(0, len(dump), SECTOR_SIZE)

@@ -39,8 +39,12 @@ class FlashSizeError(FlashingError):
         self.size = size
 
 
+class RfSectorMissingError(FlashingError):
+    """The chip has lost its RF calibration: 0x1D0000 is blank, or it breaks off there."""
+
+
 class RfSectorMisplacedError(FlashingError):
-    """No RF calibration at 0x1D0000: this chip has another flash map, or has lost it."""
+    """Something else is at 0x1D0000, or the RF calibration is elsewhere: another flash map."""
 
     def __init__(self, found: Sequence[int]) -> None:
         """Keep the addresses of sectors that do look like one."""

@@ -39,9 +39,9 @@ from .analysis import (
     FIRST_SECTOR,
     Analysis,
     analyse_dump,
+    check_rf_sector,
     code_key_of,
     find_obstacle,
-    find_rf_sectors,
     judge,
     part,
     read_rf_sector,
@@ -55,6 +55,7 @@ from .errors import (
     ImageUnfitError,
     JobOrderError,
     RfSectorMisplacedError,
+    RfSectorMissingError,
     RfSectorPresentError,
 )
 from .executor import RunBlocking, run_to_the_end, to_the_end
@@ -340,22 +341,26 @@ class FlashingJob:
                 plan, backup.path.name, restores=backup.path.name
             )
 
-    async def repair_radio(self, sector: bytes) -> None:
+    async def repair_radio(self, sector: bytes, *, begun: bool = False) -> None:
         """Write the 4096 bytes of an RF calibration to a chip that has lost its own.
 
-        Nothing else is changed, which is proven. Raises RfSectorError where ``sector`` is none,
-        RfSectorPresentError, RfSectorMisplacedError where another flash map has it elsewhere,
-        BackupError, BootRomError, ProtectedRegionChangedError.
+        Nothing else is changed, which is proven. ``begun``: an earlier call was broken off, so
+        that what is in the place now may be anything. Raises RfSectorError where ``sector`` is no
+        calibration, RfSectorPresentError, RfSectorMisplacedError, BackupError, BootRomError,
+        ProtectedRegionChangedError.
         """
         async with self._step():
             subject, flash = self._backed_up()
             found = parse_rf_sector(sector)
             if subject.own_mac is not None:
                 raise RfSectorPresentError("this chip has an RF calibration of its own")
-            if subject.rf_sector is None and (
-                places := await self._run(find_rf_sectors, flash)
-            ):
-                raise RfSectorMisplacedError(places)
+            try:
+                await self._run(check_rf_sector, flash)
+            except RfSectorMissingError:
+                pass
+            except RfSectorMisplacedError as err:
+                if err.found or not begun:
+                    raise
             await self._refuse_unsafe(subject, flash)
             await subject.chip.unprotect()
             await subject.chip.program(

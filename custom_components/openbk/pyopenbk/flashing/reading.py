@@ -16,7 +16,7 @@ from ..backups import (
 )
 from ..bootrom.chip import Chip
 from ..checksums import crc32_jamcrc
-from ..flash_map import BLOCK_SIZE, Region
+from ..flash_map import BLOCK_SIZE, BOOTLOADER, RF_CALIBRATION, Region
 from .executor import RunBlocking, run_to_the_end
 from .progress import PhaseProgress
 from .records import JobRecord
@@ -53,13 +53,22 @@ class BackupReader:
         """Return the backup that an unfinished job made before it began, and its dump.
 
         None unless everything that the job had no leave to change is still as in that backup.
+        Bootloader and RF calibration are in the dump as they are now, where it had leave.
         """
         for backup in await self._complete():
             if backup.path.name == record.backup:
                 dump = await self._read_file(backup)
                 if dump and await self._holds(dump, record.untouched):
-                    return backup, dump
+                    return backup, await self._brought_up_to_date(dump, record)
         return None
+
+    async def _brought_up_to_date(self, dump: bytes, record: JobRecord) -> bytes:
+        """Read what later steps have to know as it is, and the job may have changed."""
+        for region in (BOOTLOADER, RF_CALIBRATION):
+            if not record.left_alone(region):
+                now = await self._chip.read(region.start, region.size)
+                dump = dump[: region.start] + now + dump[region.end :]
+        return dump
 
     async def find_true_backup(self) -> tuple[Backup, bytes] | None:
         """Return the newest backup whose every block is what the chip holds now, and its dump."""

@@ -56,6 +56,10 @@ class JobRecord:
         """Return the parts of the flash that the job had no leave to change."""
         return _outside(self.regions)
 
+    def left_alone(self, region: Region) -> bool:
+        """Return whether the job had no leave to change anything of this region."""
+        return any(part.contains(region.start, region.size) for part in self.untouched)
+
     def as_json(self) -> str:
         """Return the text of the file."""
         return json.dumps(
