@@ -1,7 +1,7 @@
 """A whole world with a browser in it."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
@@ -41,11 +41,14 @@ class Scene:
     looks: Looks
     hands: Hands
     client: HomeAssistantClient
+    seen: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What Home Assistant sent for the pages that were looked at, by the names of the pictures."""
 
-    async def look(self, step: str, detail: str = "") -> None:
+    async def look(self, step: str, detail: str = "", *, seconds: float = 30) -> None:
         """Wait for a page of the dialog and look at it."""
-        await self.dialog.shows(step)
+        await self.dialog.shows(step, seconds)
         name = f"{step}-{detail}" if detail else step
+        self.seen[name] = await self.dialog.step()
         await self.looks.check(name, self.dialog.root)
 
     async def speak(self, language: str) -> Dialog:

@@ -101,6 +101,10 @@ class Dialog:
         field = self.root.locator("ha-selector-boolean", has_text=label)
         await field.locator("ha-switch").click()
 
+    async def tick(self, label: str) -> None:
+        """Click on one of several options that are all in sight."""
+        await self.root.get_by_text(label).click()
+
     async def pick(self, label: str, option: str) -> None:
         """Choose from a list that opens."""
         await self.root.get_by_role("button", name=label).click()

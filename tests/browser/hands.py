@@ -24,6 +24,14 @@ class Hands(SimulatorControl):
         """Let all faults end."""
         await self._act("mend")
 
+    async def ask_socket(self, page: str, **fields: str) -> None:
+        """Open one of the socket's own web pages."""
+        address = (await self.state())["http"]
+        async with self._session.get(
+            f"http://{address}/{page}", params=fields
+        ) as answer:
+            answer.raise_for_status()
+
     async def trouble_releases(self, **troubles: Any) -> None:
         """Let the release server fail; see simulator/releases.py."""
         await self._post("/releases", **troubles)

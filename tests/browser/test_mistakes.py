@@ -16,6 +16,7 @@ from tests.support.broker import Broker, free_port
 
 from .conftest import Scene
 from .looks import FEW_SCREENS
+from .road import look_in_other_languages
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -37,6 +38,7 @@ async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     await _lose_power_while_writing(scene)
     await _come_back(scene)
     await _restore(scene)
+    await look_in_other_languages(scene)
     scene.looks.judge()
 
 

@@ -1,0 +1,99 @@
+"""Ways that several walks have in common, taken without looking."""
+
+import asyncio
+from contextlib import suppress
+
+from custom_components.openbk.const import DOMAIN
+from demo import rig
+from demo.wizard import Dialog as Flow
+from tests.support.broker import Broker
+
+from .conftest import Scene
+from .dialog import LANGUAGES
+from .looks import PHONE
+
+
+async def add_a_socket(scene: Scene) -> None:
+    """Flash the first socket and add it, over the interface that the browser uses."""
+
+    async def reset_when_asked() -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            if flow.page["step_id"] == "search":
+                await scene.hands.reset()
+
+    flow = Flow(client=scene.client, handler=DOMAIN)
+    answers = {
+        "user": "flash",
+        "port": {"adapter": scene.world.simulator.serial},
+        "pins": "use_pins",
+        "name": {"name": "Washing machine"},
+        "wifi": {"ssid": "Demo", "password": "only simulated"},
+        "broker": {
+            "host": Broker.host,
+            "port": scene.world.broker.port,
+            "username": rig.BROKER_USER,
+            "password": rig.BROKER_PASSWORD,
+        },
+    }
+    await flow.open()
+    resetting = asyncio.create_task(reset_when_asked())
+    await flow.walk(answers, until="pins")
+    resetting.cancel()
+    with suppress(asyncio.CancelledError):
+        await resetting
+    await flow.walk(answers, until="created")
+
+
+async def switch_on(scene: Scene) -> None:
+    """Close the relay."""
+    entities = await scene.client.command("config/entity_registry/list")
+    relay = next(
+        entity["entity_id"]
+        for entity in entities
+        if entity["platform"] == DOMAIN and "_relay_" in entity["unique_id"]
+    )
+    async with asyncio.timeout(60):
+        while await scene.client.state(relay) not in {"on", "off"}:
+            await asyncio.sleep(0.2)
+        await scene.client.call("switch", "turn_on", entity_id=relay)
+        while await scene.client.state(relay) != "on":
+            await asyncio.sleep(0.2)
+
+
+async def open_options(scene: Scene) -> None:
+    """Press the cogwheel of the socket that is set up."""
+    await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
+    row = scene.page.locator("ha-config-entry-row")
+    await row.locator("ha-icon-button[slot=end]").first.click()
+
+
+async def open_reconfiguring(scene: Scene) -> None:
+    """Choose to reconfigure the socket that is set up."""
+    await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
+    row = scene.page.locator("ha-config-entry-row")
+    await row.locator("ha-dropdown").first.click()
+    await row.get_by_role("menuitem", name="Reconfigure").click()
+
+
+async def look_in_other_languages(scene: Scene) -> None:
+    """Show what was looked at once more, in each language on a phone."""
+    pages = {
+        name: step | {"flow_id": ""}
+        for name, step in scene.seen.items()
+        if step["type"] != "create_entry"
+    }
+    options = {name for name, step in pages.items() if step["handler"] != DOMAIN}
+    scene.looks.screens, scene.looks.home = (PHONE,), PHONE
+    for language in LANGUAGES.keys() - {"en"}:
+        dialog = await scene.speak(language)
+        for names in filter(None, (pages.keys() - options, options)):
+            if names is options:
+                await open_options(scene)
+                await dialog.shows("init")
+            else:
+                await dialog.open()
+                await dialog.shows("user")
+            for name in sorted(names):
+                await dialog.pretend(pages[name])
+                await scene.looks.check(f"{name}-{language}", dialog.root)
