@@ -158,7 +158,7 @@ class AddingSteps(RadioSteps):
         evidence = await discovery.async_gather(self.hass, answers.client_id)
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
             return {CONF_ADDRESS: "socket_not_on_broker"}
-        evidence.values["ip"] = address
+        evidence.given_address = address
         self._evidence = evidence
         return {}
 

@@ -134,7 +134,7 @@ def try_login(broker: Broker, timeout: float = LOGIN_TIMEOUT) -> BrokerProblem |
         family, _, _, _, address = socket.getaddrinfo(
             broker.host, broker.port, type=socket.SOCK_STREAM
         )[0]
-    except OSError:
+    except OSError, UnicodeError:
         return BrokerProblem.UNKNOWN_NAME
     try:
         # Tried apart from paho, which hides whether TCP or MQTT was the trouble.

@@ -60,6 +60,8 @@ class Evidence:
 
     client_id: str
     values: dict[str, Value] = field(default_factory=dict)
+    given_address: str | None = None
+    """Where a person said that it is: an address or a host name."""
     without_get: bool = False
     """It leaves out the end of its topics (flag 50), so an entry would wait for it in vain."""
 
@@ -75,8 +77,10 @@ class Evidence:
 
     @property
     def address(self) -> str | None:
-        """Return the IP address."""
-        return _text(self.values.get("ip"))
+        """Return where its web page is, if that is known."""
+        return self.given_address or messages.decode_address(
+            _text(self.values.get("ip")) or ""
+        )
 
     @property
     def is_socket(self) -> bool:

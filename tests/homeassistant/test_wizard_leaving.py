@@ -223,12 +223,19 @@ async def test_two_wizards_reach_for_the_port_at_once(hass: HomeAssistant) -> No
         await asyncio.gather(
             first.submit(adapter=one.path), second.submit(adapter=other.path)
         )
-        assert {first.page, second.page} == {"no_pins_erased", "port"}
-        loser, free = (first, one) if first.page == "port" else (second, other)
-        assert loser.errors == {"adapter": "port_busy"}
+        loser, free = (
+            (first, one) if second.page == "no_pins_erased" else (second, other)
+        )
+        assert {first.page, second.page} - {loser.page} == {"no_pins_erased"}
+        # It came too late by more or by less.
+        assert (loser.page, loser.errors) in (
+            ("port", {"adapter": "port_busy"}),
+            ("other_wizard", {}),
+        )
         assert await is_free(free.path)
         # The form was open before the other wizard began.
-        assert await loser.submit(adapter=free.path) == "other_wizard"
+        if loser.page == "port":
+            assert await loser.submit(adapter=free.path) == "other_wizard"
         await first.close()
         await second.close()
 

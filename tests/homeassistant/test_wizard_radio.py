@@ -156,6 +156,51 @@ async def test_power_lost_while_the_calibration_is_written(hass: HomeAssistant) 
         await wizard.close()
 
 
+async def test_power_lost_while_the_old_calibration_is_erased(
+    hass: HomeAssistant,
+) -> None:
+    """What is left may look like anything; in this dialog it is known what it was."""
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.ERASE))
+        assert await wizard.submit() == "failed_radio"
+        assert "may be there in part" in wizard.placeholders["state"]
+        socket.power(on=True)
+        socket.flash.rewrite(RF_CALIBRATION.start, bytes(0x1000))
+        assert await wizard.choose("retry") == "radio_missing"
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        assert await wizard.submit() == "pins"
+        assert content(socket) == blow_dump()
+        await wizard.close()
+
+
+async def test_leaving_in_the_middle_of_a_repair_tells_of_it(
+    hass: HomeAssistant,
+) -> None:
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K))
+        await wizard.submit()
+        assert await wizard.choose("leave") == "left_radio_begun"
+
+
+async def test_what_changed_elsewhere_during_the_repair_is_told(
+    hass: HomeAssistant,
+) -> None:
+    async with chip(GENERIC) as socket:
+        wizard = await open_port(hass, socket.path)
+        await wizard.choose("radio_repair")
+        await wizard.submit(upload=await upload(hass, blow_dump()))
+        socket.flash.rewrite(0x50000, b"changed")
+        assert await wizard.submit() == "failed_region_changed"
+        await wizard.close()
+
+
 async def test_backup_that_cannot_be_read_any_more(
     hass: HomeAssistant, own_folder: Path
 ) -> None:
@@ -239,6 +284,21 @@ class TestFromTheEntry:
             assert wizard.placeholders["mac"] == other.mac
             assert content(socket) == other.dump()
             assert await wizard.choose("leave") == "left_untouched"
+
+    async def test_only_its_own_calibration_comes_back(
+        self, hass: HomeAssistant
+    ) -> None:
+        other = factory.FactorySocket.numbered(1)
+        async with chip(GENERIC) as socket:
+            wizard = await self.open(hass, socket.path, "flash")
+            assert wizard.page == "radio_missing"
+            await wizard.choose("radio_repair")
+            await wizard.submit(upload=await upload(hass, other.dump()))
+            assert wizard.errors == {"base": "radio_of_another"}
+            await wizard.submit(upload=await upload(hass, blow_dump()))
+            assert await wizard.submit() == "pins"
+            assert content(socket) == blow_dump()
+            await wizard.close()
 
     async def test_names_stay_as_they_are(self, hass: HomeAssistant) -> None:
         async with chip(blow_dump()) as socket:

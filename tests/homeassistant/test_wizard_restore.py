@@ -11,6 +11,7 @@ from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
+from simulator.flash import Operation, OperationKind
 from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
@@ -198,10 +199,98 @@ async def test_lost_radio_calibration_is_repaired(
         )
         # Nothing on the chip proves that the backup is its own, so the person has to.
         await wizard.submit_suggested(backup=name)
-        assert wizard.errors == {"base": "backup_foreign"}
+        assert wizard.errors == {"base": "backup_unproven"}
         await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
         assert await wizard.submit() == "restored"
         assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_a_healthy_chip_does_not_get_what_an_erased_one_was_to_get(
+    hass: HomeAssistant,
+) -> None:
+    await back_up_factory(hass)
+    other = factory.FactorySocket.numbered(1)
+    healthy = images.flashed(other.dump())
+    async with chip(factory.blank()) as erased, chip(healthy) as second:
+        wizard = await open_port(hass, erased.path, "restore")
+        await wizard.submit_suggested(deliberate={"foreign": True})
+        erased.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        assert await wizard.choose("port") == "port"
+        assert await wizard.submit(adapter=second.path) == "other_chip"
+        assert wizard.placeholders["connected_mac"] == other.mac
+        assert second.flash.read(0, FLASH_SIZE) == healthy
+        erased.power(on=True)
+        assert await wizard.choose("retry") == "other_chip"
+        assert await wizard.choose("leave") == "left_half_written"
+        again = await open_port(hass, erased.path, "restore")
+        await again.submit_suggested(deliberate={"foreign": True})
+        assert await again.submit() == "restored"
+        assert erased.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_generic_chip_that_got_its_address_back_is_still_the_one(
+    hass: HomeAssistant,
+) -> None:
+    await back_up_factory(hass)
+    broken = bytearray(flashed())
+    broken[RF_CALIBRATION.start : RF_CALIBRATION.end] = factory.rf_calibration(
+        GENERIC_MAC
+    ).ljust(RF_CALIBRATION.size, b"\xff")
+    async with chip(bytes(broken)) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        (name,) = (
+            option["value"]
+            for option in options(wizard)
+            if "Factory firmware" in option["label"]
+        )
+        await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
+        watch = socket.flash.watcher
+        assert watch is not None
+
+        def cut_after_radio(operation: Operation) -> None:
+            watch(operation)
+            if operation.address == 0x11000 and operation.kind is OperationKind.PROGRAM:
+                socket.power(on=False)
+
+        socket.flash.watcher = cut_after_radio
+        assert await wizard.submit() == "failed_link_lost_writing"
+        socket.flash.watcher = watch
+        socket.power(on=True)
+        assert await wizard.choose("retry") == "restored"
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_backup_that_was_tampered_with_is_not_written(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
+    await back_up_factory(hass)
+    (backup,) = own_folder.glob("*.bin")
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        with backup.open("r+b") as file:
+            file.write(b"\0")
+        await wizard.submit_suggested(backup=backup.name)
+        assert wizard.errors == {"base": "backup_damaged"}
+        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+        await wizard.close()
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+async def test_interrupted_restore_whose_backup_is_damaged_meanwhile(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
+    await back_up_factory(hass)
+    (backup,) = own_folder.glob("*.bin")
+    async with chip(flashed()) as socket:
+        await interrupt_restore(hass, socket)
+        wizard = await open_port(hass, socket.path)
+        assert wizard.page == "resume_restore"
+        with backup.open("r+b") as file:
+            file.write(b"\0")
+        assert await wizard.choose("restore_go_on") == "restore_choose"
+        assert wizard.errors == {"base": "backup_damaged"}
+        await wizard.close()
 
 
 async def test_another_chip_is_not_restored_to(hass: HomeAssistant) -> None:
@@ -229,7 +318,9 @@ def options(wizard: Wizard) -> list[dict[str, str]]:
     )
 
 
-async def test_erased_chip_takes_an_uploaded_backup(hass: HomeAssistant) -> None:
+async def test_erased_chip_takes_an_uploaded_backup(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
     async with chip(factory.blank()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         assert wizard.page == "restore_choose"
@@ -243,12 +334,17 @@ async def test_erased_chip_takes_an_uploaded_backup(hass: HomeAssistant) -> None
         assert wizard.errors == {"base": "dump_too_large"}
         bare = factory.without(blow_dump(), RF_CALIBRATION.start)
         await wizard.submit_suggested(upload=await upload(hass, bare))
-        assert wizard.errors == {"base": "backup_foreign"}
-        await wizard.submit_suggested(upload=await upload(hass, bytes(FLASH_SIZE)))
+        assert wizard.errors == {"base": "backup_unproven"}
+        await wizard.submit_suggested(
+            upload=await upload(hass, bytes(FLASH_SIZE)), deliberate={"foreign": True}
+        )
         assert wizard.errors == {"base": "backup_empty"}
-        file = await upload(hass, blow_dump())
-        await wizard.submit_suggested(upload=file)
-        assert wizard.errors == {"base": "backup_foreign"}
+        await wizard.submit_suggested(
+            upload=await upload(hass, blow_dump()), deliberate={"foreign": False}
+        )
+        assert wizard.errors == {"base": "backup_unproven"}
+        # What was refused is not kept.
+        assert not list(own_folder.glob("*.bin"))
         await wizard.submit_suggested(
             upload=await upload(hass, blow_dump()), deliberate={"foreign": True}
         )

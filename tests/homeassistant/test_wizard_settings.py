@@ -108,8 +108,10 @@ async def test_unfinished_socket_comes_back_without_passwords(
 ) -> None:
     sockets = UnfinishedSockets(hass)
     assert await sockets.async_find(MAC) is None
+    assert await sockets.async_firmware(MAC) is None
     socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release="1.18.300")
-    await sockets.async_remember(MAC, socket)
+    await sockets.async_remember(MAC, socket, b"firmware")
+    assert await sockets.async_firmware(MAC) == b"firmware"
     found = await UnfinishedSockets(hass).async_find(MAC)
     assert found == replace(socket, settings=SETTINGS.without_secrets())
     stored = json.dumps(hass_storage["openbk.unfinished"])
@@ -117,3 +119,4 @@ async def test_unfinished_socket_comes_back_without_passwords(
         assert secret not in stored
     await sockets.async_forget(MAC)
     assert await sockets.async_find(MAC) is None
+    assert await sockets.async_firmware(MAC) is None

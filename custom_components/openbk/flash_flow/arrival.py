@@ -17,7 +17,13 @@ from homeassistant.util.hass_dict import HassKey
 from ..consoles import console_at
 from ..const import DOMAIN
 from ..pyopenbk.obk.console import ConsoleError
-from ..pyopenbk.obk.messages import decode_connected, decode_mac, is_build, publish_all
+from ..pyopenbk.obk.messages import (
+    decode_address,
+    decode_connected,
+    decode_mac,
+    is_build,
+    publish_all,
+)
 
 _TOPICS: Final = ("connected", "mac", "build", "ip")
 
@@ -116,9 +122,13 @@ class Arrival:
     @callback
     def _received(self, message: mqtt.ReceiveMessage) -> None:
         payload = str(message.payload)
-        match message.topic.rpartition("/")[2]:
+        topic = message.topic.rpartition("/")[2]
+        if message.retain and topic != "connected":
+            # What an earlier life of the socket left at the broker proves nothing.
+            return
+        match topic:
             case "connected":
-                # A retained "online" may be what an earlier life of the socket left behind.
+                # Even if it is retained: then the socket is asked, and has to answer.
                 self.online = decode_connected(payload) is True
             case "mac":
                 mac = decode_mac(payload)
@@ -126,7 +136,7 @@ class Arrival:
             case "build" if is_build(payload):
                 self.build = payload
             case "ip":
-                self.address = payload
+                self.address = decode_address(payload)
         if self._right_mac and self.build is not None:
             self._complete.set()
 

@@ -60,8 +60,10 @@ class WizardFlow(ConfigFlow):
     _shown_percent: int = -1
     leaving: bool = False
     """The dialog is closed; the port is about to be free."""
-    _expected_mac: str | None = None
-    """The chip that everything was confirmed for; another one may not be written with it."""
+    _meant: frozenset[str | None] = frozenset()
+    """The addresses by which the chip is known that everything was confirmed for; None stands for
+    a chip without one. Another chip may not be written with it."""
+    _connected_mac: str | None = None
     _entry_mac: str | None = None
     """The socket whose entry the wizard was opened from."""
 
@@ -106,24 +108,30 @@ class WizardFlow(ConfigFlow):
     @property
     def placeholders(self) -> dict[str, str]:
         """Return what the texts of all steps may name."""
-        values = {
-            name: pictures.picture(self._pictures, name) for name in _PICTURES
-        } | {
+        expected = next(filter(None, self._meant), None) or self._entry_mac
+        backup = self._backup.path.name if self._backup else ""
+        return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
             "port": self._address or "",
             "owner": self._owner,
-            "expected_mac": self._expected_mac or self._entry_mac or "?",
+            "expected_mac": expected or "?",
+            "connected_mac": self._connected_mac or "?",
             "mac": (self._analysis.mac if self._analysis else None) or "?",
-            "backup": self._backup.path.name if self._backup else "",
+            "state": self.word("state", self.state),
+            "backup": backup,
+            "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
             "backup_folder": self.hass.config.path(BACKUPS),
         }
-        if self._backup is not None:
-            values["backup_date"] = f"{self._backup.date:%Y-%m-%d %H:%M}"
-        return values
+
+    @property
+    def state(self) -> str:
+        """Return the key of what has become of the chip so far, for every page that stops."""
+        return self._chip_state
 
     def is_another_chip(self, mac: str | None) -> bool:
         """Return whether all this is meant for another chip than the one with this address."""
-        if self._expected_mac is not None:
-            return mac != self._expected_mac
+        self._connected_mac = mac
+        if self._meant:
+            return mac not in self._meant
         # A chip that has lost its address may still be the one.
         return self._entry_mac is not None and mac not in (
             None,

@@ -49,6 +49,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     flashing.FlashingError: "failed_unexpected",
     flashing.JobOrderError: "failed_unexpected",
     flashing.RfSectorMisplacedError: "failed_rf_elsewhere",
+    flashing.RfSectorMissingError: "failed_radio",
     flashing.RfSectorPresentError: "failed_radio",
     flashing.BootloaderUnfitError: "failed_bootloader",
     flashing.FlashSizeError: "failed_wrong_size",

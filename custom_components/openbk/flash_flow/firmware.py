@@ -297,7 +297,10 @@ class FirmwareSteps(WizardFlow):
 
 def _folded(summary: str, notes: str) -> str:
     """Return Markdown that shows its summary and unfolds to the notes of a release."""
-    text = notes[:_LONGEST_NOTES].replace("<", "&lt;")
+    text = notes[:_LONGEST_NOTES]
+    # Neither HTML nor a fence that is never closed may reach beyond the fold.
+    for mark, harmless in (("<", "&lt;"), ("```", "'"), ("~~~", "'")):
+        text, summary = text.replace(mark, harmless), summary.replace(mark, harmless)
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 

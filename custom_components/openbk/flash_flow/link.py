@@ -226,7 +226,7 @@ class LinkSteps(WizardFlow):
     async def _read_chip(self) -> str:
         self._identity = await self.job.identify()
         backup = await self.job.back_up()
-        if self._backup is None or self._expected_mac is None:
+        if self._backup is None or not self._meant:
             # What a chip held before it was written is the backup that its owner wants to hear of.
             self._backup = backup
         self._analysis = await self.job.analyse()
@@ -238,7 +238,10 @@ class LinkSteps(WizardFlow):
             return page
         if self._analysis.obstacle is not None:
             raise self._analysis.obstacle
-        return "write" if self._expected_mac else await self.async_next_after_reading()
+        if not self._meant:
+            return await self.async_next_after_reading()
+        # An address that many chips have does not tell whether it is still the same one.
+        return "write_confirm" if self._analysis.mac_is_generic else "write"
 
     async def async_what_comes_first(self) -> str | None:
         """Return the step for a chip that needs something else before it can be written."""

@@ -164,7 +164,7 @@ class NetworkSteps(WizardFlow):
             return {"base": "topic_invalid"}
         if client_id == group:
             return {"base": "topic_same"}
-        if self._client_id_taken(client_id):
+        if self._topics_clash(client_id, group):
             return {"base": "topic_taken"}
         if server is None:
             return {"base": "ntp_unknown"}
@@ -180,12 +180,17 @@ class NetworkSteps(WizardFlow):
         )
         return {}
 
-    def _client_id_taken(self, client_id: str) -> bool:
-        """Two sockets under one name would throw each other off the broker for ever."""
+    def _topics_clash(self, client_id: str, group: str) -> bool:
+        """Two sockets under one name would throw each other off the broker for ever.
+
+        And a name that is the group of others would make one command switch them all.
+        """
         mac = self._analysis.mac if self._analysis else None
         return any(
-            entry.data.get(CONF_CLIENT_ID) == client_id and entry.unique_id != mac
+            client_id in (entry.data.get(CONF_CLIENT_ID), entry.data.get(CONF_GROUP))
+            or group == entry.data.get(CONF_CLIENT_ID)
             for entry in self._async_current_entries()
+            if entry.unique_id != mac
         )
 
     async def _async_address_of(self, server: str) -> str | None:

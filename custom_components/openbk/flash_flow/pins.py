@@ -94,9 +94,10 @@ class PinSteps(WizardFlow):
             return None
 
         def read() -> PinReading | None:
-            for backup in self.backups.find(mac):
-                with suppress(OpenBekenError):
-                    return read_pins(backup.read())
+            with suppress(OpenBekenError):
+                for backup in self.backups.find(mac):
+                    with suppress(OpenBekenError):
+                        return read_pins(backup.read())
             return None
 
         return await self.hass.async_add_executor_job(read)
@@ -142,6 +143,7 @@ class PinSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Choose from the models whose pins are known."""
         if user_input is not None:
+            self._reading = None
             self.profile = models.profile_of(user_input[CONF_MODEL])
             return await self.async_step_pins()
         options = [

@@ -9,10 +9,19 @@ from ..const import LOGGER
 from ..pyopenbk.backups import BackupError
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
-from ..pyopenbk.flashing import ChipState, RfSectorMisplacedError
+from ..pyopenbk.flashing import (
+    ChipState,
+    ProtectedRegionChangedError,
+    RfSectorMisplacedError,
+    RfSectorMissingError,
+)
 from ..pyopenbk.rf_sector import RfSector, RfSectorError, parse_rf_sector
 from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, RestoreSteps
 
+_FAREWELLS: Final = {
+    "radio_written": "left_repaired",
+    "radio_begun": "left_radio_begun",
+}
 _SECTOR: Final = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
 
 
@@ -23,6 +32,8 @@ class RadioSteps(RestoreSteps):
     _radio: RfSector | None = None
     _generic_is_meant: bool = False
     """It was said that a chip without a calibration of its own shall be flashed as it is."""
+    _radio_begun: bool = False
+    """Its place on the chip was changed, or may have been."""
     _repaired: bool = False
 
     @property
@@ -56,9 +67,15 @@ class RadioSteps(RestoreSteps):
         if (page := await super().async_what_comes_first()) is not None:
             return page
         match self._analysis.obstacle:
-            case RfSectorMisplacedError(found=()):
+            case RfSectorMissingError():
+                return "radio_missing"
+            case RfSectorMisplacedError(found=()) if self._radio_begun:
+                # An erase that broke off leaves anything behind.
                 return "radio_missing"
             case None if self._analysis.mac_is_generic and not self._generic_is_meant:
+                if self._entry_mac is not None:
+                    # It is said to be a socket that has an address of its own.
+                    return "radio_missing"
                 taken = self._title_of(self._analysis.mac or "")
                 return "radio_generic_taken" if taken else "radio_generic"
         return None
@@ -79,7 +96,7 @@ class RadioSteps(RestoreSteps):
             if (error := await self._take_radio(user_input)) is None:
                 return await self.async_step_radio_confirm()
             errors["base"] = error
-        self._found_backups = await self.hass.async_add_executor_job(self.backups.list)
+        self._found_backups = await self.async_list_backups()
         fields: dict[Any, Any] = {}
         if known := [backup for backup in self._found_backups if backup.mac]:
             fields[probatio.Optional(CONF_BACKUP)] = self._choice_of(known)
@@ -111,10 +128,12 @@ class RadioSteps(RestoreSteps):
             return "backup_missing"
         sector = content[_SECTOR] if len(content) == FLASH_SIZE else content
         try:
-            self._radio = parse_rf_sector(sector)
+            radio = parse_rf_sector(sector)
         except RfSectorError:
             return "radio_not_in_file"
-        self._radio_sector = sector
+        if self._entry_mac not in (None, radio.mac):
+            return "radio_of_another"
+        self._radio, self._radio_sector = radio, sector
         return None
 
     async def async_step_radio_confirm(
@@ -136,9 +155,10 @@ class RadioSteps(RestoreSteps):
         return await self.async_run("radio_write", self._repair)
 
     async def _repair(self) -> str:
+        begun, self._radio_begun = self._radio_begun, True
         try:
-            await self.job.repair_radio(self._radio_sector)
-        except BackupError:
+            await self.job.repair_radio(self._radio_sector, begun=begun)
+        except BackupError, ProtectedRegionChangedError:
             raise
         except OpenBekenError as err:
             LOGGER.debug("Radio calibration: %s", err)
@@ -147,10 +167,23 @@ class RadioSteps(RestoreSteps):
         self._repaired = self._generic_is_meant = True
         return "backup"
 
+    @override
+    def forget_chip(self) -> None:
+        """Begin anew with the next chip, which may have its calibration."""
+        super().forget_chip()
+        self._radio, self._radio_sector = None, b""
+        self._generic_is_meant = self._radio_begun = self._repaired = False
+
+    @property
+    @override
+    def state(self) -> str:
+        """Do not say that nothing was written when the calibration was."""
+        if self._chip_state is not ChipState.UNTOUCHED or not self._radio_begun:
+            return super().state
+        return "radio_written" if self._repaired else "radio_begun"
+
     @property
     @override
     def farewell(self) -> str:
-        """Do not say that nothing was written when the calibration was."""
-        if self._repaired and self._chip_state is ChipState.UNTOUCHED:
-            return "left_repaired"
-        return super().farewell
+        """Say the same at the end."""
+        return _FAREWELLS.get(self.state, super().farewell)

@@ -17,13 +17,21 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ..pyopenbk.backups import Backup, EmptyDumpError, Origin
+from ..const import LOGGER
+from ..pyopenbk.backups import (
+    Backup,
+    BackupError,
+    Contents,
+    EmptyDumpError,
+    Origin,
+)
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ..pyopenbk.flashing.analysis import judge
 from ..pyopenbk.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
 from . import uploads
-from .failures import ERASED, backup_error
+from .failures import ERASED, backup_error, page_of
+from .unfinished import UnfinishedSockets
 from .writing import WriteSteps
 
 CONF_BACKUP: Final = "backup"
@@ -94,7 +102,7 @@ class RestoreSteps(WriteSteps):
     @override
     async def async_what_comes_first(self) -> str | None:
         """Offer to go on with a restore that was interrupted."""
-        if self._expected_mac is not None:
+        if self._meant:
             return await super().async_what_comes_first()
         return (
             await self._unfinished_restore() or await super().async_what_comes_first()
@@ -102,7 +110,7 @@ class RestoreSteps(WriteSteps):
 
     async def _unfinished_restore(self) -> str | None:
         """Take up what an interrupted restore was putting back, and return its page."""
-        self._found_backups = await self.hass.async_add_executor_job(self.backups.list)
+        self._found_backups = await self.async_list_backups()
         record = self._analysis.unfinished if self._analysis else None
         if record is None:
             return None
@@ -119,8 +127,11 @@ class RestoreSteps(WriteSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Go on with the interrupted restore, as it was confirmed then."""
+        assert self._chosen_backup is not None
         self._restoring = True
-        return await self.async_step_restore_confirm({})
+        if await self._can_be_read(self._chosen_backup):
+            return await self.async_step_restore_confirm({})
+        return self._show_backups({"base": "backup_damaged"})
 
     async def async_step_restore_instead(
         self, user_input: dict[str, Any] | None = None
@@ -144,7 +155,10 @@ class RestoreSteps(WriteSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Write OpenBeken to a chip that a restore has left half-written."""
+        assert self._analysis is not None
         self._restoring, self._chosen_backup = False, None
+        if (obstacle := self._analysis.obstacle) is not None:
+            return self.show_page(page_of(obstacle, self._chip_state))
         return await self.async_step_pins()
 
     async def async_step_restore_choose(
@@ -159,6 +173,11 @@ class RestoreSteps(WriteSteps):
             if (error := await self._take_backup(user_input)) is None:
                 return await self.async_step_restore_confirm()
             errors["base"] = error
+        return self._show_backups(errors, user_input)
+
+    def _show_backups(
+        self, errors: dict[str, str], user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="restore_choose",
             data_schema=self.add_suggested_values_to_schema(
@@ -209,29 +228,64 @@ class RestoreSteps(WriteSteps):
         )
 
     def _best_backup(self) -> Backup:
-        """Return the oldest backup of this chip, most likely its factory firmware."""
-        mac = self._analysis.mac if self._analysis else None
-        own = [backup for backup in self._found_backups if backup.mac == mac]
-        return own[-1] if own else self._found_backups[0]
+        """Return the oldest whole backup of this chip, most likely its factory firmware."""
+        found = self._found_backups
+        mac = self._own_mac
+        own = [backup for backup in found if mac and backup.mac == mac]
+        whole = [
+            backup
+            for backup in own or found
+            if backup.sidecar.contents not in (Contents.HALF_WRITTEN, Contents.BLANK)
+        ]
+        return (whole or own or found)[-1]
 
     async def _take_backup(self, user_input: dict[str, Any]) -> str | None:
+        """Take what was chosen; return the key of why it cannot be taken."""
         if CONF_UPLOAD in user_input:
-            dump, error = await self._read_upload(user_input[CONF_UPLOAD])
-            if error is not None:
-                return error
-            if len(dump) != FLASH_SIZE:
-                return "backup_not_whole"
-            try:
-                self._chosen_backup = await self.hass.async_add_executor_job(
-                    self._keep, dump
-                )
-            except OpenBekenError as err:
-                return backup_error(err)
-        elif CONF_BACKUP in user_input:
-            self._chosen_backup = self._backup_named(user_input[CONF_BACKUP])
-        else:
+            return await self._take_upload(user_input[CONF_UPLOAD])
+        if CONF_BACKUP not in user_input:
             return "backup_missing"
-        return None if self._foreign or self._is_own else "backup_foreign"
+        backup = self._backup_named(user_input[CONF_BACKUP])
+        if (doubt := self._doubt_about(backup.mac)) is not None:
+            return doubt
+        if not await self._can_be_read(backup):
+            return "backup_damaged"
+        self._chosen_backup = backup
+        return None
+
+    async def _take_upload(self, file_id: str) -> str | None:
+        dump, error = await self._read_upload(file_id)
+        if error is not None:
+            return error
+        if len(dump) != FLASH_SIZE:
+            return "backup_not_whole"
+        mac = _mac_in(dump)
+        if (doubt := self._doubt_about(mac)) is not None:
+            return doubt
+        try:
+            self._chosen_backup = await self.hass.async_add_executor_job(
+                self._keep, dump, mac
+            )
+        except OpenBekenError as err:
+            return backup_error(err)
+        return None
+
+    async def _can_be_read(self, backup: Backup) -> bool:
+        """Return whether the file is still there, and is what was saved."""
+        try:
+            await self.hass.async_add_executor_job(backup.read)
+        except BackupError as err:
+            LOGGER.debug("Backup %s: %s", backup.path.name, err)
+            return False
+        return True
+
+    async def async_list_backups(self) -> tuple[Backup, ...]:
+        """Return the backups that are here; none where the folder cannot be read."""
+        try:
+            return await self.hass.async_add_executor_job(self.backups.list)
+        except BackupError as err:
+            LOGGER.warning("The backups cannot be listed: %s", err)
+            return ()
 
     async def _read_upload(self, file_id: str) -> tuple[bytes, str | None]:
         """Return the bytes of an uploaded file, or the key of why there are none."""
@@ -248,19 +302,28 @@ class RestoreSteps(WriteSteps):
         )
 
     @property
-    def _is_own(self) -> bool:
-        """Return whether the backup was read from the chip that is connected."""
+    def _own_mac(self) -> str | None:
+        """Return the address that tells the connected chip from all others."""
+        mac = self._analysis.mac if self._analysis else None
+        return None if mac == GENERIC_MAC else mac
+
+    def _doubt_about(self, mac: str | None) -> str | None:
+        """Return the key of why nobody can say that a backup with this MAC is of this chip."""
+        if self._foreign:
+            return None
+        if self._own_mac is None:
+            return "backup_unproven"
+        return None if mac == self._own_mac else "backup_foreign"
+
+    def _addresses_meant(self) -> set[str | None]:
+        """Return the address of the chip, and where it has none of its own, what it gets."""
         assert self._chosen_backup is not None
         mac = self._analysis.mac if self._analysis else None
-        return mac not in (None, GENERIC_MAC) and self._chosen_backup.mac == mac
+        return {mac} if self._own_mac else {mac, self._chosen_backup.mac}
 
-    def _keep(self, dump: bytes) -> Backup:
+    def _keep(self, dump: bytes, mac: str | None) -> Backup:
         """Put an uploaded dump beside the other backups, which checks it too."""
         assert self._identity is not None
-        try:
-            mac = parse_rf_sector(dump[RF_CALIBRATION.start : RF_CALIBRATION.end]).mac
-        except RfSectorError:
-            mac = None
         origin = Origin(
             chip_id=self._identity.chip_id,
             jedec=self._identity.jedec.hex(),
@@ -276,7 +339,7 @@ class RestoreSteps(WriteSteps):
         """Sum up; from here on the chip is changed."""
         if user_input is not None:
             self._confirmed = True
-            self._expected_mac = self._analysis.mac if self._analysis else None
+            self._meant = frozenset(self._addresses_meant())
             if self._job is None:
                 return await self.async_step_search()
             return await self.async_step_restore_write()
@@ -298,6 +361,9 @@ class RestoreSteps(WriteSteps):
             self._chosen_backup, keep_rf=self._keep_radio, foreign=self._foreign
         )
         self._note_chip_state()
+        if self._own_mac is not None:
+            # Whatever was being written to it before, that is over.
+            await UnfinishedSockets(self.hass).async_forget(self._own_mac)
         await self.job.start()
         await self.async_close_job()
         return "restored"
@@ -312,3 +378,11 @@ class RestoreSteps(WriteSteps):
             reason="restored_but_set_up" if kept else "restored",
             description_placeholders=self.placeholders,
         )
+
+
+def _mac_in(dump: bytes) -> str | None:
+    """Return the address in the RF calibration of a whole dump."""
+    try:
+        return parse_rf_sector(dump[RF_CALIBRATION.start : RF_CALIBRATION.end]).mac
+    except RfSectorError:
+        return None

@@ -6,11 +6,11 @@ from typing import Any, Final, override
 from homeassistant.config_entries import ConfigFlowResult
 import probatio
 
-from ..broker import try_login
+from ..broker import own_password, try_login
 from ..pyopenbk.backups import Contents
 from .firmware import FirmwareSteps
 from .link import LinkSteps
-from .network import PASSWORD, NetworkSteps
+from .network import CONF_USE_OWN_LOGIN, OWN_LOGIN, PASSWORD, NetworkSteps
 from .pins import PinSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
@@ -35,6 +35,9 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         assert self._analysis is not None
         mac = self._analysis.mac
         page = _UNFINISHED.get(self._analysis.state)
+        if self._analysis.mac_is_generic:
+            # Which of the chips with this address it is, nobody knows.
+            page = None
         if page is not None and mac is not None:
             self._unfinished = await UnfinishedSockets(self.hass).async_find(mac)
         if page == "unreported" and mac in self._async_current_ids():
@@ -79,15 +82,18 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         fields: dict[Any, Any] = {probatio.Optional(CONF_WIFI_PASSWORD): PASSWORD}
         if self.settings.wifi2 is not None:
             fields[probatio.Optional(CONF_SECOND_WIFI_PASSWORD)] = PASSWORD
-        if self.settings.broker.username:
+        username = self.settings.broker.username
+        if username:
             fields[probatio.Optional(CONF_BROKER_PASSWORD)] = PASSWORD
+        if own_password(self.hass, username) is not None:
+            fields |= OWN_LOGIN
         return self.async_show_form(
             step_id="resume_passwords",
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(fields), user_input
             ),
             errors=errors,
-            description_placeholders=self.placeholders,
+            description_placeholders=self.placeholders | {"own_login": username or "-"},
             last_step=False,
         )
 
@@ -113,9 +119,10 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
             )
             if problem := second.problem:
                 return {"base": f"second_{problem}"}
-        broker = replace(
-            settings.broker, password=user_input.get(CONF_BROKER_PASSWORD, "")
-        )
+        password = user_input.get(CONF_BROKER_PASSWORD, "")
+        if user_input.get(CONF_USE_OWN_LOGIN) and not password:
+            password = own_password(self.hass, settings.broker.username) or ""
+        broker = replace(settings.broker, password=password)
         if problem := await self.hass.async_add_executor_job(try_login, broker):
             return {"base": problem}
         self.settings = replace(settings, wifi=wifi, wifi2=second, broker=broker)

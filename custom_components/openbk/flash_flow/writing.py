@@ -1,11 +1,13 @@
 """From the last confirmation to a socket that has reported in."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, override
 
 from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
 from homeassistant.const import CONF_NAME
 from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import BooleanSelector
 from homeassistant.util import dt as dt_util
@@ -111,7 +113,7 @@ class WriteSteps(ResumeSteps):
             await self.async_set_unique_id(
                 format_mac(self._mac), raise_on_progress=False
             )
-            self._expected_mac = self._mac
+            self._meant = frozenset({self._mac})
             if self._assembled:
                 return await self.async_step_rewire()
             if self._job is None:
@@ -146,6 +148,8 @@ class WriteSteps(ResumeSteps):
             self.firmware,
         )
         self._config = config
+        # Without MQTT nothing is written: nobody would hear of what came of it.
+        await self._listen()
         if (
             self._chip_state is ChipState.WRITTEN
             and self._analysis.state is Contents.OPENBEKEN
@@ -155,7 +159,6 @@ class WriteSteps(ResumeSteps):
         else:
             await self.job.write(self.image, config)
         self._note_chip_state()
-        await self._listen()
         await self.job.start()
         await self.async_close_job()
         return "reassemble"
@@ -206,7 +209,8 @@ class WriteSteps(ResumeSteps):
                 return await self._what_is_known()
             if self._arrival.online and now - asked >= patience.ask_every:
                 asked = now
-                await self._arrival.async_ask()
+                with suppress(HomeAssistantError):
+                    await self._arrival.async_ask()
             self.show_fraction((now - started) / patience.turn)
         return await self._arrived()
 
@@ -279,6 +283,7 @@ class WriteSteps(ResumeSteps):
     async def _compare(self) -> str:
         assert self.image is not None
         await self.job.identify()
+        self._connected_mac = self.job.mac
         if self.job.mac != self._mac:
             return "other_chip"
         verdict = self._judge(await self.job.compare(self.image, self._config))
@@ -344,6 +349,10 @@ class WriteSteps(ResumeSteps):
                 data=self._entry_data,
                 reason="reflashed",
             )
+        if self._entry_mac is not None:
+            # The entry that the wizard was opened from was deleted meanwhile.
+            await self._add()
+            return self.async_abort(reason="reflashed")
         return self.async_create_entry(
             title=self.settings.name,
             data=self._entry_data,
@@ -352,20 +361,28 @@ class WriteSteps(ResumeSteps):
             },
         )
 
-    async def _add_and_go_on(self) -> None:
-        """Have another flow make the entry, since a flow ends with its own."""
+    async def _add(self) -> None:
+        """Have another flow make the entry, where this one goes on or may not."""
         await self.async_set_unique_id(None)
         await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={"source": SOURCE_IMPORT},
             data={CONF_NAME: self.settings.name} | self._entry_data,
         )
+
+    async def _add_and_go_on(self) -> None:
+        await self._add()
         self._added = self.settings.name
         self._stop_listening()
-        self._arrival = self._analysis = self._backup = self._sighting = None
-        self.profile = self._reading = self._expected_mac = None
-        self._chip_state = ChipState.UNTOUCHED
         self._another, self._same_settings = False, True
+        self.forget_chip()
+
+    def forget_chip(self) -> None:
+        """Begin anew with the next chip; the settings are those of the last one."""
+        self._arrival = self._analysis = self._backup = self._sighting = None
+        self.profile = self._reading = None
+        self._meant = frozenset()
+        self._chip_state = ChipState.UNTOUCHED
         self._assembled = False
         self.settings = replace(self.settings, name="", client_id="")
 

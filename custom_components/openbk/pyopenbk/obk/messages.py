@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+import ipaddress
 from math import isfinite
 import re
 from typing import Final
@@ -90,6 +91,14 @@ def decode_gesture(payload: str) -> Gesture | None:
     """Return the gesture that an event handler reported."""
     try:
         return Gesture(payload)
+    except ValueError:
+        return None
+
+
+def decode_address(payload: str) -> str | None:
+    """Return an IPv4 address, which is what the firmware has, or None for anything else."""
+    try:
+        return str(ipaddress.IPv4Address(payload))
     except ValueError:
         return None
 
