@@ -18,13 +18,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ..const import LOGGER
-from ..pyopenbk.backups import (
-    Backup,
-    BackupError,
-    Contents,
-    EmptyDumpError,
-    Origin,
-)
+from ..pyopenbk.backups import Backup, BackupError, Contents, EmptyDumpError, Origin
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ..pyopenbk.flashing.analysis import judge
