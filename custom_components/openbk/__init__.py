@@ -27,7 +27,6 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 # What MQTT discovery cannot carry stays native in every mode.
 SETTINGS: Final = (Platform.BUTTON, Platform.SELECT, Platform.SWITCH)
-PLATFORMS: Final = (*SETTINGS, Platform.EVENT, Platform.LIGHT, Platform.SENSOR)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -94,7 +93,12 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
 
 
 def _platforms(socket: SocketState) -> tuple[Platform, ...]:
-    return PLATFORMS if socket.native else SETTINGS
+    """Return the platforms that the socket has entities of; only a reload changes them."""
+    if not socket.native:
+        return SETTINGS
+    events = (Platform.EVENT,) if socket.profile.buttons else ()
+    lights = (Platform.LIGHT,) if socket.lights else ()
+    return (*SETTINGS, Platform.SENSOR, *events, *lights)
 
 
 def _remove_native_entities(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:

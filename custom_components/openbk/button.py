@@ -111,6 +111,8 @@ class SocketButton(OpenBekenEntity, ButtonEntity):
     """A button on the device page."""
 
     entity_description: OpenBekenButtonDescription
+    capability_attributes = None
+    state_attributes = None
 
     @override
     async def async_press(self) -> None:

@@ -13,7 +13,7 @@ from .const import LOGGER
 from .pyopenbk.metering.calibration import Calibration, uncalibrated
 from .pyopenbk.metering.correction import Correction, CorrectionError
 from .pyopenbk.metering.session import STEPS, at_factors
-from .pyopenbk.obk.messages import Decoder, Value
+from .pyopenbk.obk.messages import Value
 from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 
 CONF_CALIBRATION: Final = "calibration"
@@ -46,7 +46,7 @@ class SocketCalibration:
         self.history: list[Stored] = list(stored.get(_HISTORY, []))
         self.factors: dict[str, float] = dict(stored.get(_FACTORS, {}))
         """The socket's own factors as they were read last."""
-        self.corrections: dict[str, Correction] = {}
+        self.corrections: Mapping[str, Correction]
         self._follow_known()
 
     @callback
@@ -55,20 +55,13 @@ class SocketCalibration:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def decoder(self, key: str, decode: Decoder) -> Decoder:
-        """Return a decoder that corrects what another one reads."""
-        corrections, digits = self.corrections, _DIGITS[key]
-
-        def decode_and_correct(payload: str) -> Value | None:
-            number = decode(payload)
-            if number is None or self._held:
-                return None
-            correction = corrections.get(key)
-            if correction is None:
-                return number
-            return round(correction(float(number)), digits)
-
-        return decode_and_correct
+    def correct(self, key: str, number: Value) -> Value | None:
+        """Return what is shown for a reading of the socket's, None while its factors change."""
+        if self._held:
+            return None
+        if (correction := self.corrections.get(key)) is None:
+            return number
+        return round(correction(float(number)), _DIGITS[key])
 
     def power_correction(self) -> Correction | None:
         """Return the correction of power, which energy follows."""
@@ -201,15 +194,11 @@ class SocketCalibration:
             listener()
 
     def _follow_known(self) -> None:
-        # Decoders hold this very mapping.
-        self.corrections.clear()
-        self.corrections.update(
-            {
-                key: calibration.correction
-                for key, calibration in self.known.items()
-                if not calibration.correction.is_identity
-            }
-        )
+        self.corrections = {
+            key: calibration.correction
+            for key, calibration in self.known.items()
+            if not calibration.correction.is_identity
+        }
 
     def _save(self) -> None:
         stored = {

@@ -1,6 +1,7 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from .calibration import SocketCalibration
 from .const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_DARK_LEDS,
     CONF_FIRMWARE,
     CONF_MAC,
     CONF_PROFILE,
@@ -28,9 +30,9 @@ from .pyopenbk.metering.correction import Correction
 from .pyopenbk.metering.load import LoadSplit, LoadTriangle
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk import messages
-from .pyopenbk.obk.messages import Decoder, Publication, Value, channel_key
+from .pyopenbk.obk.messages import Publication, Value, channel_key
 from .pyopenbk.obk.provisioning import Clock, time_commands
-from .pyopenbk.obk.settings import backlog, pin_commands
+from .pyopenbk.obk.settings import LedUse, backlog, led_pins, led_use, pin_commands
 from .pyopenbk.profile import SocketProfile
 from .pyopenbk.quantities import (
     APPARENT_POWER,
@@ -46,9 +48,19 @@ from .pyopenbk.quantities import (
     VOLTAGE,
 )
 from .readback import Readback
+from .sources import (
+    Channel,
+    Computed,
+    DailyEnergy,
+    Energy,
+    Event,
+    Listener,
+    Reading,
+    Source,
+    Topic,
+)
 
 type OpenBekenConfigEntry = ConfigEntry[SocketState]
-type Listener = Callable[[Any], None]
 
 MANUFACTURER: Final = "OpenBeken"
 # How long a socket may take to answer, in seconds, each time it is asked again. The first is
@@ -63,90 +75,6 @@ _NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
 _DAILY: Final = frozenset({ENERGY_TODAY.key})
 _COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
 _PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
-
-
-class Source:
-    """One key: its last value and those who want to know of a new one."""
-
-    __slots__ = ("listeners", "value")
-
-    def __init__(self) -> None:
-        """Start without a value."""
-        self.listeners: list[Listener] = []
-        self.value: Value | None = None
-
-    def tell(self, value: Value | None) -> None:
-        """Take over a value and call the listeners with it."""
-        self.value = value
-        for listener in self.listeners:
-            listener(value)
-
-    def lose(self) -> None:
-        """Forget a value that may be wrong by now."""
-        if self.value is not None:
-            self.tell(None)
-
-
-class _Topic(Source):
-    """A key with a topic of its own.
-
-    A text that was received before is dropped unread, and so is a retained one: what the broker
-    kept may be older than the last button press.
-    """
-
-    __slots__ = ("decode", "text")
-
-    def __init__(self, decode: Decoder) -> None:
-        super().__init__()
-        self.decode = decode
-        self.text: str | None = None
-
-    @callback
-    def received(self, message: mqtt.ReceiveMessage) -> None:
-        # Subscribed with an encoding, so it is text.
-        text: str = message.payload  # type: ignore[assignment]
-        if text == self.text or message.retain:
-            return
-        if (value := self.decode(text)) is None:
-            return
-        self.text = text
-        if value != self.value:
-            self.tell(value)
-
-    def lose(self) -> None:
-        self.text = None
-        super().lose()
-
-
-class _Channel(_Topic):
-    """The value of a channel, which can be asked for."""
-
-    __slots__ = ("unanswered",)
-
-    def __init__(self) -> None:
-        super().__init__(messages.decode_channel)
-        self.unanswered = False
-
-    @callback
-    def received(self, message: mqtt.ReceiveMessage) -> None:
-        # Our own question comes back on the same topic.
-        if message.payload and not message.retain:
-            self.unanswered = False
-            super().received(message)
-
-
-class _Event(_Topic):
-    """A topic whose every live message counts, also one that says the same again."""
-
-    __slots__ = ()
-
-    @callback
-    def received(self, message: mqtt.ReceiveMessage) -> None:
-        value = self.decode(str(message.payload))
-        if value is None or message.retain:
-            return
-        for listener in self.listeners:
-            listener(value)
 
 
 class SocketState:
@@ -169,6 +97,12 @@ class SocketState:
         self.mac: str = entry.data[CONF_MAC]
         self.client_id: str = entry.data[CONF_CLIENT_ID]
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
+        dark = entry.data.get(CONF_DARK_LEDS, ())
+        self.lights = tuple(
+            led
+            for led in led_pins(self.profile)
+            if led_use(self.profile, led) is LedUse.INDEPENDENT and led.pin not in dark
+        )
         self.calibration = SocketCalibration(hass, entry)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
@@ -191,15 +125,15 @@ class SocketState:
             may_set=self.tuned,
         )
         self.readback = Readback(hass, entry, self._later)
-        self.device_info = self._make_device_info()
+        self.device = self._register_device()
 
     async def start(self) -> None:
         """Subscribe to everything that somebody listens to."""
         self._started = True
-        self.listen("build", self._build_changed)
-        self.listen("ip", self._address_changed)
+        self.source("build").add(self._build_changed)
+        self.source("ip").add(self._address_changed)
         if self._needs_clock:
-            self.listen("datetime", self.clock.heard)
+            self.source("datetime").add(self.clock.heard)
         for key, source in self._sources.items():
             await self._subscribe(key, source)
         self._unsubscribe.append(
@@ -227,14 +161,14 @@ class SocketState:
         Listeners of a key with a topic have to be there before ``start``.
         """
         source = self.source(key)
-        source.listeners.append(listener)
-        return lambda: source.listeners.remove(listener)
+        source.add(listener)
+        return partial(source.remove, listener)
 
     @callback
     def listen_online(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket comes or goes."""
         self.online_listeners.append(listener)
-        return lambda: self.online_listeners.remove(listener)
+        return partial(self.online_listeners.remove, listener)
 
     @property
     def corrections(self) -> Mapping[str, Correction]:
@@ -245,7 +179,7 @@ class SocketState:
     def listen_described(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket has another firmware, address or correction."""
         self._described_listeners.append(listener)
-        return lambda: self._described_listeners.remove(listener)
+        return partial(self._described_listeners.remove, listener)
 
     def value(self, key: str) -> Value | None:
         """Return the last value of a key, or None where none is known to be true."""
@@ -259,7 +193,7 @@ class SocketState:
         await self.async_send(messages.set_channel(self.client_id, channel, value))
         # A command that changes nothing has no echo, so silence proves nothing: ask.
         source = self._sources.get(channel_key(channel))
-        if isinstance(source, _Channel):
+        if isinstance(source, Channel):
             source.unanswered = True
             self._ask_later()
 
@@ -341,10 +275,10 @@ class SocketState:
         for listener in self._described_listeners:
             listener()
 
-    def _corrected_topics(self) -> Iterator[_Topic]:
+    def _corrected_topics(self) -> Iterator[Topic]:
         for key in (*STEPS, *_PAST):
             source = self._sources.get(key)
-            if isinstance(source, _Topic):
+            if isinstance(source, Topic):
                 yield source
 
     def source(self, key: str) -> Source:
@@ -356,60 +290,47 @@ class SocketState:
     def _make_source(self, key: str) -> Source:
         if key in _COMPUTED:
             self._compute()
-            return Source()
+            return Computed()
         if key.startswith("channel_"):
-            return _Channel()
+            return Channel()
         if key.startswith(messages.BUTTON_TOPIC):
-            return _Event(messages.decode_gesture)
-        return _Topic(self._decoder(key))
-
-    def _decoder(self, key: str) -> Decoder:
-        decode = messages.decoder_of(key)
+            return Event(messages.decode_gesture)
         if key in STEPS:
-            return self.calibration.decoder(key, decode)
-        store, power = (
-            self.hass.data[ENERGY_STORE],
-            self.calibration.power_correction,
-        )
-        if key in _COUNTERS:
-            today = _today if key in _DAILY else _no_day
-            follow = store.follower(self.mac, key, today, power)
-        elif key in _PAST:
+            return Reading(key, self.calibration)
+        if key in _COUNTERS or key in _PAST:
+            return self._make_energy(key)
+        return Topic(messages.decoder_of(key))
+
+    def _make_energy(self, key: str) -> Energy:
+        store, power = self.hass.data[ENERGY_STORE], self.calibration.power_correction
+        if key in _PAST:
             follow = store.scaler(self.mac, key, power)
         else:
-            return decode
-
-        needs_clock = key in _NEED_CLOCK
-
-        def decode_energy(payload: str) -> Value | None:
-            # Without the time the firmware counts days from its start, or from nowhere.
-            if needs_clock and not self.clock.right:
-                return None
-            number = decode(payload)
-            return None if number is None else follow(float(number))
-
-        return decode_energy
+            today = _today if key in _DAILY else _no_day
+            follow = store.follower(self.mac, key, today, power)
+        if key in _NEED_CLOCK:
+            return DailyEnergy(key, follow, self.clock)
+        return Energy(key, follow)
 
     def _compute(self) -> None:
         """Start to combine voltage, current and power, once."""
-        if self._triangle is not None:
-            return
-        triangle = self._triangle = LoadTriangle()
+        if self._triangle is None:
+            self._triangle = LoadTriangle()
+            self.source(VOLTAGE.key).add(self._voltage_changed)
+            self.source(CURRENT.key).add(self._current_changed)
+            self.source(POWER.key).add(self._power_changed)
 
-        def voltage(value: float | None) -> None:
-            self._split(None if value is None else triangle.set_voltage(value))
+    def _voltage_changed(self, value: float | None) -> None:
+        if self._triangle is not None and value is not None:
+            self._split(self._triangle.set_voltage(value))
 
-        def current(value: float | None) -> None:
-            if value is not None:
-                self._split(triangle.set_current(value, monotonic()))
+    def _current_changed(self, value: float | None) -> None:
+        if self._triangle is not None and value is not None:
+            self._split(self._triangle.set_current(value, monotonic()))
 
-        def power(value: float | None) -> None:
-            if value is not None:
-                self._split(triangle.set_power(value, monotonic()))
-
-        self.listen(VOLTAGE.key, voltage)
-        self.listen(CURRENT.key, current)
-        self.listen(POWER.key, power)
+    def _power_changed(self, value: float | None) -> None:
+        if self._triangle is not None and value is not None:
+            self._split(self._triangle.set_power(value, monotonic()))
 
     def _split(self, split: LoadSplit | None) -> None:
         if split is None:
@@ -419,15 +340,14 @@ class SocketState:
             (REACTIVE_POWER.key, split.reactive_power),
             (POWER_FACTOR.key, split.power_factor),
         ):
-            source = self._sources.get(key)
-            if source is not None and source.value != value:
-                source.tell(value)
+            if isinstance(source := self._sources.get(key), Computed):
+                source.take(value)
 
     def _topic(self, suffix: str) -> str:
         return f"{self.client_id}/{suffix}"
 
     async def _subscribe(self, key: str, source: Source) -> None:
-        if isinstance(source, _Topic):
+        if isinstance(source, Topic):
             topic = self._topic(messages.topic_of(key))
             self._unsubscribe.append(
                 await mqtt.async_subscribe(self.hass, topic, source.received)
@@ -457,7 +377,7 @@ class SocketState:
         self._was_online = True
         self.hass.data[ENERGY_STORE].restarted(self.mac)
         for source in self._sources.values():
-            if isinstance(source, _Channel):
+            if isinstance(source, Channel):
                 source.unanswered = True
         self._asked = 0
         self._ask()
@@ -491,7 +411,7 @@ class SocketState:
         waiting = [
             (int(key.removeprefix("channel_")), source)
             for key, source in self._sources.items()
-            if isinstance(source, _Channel) and source.unanswered
+            if isinstance(source, Channel) and source.unanswered
         ]
         if not waiting:
             self._asked = 0
@@ -517,8 +437,7 @@ class SocketState:
         if any(
             source.listeners and source.value is None
             for key, source in self._sources.items()
-            if isinstance(source, _Topic)
-            and not messages.topic_of(key).endswith("/get")
+            if isinstance(source, Topic) and not messages.topic_of(key).endswith("/get")
         ):
             self._send_soon([messages.publish_all(self.client_id)])
 
@@ -587,14 +506,7 @@ class SocketState:
         self.hass.config_entries.async_update_entry(
             self.entry, data={**self.entry.data, **changes}
         )
-        self.device_info = self._make_device_info()
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.entry.entry_id,
-            identifiers={(DOMAIN, self.mac)},
-            model=messages.chip_of(self.build),
-            sw_version=messages.version_of(self.build),
-            configuration_url=self.url,
-        )
+        self.device = self._register_device()
         for listener in self._described_listeners:
             listener()
 
@@ -609,8 +521,14 @@ class SocketState:
         address = self.entry.data[CONF_ADDRESS]
         return f"http://{address}/" if address else None
 
-    def _make_device_info(self) -> dr.DeviceInfo:
-        return dr.DeviceInfo(
+    def _register_device(self) -> dr.DeviceEntry:
+        """Register the device, or tell its registry what is new; return it.
+
+        Once for the socket: if each of its entities described it, core would look it up and
+        compare everything again for each of them.
+        """
+        return dr.async_get(self.hass).async_get_or_create(
+            config_entry_id=self.entry.entry_id,
             identifiers={(DOMAIN, self.mac)},
             connections={(dr.CONNECTION_NETWORK_MAC, self.mac)},
             name=self.entry.title,

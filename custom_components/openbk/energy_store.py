@@ -1,6 +1,7 @@
 """Keeps the energy counters of all sockets over restarts of Home Assistant."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant, callback
@@ -74,23 +75,28 @@ class EnergyStore:
 
         ``correction`` is that of the power at the moment.
         """
-        counter = self.counter(mac, key)
-        corrected = self.corrected(mac, key)
+        counter, corrected = self.counter(mac, key), self.corrected(mac, key)
+        return partial(self._follow, counter, corrected, today, correction)
 
-        def follow(raw: float) -> float:
-            offset = counter.offset
-            power = correction() or IDENTITY
-            value = corrected.update(counter.update(raw, today()), self._now(), power)
-            if counter.offset != offset:
-                self.save_soon()
-            elif not self._save_pending:
-                self._save_pending = True
-                self._store.async_delay_save(
-                    self._data, _WITH_OFFSET if power.offset else _AT_LEISURE
-                )
-            return value
-
-        return follow
+    def _follow(
+        self,
+        counter: SteadyCounter,
+        corrected: CorrectedCounter,
+        today: Callable[[], int | None],
+        correction: CurrentCorrection,
+        raw: float,
+    ) -> float:
+        offset = counter.offset
+        power = correction() or IDENTITY
+        value = corrected.update(counter.update(raw, today()), self._now(), power)
+        if counter.offset != offset:
+            self.save_soon()
+        elif not self._save_pending:
+            self._save_pending = True
+            self._store.async_delay_save(
+                self._data, _WITH_OFFSET if power.offset else _AT_LEISURE
+            )
+        return value
 
     def _now(self) -> float:
         return self._hass.data[METER_ACCESS].now()
@@ -106,16 +112,7 @@ class EnergyStore:
         """
         today = self.corrected(mac, ENERGY_TODAY.key)
         total = self.corrected(mac, ENERGY.key)
-
-        def scale(raw: float) -> float:
-            power = correction()
-            if power is None:
-                return raw
-            yesterday = key == ENERGY_YESTERDAY.key
-            ratio = today.ratio_before if yesterday else total.recent_ratio
-            return round(raw * (power.gain if ratio is None else ratio), 6)
-
-        return scale
+        return partial(_scale, key, today, total, correction)
 
     @callback
     def last(self, mac: str, key: str) -> tuple[float, float] | None:
@@ -178,6 +175,20 @@ class EnergyStore:
             }
             for mac, counters in self._counters.items()
         }
+
+
+def _scale(
+    key: str,
+    today: CorrectedCounter,
+    total: CorrectedCounter,
+    correction: CurrentCorrection,
+    raw: float,
+) -> float:
+    if (power := correction()) is None:
+        return raw
+    yesterday = key == ENERGY_YESTERDAY.key
+    ratio = today.ratio_before if yesterday else total.recent_ratio
+    return round(raw * (power.gain if ratio is None else ratio), 6)
 
 
 ENERGY_STORE: Final[HassKey[EnergyStore]] = HassKey(f"{DOMAIN}.energy")

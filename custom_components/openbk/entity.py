@@ -4,7 +4,6 @@ from typing import Any, override
 
 from homeassistant.const import EntityCategory
 from homeassistant.core import callback
-from homeassistant.helpers.device_registry import DeviceInfo
 from homeassistant.helpers.entity import Entity, EntityDescription
 
 from .device import SocketState
@@ -13,14 +12,16 @@ from .device import SocketState
 class SocketEntity(Entity):
     """An entity of one socket, kept small: there may be twenty thousand of them.
 
-    Home Assistant caches what it asks an entity for in the entity. Past thirty attributes Python
-    gives an object a dictionary of its own, which takes as much as all the rest: so what is the
-    same for all entities is kept once, in the class, and what the description knows is left there.
+    Home Assistant caches what it asks an entity for in the entity. From the thirtieth attribute on
+    Python gives an object a dictionary of its own, which takes five times as much as the others:
+    so what is the same for all entities is kept once, in the class, and what the description knows
+    is left there.
     """
 
     assumed_state = False
     attribution = None
     available = False
+    device_info = None  # The device is there already.
     entity_picture = None
     entity_registry_visible_default = True
     extra_state_attributes = None
@@ -35,6 +36,7 @@ class SocketEntity(Entity):
         """Make the entity of a socket that the description describes."""
         self.socket = socket
         self.entity_description = description
+        self.device_entry = socket.device
 
     @property
     @override
@@ -44,9 +46,9 @@ class SocketEntity(Entity):
 
     @property
     @override
-    def device_info(self) -> DeviceInfo:
-        """Return the device that all entities of the socket are of."""
-        return self.socket.device_info
+    def device_class(self) -> Any:
+        """Return the device class of the description."""
+        return self.entity_description.device_class
 
     @property
     @override
@@ -70,6 +72,9 @@ class SocketEntity(Entity):
 class OpenBekenEntity(SocketEntity):
     """An entity that is available while the socket is there."""
 
+    supported_features = None
+    unit_of_measurement = None
+
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the socket as it comes and goes."""
@@ -90,25 +95,23 @@ class OpenBekenEntity(SocketEntity):
 class ValueEntity(SocketEntity):
     """An entity of one value, available while that value is known to be true."""
 
-    def __init__(
-        self, socket: SocketState, key: str, description: EntityDescription
-    ) -> None:
-        """Make the entity of a value; ``key`` is that of the value."""
-        super().__init__(socket, description)
-        self._key = key
+    @property
+    def value_key(self) -> str:
+        """Return the key of the value, which is that of the description."""
+        return self.entity_description.key
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the value."""
-        source = self.socket.source(self._key)
-        source.listeners.append(self._value_changed)
+        source = self.socket.source(self.value_key)
+        source.add(self._value_changed)
         if source.value is not None:
             self._take(source.value)
 
     @override
     async def async_will_remove_from_hass(self) -> None:
         """Stop following the value."""
-        self.socket.source(self._key).listeners.remove(self._value_changed)
+        self.socket.source(self.value_key).remove(self._value_changed)
 
     @callback
     def _value_changed(self, value: Any) -> None:

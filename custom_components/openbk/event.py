@@ -1,5 +1,7 @@
 """What a person does with the button of a socket."""
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, override
 
 from homeassistant.components.event import (
@@ -12,10 +14,9 @@ from homeassistant.components.event import (
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .device import OpenBekenConfigEntry, SocketState
+from .device import OpenBekenConfigEntry
 from .entity import OpenBekenEntity
 from .pyopenbk.obk.messages import Gesture, button_key
-from .pyopenbk.profile import PinAssignment
 
 PARALLEL_UPDATES = 0
 
@@ -26,12 +27,32 @@ EVENTS: Final[dict[Gesture, tuple[ButtonEventType, dict[str, Any] | None]]] = {
     Gesture.TRIPLE: (ButtonEventType.MULTI_PRESS_END, {ATTR_MULTI_PRESS_COUNT: 3}),
     Gesture.HOLD: (ButtonEventType.LONG_PRESS_START, None),
 }
-EVENT_TYPES: Final = [
+EVENT_TYPES: Final[list[str]] = [
     ButtonEventType.PRESS_END,
     ButtonEventType.MULTI_PRESS_END,
     ButtonEventType.LONG_PRESS_START,
     ButtonEventType.LONG_PRESS_END,
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ButtonDescription(EventEntityDescription):
+    """A button and the key that it reports under."""
+
+    topic: str
+
+
+@cache
+def _describe(pin: int, *, first: bool, single: bool) -> ButtonDescription:
+    """Describe the button on a pin, once for all sockets."""
+    return ButtonDescription(
+        key=f"button_{pin}",
+        translation_key="button" if single else "button_of_many",
+        translation_placeholders={"pin": f"P{pin}"},
+        device_class=EventDeviceClass.BUTTON,
+        event_types=EVENT_TYPES,
+        topic=button_key(pin, first=first),
+    )
 
 
 async def async_setup_entry(
@@ -42,13 +63,9 @@ async def async_setup_entry(
     """Set up an event entity for each button."""
     socket = entry.runtime_data
     buttons = socket.profile.buttons
+    single = len(buttons) == 1
     async_add_entities(
-        ButtonEvent(
-            socket,
-            button,
-            topic=button_key(button.pin, first=index == 0),
-            single=len(buttons) == 1,
-        )
+        ButtonEvent(socket, _describe(button.pin, first=index == 0, single=single))
         for index, button in enumerate(buttons)
     )
 
@@ -56,28 +73,21 @@ async def async_setup_entry(
 class ButtonEvent(OpenBekenEntity, EventEntity):
     """A button, as our event handlers in the socket report it."""
 
-    def __init__(
-        self, socket: SocketState, button: PinAssignment, *, topic: str, single: bool
-    ) -> None:
-        """Listen to the topic of the button."""
-        super().__init__(
-            socket,
-            EventEntityDescription(
-                key=f"button_{button.pin}",
-                translation_key="button" if single else "button_of_many",
-                device_class=EventDeviceClass.BUTTON,
-                event_types=list(EVENT_TYPES),
-            ),
-        )
-        self._attr_translation_placeholders = {"pin": f"P{button.pin}"}
-        self._topic = topic
-        self._held = False
+    entity_description: ButtonDescription
+    event_types = EVENT_TYPES
+    _held = False
 
     @override
     async def async_added_to_hass(self) -> None:
         """Follow the button."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.socket.listen(self._topic, self._pressed))
+        self.socket.source(self.entity_description.topic).add(self._pressed)
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following the button."""
+        self.socket.source(self.entity_description.topic).remove(self._pressed)
+        await super().async_will_remove_from_hass()
 
     @callback
     def _pressed(self, gesture: Gesture) -> None:

@@ -1,6 +1,8 @@
 """Choices that a socket keeps over a power cut."""
 
 from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
 from typing import override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
@@ -47,28 +49,41 @@ def _selects(socket: SocketState) -> Iterator[SelectEntity]:
         yield PowerCutSelect(socket, relay)
 
 
-def _description(
-    key: str, number: int, options: list[str], *, of: int
+@cache
+def _describe(
+    key: str, number: int, options: type[StrEnum], *, of: int, **where: str
 ) -> SelectEntityDescription:
-    """Describe one of ``of`` alike; a name tells which only where there are several."""
+    """Describe one of ``of`` alike, once for all sockets; a name tells which of several."""
     return SelectEntityDescription(
         key=f"{key}_{number}",
         translation_key=key if of == 1 else f"{key}_of_many",
+        translation_placeholders=where,
         entity_category=EntityCategory.CONFIG,
-        options=options,
+        options=list(options),
     )
 
 
-class LedSelect(OpenBekenEntity, SelectEntity):
+class SocketSelect(OpenBekenEntity, SelectEntity):
+    """A choice of a socket, as small as its other entities."""
+
+    state_attributes = None
+
+    @property
+    @override
+    def options(self) -> list[str]:
+        """Return the options of the description."""
+        return self.entity_description.options or []
+
+
+class LedSelect(SocketSelect):
     """What an LED shows."""
 
     def __init__(self, socket: SocketState, led: PinAssignment) -> None:
         """Choose for the LED on this pin."""
         leds = len(led_pins(socket.profile))
         super().__init__(
-            socket, _description("led_use", led.pin, list(LedUse), of=leds)
+            socket, _describe("led_use", led.pin, LedUse, of=leds, pin=f"P{led.pin}")
         )
-        self._attr_translation_placeholders = {"pin": f"P{led.pin}"}
         self._led = led
 
     @property
@@ -103,7 +118,7 @@ class LedSelect(OpenBekenEntity, SelectEntity):
             await self.socket.async_send(set_channel(self.socket.client_id, channel, 0))
 
 
-class ButtonSelect(OpenBekenEntity, SelectEntity):
+class ButtonSelect(SocketSelect):
     """What the button does by itself."""
 
     def __init__(self, socket: SocketState, button: PinAssignment) -> None:
@@ -111,9 +126,10 @@ class ButtonSelect(OpenBekenEntity, SelectEntity):
         buttons = len(socket.profile.buttons)
         super().__init__(
             socket,
-            _description("button_use", button.pin, list(ButtonUse), of=buttons),
+            _describe(
+                "button_use", button.pin, ButtonUse, of=buttons, pin=f"P{button.pin}"
+            ),
         )
-        self._attr_translation_placeholders = {"pin": f"P{button.pin}"}
         self._button = button
 
     @property
@@ -130,20 +146,21 @@ class ButtonSelect(OpenBekenEntity, SelectEntity):
         )
 
 
-class PowerCutSelect(OpenBekenEntity, SelectEntity):
+class PowerCutSelect(SocketSelect):
     """What a relay does when power comes back."""
 
     current_option: str | None = None
 
     def __init__(self, socket: SocketState, relay: PinAssignment) -> None:
         """Choose for the relay on this channel."""
-        relays = len(socket.profile.relays)
+        relays, channel = len(socket.profile.relays), relay.channel
         super().__init__(
             socket,
-            _description("power_cut", relay.channel, list(PowerCutState), of=relays),
+            _describe(
+                "power_cut", channel, PowerCutState, of=relays, channel=str(channel)
+            ),
         )
-        self._attr_translation_placeholders = {"channel": str(relay.channel)}
-        self._channel = relay.channel
+        self._channel = channel
 
     @override
     async def async_added_to_hass(self) -> None:

@@ -1,6 +1,8 @@
 """The relays of a socket and the lock of its button."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, override
 
 from homeassistant.components.switch import (
@@ -18,9 +20,28 @@ from .entity import OpenBekenEntity, ValueEntity
 from .pyopenbk.obk.messages import channel_key
 from .pyopenbk.obk.provisioning import Flag
 from .pyopenbk.obk.settings import flag_command
-from .pyopenbk.profile import PinAssignment
 
 PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayDescription(SwitchEntityDescription):
+    """A relay and its channel."""
+
+    channel: int
+
+
+@cache
+def _describe(channel: int) -> RelayDescription:
+    """Describe the relay on a channel, once for all sockets."""
+    return RelayDescription(
+        key=f"relay_{channel}",
+        translation_key="relay",
+        translation_placeholders={"channel": str(channel)},
+        device_class=SwitchDeviceClass.OUTLET,
+        channel=channel,
+    )
+
 
 CHILD_LOCK: Final = SwitchEntityDescription(
     key="child_lock",
@@ -39,9 +60,10 @@ async def async_setup_entry(
 
 
 def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
-    relays = socket.profile.relays
-    for relay in relays if socket.native else ():
-        yield RelaySwitch(socket, relay, single=len(relays) == 1)
+    relays = socket.profile.relays if socket.native else ()
+    kind = OnlyRelaySwitch if len(relays) == 1 else RelaySwitch
+    for relay in relays:
+        yield kind(socket, _describe(relay.channel))
     if socket.profile.buttons:
         yield ChildLockSwitch(socket, CHILD_LOCK)
 
@@ -49,33 +71,28 @@ def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
 class RelaySwitch(ValueEntity, SwitchEntity):
     """A relay."""
 
+    entity_description: RelayDescription
+    capability_attributes = None
     is_on: bool | None = None
+    state_attributes = None
+    supported_features = None
+    unit_of_measurement = None
 
-    def __init__(
-        self, socket: SocketState, relay: PinAssignment, *, single: bool
-    ) -> None:
-        """Control the relay on its channel."""
-        description = SwitchEntityDescription(
-            key=f"relay_{relay.channel}",
-            translation_key="relay",
-            device_class=SwitchDeviceClass.OUTLET,
-        )
-        super().__init__(socket, channel_key(relay.channel), description)
-        self._channel = relay.channel
-        self._attr_translation_placeholders = {"channel": str(relay.channel)}
-        if single:
-            # The only relay is what the device is for, and has its name.
-            self._attr_name = None
+    @property
+    @override
+    def value_key(self) -> str:
+        """Return the key of the relay's channel."""
+        return channel_key(self.entity_description.channel)
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         """Switch on."""
-        await self.socket.async_set_channel(self._channel, 1)
+        await self.socket.async_set_channel(self.entity_description.channel, 1)
 
     @override
     async def async_turn_off(self, **kwargs: Any) -> None:
         """Switch off."""
-        await self.socket.async_set_channel(self._channel, 0)
+        await self.socket.async_set_channel(self.entity_description.channel, 0)
 
     @override
     @callback
@@ -85,9 +102,16 @@ class RelaySwitch(ValueEntity, SwitchEntity):
         self.is_on = None if value is None else value != 0
 
 
+class OnlyRelaySwitch(RelaySwitch):
+    """The only relay, which is what the device is for and has its name."""
+
+    _attr_name = None
+
+
 class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
     """The lock under which the socket ignores its button; no event either."""
 
+    capability_attributes = None
     is_on: bool | None = None
 
     @override
