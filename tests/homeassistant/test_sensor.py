@@ -126,6 +126,23 @@ async def test_values_are_gone_with_the_socket(
     await until(lambda: state(hass, "voltage") == "231.5")
 
 
+async def test_a_power_factor_without_a_load_is_gone_with_the_socket(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    for topic, payload in (("voltage", "230"), ("current", "0"), ("power", "0")):
+        await scripted.say(f"{topic}/get", payload)
+    await until(lambda: state(hass, "apparent_power") == "0.0")
+    assert state(hass, "power_factor") == "unknown"
+
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: state(hass, "power_factor") == "unavailable")
+
+
 async def test_what_is_enabled_and_how_it_is_described(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
