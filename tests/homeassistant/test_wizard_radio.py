@@ -13,8 +13,18 @@ from simulator import factory
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
-from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
+from simulator.releases import ReleaseServer
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    chip,
+    open_port,
+    socket_on_the_bench,
+    upload,
+)
+from tests.homeassistant.road import SECRET
 from tests.homeassistant.wizard import Wizard
+from tests.support.broker import Broker
 
 pytestmark = [
     pytest.mark.e2e,
@@ -247,6 +257,42 @@ def entry(mac: str, title: str) -> MockConfigEntry:
     )
 
 
+async def to_summary(
+    wizard: Wizard, broker: Broker, name: str = "Kitchen"
+) -> dict[str, object]:
+    """Walk from the pins to the summary."""
+    assert await wizard.choose("use_pins") == "name"
+    await wizard.submit_suggested(name=name)
+    await wizard.submit_suggested(ssid="TestNet", password=SECRET)
+    address = {"host": broker.host, "port": broker.port}
+    await wizard.submit_suggested(**address)
+    assert await wizard.submit_suggested(**address) == "firmware"
+    assert await wizard.submit_suggested() == "write_confirm"
+    return address
+
+
+async def test_chips_with_the_generic_address_are_not_taken_for_one(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """After a broken writing, another of them is only written when it is confirmed again."""
+    async with chip(GENERIC) as first, chip(GENERIC) as second:
+        wizard = await open_port(hass, first.path)
+        await wizard.choose("radio_keep")
+        await to_summary(wizard, mosquitto)
+        first.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        await wizard.choose("port")
+        assert await wizard.submit(adapter=second.path) == "write_confirm"
+        assert content(second) == GENERIC
+        await wizard.close()
+        first.power(on=True)
+        again = await open_port(hass, first.path)
+        assert again.page == "radio_generic"
+        # Which of them this is, nobody knows, so nothing is taken up.
+        assert await again.choose("radio_keep") == "found_half_written"
+        await again.close()
+
+
 class TestFromTheEntry:
     """Opened from an entry, the wizard writes to that socket and to no other."""
 
@@ -299,6 +345,26 @@ class TestFromTheEntry:
             assert await wizard.submit() == "pins"
             assert content(socket) == blow_dump()
             await wizard.close()
+
+    async def test_entry_that_is_deleted_meanwhile_is_made_again(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await self.open(hass, socket.path, "flash")
+            if wizard.page == "opening":
+                await wizard.submit()
+                await wizard.submit()
+            await to_summary(wizard, mosquitto)
+            (old,) = hass.config_entries.async_entries(DOMAIN)
+            await hass.config_entries.async_remove(old.entry_id)
+            assert await wizard.submit() == "reassemble"
+            # One wizard of an entry is for one socket.
+            assert "another" not in wizard.suggested
+            assert await wizard.submit() == "reflashed"
+            await hass.async_block_till_done()
+            (new,) = hass.config_entries.async_entries(DOMAIN)
+            assert (new.title, new.unique_id) == ("Kitchen", MAC)
+            await hass.config_entries.async_unload(new.entry_id)
 
     async def test_names_stay_as_they_are(self, hass: HomeAssistant) -> None:
         async with chip(blow_dump()) as socket:

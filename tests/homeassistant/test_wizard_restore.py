@@ -5,6 +5,11 @@ from pathlib import Path
 from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.openbk.flash_flow.settings import SocketSettings
+from custom_components.openbk.flash_flow.unfinished import (
+    UnfinishedSocket,
+    UnfinishedSockets,
+)
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
 from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
@@ -16,6 +21,7 @@ from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
+from tests.support.sockets import BLOW
 
 pytestmark = [
     pytest.mark.e2e,
@@ -124,6 +130,25 @@ async def test_interrupted_restore_may_become_openbeken(
         assert wizard.page == "pins"
         assert await wizard.choose("use_pins") == "name"
         await wizard.close()
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+async def test_restored_chip_is_no_unfinished_socket_any_more(
+    hass: HomeAssistant,
+) -> None:
+    await back_up_factory(hass)
+    unfinished = UnfinishedSockets(hass)
+    await unfinished.async_remember(
+        MAC,
+        UnfinishedSocket(profile=BLOW, settings=SocketSettings(), release=None),
+        b"firmware",
+    )
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.submit_suggested()
+        assert await wizard.submit() == "restored"
+    assert await unfinished.async_find(MAC) is None
+    assert await unfinished.async_firmware(MAC) is None
 
 
 async def test_backup_for_a_chip_with_another_key(hass: HomeAssistant) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from homeassistant.components import mqtt
 from homeassistant.components.device_tracker import SourceType
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
@@ -124,6 +125,30 @@ async def let_router_know(hass: HomeAssistant, name: str = HOST_NAME) -> None:
         },
     )
     await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_what_the_broker_kept_of_an_earlier_life_is_no_sign_of_it(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    for topic, payload in (
+        ("mac", MAC),
+        ("build", "OpenBK7231N 1.17.360 Dec 17 2023 09:13:22"),
+        ("ip", "192.168.1.9"),
+        ("connected", "online"),
+    ):
+        await mqtt.async_publish(
+            hass, f"obkE4720741/{topic}", payload, qos=1, retain=True
+        )
+    async with waiting(hass, mosquitto, releases) as scene:
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        assert await scene.wizard.choose("wait") == "created"
+        (entry,) = hass.config_entries.async_entries("openbk")
+        assert entry.data["address"] != "192.168.1.9"
+        assert "1.17.360" not in entry.data["firmware"]
+        await hass.async_block_till_done()
+        await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_each_sign_of_the_socket_has_its_page(

@@ -304,6 +304,8 @@ class TestSettings:
             ({"group": "all sockets"}, {"base": "topic_invalid"}),
             ({"client_id": "same", "group": "same"}, {"base": "topic_same"}),
             ({"client_id": "taken"}, {"base": "topic_taken"}),
+            ({"client_id": "bekens_n", "group": "mine"}, {"base": "topic_taken"}),
+            ({"group": "taken"}, {"base": "topic_taken"}),
             ({"ntp_server": "  "}, {"base": "ntp_unknown"}),
             ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
         ],
@@ -316,7 +318,9 @@ class TestSettings:
         error: dict[str, str],
     ) -> None:
         MockConfigEntry(
-            domain="openbk", unique_id="other", data={"client_id": "taken"}
+            domain="openbk",
+            unique_id="other",
+            data={"client_id": "taken", "group": "bekens_n"},
         ).add_to_hass(hass)
         assert wizard.suggested["advanced"]["client_id"] == "obkE4720741"
         assert wizard.suggested["advanced"]["time_zone"] == hass.config.time_zone

@@ -165,3 +165,20 @@ def test_every_line_of_every_transcript_can_be_read(shared: Path) -> None:
             messages.parse(message.topic, message.payload)
             read += 1
     assert read > 1000
+
+
+@pytest.mark.parametrize(
+    ("payload", "address"),
+    [
+        ("192.168.1.50", "192.168.1.50"),
+        ("127.0.0.1:8080", "127.0.0.1:8080"),
+        ("10.0.0.1:x", None),
+        ("10.0.0.1:", None),
+        ("10.0.0.1:70000", None),
+        ("socket.lan", None),
+        ("1.2.3", None),
+        ("", None),
+    ],
+)
+def test_address(payload: str, address: str | None) -> None:
+    assert messages.decode_address(payload) == address

@@ -96,9 +96,14 @@ def decode_gesture(payload: str) -> Gesture | None:
 
 
 def decode_address(payload: str) -> str | None:
-    """Return an IPv4 address, which is what the firmware has, or None for anything else."""
+    """Return an IPv4 address, which is what the firmware has, or None for anything else.
+
+    A port may follow it, as that of a simulated socket.
+    """
+    host, colon, port = payload.partition(":")
     try:
-        return str(ipaddress.IPv4Address(payload))
+        ipaddress.IPv4Address(host)
+        return payload if not colon or 0 < int(port) < 1 << 16 else None
     except ValueError:
         return None
 
