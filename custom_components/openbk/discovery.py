@@ -78,9 +78,7 @@ class Evidence:
     @property
     def address(self) -> str | None:
         """Return where its web page is, if that is known."""
-        return self.given_address or messages.decode_address(
-            _text(self.values.get("ip")) or ""
-        )
+        return self.given_address or _text(self.values.get("ip"))
 
     @property
     def is_socket(self) -> bool:

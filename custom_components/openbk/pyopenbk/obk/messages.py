@@ -222,13 +222,20 @@ _BUILD: Final = re.compile(r"Open(?P<chip>[A-Z]+\d\w*) (?P<version>\d\S*|\S+_\S+
 _STATUS_IN_BACKLOG: Final = re.compile(r"(^|;)\s*status", re.IGNORECASE)
 
 _INTEGERS: Final = ("uptime", "datetime")
-_TEXTS: Final = ("host", "build", "ip", "ssid")
-_LISTED: Final = (*_INTEGERS, *_TEXTS, "mac", *(item.topic for item in DIAGNOSTICS))
+_TEXTS: Final = ("host", "build", "ssid")
+_LISTED: Final = (
+    *_INTEGERS,
+    *_TEXTS,
+    "ip",
+    "mac",
+    *(item.topic for item in DIAGNOSTICS),
+)
 _DECODERS: Final[dict[str, Decoder]] = {
     "connected": decode_connected,
     "mac": decode_mac,
     **dict.fromkeys(_INTEGERS, decode_channel),
     **dict.fromkeys(_TEXTS, decode_text),
+    "ip": decode_address,
     **{quantity.key: decode_quantity(quantity) for quantity in (*METER, *DIAGNOSTICS)},
 }
 _TOPICS: Final = {
