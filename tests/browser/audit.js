@@ -9,6 +9,11 @@ async (root) => {
   // Home Assistant's own list of what happened, which cuts off names as it likes.
   const foreign = ["ha-logbook"];
   const all = (node) => foreign.includes(node.localName) ? [] : [node, ...childrenOf(node).flatMap(all)];
+
+  // Texts with Markdown come from a worker, some time after everything else.
+  const shownLater = () => all(root).filter((node) => node.localName === "ha-markdown-element" && node.content);
+  for (let wait = 0; wait < 100 && shownLater().some((text) => !text.childElementCount); wait++) await new Promise((done) => setTimeout(done, 20));
+
   const nodes = all(root);
   const elements = nodes.filter((node) => node.nodeType === Node.ELEMENT_NODE);
   const shown = (element) => element.checkVisibility({ visibilityProperty: true });

@@ -85,7 +85,7 @@ async def look_in_other_languages(scene: Scene) -> None:
     }
     options = {name for name, step in pages.items() if step["handler"] != DOMAIN}
     scene.looks.screens, scene.looks.home = (PHONE,), PHONE
-    for language in LANGUAGES.keys() - {"en"}:
+    for language in sorted(LANGUAGES.keys() - {"en"}):
         dialog = await scene.speak(language)
         for names in filter(None, (pages.keys() - options, options)):
             if names is options:
