@@ -293,6 +293,31 @@ async def test_chips_with_the_generic_address_are_not_taken_for_one(
         await again.close()
 
 
+async def test_next_socket_with_the_generic_address_is_asked_about_again(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
+) -> None:
+    port = tmp_path / "adapter"
+    async with socket_on_the_bench(GENERIC) as first:
+        port.symlink_to(first.path)
+        wizard = await open_port(hass, str(port))
+        if wizard.page == "opening":
+            await wizard.submit()
+            await wizard.submit()
+        assert await wizard.choose("radio_keep") == "pins"
+        await to_summary(wizard, mosquitto)
+        assert await wizard.submit() == "reassemble"
+        assert await wizard.submit(another=True) == "next_socket"
+    async with socket_on_the_bench(GENERIC) as second:
+        port.unlink()
+        port.symlink_to(second.path)
+        assert await wizard.submit() == "radio_generic_taken"
+        assert content(second) == GENERIC
+        await wizard.close()
+    (entry,) = hass.config_entries.async_entries(DOMAIN)
+    assert (entry.title, entry.unique_id) == ("Kitchen", GENERIC_MAC)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 class TestFromTheEntry:
     """Opened from an entry, the wizard writes to that socket and to no other."""
 
