@@ -1,5 +1,6 @@
 """A socket that runs OpenBeken already: found by itself, or added by address or topic."""
 
+import asyncio
 from dataclasses import replace
 
 from homeassistant.components import mqtt
@@ -10,10 +11,13 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.flash_flow.pages import PAGES
+from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
-from tests.support.simulated import plugged_in, stranger
+from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import (
     BLOW,
     BUILD,
@@ -25,6 +29,8 @@ from tests.support.sockets import (
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+walks = pytest.mark.walks
 
 
 def cards(hass: HomeAssistant) -> list[str]:
@@ -88,6 +94,173 @@ async def test_found_on_the_broker(hass: HomeAssistant, mosquitto: Broker) -> No
         await unload(hass)
 
 
+def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
+    """Let the address that a socket tells lead to the simulated one, as long as that is open."""
+
+    async def connect(_host: str, _port: int) -> Streams:
+        host, _, port = str(plugged.firmware.http_address).partition(":")
+        return await asyncio.open_connection(host, int(port))
+
+    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+
+
+async def refuse(_host: str, _port: int) -> Streams:
+    raise ConnectionRefusedError
+
+
+@pytest.mark.parametrize(
+    ("tuned", "password", "page"),
+    [
+        pytest.param(
+            False,
+            "correct",
+            "read_pins",
+            marks=walks(
+                "found -> read_pins",
+                "found -> where -> read_pins",
+                "discovery_confirm -> read_pins",
+            ),
+        ),
+        pytest.param(
+            False,
+            "",
+            "tune",
+            marks=walks("found -> tune", "where -> tune", "discovery_confirm -> tune"),
+        ),
+        pytest.param(
+            True,
+            "",
+            "created",
+            marks=walks(
+                "found -> created", "where -> created", "discovery_confirm -> created"
+            ),
+        ),
+        pytest.param(
+            True,
+            None,
+            "no_pins_closed",
+            marks=walks(
+                "found -> no_pins_closed",
+                "where -> no_pins_closed",
+                "discovery_confirm -> no_pins_closed",
+            ),
+        ),
+    ],
+)
+@pytest.mark.slow
+@walks("user -> existing -> find -> found")
+async def test_every_way_to_a_socket(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    tuned: bool,
+    password: str | None,
+    page: str,
+) -> None:
+    """From the list, by its topic, and from its card it is asked for the same."""
+    await hass.config.async_set_time_zone("UTC")
+    await listens_for_sockets(hass)
+    config = (configuration if tuned else stranger)(
+        mosquitto, web_password=password or ""
+    )
+    async with plugged_in(config) as socket:
+        lead_to(hass, socket)
+        if password is None:
+            hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+        await until(lambda: cards(hass) == [CLIENT_ID])
+        (card,) = hass.config_entries.flow.async_progress_by_handler("openbk")
+
+        async def leave(wizard: Wizard) -> None:
+            assert wizard.page == page
+            if page != "created":
+                await wizard.close()
+                return
+            entry = wizard.result["result"]
+            assert entry.data["tuned"]
+            assert SocketProfile.from_dict(entry.data["profile"]).pins == BLOW.pins
+            await hass.async_block_till_done()
+            await hass.config_entries.async_remove(entry.entry_id)
+
+        wizard = Wizard(hass)
+        wizard.look_at(await hass.config_entries.flow.async_configure(card["flow_id"]))
+        assert wizard.page == "discovery_confirm"
+        await wizard.submit()
+        await leave(wizard)
+
+        wizard = await Wizard.open(hass, "existing")
+        await wizard.submit(found=CLIENT_ID)
+        await leave(wizard)
+
+        wizard = await by_hand(hass)
+        await wizard.submit(client_id=CLIENT_ID)
+        await leave(wizard)
+
+
+async def leased(hass: HomeAssistant, plugged: PluggedSocket) -> Wizard:
+    """Return the dialog of a socket that the network has given an address."""
+    await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+    wizard = Wizard(hass)
+    wizard.look_at(
+        await hass.config_entries.flow.async_init(
+            "openbk", context={"source": SOURCE_DHCP}, data=lease("127.0.0.1")
+        )
+    )
+    assert wizard.page == "discovery_confirm"
+    return wizard
+
+
+@walks("read_pins -> *")
+async def test_password_of_the_web_page(hass: HomeAssistant, mosquitto: Broker) -> None:
+    await hass.config.async_set_time_zone("UTC")
+    for make, password, page in (
+        (stranger, "correct", "tune"),
+        (configuration, "correct", "created"),
+        (stranger, None, "no_pins_closed"),
+    ):
+        config = make(mosquitto, web_password="correct")
+        async with plugged_in(config) as socket:
+            lead_to(hass, socket)
+            wizard = await leased(hass, socket)
+            assert await wizard.submit() == "read_pins"
+            assert await wizard.submit(password="wrong") == "read_pins"
+            assert wizard.errors == {"password": "socket_password"}
+            if password is None:
+                hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+            assert await wizard.submit(password="correct") == page
+            if page == "created":
+                entry = wizard.result["result"]
+                assert "correct" not in str(entry.data)
+                await hass.async_block_till_done()
+                await hass.config_entries.async_remove(entry.entry_id)
+            else:
+                await wizard.close()
+
+
+@walks("no_pins_closed -> *", "pins_guess -> pins -> use_pins -> created")
+async def test_closed_web_page_leaves_other_sources(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as socket:
+        hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+        for offer in PAGES["no_pins_closed"]:
+            wizard = await leased(hass, socket)
+            assert await wizard.submit() == "no_pins_closed"
+            await wizard.choose(offer)
+            if offer == "leave":
+                assert wizard.page == "left_untouched"
+            elif offer == "pins_guess":
+                assert wizard.page == "pins"
+                assert await wizard.choose("use_pins") == "created"
+                await hass.async_block_till_done()
+                await hass.config_entries.async_remove(wizard.result["result"].entry_id)
+            else:
+                assert wizard.page == offer
+                await wizard.close()
+
+
+@walks(
+    "where -> where, tune, already_configured",
+    "tune -> created",
+)
 async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
         await until(lambda: socket.firmware.http_address)
@@ -108,6 +281,17 @@ async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
         await unload(hass)
 
 
+@walks("find -> where -> where")
+async def test_nothing_is_found(hass: HomeAssistant) -> None:
+    wizard = await Wizard.open(hass, "existing")
+    assert wizard.page == "where"
+    for address in ("127.0.0.1:nonsense", f"127.0.0.1:{free_port()}"):
+        assert await wizard.submit(address=address) == "where"
+        assert wizard.errors == {"address": "socket_unreachable"}
+    await wizard.close()
+
+
+@walks("where -> where, no_pins_closed")
 async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
         wizard = await by_hand(hass)
@@ -139,6 +323,7 @@ async def test_with_a_password(hass: HomeAssistant, mosquitto: Broker) -> None:
         await unload(hass)
 
 
+@walks("pins_guess -> pins -> use_pins -> tune -> created")
 async def test_topics_without_get_have_to_be_tuned(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
@@ -265,15 +450,35 @@ async def test_dhcp_finds_a_socket_that_is_closed(
         assert wizard.page == "discovery_confirm"
 
 
+@walks("not_openbeken")
 async def test_dhcp_finds_something_else(hass: HomeAssistant) -> None:
-    result = await hass.config_entries.flow.async_init(
-        "openbk",
-        context={"source": SOURCE_DHCP},
-        data=lease("127.0.0.1", "obkitchen99"),
+    wizard = Wizard(hass)
+    wizard.look_at(
+        await hass.config_entries.flow.async_init(
+            "openbk",
+            context={"source": SOURCE_DHCP},
+            data=lease("127.0.0.1", "obkitchen99"),
+        )
     )
-    assert result["reason"] == "not_openbeken"
+    assert wizard.page == "not_openbeken"
 
 
+@walks("already_in_progress")
+async def test_dhcp_adds_no_second_card(hass: HomeAssistant, mosquitto: Broker) -> None:
+    await listens_for_sockets(hass)
+    async with plugged_in(stranger(mosquitto)):
+        await until(lambda: cards(hass) == [CLIENT_ID])
+        wizard = Wizard(hass)
+        wizard.look_at(
+            await hass.config_entries.flow.async_init(
+                "openbk", context={"source": SOURCE_DHCP}, data=lease("127.0.0.1")
+            )
+        )
+        assert wizard.page == "already_in_progress"
+        assert cards(hass) == [CLIENT_ID]
+
+
+@walks("reconfigure -> moved -> *")
 async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
     moved = replace(stranger(mosquitto), mqtt_client_id="moved")
     entry = socket_entry()
@@ -299,6 +504,7 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         await unload(hass)
 
 
+@walks("reconfigure -> new_broker -> *")
 async def test_reconfigure_leads_to_another_broker(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:

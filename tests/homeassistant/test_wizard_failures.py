@@ -50,6 +50,7 @@ from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.support.broker import Broker
+from tests.support.sockets import socket_entry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
@@ -659,6 +660,57 @@ class TestRestoring:
             wizard = await open_port(hass, socket.path, "restore")
             assert wizard.page == "restore_choose"
             await wizard.close()
+
+    @walks(
+        "user -> restore -> intro",
+        "backup -> restore_choose -> restore_confirm -> restore_write",
+        "search -> backup -> restore_write -> restored",
+    )
+    async def test_pulled_adapter(self, hass: HomeAssistant) -> None:
+        """What was confirmed is gone on with, and nothing is asked again."""
+        async with chip(images.flashed(blow_dump())) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            assert await wizard.submit_suggested() == "restore_confirm"
+            socket.inject(
+                Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+            )
+            assert await wizard.submit() == "failed_port_unplugged_writing"
+            assert starts_nothing(socket)
+            socket.plug()
+            assert await wizard.choose("retry") == "restored"
+            assert wizard.pages[-4:] == [
+                "search",
+                "backup",
+                "restore_write",
+                "restored",
+            ]
+            assert content(socket) == blow_dump()
+
+    @walks(
+        "reconfigure -> flash -> intro",
+        "reconfigure -> restore -> intro",
+        "restore_choose -> restore_choose",
+        "restore_write -> restored_but_set_up",
+    )
+    async def test_from_the_entry_of_the_socket(self, hass: HomeAssistant) -> None:
+        entry = socket_entry(mac=MAC)
+        entry.add_to_hass(hass)
+        async with chip(images.flashed(blow_dump())) as socket:
+            for choice, page in (("flash", "found_openbeken"), ("restore", "")):
+                wizard = Wizard(hass)
+                wizard.look_at(await entry.start_reconfigure_flow(hass))
+                await wizard.choose(choice)
+                assert await wizard.submit() == "port"
+                assert await wizard.submit(adapter=socket.path) == (
+                    page or "restore_choose"
+                )
+                if page:
+                    await wizard.close()
+            assert await wizard.submit_suggested(backup=None) == "restore_choose"
+            assert wizard.errors == {"base": "backup_missing"}
+            await wizard.submit_suggested()
+            assert await wizard.submit() == "restored_but_set_up"
+            assert content(socket) == blow_dump()
 
     @walks("failed_backup_unfit -> *", "restore_write -> failed_backup_unfit")
     async def test_backup_for_a_chip_with_another_key(

@@ -30,6 +30,8 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
+walks = pytest.mark.walks
+
 # What the person is promised, in seconds.
 FREE_AFTER = 1.0
 
@@ -169,6 +171,10 @@ async def test_home_assistant_stops_while_it_writes(
     await go_on(hass, socket)
 
 
+@walks(
+    "intro -> other_wizard -> *",
+    "take_over -> port",
+)
 async def test_taking_over_from_a_wizard_that_reads(
     hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket
 ) -> None:
@@ -177,6 +183,9 @@ async def test_taking_over_from_a_wizard_that_reads(
     assert await second.submit() == "other_wizard"
     # Two progress displays would share one ring.
     assert not second.percentages
+    assert await second.choose("leave") == "left_untouched"
+    second = await Wizard.open(hass, "flash")
+    assert await second.submit() == "other_wizard"
     socket.clear()
     assert await second.choose("take_over") == "port"
     assert len(hass.config_entries.flow.async_progress_by_handler("openbk")) == 1
@@ -213,6 +222,7 @@ async def test_a_wizard_that_has_left_needs_no_take_over(
     await second.close()
 
 
+@walks("port -> other_wizard")
 async def test_two_wizards_reach_for_the_port_at_once(hass: HomeAssistant) -> None:
     async with chip(factory_dump()) as one, chip(factory_dump()) as other:
         first, second = (

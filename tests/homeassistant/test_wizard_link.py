@@ -16,6 +16,7 @@ import serialx
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
+from tests.homeassistant.road import take
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing import dumps
 from tests.pyopenbk.obk import packer
@@ -23,6 +24,8 @@ from tests.support.broker import Broker
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
+
+walks = pytest.mark.walks
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +66,7 @@ async def until_free(path: str) -> None:
     pytest.fail("the port is still held")
 
 
+@walks("mqtt_missing -> *", "left_untouched")
 async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None:
     wizard = await Wizard.open(hass, "flash")
     assert wizard.page == "mqtt_missing"
@@ -75,6 +79,15 @@ async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None
     assert not own_folder.exists()
 
 
+@walks("existing_mqtt_missing -> *")
+async def test_nothing_is_looked_for_without_mqtt(hass: HomeAssistant) -> None:
+    wizard = await Wizard.open(hass, "existing")
+    assert await wizard.choose("existing") == "existing_mqtt_missing"
+    assert await wizard.choose("leave") == "left_untouched"
+    assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+
+
+@walks("mqtt_disconnected -> *")
 async def test_mqtt_is_not_connected(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -82,6 +95,8 @@ async def test_mqtt_is_not_connected(
     await until(lambda: not mqtt.is_connected(hass))
     wizard = await Wizard.open(hass, "flash")
     assert wizard.page == "mqtt_disconnected"
+    assert await wizard.choose("leave") == "left_untouched"
+    wizard = await Wizard.open(hass, "flash")
     mosquitto.start()
     await until(lambda: mqtt.is_connected(hass))
     assert await wizard.choose("flash") == "intro"
@@ -91,6 +106,7 @@ async def test_mqtt_is_not_connected(
 class TestPort:
     """The form with the serial port."""
 
+    @walks("port -> port")
     async def test_missing(self, hass: HomeAssistant, tmp_path: Path) -> None:
         wizard = await open_port(hass, str(tmp_path / "nothing"))
         assert wizard.page == "port"
@@ -104,6 +120,7 @@ class TestPort:
         wizard = await open_port(hass, "nonsense://1")
         assert wizard.errors == {"adapter": "port_unsupported"}
 
+    @walks("port -> port, backup")
     async def test_held_by_another_program(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as socket:
             async with serialx.async_serial_for_url(socket.path, baudrate=115200):
@@ -141,46 +158,70 @@ class TestSearch:
     @pytest.mark.parametrize(
         ("fault", "page"),
         [
-            (Fault(name=FaultName.DISCONNECTED), "seen_nothing"),
-            (Fault(name=FaultName.NOISE, count=2000), "seen_noise"),
-            (Fault(name=FaultName.ECHO), "seen_echo"),
-            (Fault(name=FaultName.BOOT_LOG), "seen_boot_log"),
+            pytest.param(
+                Fault(name=FaultName.DISCONNECTED),
+                "seen_nothing",
+                marks=walks("seen_nothing -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.NOISE, count=2000),
+                "seen_noise",
+                marks=walks("seen_noise -> *"),
+            ),
+            pytest.param(
+                Fault(name=FaultName.ECHO), "seen_echo", marks=walks("seen_echo -> *")
+            ),
+            pytest.param(
+                Fault(name=FaultName.BOOT_LOG),
+                "seen_boot_log",
+                marks=walks("seen_boot_log -> *"),
+            ),
+            pytest.param(
+                Fault(
+                    name=FaultName.REPLY_FLIPPED,
+                    command=Command.LINK_CHECK,
+                    times=0,
+                    count=8,
+                ),
+                "seen_other_baud",
+                marks=walks("seen_other_baud -> *"),
+            ),
         ],
         ids=lambda value: value if isinstance(value, str) else value.name,
+    )
+    @walks(
+        "port -> opening -> wiring -> search -> seen_…",
+        "check_wiring -> search",
     )
     async def test_says_what_it_saw(
         self, hass: HomeAssistant, fault: Fault, page: str
     ) -> None:
+        """As often as it sees it; once it is mended, each way leads to the chip."""
         async with chip(factory_dump()) as socket:
-            socket.power(on=False)
+            # A chip without power says nothing that would hide the fault.
+            powered = page == "seen_other_baud"
+            socket.power(on=powered)
             socket.inject(fault)
             wizard = await open_port(hass, socket.path)
             assert wizard.page == "opening"
             assert await wizard.submit() == "wiring"
             assert await wizard.submit() == page
             assert wizard.percentages
-            assert await wizard.choose("check_wiring") == "check_wiring"
+            assert await take(wizard, "check_wiring") == page
+            assert await take(wizard, "port") == page
+            assert wizard.pages[-4:] == ["opening", "wiring", "search", page]
             socket.clear()
             socket.power(on=True)
-            assert await wizard.submit() == "no_pins_erased"
+            assert await wizard.choose("search") == "no_pins_erased"
             assert wizard.pages[-3:] == ["search", "backup", "no_pins_erased"]
             await assert_left(hass, wizard, socket.path)
 
-    async def test_answers_at_another_speed(self, hass: HomeAssistant) -> None:
-        async with chip(factory_dump()) as socket:
-            socket.inject(
-                Fault(
-                    name=FaultName.REPLY_FLIPPED,
-                    command=Command.LINK_CHECK,
-                    times=0,
-                    count=8,
-                )
-            )
+            socket.power(on=powered)
+            socket.inject(fault)
             wizard = await open_port(hass, socket.path)
             await wizard.submit()
-            assert await wizard.submit() == "seen_other_baud"
-            socket.clear()
-            assert await wizard.choose("search") == "no_pins_erased"
+            assert await wizard.submit() == page
+            await assert_left(hass, wizard, socket.path)
 
     async def test_another_port_can_be_chosen(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as deaf, chip(factory_dump()) as socket:
@@ -219,9 +260,10 @@ class TestReading:
         [
             (Fault(name=FaultName.CHIP_ID, value="00007231"), "failed_wrong_chip"),
             (Fault(name=FaultName.FLASH_UNREACHABLE), "failed_flash_unreachable"),
-            (
+            pytest.param(
                 Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=5),
                 "failed_link_lost",
+                marks=walks("failed_link_lost -> leave"),
             ),
             (
                 Fault(name=FaultName.UNPLUGGED, command=Command.READ_4K, nth=5),
@@ -244,6 +286,7 @@ class TestReading:
             assert bytes(socket.flash.read(0, len(dump))) == dump
             assert await wizard.choose("leave") == "left_untouched"
 
+    @walks("backup -> failed_link_lost -> search -> backup -> no_pins_erased")
     async def test_goes_on_after_lost_power(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as socket:
             socket.inject(
@@ -272,6 +315,7 @@ class TestReading:
             again = await open_port(hass, socket.path)
             assert again.page == "no_pins_erased"
 
+    @walks("backup -> found_blank -> pins -> no_pins_erased")
     async def test_blank_chip(self, hass: HomeAssistant) -> None:
         blank = dumps.put(b"\xff" * 0x200000, dumps.RF_START, dumps.rf_sector())
         blank = dumps.put(blank, 0, packer.bootloader())

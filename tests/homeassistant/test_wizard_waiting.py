@@ -30,8 +30,10 @@ from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_ben
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+walks = pytest.mark.walks
 HOST_NAME = "OpenBK7231N_E4720741"
 ADDRESS = "192.168.1.77"
 
@@ -151,6 +153,7 @@ async def test_what_the_broker_kept_of_an_earlier_life_is_no_sign_of_it(
         await hass.config_entries.async_unload(entry.entry_id)
 
 
+@walks("wait -> waiting_nothing, waiting_silent, waiting_network_only, created")
 async def test_each_sign_of_the_socket_has_its_page(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -175,6 +178,69 @@ async def test_each_sign_of_the_socket_has_its_page(
         hass.data[WAITING] = Waiting()
         await wizard.choose("wait")
         await ended(hass, wizard)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param("waiting_nothing", marks=walks("waiting_nothing -> *")),
+        pytest.param("waiting_silent", marks=walks("waiting_silent -> *")),
+        pytest.param("waiting_network_only", marks=walks("waiting_network_only -> *")),
+    ],
+)
+@walks(
+    "access_point -> wait",
+    "write_confirm -> rewire -> search -> backup -> write -> reassemble -> wait",
+    "read_back -> rewire -> search -> compare -> read_back_same -> change_settings -> wifi",
+    "left_written",
+)
+async def test_what_is_offered_leads_back_while_nothing_changes(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, page: str
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+
+        def web() -> str | None:
+            return getattr(socket.firmware, "http_address", None)
+
+        if page != "waiting_nothing":
+            scene.lan.names[HOST_NAME] = ADDRESS
+        if page == "waiting_network_only":
+            scene.lan.web = web
+
+        async def plugged_in() -> None:
+            # Its web page opens while the person walks from the bench to the wall.
+            await until(web)
+
+        await plugged_in()
+        assert await wizard.choose("wait") == page
+        assert await wizard.choose("wait") == page
+        assert await wizard.choose("access_point") == "access_point"
+        assert await wizard.submit() == page
+
+        assert await wizard.choose("change_settings") == "wifi"
+        await write_settings_again(wizard, "SecondNet")
+        assert scene.config.wifi_ssid == "SecondNet"
+        await plugged_in()
+        assert await wizard.submit_suggested() == page
+
+        assert await read_back(wizard) == "read_back_same"
+        assert await wizard.choose("change_settings") == "wifi"
+        await write_settings_again(wizard, "ThirdNet")
+        assert scene.config.wifi_ssid == "ThirdNet"
+        await plugged_in()
+        assert await wizard.submit_suggested() == page
+        assert await wizard.choose("leave") == "left_written"
+        assert await is_free(socket.path)
+
+
+async def write_settings_again(wizard: Wizard, ssid: str) -> None:
+    """Correct the Wi-Fi and bring it onto the chip, with the wires connected again if need be."""
+    assert await wizard.submit_suggested(ssid=ssid, password=SECRET) == "broker"
+    assert await wizard.submit_suggested() == "write_confirm", wizard.errors
+    if await wizard.submit() == "rewire":
+        await wizard.submit()
+    assert wizard.page == "reassemble", wizard.pages
 
 
 async def ended(hass: HomeAssistant, wizard: Wizard) -> None:
@@ -266,6 +332,7 @@ async def read_back(wizard: Wizard) -> str:
     return await wizard.submit()
 
 
+@walks("read_back_same -> reassemble", "wait -> created")
 async def test_reading_back_what_was_written(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -285,6 +352,7 @@ async def test_reading_back_what_was_written(
         await finish(hass, wizard)
 
 
+@walks("compare -> read_back_application -> rewrite -> search")
 async def test_reading_back_finds_damage_and_mends_it(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -301,17 +369,57 @@ async def test_reading_back_finds_damage_and_mends_it(
         await wizard.close()
 
 
-async def test_left_with_damage_the_chip_is_called_incomplete(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+@pytest.mark.parametrize(
+    ("harmed", "page", "left"),
+    [
+        pytest.param(
+            0x50000,
+            "read_back_application",
+            "left_half_written",
+            marks=walks("read_back_application -> change_settings, leave"),
+        ),
+        pytest.param(
+            OPENBEKEN_CONFIG.start,
+            "read_back_settings",
+            "left_written",
+            marks=walks("read_back_settings -> change_settings, leave"),
+        ),
+    ],
+)
+async def test_settings_are_corrected_where_something_is_damaged(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    harmed: int,
+    page: str,
+    left: str,
 ) -> None:
     async with waiting(hass, mosquitto, releases) as scene:
-        scene.socket.power(on=False)
-        scene.socket.flash.rewrite(0x50000, b"\x00" * 64)
-        scene.socket.power(on=True)
-        assert await read_back(scene.wizard) == "read_back_application"
-        assert await scene.wizard.choose("leave") == "left_half_written"
+        wizard, socket = scene.wizard, scene.socket
+        good = socket.flash.read(APPLICATION.start, APPLICATION.size)
+
+        def harm() -> None:
+            socket.power(on=False)
+            socket.flash.rewrite(harmed, bytes(64))
+            socket.power(on=True)
+
+        harm()
+        assert await read_back(wizard) == page
+        assert await wizard.choose("change_settings") == "wifi"
+        await write_settings_again(wizard, "SecondNet")
+        assert socket.flash.read(APPLICATION.start, APPLICATION.size) == good
+        assert scene.config.wifi_ssid == "SecondNet"
+        assert await wizard.submit_suggested() == "waiting_nothing"
+        harm()
+        assert await read_back(wizard) == page
+        assert await wizard.choose("leave") == left
+        assert await is_free(socket.path)
 
 
+@walks(
+    "compare -> read_back_settings -> rewrite",
+    "compare -> failed_link_lost -> search -> compare -> read_back_same -> leave",
+)
 async def test_reading_back_finds_other_settings(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -333,6 +441,7 @@ async def test_reading_back_finds_other_settings(
         assert await wizard.choose("leave") == "left_written"
 
 
+@walks("compare -> other_chip")
 async def test_another_chip_is_not_compared(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
 ) -> None:
@@ -343,6 +452,7 @@ async def test_another_chip_is_not_compared(
         await scene.wizard.close()
 
 
+@walks("backup -> unreported", "unreported -> *")
 async def test_socket_that_never_reported_in_is_known_again(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
@@ -354,6 +464,11 @@ async def test_socket_that_never_reported_in_is_known_again(
         again = await to_pins(hass, scene.socket)
         assert again.page == "unreported", again.pages
         assert again.placeholders["name"] == "Kitchen"
+        assert await again.choose("leave") == "left_untouched"
+        again = await to_pins(hass, scene.socket)
+        assert await again.choose("pins") == "pins"
+        await again.close()
+        again = await to_pins(hass, scene.socket)
         assert await again.choose("resume_passwords") == "resume_passwords"
         assert await again.submit(wifi_password=SECRET) == "write_confirm"
         scene.let_through()

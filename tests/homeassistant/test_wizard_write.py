@@ -47,6 +47,8 @@ from tests.support.sockets import BLOW, socket_entry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
+walks = pytest.mark.walks
+
 
 @pytest.fixture(autouse=True)
 def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
@@ -60,6 +62,11 @@ def protected_parts(flash: bytes) -> tuple[bytes, bytes]:
     return flash[: APPLICATION.start], flash[RF_CALIBRATION.start : RF_CALIBRATION.end]
 
 
+@walks(
+    "user -> flash -> intro -> port",
+    "backup -> pins -> use_pins -> name -> wifi -> broker -> releases -> firmware -> download -> write_confirm",
+    "write_confirm -> write -> reassemble -> wait -> created",
+)
 async def test_whole_road(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
@@ -89,6 +96,7 @@ async def test_whole_road(
     assert SECRET not in str(hass_storage)
 
 
+@walks("wait -> reflashed")
 async def test_socket_that_is_set_up_already_keeps_its_entry(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -107,6 +115,10 @@ async def test_socket_that_is_set_up_already_keeps_its_entry(
         await hass.config_entries.async_unload(old.entry_id)
 
 
+@walks(
+    "wait -> next_socket -> search -> backup -> pins",
+    "name -> write_confirm",
+)
 async def test_next_socket_asks_only_for_what_differs(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
 ) -> None:
@@ -143,9 +155,10 @@ async def test_next_socket_asks_only_for_what_differs(
     ("fault", "page"),
     [
         (Fault(name=FaultName.STATUS_STICKS), "failed_protected"),
-        (
+        pytest.param(
             Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=20),
             "failed_link_lost_writing",
+            marks=walks("failed_link_lost_writing -> leave -> left_half_written"),
         ),
         (
             Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=20),
@@ -184,6 +197,7 @@ async def test_writing_stops(
         assert backup.read_bytes() == dump
 
 
+@walks("write -> failed_link_lost_writing -> search -> backup -> write")
 async def test_goes_on_at_once_after_lost_power(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -310,6 +324,7 @@ class TestSettings:
             ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
         ],
     )
+    @walks("name -> name, wifi")
     async def test_name_page(
         self,
         hass: HomeAssistant,
@@ -338,6 +353,7 @@ class TestSettings:
         assert wizard.errors == {"name": "name_missing"}
         assert await wizard.submit_suggested(name="Küche") == "wifi"
 
+    @walks("wifi -> wifi, broker")
     async def test_wifi_page(self, wizard: Wizard) -> None:
         await wizard.submit_suggested(name="Kitchen")
         await wizard.submit_suggested(ssid="Net", password="short")
@@ -371,6 +387,7 @@ class TestSettings:
         await broker_page.submit_suggested(host=host)
         assert broker_page.errors == {"host": error}
 
+    @walks("broker -> broker, releases")
     async def test_login_is_tried(
         self, broker_page: Wizard, releases: ReleaseServer
     ) -> None:
@@ -434,6 +451,7 @@ class TestFirmware:
             (lambda: bytes(range(256)) * 40000, "firmware_too_large"),
         ],
     )
+    @walks("firmware -> firmware, write_confirm")
     async def test_wrong_file_is_named(
         self,
         hass: HomeAssistant,
@@ -489,6 +507,7 @@ class TestFirmware:
             ({"spoil_downloads": True}, "download_digest"),
         ],
     )
+    @walks("firmware -> download -> firmware")
     async def test_download_fails_and_is_repeated(
         self,
         hass: HomeAssistant,
@@ -508,6 +527,7 @@ class TestFirmware:
             assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
 
+    @walks("firmware -> releases -> firmware")
     async def test_nothing_chosen_and_server_gone(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:

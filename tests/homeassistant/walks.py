@@ -108,11 +108,20 @@ WALKED: Final = Walked()
 def claimed_ways(claim: str) -> Iterator[Way]:
     """Return the ways that a claim names; the end of one may be `x_…`."""
     *path, last = claim.split(" -> ")
-    yield from pairwise(path)
-    if path:
-        page = path[-1]
-        ways = ROWS[page] if last == "*" else last.split(", ")
-        yield from ((page, way) for way in ways)
+    if not path:
+        return
+    ways = sorted(ROWS[path[-1]]) if last == "*" else last.split(", ")
+    for way in ways:
+        steps = [*path, way]
+        yield from pairwise(steps)
+        # What was chosen in a menu is no page where it is not called as one.
+        yield from (
+            (page, following)
+            for page, choice, following in zip(
+                steps, steps[1:], steps[2:], strict=False
+            )
+            if choice not in ROWS
+        )
 
 
 def claimed_pages(claim: str) -> Iterator[str]:
@@ -145,5 +154,7 @@ def _claims_in(tree: ast.AST) -> Iterator[str]:
 def _arguments(decorator: ast.expr) -> Iterator[str]:
     for node in ast.walk(decorator):
         match node:
-            case ast.Call(func=ast.Attribute(attr="walks"), args=arguments):
+            case ast.Call(
+                func=ast.Attribute(attr="walks") | ast.Name(id="walks"), args=arguments
+            ):
                 yield from (ast.literal_eval(argument) for argument in arguments)
