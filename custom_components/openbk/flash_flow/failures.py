@@ -54,7 +54,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     flashing.BootloaderUnfitError: "failed_bootloader",
     flashing.FlashSizeError: "failed_wrong_size",
     flashing.ForeignKeyError: "failed_foreign_key",
-    flashing.ImageUnfitError: "failed_image",
+    flashing.ImageUnfitError: "failed_foreign_key",
     flashing.ChipChangedError: "failed_chip_changed",
     flashing.ProtectedRegionChangedError: "failed_region_changed",
     flashing.ForeignBackupError: "failed_backup_foreign",
@@ -62,7 +62,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     provisioning.ProvisioningError: "failed_settings",
     config_sector.ConfigSectorError: "failed_settings",
     profile.ProfileError: "failed_settings",
-    image.ImageError: "failed_image",
+    image.ImageError: "failed_unexpected",
 }
 # The serial port itself.
 PORT_PAGES: Final[Mapping[PortTrouble, str]] = {

@@ -110,13 +110,6 @@ class FirmwareSteps(WizardFlow):
         """Fetch the list of releases."""
         return await self.async_run("releases", self._fetch_releases)
 
-    async def async_step_change_firmware(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Let go of a firmware that turned out not to fit."""
-        self.image = self._chosen = self.release = None
-        return await self.async_step_releases()
-
     async def _fetch_releases(self) -> str:
         store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.release_index")
         if not self._index_address:

@@ -44,7 +44,6 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_backup_foreign": _OTHER_BACKUP,
     "failed_backup_unfit": _OTHER_BACKUP,
     "failed_settings": ("change_settings", "pins", "leave"),
-    "failed_image": ("change_firmware", "leave"),
     **dict.fromkeys(
         ("seen_nothing", "seen_noise", "seen_other_baud", "seen_echo", "seen_boot_log"),
         ("search", "check_wiring", "port", "leave"),

@@ -14,6 +14,7 @@ from custom_components.openbk.pyopenbk.flashing import (
 )
 from custom_components.openbk.pyopenbk.flashing.analysis import (
     analyse_dump,
+    check_bootloader,
     code_key_of,
     starts_nothing,
 )
@@ -179,10 +180,13 @@ def test_key_that_the_chip_keeps_to_itself_is_told_by_what_runs_there() -> None:
     assert analyse_dump(FACTORY, (0, 0, 0, 0)).obstacle is None
 
 
-def test_unencrypted_bootloader_fits_an_unencrypted_chip() -> None:
+def test_unencrypted_chip_runs_nothing_that_we_have() -> None:
     dump = put(FACTORY, 0, packer.bootloader(packer.NO_KEY))
 
-    assert analyse_dump(dump, (0, 0, 0, 0)).obstacle is None
+    obstacle = analyse_dump(dump, (0, 0, 0, 0)).obstacle
+    assert isinstance(obstacle, ForeignKeyError)
+    # Its own backup goes back all the same.
+    check_bootloader(dump, CodeKey.NONE)
 
 
 @pytest.mark.parametrize("programmed", [0, 1, 7, 15])

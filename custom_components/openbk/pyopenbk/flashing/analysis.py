@@ -110,7 +110,7 @@ def find_obstacle(dump: bytes, code_key: CodeKeyWords) -> FlashingError | None:
     """Return why the chip of this dump must not be written by a flash job."""
     key = code_key_of(dump, code_key)
     try:
-        if key is CodeKey.FOREIGN:
+        if key is not CodeKey.STANDARD:
             raise ForeignKeyError("no OpenBeken image is made for this chip's key")
         check_rf_sector(dump)
         check_bootloader(dump, key)
