@@ -1,0 +1,291 @@
+"""Sockets in Home Assistant, side by side with core's own MQTT discovery of the same sockets.
+
+Every figure is of a process of its own: one Home Assistant without network, disk, recorder and
+frontend, in which the messages of a broker arrive. A first socket warms it up and does not count.
+
+``mqtt`` is the payload that our publisher describes a socket with: what it measures and switches,
+12 entities of ours. ``mqtt all`` adds to it what our integration shows besides, such as the
+choices, so that both sides show the same entities: the shares that are judged are of this one.
+Processor time is the least of several runs. Instructions are counted by valgrind and hold still;
+they are of all threads, and include what builds no message.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+MODES: Final = {"openbk": "openbk", "mqtt": "mqtt", "mqtt_all": "mqtt all"}
+_SET_UP_TARGET: Final = 0.65
+_MEMORY_TARGET: Final = 0.60
+_CHANGED_TARGET: Final = 0.80
+# Core finds out alone that nobody listens; what is above one is the noise of the counting.
+_NO_DEARER: Final = 1.05
+
+type Figures = dict[str, Any]
+type Phases = dict[str, Figures]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a table: a figure of each mode, and what share of core's ours may be."""
+
+    name: str
+    figure: Callable[[Phases], float]
+    target: float | None = None
+    digits: int = 1
+
+
+def set_up(sockets: int) -> tuple[Row, ...]:
+    """Return what is measured of so many sockets in time and in memory."""
+
+    def milliseconds(phase: str) -> Callable[[Phases], float]:
+        return lambda phases: phases[phase]["cpu"] * 1e3 / sockets
+
+    def of_house(key: str, unit: float) -> Callable[[Phases], float]:
+        return lambda phases: phases["house"][key] / unit / sockets
+
+    def per_entity(row: Row, unit: float) -> Row:
+        figure = row.figure
+        return Row(
+            name="  per entity",
+            figure=lambda phases: (
+                figure(phases) * unit * sockets / phases["house"]["states"]
+            ),
+        )
+
+    time = Row(
+        name="set-up, ms",
+        figure=milliseconds("set_up"),
+        target=_SET_UP_TARGET,
+        digits=2,
+    )
+    memory = Row(
+        name="memory, KiB", figure=of_house("memory", 1024), target=_MEMORY_TARGET
+    )
+    return (
+        Row(name="entities", figure=of_house("states", 1), digits=0),
+        Row(name="  with disabled ones", figure=of_house("entities", 1), digits=0),
+        Row(name="  without a value", figure=of_house("silent", 1), digits=0),
+        Row(name="subscriptions", figure=of_house("subscriptions", 1), digits=0),
+        time,
+        per_entity(time, 1e3),
+        Row(name="comes online, ms", figure=milliseconds("online"), digits=2),
+        Row(name="first values, ms", figure=milliseconds("first"), digits=2),
+        memory,
+        per_entity(memory, 1),
+        Row(name="resident, KiB", figure=of_house("resident", 1024)),
+    )
+
+
+def instructions(sockets: int) -> tuple[Row, ...]:
+    """Return what is counted with so many sockets."""
+
+    def of_socket(phase: str) -> Callable[[Phases], float]:
+        return lambda phases: phases[phase]["instructions"] / 1e6 / sockets
+
+    def of_each(what: str, phase: str) -> Callable[[Phases], float]:
+        return lambda phases: phases[phase]["instructions"] / 1e3 / phases[phase][what]
+
+    return (
+        Row(
+            name="set-up, M",
+            figure=of_socket("set_up"),
+            target=_SET_UP_TARGET,
+            digits=2,
+        ),
+        Row(name="comes online, M", figure=of_socket("online"), digits=2),
+        Row(name="first values, M", figure=of_socket("first"), digits=2),
+        Row(
+            name="changed message, k",
+            figure=of_each("messages", "changed"),
+            target=_CHANGED_TARGET,
+        ),
+        Row(
+            name="  per state, k",
+            figure=of_each("written", "changed"),
+            target=_CHANGED_TARGET,
+        ),
+        Row(
+            name="unchanged, k",
+            figure=of_each("messages", "unchanged"),
+            target=_NO_DEARER,
+        ),
+        Row(
+            name="nobody listens, k",
+            figure=of_each("messages", "foreign"),
+            target=_NO_DEARER,
+        ),
+    )
+
+
+class Counter:
+    """Counts the instructions of one process while it is told to."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        """Count those of a process under valgrind, which writes into the folder."""
+        self._process = process
+        self._folder = folder
+
+    @staticmethod
+    def prefix(folder: Path) -> list[str]:
+        """Return what a command has to be started with."""
+        out = folder / "counted"
+        options = ["--instr-atstart=no", f"--callgrind-out-file={out}"]
+        return ["valgrind", "-q", "--tool=callgrind", *options]
+
+    @contextmanager
+    def counting(self) -> Iterator[list[int]]:
+        """Count; the number is there at the end."""
+        self._control("--instr=on")
+        self._control("--zero")
+        counted: list[int] = []
+        yield counted
+        self._control("--dump")
+        self._control("--instr=off")
+        (dump,) = self._folder.glob("counted.*")
+        match = re.search(r"^totals: (\d+)", dump.read_text(), re.MULTILINE)
+        assert match is not None
+        counted.append(int(match[1]))
+        dump.unlink()
+
+    def _control(self, order: str) -> None:
+        subprocess.run(
+            ["callgrind_control", order, str(self._process.pid)],
+            check=True,
+            capture_output=True,
+        )
+
+
+def live(mode: str, sockets: int, *options: str, counted: bool = False) -> Phases:
+    """Let a house live in a process of its own, and return what its phases took."""
+    command = [sys.executable, "-m", "benchmarks.home_assistant_house"]
+    command += [mode, str(sockets), *options]
+    phases: Phases = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="openbk-bench-") as folder,
+        (Path(folder) / "log.txt").open("w+") as log,
+        subprocess.Popen(
+            [*(Counter.prefix(Path(folder)) if counted else ()), *command],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            # The order of sets must not change from run to run.
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+        ) as process,
+    ):
+        counter = Counter(process, Path(folder)) if counted else None
+        while (said := hear(process)) is not None:
+            if "next" not in said:
+                phases[said["phase"]] = said
+                continue
+            if counter is None:
+                phases[said["next"]] = proceed(process)
+                continue
+            with counter.counting() as numbers:
+                figures = proceed(process)
+            phases[said["next"]] = {**figures, "instructions": numbers[0]}
+        if process.wait():
+            log.seek(0)
+            sys.exit(f"{' '.join(command)}\n{log.read()}")
+    return phases
+
+
+def proceed(process: subprocess.Popen[str]) -> Figures:
+    """Let the next phase begin, and return what it took."""
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+    return hear(process) or {}
+
+
+def hear(process: subprocess.Popen[str]) -> Figures | None:
+    """Return what a process says, None when it has ended."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    said: Figures | None = json.loads(line) if line else None
+    return said
+
+
+def measure(mode: str, sockets: int, runs: int) -> Phases:
+    """Return the least times of several runs, and the memory of one more."""
+    phases = live(mode, sockets)
+    for _ in range(runs - 1):
+        for phase, figures in live(mode, sockets).items():
+            if "cpu" in figures:
+                least = min(figures["cpu"], phases[phase]["cpu"])
+                phases[phase] = {**figures, "cpu": least}
+    memory = live(mode, sockets, "--memory")["house"]["memory"]
+    phases["house"] = {**phases["house"], "memory": memory}
+    return phases
+
+
+def table(title: str, rows: Sequence[Row], modes: Sequence[Phases]) -> int:
+    """Print what the modes took; return how many targets were missed."""
+    print(f"\n{title}")
+    names = "".join(f"{name:>12}" for name in MODES.values())
+    shares = "".join(f"{f'of {name}':>12}" for name in [*MODES.values()][1:])
+    print(f"{'per socket':<22}{names}{shares}   target")
+    missed = 0
+    for row in rows:
+        ours, *theirs = figures = [row.figure(phases) for phases in modes]
+        line = "".join(f"{figure:12.{row.digits}f}" for figure in figures)
+        line += "".join(f"{ours / figure:12.2f}" for figure in theirs)
+        if row.target is not None:
+            too_much = ours / theirs[-1] > row.target
+            missed += too_much
+            line += f"{row.target:9.2f}  {'MISSED' if too_much else 'ok'}"
+        print(f"{row.name:<22}{line}", flush=True)
+    return missed
+
+
+def check(modes: Sequence[Phases]) -> None:
+    """Stop where the comparison would not be fair."""
+    ours, _, same = (phases["house"] for phases in modes)
+    for key in ("states", "entities"):
+        if ours[key] != same[key]:
+            sys.exit(f"{key}: {ours[key]} are compared with {same[key]}")
+
+
+def main() -> int:
+    """Compare; the exit status tells whether a target was missed."""
+    parser = argparse.ArgumentParser(
+        prog="script/bench home_assistant",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sockets", type=int, nargs="*", default=[10, 100, 1000], metavar="N")
+    add("--runs", type=int, default=3, help="take the least time of so many")
+    add("--count-with", type=int, default=10, metavar="N", help="sockets; 0 to skip")
+    options = parser.parse_args()
+    missed = 0
+    for sockets in options.sockets:
+        modes = [measure(mode, sockets, options.runs) for mode in MODES]
+        check(modes)
+        missed += table(f"{sockets} sockets", set_up(sockets), modes)
+    if options.count_with and shutil.which("valgrind") is None:
+        print("\nInstructions are not counted: valgrind is not installed.")
+    elif options.count_with:
+        sockets = options.count_with
+        modes = [live(mode, sockets, counted=True) for mode in MODES]
+        missed += table(
+            f"Instructions, {sockets} sockets", instructions(sockets), modes
+        )
+    return bool(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
