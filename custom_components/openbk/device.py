@@ -390,15 +390,16 @@ class SocketState:
     @callback
     def _lose(self) -> None:
         """Forget everything; nothing of it can be known to be true now."""
-        if self.online:
+        was_online, self.online = self.online, False
+        if was_online:
             LOGGER.info("%s is unreachable", self.entry.title)
-        self.online = False
         self._cancel_timers()
         if self._triangle is not None:
             self._triangle.clear()
         for source in self._sources.values():
             source.lose()
-        self._tell_online()
+        if was_online:
+            self._tell_online()
 
     def _tell_online(self) -> None:
         for listener in self.online_listeners:

@@ -20,7 +20,6 @@ class SocketEntity(Entity):
 
     assumed_state = False
     attribution = None
-    available = False
     device_info = None  # The device is there already.
     entity_picture = None
     entity_registry_visible_default = True
@@ -37,6 +36,7 @@ class SocketEntity(Entity):
         self.socket = socket
         self.entity_description = description
         self.device_entry = socket.device
+        self.available = False
 
     @property
     @override

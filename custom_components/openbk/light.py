@@ -52,9 +52,10 @@ class LedLight(ValueEntity, LightEntity):
     """An LED with a channel of its own."""
 
     entity_description: LedDescription
+    color_mode = ColorMode.ONOFF
     is_on: bool | None = None
-    _attr_color_mode = ColorMode.ONOFF
-    _attr_supported_color_modes = {ColorMode.ONOFF}
+    supported_color_modes = {ColorMode.ONOFF}
+    unit_of_measurement = None
 
     @property
     @override
