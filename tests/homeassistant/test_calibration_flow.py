@@ -1,6 +1,7 @@
 """The guided calibration, walked as a person walks it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -9,6 +10,8 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.meter_access import METER_ACCESS
+from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.support.broker import Broker
 from tests.support.metered import OFF, Calibrated, calibrated
 from tests.support.waiting import until
@@ -199,6 +202,114 @@ async def test_abandoning_changes_nothing_and_lets_others_calibrate(
         assert not live.calibration.known
         assert {**socket.entry.options, **options} == socket.entry.options
         await socket.call("calibrate", power=2000, seconds=10)
+
+
+async def test_abandoning_between_two_turns_lets_others_calibrate(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto) as socket:
+        person = Person(hass, socket)
+        await person.begin()
+        await person.choose("watt_meter")
+        flow = hass.config_entries.options
+        result = await flow.async_configure(person.flow_id, {})
+        while result["description_placeholders"]["seconds"] == "0":
+            await asyncio.sleep(0.02)
+            result = await flow.async_configure(person.flow_id)
+        assert result["type"] is FlowResultType.SHOW_PROGRESS
+        flow.async_abort(person.flow_id)
+        live = socket.entry.runtime_data
+        await until(lambda: not live.calibration.lock.locked())
+        assert not live.calibration.known
+
+
+async def test_only_one_calibrates_a_socket_at_a_time(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto) as socket:
+        person = Person(hass, socket)
+        await person.begin()
+        await person.choose("watt_meter")
+        other = hass.async_create_task(socket.call("calibrate", power=2000, seconds=10))
+        await until(socket.entry.runtime_data.calibration.lock.locked)
+        refused = await person.type()
+        assert refused["step_id"] == "watt_meter"
+        assert refused["errors"] == {"base": "busy"}
+        await other
+        assert (await person.type())["step_id"] == "reference"
+
+
+async def test_a_label_without_watts_is_no_reference(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto) as socket:
+        person = Person(hass, socket)
+        await person.begin()
+        await person.choose("known_load")
+        await person.type()
+        refused = await person.type(rated_power=0, rated_voltage=230, kind="heater")
+        assert refused["errors"] == {"base": "zero_reading"}
+        # Nobody can know better than that.
+        assert "trust" not in refused["data_schema"].schema
+        assert not socket.entry.runtime_data.calibration.known
+
+
+async def test_another_load_is_added_to_what_is_known_and_all_is_taken_back(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto, power=OFF) as socket:
+        calibration = socket.entry.runtime_data.calibration
+        await socket.call("calibrate", power=2000, seconds=10)
+        await socket.load(60)
+        person = Person(hass, socket)
+        await person.begin()
+        page = await person.choose("watt_meter")
+        assert "keep" in page["data_schema"].schema
+        await person.type(keep=True)
+        await person.type(power=60)
+        await person.choose("save")
+        points = calibration.known["power"].points
+        assert [point.reference for point in points] == [2000, 60]
+
+        menu = await person.begin()
+        assert "reset" in menu["menu_options"]
+        done = await person.choose("reset")
+        assert done["type"] is FlowResultType.CREATE_ENTRY
+        assert not calibration.known
+
+
+async def test_what_nobody_foresaw_is_a_page_and_not_a_crash(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto, power=OFF) as socket:
+        reach = hass.data[METER_ACCESS]
+
+        async def break_down(_host: str, _port: int) -> Streams:
+            raise RuntimeError("the network is not what it was")
+
+        broken = replace(reach, connect=break_down)
+        person = Person(hass, socket)
+        await person.begin()
+        await person.choose("watt_meter")
+        hass.data[METER_ACCESS] = broken
+        assert (await person.type())["step_id"] == "interrupted"
+        hass.data[METER_ACCESS] = reach
+        assert (await person.choose("measure"))["step_id"] == "reference"
+        await person.type(power=2000)
+        hass.data[METER_ACCESS] = broken
+        assert (await person.choose("save_in_socket"))["step_id"] == "socket_not_set"
+        live = socket.entry.runtime_data
+        assert not live.calibration.known
+        assert not live.calibration.lock.locked()
+        assert (await person.choose("stop"))["reason"] == "nothing_changed"
+
+
+async def test_a_socket_that_is_not_loaded_is_not_calibrated(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto) as socket:
+        await hass.config_entries.async_unload(socket.entry.entry_id)
+        assert (await Person(hass, socket).begin())["reason"] == "not_loaded"
 
 
 async def test_a_socket_that_goes_away_is_a_page_and_not_a_crash(

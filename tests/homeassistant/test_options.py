@@ -14,7 +14,7 @@ from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, plugged_in, stranger
-from tests.support.sockets import add_socket, socket_entry
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -136,6 +136,41 @@ async def test_closed_server_is_not_tuned(
         await plugged.power_off()
         await until(lambda: not entry.runtime_data.online)
         assert (await begin(hass, entry, "tune"))["reason"] == "not_loaded"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_tuning_a_socket_that_goes_away(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """Nothing is done, and nothing is noted as done."""
+    undo = {"retain_relays": ["SetFlag 21 0"]}
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged, undo=undo)
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=[])
+        assert done["reason"] == "nothing_changed"
+        tune = await begin(hass, entry, "tune")
+        untune = await begin(hass, entry, "untune")
+        await plugged.power_off()
+        await until(lambda: not entry.runtime_data.online)
+        done = await go_on(hass, tune, changes=["retain_relays"])
+        assert done["reason"] == "not_loaded"
+        done = await go_on(hass, untune, changes=["retain_relays"])
+        assert done["reason"] == "not_loaded"
+        assert entry.data["undo"] == undo
+        assert plugged.firmware.settings.values.flags == 1 << 10
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_socket_of_unknown_address_is_not_tuned(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect()
+    await until(lambda: entry.runtime_data.online)
+    assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -23,6 +23,7 @@ from custom_components.openbk.pyopenbk.flash_map import (
     FLASH_SIZE,
     RF_CALIBRATION,
 )
+from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.code_memory import NO_KEY
@@ -639,6 +640,30 @@ class TestWriting:
             await wizard.close()
             assert content(socket) == blow_dump()
 
+    @walks(
+        "write -> failed_port_unplugged_writing -> search -> backup -> write_confirm"
+    )
+    async def test_address_of_many_chips(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        """It does not tell whether it is the same chip, so a person has to say so again."""
+        generic = put(RADIO, 0, factory.rf_calibration(GENERIC_MAC))
+        async with socket_on_the_bench(
+            put(blow_dump(), RF_CALIBRATION.start, generic)
+        ) as socket:
+            wizard = await to_pins(hass, socket)
+            assert await wizard.choose("radio_keep") == "pins"
+            await to_confirmation(wizard, mosquitto, releases)
+            socket.inject(
+                Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
+            )
+            assert await wizard.submit() == "failed_port_unplugged_writing"
+            socket.plug()
+            assert await wizard.choose("retry") == "write_confirm"
+            assert starts_nothing(socket)
+            assert await wizard.submit() == "reassemble"
+            await wizard.close()
+
 
 class TestRestoring:
     """What can stop a restore before anything is erased."""
@@ -701,6 +726,14 @@ class TestRestoring:
             await wizard.submit_suggested()
             assert await wizard.submit() == "restored_but_set_up"
             assert content(socket) == blow_dump()
+
+    async def test_memory_out_of_reach(self, hass: HomeAssistant) -> None:
+        """It is not taken for an erased one, which a backup could be put onto."""
+        async with chip(bytes(FLASH_SIZE)) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            assert wizard.page == "failed_flash_unreachable"
+            await wizard.close()
+            assert content(socket) == bytes(FLASH_SIZE)
 
     @walks("failed_backup_unfit -> *", "restore_write -> failed_backup_unfit")
     async def test_backup_for_a_chip_with_another_key(

@@ -14,6 +14,7 @@ from custom_components.openbk.flash_flow.pages import PAGES
 from custom_components.openbk.flash_flow.unfinished import FIRMWARE
 from custom_components.openbk.pyopenbk.flash_map import (
     APPLICATION,
+    BOOTLOADER,
     FLASH_SIZE,
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
@@ -116,6 +117,47 @@ class TestPins:
     ) -> None:
         async with chip(dump()) as socket:
             await try_offers(lambda: open_port(hass, socket.path), page, socket)
+
+    @pytest.mark.parametrize("text", ["{jv:1.0.0,module:CB2S,crc:1,}", "{}"])
+    @walks("pins_paste -> pins_paste")
+    async def test_parameters_without_pins(
+        self, hass: HomeAssistant, text: str
+    ) -> None:
+        async with chip(factory_dump()) as socket:
+            wizard = await open_port(hass, socket.path)
+            await wizard.choose("pins_paste")
+            assert await wizard.submit(text=text) == "pins_paste"
+            assert wizard.errors == {"text": "text_not_understood"}
+            await wizard.close()
+
+    async def test_what_is_odd_about_the_parameters_is_said(
+        self, hass: HomeAssistant
+    ) -> None:
+        odd = factory.USER_PARAMETERS.replace("bt1_lv:0", "bt1_lv:1")
+        odd = odd.replace("ch_num:1", "ch_num:2")
+        dump = factory.FactorySocket(user_parameters=odd).dump()
+        async with chip(dump) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "pins"
+            notes = wizard.placeholders["notes"].splitlines()
+            assert any(note.startswith("- P11: ") for note in notes)
+            assert any(note.startswith("- ch_num: ") for note in notes)
+            await wizard.close()
+
+    @walks("radio_generic -> radio_keep -> no_pins_erased")
+    async def test_backups_of_the_generic_address_are_of_any_chip(
+        self, hass: HomeAssistant
+    ) -> None:
+        """Its pins may not come from one of them."""
+        generic = factory.rf_calibration(GENERIC_MAC).ljust(4096, b"\xff")
+        async with chip(put(blow_dump(), RF_CALIBRATION.start, generic)) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("radio_keep") == "pins"
+            await wizard.close()
+        async with chip(put(factory_dump(), RF_CALIBRATION.start, generic)) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("radio_keep") == "no_pins_erased"
+            await wizard.close()
 
     @walks("no_pins_openbeken -> *")
     async def test_openbeken_without_its_configuration(
@@ -288,7 +330,7 @@ class TestRadio:
         "backup -> radio_missing -> radio_repair",
         "radio_repair -> *",
         "radio_confirm -> *",
-        "radio_write -> *",
+        "radio_write -> backup, failed_radio",
         "failed_radio -> *",
         "left_radio_begun",
     )
@@ -312,6 +354,33 @@ class TestRadio:
                 assert await wizard.submit() == "pins"
                 assert content(socket) == blow_dump()
                 await wizard.close()
+
+    @walks("radio_write -> failed_region_changed")
+    async def test_another_region_changes_meanwhile(self, hass: HomeAssistant) -> None:
+        async with chip(LOST) as socket:
+            wizard = await self.at_confirmation(hass, socket)
+            socket.flash.rewrite(0x50000, b"changed")
+            assert await wizard.submit() == "failed_region_changed"
+            assert await wizard.choose("leave") == "left_radio_begun"
+
+    async def test_backups_cannot_be_listed(
+        self, hass: HomeAssistant, own_folder: Path
+    ) -> None:
+        """A file can still be uploaded."""
+        async with chip(LOST) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "radio_missing"
+            moved = own_folder.rename(own_folder.with_name("moved"))
+            own_folder.symlink_to(own_folder)
+            assert await wizard.choose("radio_repair") == "radio_repair"
+            assert [str(key) for key in wizard.result["data_schema"].schema] == [
+                "upload"
+            ]
+            own_folder.unlink()
+            moved.rename(own_folder)
+            file = await upload(hass, blow_dump())
+            assert await wizard.submit(upload=file) == "radio_confirm"
+            await wizard.close()
 
     @walks("left_repaired")
     async def test_leaving_a_repaired_chip(self, hass: HomeAssistant) -> None:
@@ -388,6 +457,26 @@ class TestUnfinished:
             assert await take(wizard, "retry") == "failed_unexpected_writing"
             stored["data"] = good
             assert await take(wizard, "retry") == "resume"
+            await wizard.close()
+
+    @walks("resume_restore -> flash_instead -> failed_bootloader")
+    async def test_interrupted_restore_without_a_bootloader(
+        self, hass: HomeAssistant
+    ) -> None:
+        """OpenBeken would not start there; the backup has to come first."""
+        async with chip(blow_dump()) as socket:
+            wizard = await open_port(hass, socket.path, "restore")
+            await wizard.close()
+            socket.flash.rewrite(0, bytes(BOOTLOADER.size))
+            wizard = await open_port(hass, socket.path, "restore")
+            await wizard.submit_suggested()
+            # The bootloader is what differs, and is erased first.
+            socket.inject(Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K))
+            assert await wizard.submit() == "failed_port_unplugged_writing"
+            assert await wizard.choose("leave") == "left_half_written"
+            socket.plug()
+            wizard = await open_port(hass, socket.path, "restore")
+            assert await wizard.choose("flash_instead") == "failed_bootloader"
             await wizard.close()
 
     @walks("backup -> resume_restore", "resume_restore -> *")

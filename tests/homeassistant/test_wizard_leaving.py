@@ -7,7 +7,10 @@ from pathlib import Path
 from homeassistant import loader
 from homeassistant.core import HomeAssistant
 import pytest
-from pytest_homeassistant_custom_component.common import async_test_home_assistant
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_test_home_assistant,
+)
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
 from simulator.chip import SimulatedSocket
@@ -217,8 +220,12 @@ async def test_a_wizard_that_has_left_needs_no_take_over(
     second = await Wizard.open(hass, "flash")
     assert await second.submit() == "other_wizard"
     await first.close()
-    assert await second.choose("take_over") == "port"
+    await until(
+        lambda: len(hass.config_entries.flow.async_progress_by_handler("openbk")) == 1
+    )
+    await hass.async_block_till_done()
     assert await is_free(socket.path)
+    assert await second.choose("take_over") == "port"
     await second.close()
 
 
@@ -252,6 +259,7 @@ async def test_two_wizards_reach_for_the_port_at_once(hass: HomeAssistant) -> No
 
 async def test_resume_asks_for_each_password(
     hass: HomeAssistant,
+    mqtt_connection: MockConfigEntry,
     releases: ReleaseServer,
     socket: SimulatedSocket,
 ) -> None:
@@ -287,4 +295,15 @@ async def test_resume_asks_for_each_password(
         assert again.errors == {"base": "broker_refused_login"}
         answers["broker_password"] = "right"
         assert await again.submit(**answers) == "write_confirm"
+        await again.close()
+
+        # It may be the login of Home Assistant itself, which need not be typed.
+        data = {**mqtt_connection.data, "username": "sockets", "password": "right"}
+        hass.config_entries.async_update_entry(mqtt_connection, data=data)
+        again = await to_pins(hass, socket)
+        await again.choose("resume_passwords")
+        assert again.placeholders["own_login"] == "sockets"
+        del answers["broker_password"]
+        assert await again.submit(**answers) == "resume_passwords"
+        assert await again.submit(**answers, use_own_login=True) == "write_confirm"
         await again.close()

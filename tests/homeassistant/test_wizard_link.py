@@ -137,6 +137,20 @@ class TestPort:
                 assert await is_free(socket.path)
             assert await wizard.submit(adapter=socket.path) == "no_pins_erased"
 
+    async def test_ports_cannot_be_listed(
+        self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then nobody is known to use it, and it is tried."""
+
+        def fail() -> None:
+            raise OSError("no device manager")
+
+        monkeypatch.setattr("homeassistant.components.usb.scan_serial_ports", fail)
+        async with chip(factory_dump()) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert wizard.page == "no_pins_erased"
+            await wizard.close()
+
     async def test_two_wizards_do_not_share_it(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as socket:
             first = await open_port(hass, socket.path)
@@ -222,6 +236,16 @@ class TestSearch:
             await wizard.submit()
             assert await wizard.submit() == page
             await assert_left(hass, wizard, socket.path)
+
+    async def test_what_told_most_is_what_counts(self, hass: HomeAssistant) -> None:
+        """The wires come apart after a while; that they touched is still to be told."""
+        async with chip(factory_dump()) as socket:
+            socket.power(on=False)
+            wizard = await open_port(hass, socket.path)
+            await wizard.submit()
+            socket.inject(Fault(name=FaultName.ECHO, seconds=1.0))
+            assert await wizard.submit() == "seen_echo"
+            await wizard.close()
 
     async def test_another_port_can_be_chosen(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as deaf, chip(factory_dump()) as socket:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_ben
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
+from tests.support.sockets import listen, subscriptions
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -249,6 +250,69 @@ async def ended(hass: HomeAssistant, wizard: Wizard) -> None:
     (entry,) = hass.config_entries.async_entries("openbk")
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_closing_the_dialog_while_it_waits(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """The socket may come afterwards; nobody listens for it any more."""
+    async with waiting(hass, mosquitto, releases) as scene:
+        hass.data[WAITING] = Waiting()
+        assert await scene.wizard.start("wait") == "wait"
+        await scene.wizard.close()
+        await hass.async_block_till_done()
+        assert "obkE4720741/build" not in subscriptions(hass)
+        said: list[str] = []
+        await listen(hass, "obkE4720741/build", lambda message: said.append("build"))
+        scene.let_through()
+        await scene.plug_in()
+        await until(lambda: "build" in said)
+        await hass.async_block_till_done()
+        assert not hass.config_entries.async_entries("openbk")
+        assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+
+
+async def test_socket_that_is_online_is_asked(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Only an earlier life of it is known to be: nothing comes of it but the question."""
+    heard: list[str] = []
+    await listen(
+        hass, "cmnd/obkE4720741/#", lambda message: heard.append(message.topic)
+    )
+    async with waiting(hass, mosquitto, releases) as scene:
+        hass.data[WAITING] = replace(hass.data[WAITING], turn=1.5, ask_every=0.3)
+        await mqtt.async_publish(hass, "obkE4720741/connected", "online", qos=1)
+        assert await scene.wizard.choose("wait") == "waiting_nothing"
+        assert set(heard) == {"cmnd/obkE4720741/publishAll"}
+        await scene.wizard.close()
+
+
+@walks("wait -> created")
+async def test_socket_that_comes_while_the_network_is_asked(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+
+        async def slow(_name: str) -> list[str]:
+            scene.let_through()
+            await scene.plug_in()
+            await until(lambda: len(said) == 2)
+            return []
+
+        said: set[str] = set()
+        for topic in ("obkE4720741/build", "obkE4720741/mac"):
+            await listen(hass, topic, lambda message: said.add(message.topic))
+        hass.data[WAITING] = replace(hass.data[WAITING], look_up=slow)
+        await scene.wizard.choose("wait")
+        await ended(hass, scene.wizard)
+
+
+async def test_name_server_of_the_network_is_asked() -> None:
+    assert await Waiting().look_up("localhost") == ["127.0.0.1"] * 3
+    with pytest.raises(OSError):
+        # Known, but not in this family of addresses.
+        await Waiting().look_up("::1")
 
 
 async def test_name_server_knows_it(

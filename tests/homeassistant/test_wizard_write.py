@@ -23,7 +23,8 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator import factory, images
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
-from simulator.releases import ReleaseServer, Trouble
+from simulator.images import Build
+from simulator.releases import ReleaseServer, Trouble, release
 from tests.homeassistant.bench import (
     MAC,
     blow_dump,
@@ -112,6 +113,24 @@ async def test_socket_that_is_set_up_already_keeps_its_entry(
         # Its topics stay, so that whatever else listens to them goes on.
         assert old.data["client_id"] == "old"
         assert images.NEWEST.version in old.data["firmware"]
+        await hass.config_entries.async_unload(old.entry_id)
+
+
+async def test_next_socket_follows_one_that_keeps_its_entry(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    old = socket_entry(mac=MAC, client_id="old")
+    old.add_to_hass(hass)
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await to_confirmation(wizard, mosquitto, releases)
+        await wizard.submit()
+        assert await wizard.submit(another=True) == "next_socket"
+        await hass.async_block_till_done()
+        assert hass.config_entries.async_entries("openbk") == [old]
+        assert old.title == "Kitchen"
+        assert images.NEWEST.version in old.data["firmware"]
+        await wizard.close()
         await hass.config_entries.async_unload(old.entry_id)
 
 
@@ -321,6 +340,7 @@ class TestSettings:
             ({"client_id": "bekens_n", "group": "mine"}, {"base": "topic_taken"}),
             ({"group": "taken"}, {"base": "topic_taken"}),
             ({"ntp_server": "  "}, {"base": "ntp_unknown"}),
+            ({"ntp_server": "::1"}, {"base": "ntp_unknown"}),
             ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
         ],
     )
@@ -370,6 +390,17 @@ class TestSettings:
         await wizard.submit_suggested(name="Kitchen")
         await wizard.submit_suggested(ssid="Net", password=SECRET)
         return wizard
+
+    async def test_encrypted_way_in_is_not_for_sockets(
+        self, hass: HomeAssistant, mqtt_connection: MockConfigEntry, wizard: Wizard
+    ) -> None:
+        hass.config_entries.async_update_entry(
+            mqtt_connection, data={**mqtt_connection.data, "certificate": "auto"}
+        )
+        await wizard.submit_suggested(name="Kitchen")
+        assert await wizard.submit_suggested(ssid="Net", password=SECRET) == "broker"
+        assert wizard.errors == {"base": "broker_needs_plain_listener"}
+        assert wizard.suggested["port"] == 1883
 
     @pytest.mark.parametrize(
         ("host", "error"),
@@ -428,6 +459,13 @@ async def test_home_assistants_own_login_is_used_on_request(
             assert wizard.errors == {"base": "broker_refused_login"}
             assert await wizard.submit_suggested(use_own_login=True) == "firmware"
             await wizard.close()
+
+
+def labels(wizard: Wizard) -> list[str]:
+    """Return the releases that are offered."""
+    fields = wizard.result["data_schema"].schema
+    (choice,) = (value for key, value in fields.items() if key == "release")
+    return [option["label"] for option in choice.config["options"]]
 
 
 class TestFirmware:
@@ -561,15 +599,41 @@ class TestFirmware:
         spoilt = tuple(
             replace(asset, make=images.uascent_qio) for asset in newest.assets
         )
-        trial = replace(newest, version="1.99.1", prerelease=True)
+        trial = release(
+            Build(version="1.99.1"),
+            newest.published,
+            "Not for everybody",
+            prerelease=True,
+        )
         releases.releases = (trial, replace(newest, assets=spoilt), *others)
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
             assert wizard.suggested["release"] == newest.version
+            assert labels(wizard)[0].endswith(" · trial version")
             assert await wizard.submit_suggested() == "firmware"
             assert wizard.errors == {"base": "firmware_wrong_key"}
             await wizard.close()
+
+    async def test_release_of_the_guide_is_offered_however_old_it_is(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        newest, *_, guide = releases.releases
+        later = [
+            replace(newest, version=f"1.18.{number}", assets=())
+            for number in range(200, 240)
+        ]
+        for on_server, offered in (
+            ((newest, *later, guide), [newest.version, guide.version]),
+            ((newest, *later), [newest.version]),
+        ):
+            releases.releases = on_server
+            async with socket_on_the_bench(blow_dump()) as socket:
+                wizard = await to_pins(hass, socket)
+                await to_firmware(wizard, mosquitto)
+                assert [label.split(" · ")[0] for label in labels(wizard)] == offered
+                assert not wizard.errors
+                await wizard.close()
 
     async def test_damaged_storage_ends_on_a_page(
         self,

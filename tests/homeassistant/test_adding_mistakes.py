@@ -1,0 +1,258 @@
+"""What is no socket, or not the one that is meant, is told from it: by address, topic and message."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientSession, web
+from homeassistant.components import mqtt
+from homeassistant.config_entries import SOURCE_DHCP, SOURCE_MQTT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+import pytest
+
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.homeassistant.test_adding import by_hand, cards, lease, unload
+from tests.homeassistant.wizard import Wizard
+from tests.support.broker import Broker, free_port
+from tests.support.simulated import PluggedSocket, plugged_in, stranger
+from tests.support.sockets import BUILD, CLIENT_ID, listen, socket_entry
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+walks = pytest.mark.walks
+OTHER_MAC = "c8:47:8c:99:99:99"
+# The same firmware on the chip of the generation before.
+SIBLING = {
+    "build": "OpenBK7231T 1.18.300 Nov 22 2026 16:44:43",
+    "mac": OTHER_MAC,
+    "ip": "127.0.0.1",
+    "host": "OpenBK7231T_8C999999",
+}
+
+type Answer = Callable[[web.Request], Awaitable[web.Response]]
+
+
+@asynccontextmanager
+async def server(answer: Answer) -> AsyncIterator[str]:
+    """Run a web server that is no socket's; return its address."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+async def fridge(_request: web.Request) -> web.Response:
+    return web.Response(text="<html>What about some milk?</html>")
+
+
+@asynccontextmanager
+async def almost(
+    socket: PluggedSocket, *, chip: bytes = b"BK7231N", deaf_to: str = ""
+) -> AsyncIterator[str]:
+    """Answer as a socket does, but as another chip, or without doing one thing."""
+    async with ClientSession() as session:
+
+        async def answer(request: web.Request) -> web.Response:
+            if request.path == deaf_to:
+                return web.Response(text="<html>Saved.</html>")
+            url = f"http://{socket.firmware.http_address}{request.path_qs}"
+            async with session.get(url) as said:
+                body = (await said.read()).replace(b"BK7231N", chip)
+                return web.Response(body=body, content_type=said.content_type)
+
+        async with server(answer) as address:
+            yield address
+
+
+async def says(hass: HomeAssistant, client_id: str, said: dict[str, str]) -> None:
+    """Let something on the broker answer the question who it is."""
+
+    async def answer(_message: mqtt.ReceiveMessage) -> None:
+        for topic, payload in said.items():
+            await mqtt.async_publish(hass, f"{client_id}/{topic}", payload, 1)
+
+    await listen(hass, f"cmnd/{client_id}/publishAll", answer)
+
+
+async def by_message(hass: HomeAssistant, topic: str, payload: str) -> str:
+    """Return how the dialog ends that a message on a build topic opens."""
+    wizard = Wizard(hass)
+    wizard.look_at(
+        await hass.config_entries.flow.async_init(
+            "openbk",
+            context={"source": SOURCE_MQTT},
+            data=MqttServiceInfo(
+                topic=topic,
+                payload=payload,
+                qos=1,
+                retain=False,
+                subscribed_topic="+/build",
+                timestamp=0.0,
+            ),
+        )
+    )
+    return wizard.page
+
+
+async def by_lease(hass: HomeAssistant, address: str) -> str:
+    """Return how the dialog ends that a new address in the network opens."""
+    wizard = Wizard(hass)
+    wizard.look_at(
+        await hass.config_entries.flow.async_init(
+            "openbk", context={"source": SOURCE_DHCP}, data=lease(address)
+        )
+    )
+    return wizard.page
+
+
+@walks("where -> where")
+async def test_something_else_at_the_address(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    wizard = await Wizard.open(hass, "existing")
+    async with server(fridge) as address:
+        assert await wizard.submit(address=address) == "where"
+        assert wizard.errors == {"address": "socket_not_openbeken"}
+        assert await by_lease(hass, address) == "not_openbeken"
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        async with almost(socket, chip=b"BK7231T") as address:
+            assert await wizard.submit(address=address) == "where"
+            assert wizard.errors == {"address": "socket_other_chip"}
+            assert await by_lease(hass, address) == "not_openbeken"
+    await wizard.close()
+
+
+@walks("where -> where", "not_openbeken")
+async def test_another_socket_answers_to_its_name_here(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The one at the address is on another broker."""
+    with Broker() as elsewhere:
+        async with (
+            plugged_in(stranger(elsewhere)) as socket,
+            plugged_in(stranger(mosquitto), OTHER_MAC),
+        ):
+            await until(lambda: socket.firmware.http_address)
+            address = str(socket.firmware.http_address)
+            wizard = await by_hand(hass)
+            assert await wizard.submit(address=address) == "where"
+            assert wizard.errors == {"address": "socket_not_on_broker"}
+            await wizard.close()
+            assert await by_lease(hass, address) == "not_openbeken"
+
+
+@walks("where -> where")
+async def test_something_else_at_the_topic(hass: HomeAssistant) -> None:
+    await says(hass, "kitchen", SIBLING)
+    wizard = await Wizard.open(hass, "existing")
+    assert await wizard.submit(client_id="kitchen") == "where"
+    assert wizard.errors == {"client_id": "socket_silent"}
+    await wizard.close()
+
+
+@walks("not_openbeken", "already_configured")
+async def test_something_else_says_a_build(hass: HomeAssistant) -> None:
+    await says(hass, "kitchen", SIBLING)
+    socket_entry().add_to_hass(hass)
+    for topic, payload, page in (
+        ("kitchen/build", "2026-11-22", "not_openbeken"),
+        ("kitchen/build", SIBLING["build"], "not_openbeken"),
+        # What it says when it is asked counts.
+        ("kitchen/build", BUILD, "not_openbeken"),
+        (f"{CLIENT_ID}/build", BUILD, "already_configured"),
+    ):
+        assert await by_message(hass, topic, payload) == page
+    assert not cards(hass)
+
+
+@pytest.mark.slow
+@walks("where -> no_pins_closed")
+async def test_socket_tells_no_address(hass: HomeAssistant) -> None:
+    await says(hass, "kitchen", {**SIBLING, "build": BUILD, "ip": "none"})
+    wizard = await Wizard.open(hass, "existing")
+    assert await wizard.submit(client_id="kitchen") == "no_pins_closed"
+    await wizard.close()
+
+
+@walks("where -> pins_incomplete -> pins_known -> pins -> tune -> created")
+async def test_socket_has_no_relay_yet(hass: HomeAssistant, mosquitto: Broker) -> None:
+    bare = SocketProfile.of((PinAssignment(pin=11, role=PinRole.BTN, channel=1),))
+    async with plugged_in(stranger(mosquitto, bare)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        wizard = await by_hand(hass)
+        assert await wizard.submit(address=socket.firmware.http_address) == (
+            "pins_incomplete"
+        )
+        await wizard.choose("pins_known")
+        assert await wizard.submit(model="blow_72_074") == "pins"
+        assert await wizard.choose("use_pins") == "tune"
+        assert await wizard.submit(changes=[]) == "created"
+        await unload(hass)
+
+
+class TestReconfiguring:
+    """The entry of a socket follows it, and no other."""
+
+    @walks("moved -> moved", "reconfigure_successful")
+    async def test_moved(self, hass: HomeAssistant, mosquitto: Broker) -> None:
+        entry = socket_entry()
+        entry.add_to_hass(hass)
+        await says(hass, "kitchen", SIBLING)
+        other = stranger(mosquitto, mqtt_client_id="hall")
+        async with plugged_in(other, OTHER_MAC) as socket:
+            await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+            wizard = Wizard(hass)
+            wizard.look_at(await entry.start_reconfigure_flow(hass))
+            await wizard.choose("moved")
+            assert await wizard.submit_suggested(client_id="kitchen") == "moved"
+            assert wizard.errors == {"client_id": "socket_silent"}
+            assert await wizard.submit_suggested(client_id="hall") == "moved"
+            assert wizard.errors == {"client_id": "socket_other"}
+            # Its topic is not asked for anything where it stays as it is.
+            same = {"client_id": CLIENT_ID, "group": "plugs", "address": "10.0.0.9"}
+            assert await wizard.submit_suggested(**same) == "reconfigure_successful"
+            assert {key: entry.data[key] for key in same} == same
+            await unload(hass)
+
+    @walks("new_broker -> new_broker")
+    async def test_new_broker(
+        self, hass: HomeAssistant, mosquitto: Broker, mqtt_connection: object
+    ) -> None:
+        entry = socket_entry()
+        entry.add_to_hass(hass)
+        (own,) = hass.config_entries.async_entries("mqtt")
+        hass.config_entries.async_update_entry(
+            own, data={**own.data, "certificate": "auto"}
+        )
+        with Broker() as left:
+            async with (
+                plugged_in(stranger(left)) as socket,
+                plugged_in(stranger(left, mqtt_client_id="hall"), OTHER_MAC) as other,
+            ):
+                await until(
+                    lambda: socket.firmware.http_address and other.firmware.http_address
+                )
+                wizard = Wizard(hass)
+                wizard.look_at(await entry.start_reconfigure_flow(hass))
+                assert await wizard.choose("new_broker") == "new_broker"
+                assert wizard.errors == {"base": "broker_needs_plain_listener"}
+                at = {"host": mosquitto.host, "port": mosquitto.port}
+                values = {**at, "use_own_login": False}
+                await wizard.submit(**values, address="127.0.0.1:nonsense")
+                assert wizard.errors == {"host": "broker_loopback"}
+                await wizard.submit(**values, address="127.0.0.1:nonsense")
+                assert wizard.errors == {"address": "socket_unreachable"}
+                await wizard.submit(**values, address=other.firmware.http_address)
+                assert wizard.errors == {"address": "socket_other"}
+                async with almost(socket, deaf_to="/cfg_mqtt_set") as address:
+                    await wizard.submit(**values, address=address)
+                    assert wizard.errors == {"base": "socket_refused"}
+                assert socket.firmware.settings.values.mqtt_port == left.port
+                await wizard.close()
