@@ -19,8 +19,11 @@ PICTURES: Final = (
     "wiring",
     "ways_in",
     "reset",
+    "reset_tall",
     "reassemble",
 )
+# Pixels for each of a picture's units: phones have at least two for each of theirs.
+SCALE: Final = 2
 
 type Scheme = Literal["light", "dark"]
 
@@ -47,8 +50,8 @@ async def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         for name in PICTURES:
-            await render(browser, name, images / f"{name}.png", "light")
-            await render(browser, name, images / f"{name}_dark.png", "dark")
+            await render(browser, name, images / f"{name}.png", "light", SCALE)
+            await render(browser, name, images / f"{name}_dark.png", "dark", SCALE)
         for suffix, scale in (("", 1), ("@2x", 2)):
             await render(browser, "icon", brand / f"icon{suffix}.png", "light", scale)
             await render(browser, "logo", brand / f"logo{suffix}.png", "light", scale)

@@ -1,15 +1,17 @@
-"""The guided calibration in a real browser: each page looked at, on four screens."""
+"""The guided calibration in a real browser: each page looked at."""
 
 import pytest
 
 from .conftest import Scene
 from .dialog import Dialog
+from .looks import FEW_SCREENS
 from .road import add_a_socket, look_in_other_languages, open_options, switch_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 async def test_from_plugging_in_to_the_result(scene: Scene) -> None:
+    scene.looks.screens = FEW_SCREENS
     await add_a_socket(scene)
     hands = scene.hands
     await hands.set_meter(power={"gain": 1 / 1.08, "offset": -1.2 / 1.08})

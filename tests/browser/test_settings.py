@@ -64,7 +64,7 @@ async def _describe(scene: Scene) -> None:
     await open_options(scene)
     await dialog.choose("discovery")
     await dialog.shows("discovery")
-    await dialog.tick("Both")
+    await dialog.tick("Both: here")
     await dialog.press()
     await dialog.refuses("prefix_own")
     await scene.look("discovery", "own-prefix")

@@ -11,6 +11,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 
 FOLDER: Final = Path(__file__).parent.parent / "images"
+_PHONE: Final = "(max-width: 450px)"
 _SERVED_AT: Final[HassKey[str]] = HassKey(f"{DOMAIN}_pictures")
 
 
@@ -31,10 +32,22 @@ async def async_serve(hass: HomeAssistant) -> str:
     return address
 
 
-def picture(address: str, name: str) -> str:
-    """Return the HTML of one picture, light or dark as the browser asks for it."""
-    return (
-        f'<picture><source srcset="{address}/{name}_dark.png" '
-        f'media="(prefers-color-scheme: dark)">'
-        f'<img src="{address}/{name}.png"></picture>'
+def picture(address: str, name: str, *, narrow: str | None = None) -> str:
+    """Return the HTML of one picture, light or dark as the browser asks for it.
+
+    ``narrow`` is shown instead where the dialog fills the window of a phone, for pages that leave
+    little room there.
+    """
+    sources = _sources(address, name)
+    if narrow is not None:
+        sources = _sources(address, narrow, f"{_PHONE} and ") + sources
+    return f'<picture>{sources}<img src="{address}/{name}.png"></picture>'
+
+
+def _sources(address: str, name: str, condition: str = "") -> str:
+    # The files have two pixels for each of the page's.
+    return "".join(
+        f'<source srcset="{address}/{name}{suffix}.png 2x" '
+        f'media="{condition}(prefers-color-scheme: {scheme})">'
+        for suffix, scheme in (("_dark", "dark"), ("", "light"))
     )
