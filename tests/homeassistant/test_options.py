@@ -11,10 +11,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, plugged_in, stranger
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -171,6 +172,16 @@ async def test_socket_of_unknown_address_is_not_tuned(
     await socket.connect()
     await until(lambda: entry.runtime_data.online)
     assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_nothing_to_calibrate_without_a_meter(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    plain = [pin for pin in BLOW.pins if not pin.role.name.startswith("BL0937")]
+    entry = socket_entry(SocketProfile.of(plain))
+    await add_socket(hass, entry)
+    assert (await begin(hass, entry, "calibration"))["reason"] == "no_meter"
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -20,6 +20,8 @@ from custom_components.openbk.pyopenbk.flash_map import (
     RF_CALIBRATION,
     TUYA_STORAGE,
 )
+from custom_components.openbk.pyopenbk.obk import config_sector
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
@@ -40,6 +42,7 @@ from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker
+from tests.support.sockets import BLOW
 
 pytestmark = [
     pytest.mark.e2e,
@@ -175,6 +178,17 @@ class TestPins:
                 return wizard
 
             await try_offers(arrive, "no_pins_openbeken", socket)
+
+    @walks("found_openbeken -> pins")
+    async def test_pins_of_openbekens_configuration(self, hass: HomeAssistant) -> None:
+        """They are all there is where the factory's storage is gone."""
+        config = config_sector.build(ConfigSector().with_profile(BLOW))
+        async with chip(images.flashed(factory_dump(), config=config)) as socket:
+            wizard = await open_port(hass, socket.path)
+            assert await wizard.choose("pins") == "pins"
+            assert "| P26 | Relay | Rel | 1 |" in wizard.placeholders["pins"]
+            assert not wizard.placeholders["notes"]
+            await wizard.close()
 
     @walks("pins_incomplete -> *")
     async def test_pins_are_not_complete(self, hass: HomeAssistant) -> None:

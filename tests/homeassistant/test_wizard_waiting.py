@@ -308,6 +308,21 @@ async def test_socket_that_comes_while_the_network_is_asked(
         await ended(hass, scene.wizard)
 
 
+async def test_address_that_it_told_is_kept(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """It comes with the list, before or after what shows that it is the right one."""
+    async with waiting(hass, mosquitto, releases) as scene:
+        for address in ("none", ADDRESS):
+            await mqtt.async_publish(hass, "obkE4720741/ip", address, qos=1)
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        assert await scene.wizard.choose("wait") == "created"
+        assert scene.wizard.result["result"].data["address"] == ADDRESS
+        await ended(hass, scene.wizard)
+
+
 async def test_name_server_of_the_network_is_asked() -> None:
     assert await Waiting().look_up("localhost") == ["127.0.0.1"] * 3
     with pytest.raises(OSError):
