@@ -7,7 +7,8 @@ frontend, in which the messages of a broker arrive. A first socket warms it up a
 12 entities of ours. ``mqtt all`` adds to it what our integration shows besides, such as the
 choices, so that both sides show the same entities: the shares that are judged are of this one.
 Processor time is the least of several runs. Instructions are counted by valgrind and hold still;
-they are of all threads, and include what builds no message.
+messages are built beforehand. A message may change several states of ours: apparent and reactive
+power and the power factor follow from others, where core shows what the socket says of them.
 """
 
 import argparse
@@ -219,17 +220,21 @@ def hear(process: subprocess.Popen[str]) -> Figures | None:
     return said
 
 
-def measure(mode: str, sockets: int, runs: int) -> Phases:
-    """Return the least times of several runs, and the memory of one more."""
-    phases = live(mode, sockets)
+def measure(sockets: int, runs: int) -> list[Phases]:
+    """Return, of each mode, the least times of several runs and the memory of one more.
+
+    The modes take turns, so that a machine that is busy for a while is so for all of them.
+    """
+    measured = {mode: live(mode, sockets) for mode in MODES}
     for _ in range(runs - 1):
-        for phase, figures in live(mode, sockets).items():
-            if "cpu" in figures:
-                least = min(figures["cpu"], phases[phase]["cpu"])
-                phases[phase] = {**figures, "cpu": least}
-    memory = live(mode, sockets, "--memory")["house"]["memory"]
-    phases["house"] = {**phases["house"], "memory": memory}
-    return phases
+        for mode, phases in measured.items():
+            for phase, figures in live(mode, sockets).items():
+                if "cpu" in figures:
+                    least = min(figures["cpu"], phases[phase]["cpu"])
+                    phases[phase] = {**figures, "cpu": least}
+    for mode, phases in measured.items():
+        phases["house"]["memory"] = live(mode, sockets, "--memory")["house"]["memory"]
+    return [*measured.values()]
 
 
 def table(title: str, rows: Sequence[Row], modes: Sequence[Phases]) -> int:
@@ -268,12 +273,12 @@ def main() -> int:
     )
     add = parser.add_argument
     add("--sockets", type=int, nargs="*", default=[10, 100, 1000], metavar="N")
-    add("--runs", type=int, default=3, help="take the least time of so many")
+    add("--runs", type=int, default=5, help="take the least time of so many")
     add("--count-with", type=int, default=10, metavar="N", help="sockets; 0 to skip")
     options = parser.parse_args()
     missed = 0
     for sockets in options.sockets:
-        modes = [measure(mode, sockets, options.runs) for mode in MODES]
+        modes = measure(sockets, options.runs)
         check(modes)
         missed += table(f"{sockets} sockets", set_up(sockets), modes)
     if options.count_with and shutil.which("valgrind") is None:
