@@ -11,7 +11,9 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 
 FOLDER: Final = Path(__file__).parent.parent / "images"
+# The dialog fills the window of a phone, and leaves a page with progress 112 pixels there.
 _PHONE: Final = "(max-width: 450px)"
+_NARROW: Final = {"reset_now": ("reset", "reset_tall")}
 _SERVED_AT: Final[HassKey[str]] = HassKey(f"{DOMAIN}_pictures")
 
 
@@ -32,16 +34,13 @@ async def async_serve(hass: HomeAssistant) -> str:
     return address
 
 
-def picture(address: str, name: str, *, narrow: str | None = None) -> str:
-    """Return the HTML of one picture, light or dark as the browser asks for it.
-
-    ``narrow`` is shown instead where the dialog fills the window of a phone, for pages that leave
-    little room there.
-    """
-    sources = _sources(address, name)
+def picture(address: str, name: str) -> str:
+    """Return the HTML of one picture, light or dark as the browser asks for it."""
+    wide, narrow = _NARROW.get(name, (name, None))
+    sources = _sources(address, wide)
     if narrow is not None:
         sources = _sources(address, narrow, f"{_PHONE} and ") + sources
-    return f'<picture>{sources}<img src="{address}/{name}.png"></picture>'
+    return f'<picture>{sources}<img src="{address}/{wide}.png"></picture>'
 
 
 def _sources(address: str, name: str, condition: str = "") -> str:
