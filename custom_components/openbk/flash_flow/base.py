@@ -11,7 +11,6 @@ from homeassistant.core import callback
 from homeassistant.helpers.translation import async_get_translations
 
 from ..const import DOMAIN, LOGGER
-from ..pyopenbk.application import CodeKey
 from ..pyopenbk.backups import Backup, BackupFolder
 from ..pyopenbk.bootrom.chip import ChipIdentity
 from ..pyopenbk.errors import OpenBekenError
@@ -51,8 +50,6 @@ class WizardFlow(ConfigFlow):
     _owner: str = ""
     _backup: Backup | None = None
     _analysis: Analysis | None = None
-    _code_key: CodeKey | None = None
-    """What an image has to be encrypted with; known from the backup on, whoever holds the port."""
     _identity: ChipIdentity | None = None
     _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
@@ -267,8 +264,7 @@ class WizardFlow(ConfigFlow):
 def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:
     """Give a flow one step for each page of the table."""
     for step_id in PAGES:
-        if not hasattr(flow, f"async_step_{step_id}"):
-            setattr(flow, f"async_step_{step_id}", _page(step_id))
+        setattr(flow, f"async_step_{step_id}", _page(step_id))
     return flow
 
 

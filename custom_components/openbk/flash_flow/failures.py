@@ -194,8 +194,5 @@ def backup_error(err: errors.OpenBekenError) -> str:
 
 
 def _lookup(table: Mapping[type[errors.OpenBekenError], str], err: Exception) -> str:
-    """Return the entry of the nearest class that the table knows."""
-    for kind in type(err).__mro__:
-        if issubclass(kind, errors.OpenBekenError) and kind in table:
-            return table[kind]
-    raise KeyError(type(err))
+    """Return the entry of the nearest class that the table knows; each knows the root."""
+    return next(table[kind] for kind in type(err).__mro__ if kind in table)

@@ -246,8 +246,6 @@ class FirmwareSteps(WizardFlow):
         except OpenBekenError as err:
             LOGGER.debug("Firmware refused: %s", err)
             return firmware_error(err)
-        if found.key is not self._code_key:
-            return "firmware_wrong_key"
         self.image, self.firmware = found, data
         return None
 

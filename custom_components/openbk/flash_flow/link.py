@@ -1,10 +1,12 @@
 """From the wish to flash a socket to its backup: port, wiring, search, reading."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.data_entry_flow import UnknownFlow
 from homeassistant.helpers.selector import SerialPortSelector
 import probatio
 
@@ -12,7 +14,6 @@ from ..const import LOGGER
 from ..pyopenbk.backups import Contents
 from ..pyopenbk.bootrom.errors import PortUnavailableError
 from ..pyopenbk.bootrom.link import Observation, SearchReport
-from ..pyopenbk.errors import OpenBekenError
 from . import ownership
 from .base import WizardFlow
 from .failures import PORT_ERRORS
@@ -129,10 +130,6 @@ class LinkSteps(WizardFlow):
             LOGGER.debug("Serial port: %s", err)
             await self.async_close_job()
             return PORT_ERRORS[err.reason]
-        except OpenBekenError as err:
-            LOGGER.debug("First look at the port: %s", err)
-            self._linked = False
-            return None
         self._linked = report.linked
         return None
 
@@ -142,7 +139,7 @@ class LinkSteps(WizardFlow):
         """End the other wizard, which releases its port, and go on here."""
         other = ownership.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
-            if not other.leaving:
+            with suppress(UnknownFlow):
                 self.hass.config_entries.flow.async_abort(other.flow_id)
             await self._until_left(other)
         return await self.async_step_port()
@@ -230,7 +227,6 @@ class LinkSteps(WizardFlow):
             # What a chip held before it was written is the backup that its owner wants to hear of.
             self._backup = backup
         self._analysis = await self.job.analyse()
-        self._code_key = self.job.code_key
         self._note_chip_state()
         if self.is_another_chip(self._analysis.mac):
             return "other_chip"

@@ -81,7 +81,7 @@ class RestoreSteps(WriteSteps):
         try:
             self._backup = await self.job.back_up()
             self._analysis = await self.job.analyse()
-            self._code_key = self.job.code_key
+            self._note_chip_state()
         except EmptyDumpError as err:
             # An erased chip is what a restore is for; there is nothing to back up.
             if err.byte != ERASED:
@@ -334,8 +334,6 @@ class RestoreSteps(WriteSteps):
         if user_input is not None:
             self._confirmed = True
             self._meant = frozenset(self._addresses_meant())
-            if self._job is None:
-                return await self.async_step_search()
             return await self.async_step_restore_write()
         return self.async_show_form(
             step_id="restore_confirm",
