@@ -29,7 +29,13 @@ from .flash_flow.settings import tidy
 from .pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from .pyopenbk.obk.messages import chip_of, is_client_id
 from .pyopenbk.obk.tuning import Tuning
-from .tuning_flow import CONF_CHANGES, commands_text, tune_schema, undo_data
+from .tuning_flow import (
+    COMMANDS_WORD,
+    CONF_CHANGES,
+    commands_text,
+    tune_schema,
+    undo_data,
+)
 
 CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"
@@ -256,7 +262,7 @@ class AddingSteps(RadioSteps):
             step_id="tune",
             data_schema=tune_schema(self._tunings),
             description_placeholders=self.placeholders
-            | {"commands": commands_text(self._tunings)},
+            | {"commands": commands_text(self._tunings, self.word(*COMMANDS_WORD))},
         )
 
     @override

@@ -85,7 +85,8 @@ _WATTS: Final = _number("W", 10_000_000)
 _PER_CENT: Final = _number("%", 50)
 _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
     _WATT_METER: {
-        probatio.Required(POWER.key): _WATTS,
+        # The browser would fill what is required with a 0.
+        probatio.Optional(POWER.key): _WATTS,
         probatio.Optional(VOLTAGE.key): _VOLTS,
         probatio.Optional(CURRENT.key): _AMPERES,
         probatio.Optional(_ACCURACY, default=0): _PER_CENT,
@@ -97,7 +98,7 @@ _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
         probatio.Optional(_ACCURACY, default=0): _PER_CENT,
     },
     _KNOWN_LOAD: {
-        probatio.Required(_RATED_POWER): _WATTS,
+        probatio.Optional(_RATED_POWER): _WATTS,
         probatio.Required(_RATED_VOLTAGE, default=230): _VOLTS,
         probatio.Required(_KIND, default=LoadKind.HEATER): SelectSelector(
             SelectSelectorConfig(options=list(LoadKind), translation_key="load_kind")
@@ -109,7 +110,7 @@ _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
 
 
 _VOLTAGE_FIELDS: Final[dict[Any, Any]] = {
-    probatio.Required(VOLTAGE.key): _VOLTS,
+    probatio.Optional(VOLTAGE.key): _VOLTS,
     probatio.Optional(_ACCURACY, default=0): _PER_CENT,
 }
 
@@ -378,8 +379,10 @@ class CalibrationSteps(OptionsFlow):
             )
         correction = self.socket.calibration.calibration_of(VOLTAGE.key).correction
         mains = voltage or correction(sample.mean(VOLTAGE.key) or 0.0)
-        watts, volts = typed[_RATED_POWER], typed[_RATED_VOLTAGE]
-        if not (mains and watts and volts):
+        watts, volts = typed.get(_RATED_POWER), typed[_RATED_VOLTAGE]
+        if not watts:
+            raise CalibrationError(Refusal.NO_REFERENCE)
+        if not (mains and volts):
             raise CalibrationError(
                 Refusal.ZERO_READING,
                 reading=mains,

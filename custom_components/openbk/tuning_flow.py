@@ -14,14 +14,18 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.translation import async_get_translations
 import probatio
 
 from . import discovery
-from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_TUNED, CONF_UNDO, LOGGER
+from .const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_TUNED, CONF_UNDO, DOMAIN, LOGGER
 from .pyopenbk.obk.console import ConsoleError, PasswordError
 from .pyopenbk.obk.tuning import NEEDED, Tuning
 
 CONF_CHANGES: Final = "changes"
+COMMANDS_WORD: Final = ("tuning_commands", "all")
+"""The selector and its option that stand above what is sent."""
+_SUMMARY: Final = "component.{}.selector.{}.options.{}".format(DOMAIN, *COMMANDS_WORD)
 _PASSWORD: Final = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
@@ -49,10 +53,12 @@ def tune_schema(tunings: Iterable[Tuning]) -> probatio.Schema:
     return changes_schema(steps, [str(step) for step in steps if step in NEEDED])
 
 
-def commands_text(tunings: Iterable[Tuning]) -> str:
-    """Return what exactly is sent, as a block of code."""
-    lines = [command for tuning in tunings for command in tuning.commands]
-    return "\n".join(("```", *lines, "```"))
+def commands_text(tunings: Iterable[Tuning], summary: str) -> str:
+    """Return Markdown that unfolds to what exactly is sent; long commands wrap."""
+    lines = [f"- `{command}`" for tuning in tunings for command in tuning.commands]
+    return "\n".join(
+        (f"<details><summary>{summary}</summary>", "", *lines, "", "</details>")
+    )
 
 
 @callback
@@ -103,12 +109,15 @@ class TuningSteps(OptionsFlow):
         if not self._tunings:
             self._note_tuned(entry.data.get(CONF_UNDO, {}), tuned=True)
             return self.async_abort(reason="nothing_to_tune")
+        words = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", [DOMAIN]
+        )
         return self.async_show_form(
             step_id="tune",
             data_schema=tune_schema(self._tunings),
             description_placeholders={
                 "name": entry.title,
-                "commands": commands_text(self._tunings),
+                "commands": commands_text(self._tunings, words[_SUMMARY]),
             },
         )
 

@@ -17,8 +17,16 @@ LANGUAGES: Final[dict[str, dict[str, Any]]] = {
 _STEPS: Final[list[dict[str, Any]]] = [
     step
     for texts in LANGUAGES.values()
-    for kind in ("config", "options")
-    for step in texts.get(kind, {}).get("step", {}).values()
+    for part in (
+        texts["config"],
+        texts["options"],
+        *(
+            issue["fix_flow"]
+            for issue in texts["issues"].values()
+            if "fix_flow" in issue
+        ),
+    )
+    for step in part["step"].values()
 ]
 _DIALOG: Final = """document.querySelector("home-assistant").shadowRoot
     .querySelector("dialog-data-entry-flow")"""

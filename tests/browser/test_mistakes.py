@@ -37,7 +37,7 @@ async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     await _choose_wrong_firmware(scene, tmp_path)
     await _lose_power_while_writing(scene)
     await _come_back(scene)
-    await _restore(scene)
+    await _restore(scene, tmp_path)
     await look_in_other_languages(scene)
     scene.looks.judge()
 
@@ -97,7 +97,6 @@ async def _give_wrong_pins(scene: Scene, folder: Path) -> None:
     await dialog.fill(others="P9 Rally 2")
     await dialog.press()
     await dialog.refuses("pins_line")
-    await dialog.unfold(1)
     await scene.look("pins_edit", "line")
     await dialog.fill(others="")
     await dialog.press()
@@ -215,7 +214,7 @@ async def _come_back(scene: Scene) -> None:
     await dialog.close()
 
 
-async def _restore(scene: Scene) -> None:
+async def _restore(scene: Scene, folder: Path) -> None:
     """Put the factory firmware back; the chip still waits for commands."""
     dialog, hands = scene.dialog, scene.hands
     await dialog.open()
@@ -228,6 +227,10 @@ async def _restore(scene: Scene) -> None:
     await dialog.shows("restore_choose")
     await dialog.unfold()
     await scene.look("restore_choose", "unfolded")
+    await dialog.upload(folder / "half of it.bin")
+    await dialog.press()
+    await dialog.refuses("backup_not_whole")
+    await scene.look("restore_choose", "not-whole")
     await dialog.press()
     await scene.look("restore_confirm")
     await hands.dawdle("write_4k", nth=20)

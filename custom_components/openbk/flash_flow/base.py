@@ -29,6 +29,7 @@ _PICTURES: Final = (
     "wiring",
     "ways_in",
     "reset",
+    "reset_now",
     "reassemble",
 )
 # One ring for a page whose work has several phases: from where to where each moves it.

@@ -38,6 +38,7 @@ from ..pyopenbk.obk.releases import (
 from . import uploads
 from .base import WizardFlow
 from .failures import firmware_error
+from .sections import opened
 
 CONF_RELEASE: Final = "release"
 CONF_FILE: Final = "file"
@@ -94,7 +95,7 @@ class FirmwareSteps(WizardFlow):
     def _release_notes(self) -> str:
         """Return what the newest releases say of themselves, folded, as Markdown."""
         return "\n\n".join(
-            _folded(self._label(release), release.notes)
+            _folded(f"{self.word('release', 'news')} {release.version}", release.notes)
             for release in self._releases[:_NOTES_LISTED]
             if release.notes
         )
@@ -176,7 +177,9 @@ class FirmwareSteps(WizardFlow):
                 errors["base"] = "firmware_missing"
         return self.async_show_form(
             step_id="firmware",
-            data_schema=self._firmware_schema(),
+            data_schema=opened(self._firmware_schema(), CONF_SOURCE)
+            if errors.get("base", "").startswith("releases_")
+            else self._firmware_schema(),
             errors=errors,
             description_placeholders=self.placeholders,
             last_step=False,

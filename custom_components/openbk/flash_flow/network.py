@@ -36,6 +36,7 @@ from ..broker import (
 from ..const import CONF_CLIENT_ID, CONF_GROUP
 from ..pyopenbk.obk.messages import is_client_id
 from .base import WizardFlow
+from .sections import opened
 from .settings import SocketSettings, WifiNetwork, client_id_of, tidy
 
 CONF_SSID: Final = "ssid"
@@ -115,7 +116,9 @@ class NetworkSteps(WizardFlow):
                 return await self.async_after_name()
         return self.async_show_form(
             step_id="name",
-            data_schema=self.add_suggested_values_to_schema(_NAME, user_input),
+            data_schema=self.add_suggested_values_to_schema(
+                opened(_NAME, CONF_ADVANCED) if "base" in errors else _NAME, user_input
+            ),
             errors=errors,
             description_placeholders=self.placeholders,
             last_step=False,
@@ -229,7 +232,12 @@ class NetworkSteps(WizardFlow):
                 return await self.async_step_broker()
         return self.async_show_form(
             step_id="wifi",
-            data_schema=self.add_suggested_values_to_schema(_WIFI, user_input),
+            data_schema=self.add_suggested_values_to_schema(
+                opened(_WIFI, CONF_SECOND)
+                if any(user_input[CONF_SECOND].values())
+                else _WIFI,
+                user_input,
+            ),
             errors=errors,
             description_placeholders=self.placeholders,
             last_step=False,

@@ -66,7 +66,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     **dict.fromkeys(
         ("waiting_nothing", "waiting_silent", "waiting_network_only"),
-        ("wait", "change_settings", "access_point", "read_back", "leave"),
+        ("wait", "access_point", "change_settings", "read_back", "leave"),
     ),
     "radio_missing": ("radio_repair", "leave"),
     **dict.fromkeys(

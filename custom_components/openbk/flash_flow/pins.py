@@ -28,6 +28,7 @@ from ..pyopenbk.tuya import (
 from . import models, pin_form, uploads
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
+from .sections import opened
 
 CONF_TEXT: Final = "text"
 CONF_DUMP: Final = "dump"
@@ -51,7 +52,6 @@ class PinSteps(WizardFlow):
         if self.profile is not None:
             values["pins"] = pin_form.table(self.profile, self.word)
             values["socket"] = pin_form.summary(self.profile, self.word)
-            values["module"] = self.profile.module or "?"
             reading = self._reading
             values["notes"] = pin_form.notes(reading, self.word) if reading else ""
             if reading is not None and reading is self._earlier:
@@ -131,7 +131,10 @@ class PinSteps(WizardFlow):
         return self.async_show_form(
             step_id="pins_edit",
             data_schema=self.add_suggested_values_to_schema(
-                pin_form.schema(), user_input
+                opened(pin_form.schema(), pin_form.CONF_MORE)
+                if user_input[pin_form.CONF_MORE].get(pin_form.CONF_OTHERS)
+                else pin_form.schema(),
+                user_input,
             ),
             errors=errors,
             description_placeholders=self.placeholders | {"line": line},

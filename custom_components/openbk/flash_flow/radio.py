@@ -16,7 +16,7 @@ from ..pyopenbk.flashing import (
     RfSectorMissingError,
 )
 from ..pyopenbk.rf_sector import RfSector, RfSectorError, parse_rf_sector
-from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, RestoreSteps
+from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, RestoreSteps, without_upload
 
 _FAREWELLS: Final = {
     "radio_written": "left_repaired",
@@ -104,7 +104,7 @@ class RadioSteps(RestoreSteps):
         return self.async_show_form(
             step_id="radio_repair",
             data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(fields), user_input
+                probatio.Schema(fields), without_upload(user_input)
             ),
             errors=errors,
             description_placeholders=self.placeholders,

@@ -15,6 +15,7 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
 )
+from homeassistant.util import dt as dt_util
 import probatio
 
 from ..const import LOGGER
@@ -25,6 +26,7 @@ from ..pyopenbk.flashing.analysis import judge
 from ..pyopenbk.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
 from . import uploads
 from .failures import ERASED, backup_error, page_of
+from .sections import opened
 from .unfinished import UnfinishedSockets
 from .writing import WriteSteps
 
@@ -37,6 +39,17 @@ CONF_KEEP_RADIO: Final = "keep_radio"
 DUMP_FILE: Final = FileSelector(
     FileSelectorConfig(accept=".bin,application/octet-stream")
 )
+
+
+def without_upload(user_input: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what was typed but for the file, which is gone once it was read."""
+    return user_input and {
+        key: value for key, value in user_input.items() if key != CONF_UPLOAD
+    }
+
+
+def _local(date: datetime) -> str:
+    return f"{dt_util.as_local(date):%Y-%m-%d %H:%M}"
 
 
 class RestoreSteps(WriteSteps):
@@ -56,7 +69,7 @@ class RestoreSteps(WriteSteps):
         values = super().placeholders
         if (chosen := self._chosen_backup) is not None:
             values["chosen_backup"] = chosen.path.name
-            values["chosen_date"] = f"{chosen.date:%Y-%m-%d %H:%M}"
+            values["chosen_date"] = _local(chosen.date)
             values["chosen_mac"] = chosen.mac or "?"
             values["chosen_contents"] = self._contents_of(chosen)
         return values
@@ -172,10 +185,14 @@ class RestoreSteps(WriteSteps):
     def _show_backups(
         self, errors: dict[str, str], user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
+        schema = self._backup_schema()
         return self.async_show_form(
             step_id="restore_choose",
             data_schema=self.add_suggested_values_to_schema(
-                self._backup_schema(), user_input
+                opened(schema, CONF_DELIBERATE)
+                if errors.get("base") == "backup_foreign"
+                else schema,
+                without_upload(user_input),
             ),
             errors=errors,
             description_placeholders=self.placeholders,
@@ -212,14 +229,21 @@ class RestoreSteps(WriteSteps):
                 options=[
                     SelectOptionDict(
                         value=backup.path.name,
-                        label=f"{backup.date:%Y-%m-%d %H:%M} · {backup.mac} · "
-                        f"{self._contents_of(backup)}",
+                        label=self._label_of(backup),
                     )
                     for backup in backups
                 ],
                 mode=SelectSelectorMode.DROPDOWN,
             )
         )
+
+    def _label_of(self, backup: Backup) -> str:
+        """Return what tells a backup from the others, of which a phone shows 33 letters."""
+        parts = [self._contents_of(backup), _local(backup.date)]
+        mac = self._analysis.mac if self._analysis else None
+        if backup.mac is not None and backup.mac != mac:
+            parts.insert(0, backup.mac)
+        return ", ".join(parts)
 
     def _best_backup(self) -> Backup:
         """Return the oldest whole backup of this chip, most likely its factory firmware."""

@@ -1,0 +1,14 @@
+"""Sections of forms: folded until something in them matters."""
+
+from homeassistant.data_entry_flow import section
+import probatio
+
+
+def opened(schema: probatio.Schema, name: str) -> probatio.Schema:
+    """Return a form with one of its sections open, as what matters is in there."""
+    return probatio.Schema(
+        {
+            key: section(field.schema, {"collapsed": False}) if key == name else field
+            for key, field in schema.schema.items()
+        }
+    )
