@@ -248,6 +248,8 @@ async def test_a_label_without_watts_is_no_reference(
         await person.choose("known_load")
         await person.type()
         refused = await person.type(rated_power=0, rated_voltage=230, kind="heater")
+        assert refused["errors"] == {"base": "no_reference"}
+        refused = await person.type(rated_power=2000, rated_voltage=0, kind="heater")
         assert refused["errors"] == {"base": "zero_reading"}
         # Nobody can know better than that.
         assert "trust" not in refused["data_schema"].schema
