@@ -43,10 +43,13 @@ async def to_confirmation(
 
 async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
     """Walk from the menu to the pins."""
-    wizard = await open_port(hass, socket.path)
-    if wizard.page == "opening":
-        assert await wizard.submit() == "wiring"
-        await wizard.submit()
+    return await to_chip(hass, socket.path)
+
+
+async def to_chip(hass: HomeAssistant, path: str, choice: str = "flash") -> Wizard:
+    """Walk from the menu to where something is told of the chip, or why nothing can be."""
+    wizard = await open_port(hass, path, choice)
+    await walk_on(wizard)
     return wizard
 
 
@@ -66,6 +69,17 @@ async def take(wizard: Wizard, offer: str) -> str:
     await wizard.choose(offer)
     if wizard.page == "port":
         await wizard.submit_suggested()
+    return await walk_on(wizard)
+
+
+async def try_port_again(wizard: Wizard) -> str:
+    """Submit a serial port that was refused, and walk on in the same way."""
+    await wizard.submit_suggested()
+    return await walk_on(wizard)
+
+
+async def walk_on(wizard: Wizard) -> str:
+    """Submit the pages that only tell how, which a busy chip may lead to, too."""
     while wizard.page in ("check_wiring", "opening", "wiring"):
         await wizard.submit()
     return wizard.page

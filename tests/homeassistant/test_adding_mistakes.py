@@ -121,7 +121,7 @@ async def test_something_else_at_the_address(
         assert wizard.errors == {"address": "socket_not_openbeken"}
         assert await by_lease(hass, address) == "not_openbeken"
     async with plugged_in(stranger(mosquitto)) as socket:
-        await until(lambda: socket.firmware.http_address)
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
         async with almost(socket, chip=b"BK7231T") as address:
             assert await wizard.submit(address=address) == "where"
             assert wizard.errors == {"address": "socket_other_chip"}
@@ -236,9 +236,8 @@ class TestReconfiguring:
                 plugged_in(stranger(left)) as socket,
                 plugged_in(stranger(left, mqtt_client_id="hall"), OTHER_MAC) as other,
             ):
-                await until(
-                    lambda: socket.firmware.http_address and other.firmware.http_address
-                )
+                for each in (socket.firmware, other.firmware):
+                    await until(lambda each=each: each.running and each.mqtt.online)
                 wizard = Wizard(hass)
                 wizard.look_at(await entry.start_reconfigure_flow(hass))
                 assert await wizard.choose("new_broker") == "new_broker"

@@ -36,7 +36,6 @@ from tests.homeassistant.bench import (
     chip,
     factory_dump,
     is_free,
-    open_port,
     socket_on_the_bench,
     upload,
 )
@@ -44,8 +43,11 @@ from tests.homeassistant.road import (
     SECRET,
     past_network,
     take,
+    to_chip,
     to_confirmation,
     to_pins,
+    try_port_again,
+    walk_on,
 )
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
@@ -172,7 +174,7 @@ class TestReading:
         dump = factory_dump()
         async with chip(dump) as socket:
             socket.inject(fault)
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert wizard.page == page
             *others, last = set(PAGES[page]) & SEARCHES
             for offer in others:
@@ -184,7 +186,7 @@ class TestReading:
             await wizard.close()
             assert content(socket) == dump
             socket.inject(fault)
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("leave") == "left_untouched"
             assert await is_free(socket.path)
 
@@ -194,7 +196,7 @@ class TestReading:
         async with chip(factory_dump()) as socket:
             cut = Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=9)
             socket.inject(cut)
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             socket.power(on=True)
             socket.inject(cut)
             assert await take(wizard, "check_wiring") == "failed_link_lost"
@@ -215,7 +217,7 @@ class TestReading:
             async def pull() -> Wizard:
                 socket.plug()
                 socket.inject(pulled)
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 assert wizard.page == "failed_port_unplugged"
                 return wizard
 
@@ -225,7 +227,7 @@ class TestReading:
             assert await take(wizard, "port") == "port"
             assert wizard.errors == {"adapter": "port_missing"}
             socket.plug()
-            assert await wizard.submit_suggested() == "no_pins_erased"
+            assert await try_port_again(wizard) == "no_pins_erased"
             await wizard.close()
 
             wizard = await pull()
@@ -268,7 +270,7 @@ class TestReading:
 
             async def fail() -> Wizard:
                 socket.inject(GARBLED)
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 assert wizard.page == "failed_garbled"
                 socket.clear()
                 return wizard
@@ -278,7 +280,7 @@ class TestReading:
                 assert await take(wizard, "retry") == page
                 assert await take(wizard, "port") == "port"
                 assert wizard.errors == {"adapter": error}
-            assert await wizard.submit_suggested() == "no_pins_erased"
+            assert await try_port_again(wizard) == "no_pins_erased"
             await wizard.close()
 
             wizard = await fail()
@@ -319,10 +321,10 @@ class TestReading:
         dump = factory_dump()
         async with chip(dump) as socket:
             with in_the_way(own_folder):
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 assert wizard.page == page
                 assert await wizard.choose("leave") == "left_untouched"
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 assert await take(wizard, "retry") == page
                 assert await is_free(socket.path)
             assert await take(wizard, "retry") == "no_pins_erased"
@@ -345,10 +347,10 @@ class TestReading:
     ) -> None:
         dump = put(factory_dump(), 0, bootloader)
         async with chip(dump) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert wizard.page == "failed_bootloader"
             assert await wizard.choose("leave") == "left_untouched"
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("restore_instead") == "restore_choose"
             await wizard.close()
             assert content(socket) == dump
@@ -356,9 +358,9 @@ class TestReading:
     @walks("failed_erased -> *")
     async def test_erased_chip(self, hass: HomeAssistant) -> None:
         async with chip(factory.blank()) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("leave") == "left_untouched"
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("restore_instead") == "restore_choose"
             await wizard.close()
             assert content(socket) == factory.blank()
@@ -368,7 +370,7 @@ class TestReading:
         dump = put(factory_dump(), 0x1E0000, RADIO)
         dump = factory.without(dump, RF_CALIBRATION.start)
         async with chip(dump) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await take(wizard, "retry") == "failed_rf_elsewhere"
             assert await wizard.choose("leave") == "left_untouched"
             assert content(socket) == dump
@@ -477,7 +479,7 @@ class TestWriting:
             assert wizard.errors == {"adapter": "port_missing"}
             assert starts_nothing(socket)
             socket.plug()
-            assert await wizard.submit_suggested() == "reassemble"
+            assert await try_port_again(wizard) == "reassemble"
             await wizard.close()
         for last in (gone, missing):
             async with self.bench(hass, mosquitto, releases) as (socket, wizard):
@@ -601,7 +603,7 @@ class TestWriting:
         bare = factory.FactorySocket(mac="02:0b:e4:72:07:42", code_key=NO_KEY).dump()
         async with socket_on_the_bench(blow_dump()) as first:
             port.symlink_to(first.path)
-            wizard = await open_port(hass, str(port))
+            wizard = await to_chip(hass, str(port))
             if wizard.page == "opening":
                 await wizard.submit()
                 await wizard.submit()
@@ -672,7 +674,7 @@ class TestRestoring:
     async def factory_backup(self, hass: HomeAssistant) -> None:
         """Leave a factory backup of the chip in the folder."""
         async with chip(blow_dump()) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             assert wizard.page == "restore_choose"
             await wizard.close()
 
@@ -684,7 +686,7 @@ class TestRestoring:
     async def test_pulled_adapter(self, hass: HomeAssistant) -> None:
         """What was confirmed is gone on with, and nothing is asked again."""
         async with chip(images.flashed(blow_dump())) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             assert await wizard.submit_suggested() == "restore_confirm"
             socket.inject(
                 Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
@@ -716,9 +718,8 @@ class TestRestoring:
                 wizard.look_at(await entry.start_reconfigure_flow(hass))
                 await wizard.choose(choice)
                 assert await wizard.submit() == "port"
-                assert await wizard.submit(adapter=socket.path) == (
-                    page or "restore_choose"
-                )
+                await wizard.submit(adapter=socket.path)
+                assert await walk_on(wizard) == (page or "restore_choose")
                 if page:
                     await wizard.close()
             assert await wizard.submit_suggested(backup=None) == "restore_choose"
@@ -730,7 +731,7 @@ class TestRestoring:
     async def test_memory_out_of_reach(self, hass: HomeAssistant) -> None:
         """It is not taken for an erased one, which a backup could be put onto."""
         async with chip(bytes(FLASH_SIZE)) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             assert wizard.page == "failed_flash_unreachable"
             await wizard.close()
             assert content(socket) == bytes(FLASH_SIZE)
@@ -749,7 +750,7 @@ class TestRestoring:
         """Somebody wrote the wrong address beside it."""
         other = factory.FactorySocket.numbered(1)
         async with chip(other.dump()) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             await wizard.close()
         (sidecar,) = own_folder.glob(f"*{other.mac.replace(':', '')}*.json")
         sidecar.write_text(sidecar.read_text().replace(other.mac, MAC))
@@ -762,7 +763,7 @@ class TestRestoring:
         flashed = images.flashed(blow_dump())
         async with chip(flashed) as socket:
             for offer in PAGES[page]:
-                wizard = await open_port(hass, socket.path, "restore")
+                wizard = await to_chip(hass, socket.path, "restore")
                 values = {
                     key: await upload(hass, value) if key == "upload" else value
                     for key, value in chosen.items()

@@ -32,11 +32,10 @@ from tests.homeassistant.bench import (
     blow_dump,
     chip,
     factory_dump,
-    open_port,
     socket_on_the_bench,
     upload,
 )
-from tests.homeassistant.road import SECRET, take, to_confirmation, to_pins
+from tests.homeassistant.road import SECRET, take, to_chip, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
@@ -119,7 +118,7 @@ class TestPins:
         self, hass: HomeAssistant, dump: Callable[[], bytes], page: str
     ) -> None:
         async with chip(dump()) as socket:
-            await try_offers(lambda: open_port(hass, socket.path), page, socket)
+            await try_offers(lambda: to_chip(hass, socket.path), page, socket)
 
     @pytest.mark.parametrize("text", ["{jv:1.0.0,module:CB2S,crc:1,}", "{}"])
     @walks("pins_paste -> pins_paste")
@@ -127,7 +126,7 @@ class TestPins:
         self, hass: HomeAssistant, text: str
     ) -> None:
         async with chip(factory_dump()) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             await wizard.choose("pins_paste")
             assert await wizard.submit(text=text) == "pins_paste"
             assert wizard.errors == {"text": "text_not_understood"}
@@ -140,7 +139,7 @@ class TestPins:
         odd = odd.replace("ch_num:1", "ch_num:2")
         dump = factory.FactorySocket(user_parameters=odd).dump()
         async with chip(dump) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert wizard.page == "pins"
             notes = wizard.placeholders["notes"].splitlines()
             assert any(note.startswith("- P11: ") for note in notes)
@@ -154,11 +153,11 @@ class TestPins:
         """Its pins may not come from one of them."""
         generic = factory.rf_calibration(GENERIC_MAC).ljust(4096, b"\xff")
         async with chip(put(blow_dump(), RF_CALIBRATION.start, generic)) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("radio_keep") == "pins"
             await wizard.close()
         async with chip(put(factory_dump(), RF_CALIBRATION.start, generic)) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("radio_keep") == "no_pins_erased"
             await wizard.close()
 
@@ -172,7 +171,7 @@ class TestPins:
         async with chip(dump) as socket:
 
             async def arrive() -> Wizard:
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 assert wizard.page == "found_openbeken"
                 await wizard.choose("pins")
                 return wizard
@@ -184,7 +183,7 @@ class TestPins:
         """They are all there is where the factory's storage is gone."""
         config = config_sector.build(ConfigSector().with_profile(BLOW))
         async with chip(images.flashed(factory_dump(), config=config)) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("pins") == "pins"
             assert "| P26 | Relay | Rel | 1 |" in wizard.placeholders["pins"]
             assert not wizard.placeholders["notes"]
@@ -195,7 +194,7 @@ class TestPins:
         async with chip(factory_dump()) as socket:
 
             async def arrive() -> Wizard:
-                wizard = await open_port(hass, socket.path)
+                wizard = await to_chip(hass, socket.path)
                 await wizard.choose("pins_paste")
                 await wizard.submit(text='{"pins":{"11":"Btn;1"}}')
                 return wizard
@@ -214,7 +213,7 @@ class TestPins:
     async def test_pins_from_elsewhere(self, hass: HomeAssistant) -> None:
         """Each source is tried in turn; what it said last is what counts."""
         async with chip(blow_dump()) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             await wizard.choose("pins_other")
             await wizard.choose("pins_known")
             assert await wizard.submit(model="blow_72_074") == "pins"
@@ -287,7 +286,7 @@ async def test_contents_are_told(
     hass: HomeAssistant, dump: Callable[[], bytes], page: str
 ) -> None:
     async with chip(dump()) as socket:
-        await try_offers(lambda: open_port(hass, socket.path), page, socket)
+        await try_offers(lambda: to_chip(hass, socket.path), page, socket)
 
 
 def with_radio(sector: bytes) -> bytes:
@@ -329,12 +328,12 @@ class TestRadio:
                 domain="openbk", unique_id=GENERIC_MAC, title="Cellar", data=data
             ).add_to_hass(hass)
         async with chip(dump) as socket:
-            await try_offers(lambda: open_port(hass, socket.path), page, socket)
+            await try_offers(lambda: to_chip(hass, socket.path), page, socket)
 
     async def at_confirmation(
         self, hass: HomeAssistant, socket: SimulatedSocket
     ) -> Wizard:
-        wizard = await open_port(hass, socket.path)
+        wizard = await to_chip(hass, socket.path)
         await wizard.choose("radio_repair")
         assert await wizard.submit() == "radio_repair"
         await wizard.submit(upload=await upload(hass, blow_dump()))
@@ -382,7 +381,7 @@ class TestRadio:
     ) -> None:
         """A file can still be uploaded."""
         async with chip(LOST) as socket:
-            wizard = await open_port(hass, socket.path)
+            wizard = await to_chip(hass, socket.path)
             assert wizard.page == "radio_missing"
             moved = own_folder.rename(own_folder.with_name("moved"))
             own_folder.symlink_to(own_folder)
@@ -479,29 +478,29 @@ class TestUnfinished:
     ) -> None:
         """OpenBeken would not start there; the backup has to come first."""
         async with chip(blow_dump()) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             await wizard.close()
             socket.flash.rewrite(0, bytes(BOOTLOADER.size))
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             await wizard.submit_suggested()
             # The bootloader is what differs, and is erased first.
             socket.inject(Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K))
             assert await wizard.submit() == "failed_port_unplugged_writing"
             assert await wizard.choose("leave") == "left_half_written"
             socket.plug()
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             assert await wizard.choose("flash_instead") == "failed_bootloader"
             await wizard.close()
 
     @walks("backup -> resume_restore", "resume_restore -> *")
     async def test_interrupted_restore(self, hass: HomeAssistant) -> None:
         async with chip(blow_dump()) as socket:
-            wizard = await open_port(hass, socket.path, "restore")
+            wizard = await to_chip(hass, socket.path, "restore")
             await wizard.close()
             socket.flash.rewrite(0, images.flashed(blow_dump()))
 
             async def arrive() -> Wizard:
-                wizard = await open_port(hass, socket.path, "restore")
+                wizard = await to_chip(hass, socket.path, "restore")
                 if wizard.page == "restore_choose":
                     await wizard.submit_suggested()
                     socket.inject(
@@ -510,12 +509,12 @@ class TestUnfinished:
                     assert await wizard.submit() == "failed_port_unplugged_writing"
                     assert await wizard.choose("leave") == "left_half_written"
                     socket.plug()
-                    wizard = await open_port(hass, socket.path, "restore")
+                    wizard = await to_chip(hass, socket.path, "restore")
                 assert wizard.page == "resume_restore"
                 return wizard
 
             wizard = await arrive()
-            assert (await wizard.choose("leave")).startswith("left_")
+            assert await wizard.choose("leave") == "left_half_written"
             wizard = await arrive()
             assert await wizard.choose("restore_other") == "restore_choose"
             await wizard.close()

@@ -311,15 +311,21 @@ async def test_socket_that_comes_while_the_network_is_asked(
 async def test_address_that_it_told_is_kept(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
-    """It comes with the list, before or after what shows that it is the right one."""
+    """It may come before what shows that it is the right one; what is none counts for nothing."""
     async with waiting(hass, mosquitto, releases) as scene:
-        for address in ("none", ADDRESS):
-            await mqtt.async_publish(hass, "obkE4720741/ip", address, qos=1)
+        for topic, payload in (
+            ("ip", "none"),
+            ("ip", ADDRESS),
+            ("build", "2026-11-22"),
+        ):
+            await mqtt.async_publish(hass, f"obkE4720741/{topic}", payload, qos=1)
         scene.let_through()
         await scene.plug_in()
         hass.data[WAITING] = Waiting()
         assert await scene.wizard.choose("wait") == "created"
-        assert scene.wizard.result["result"].data["address"] == ADDRESS
+        data = scene.wizard.result["result"].data
+        assert data["address"] == ADDRESS
+        assert data["firmware"].startswith("OpenBK7231N ")
         await ended(hass, scene.wizard)
 
 

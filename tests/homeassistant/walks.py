@@ -92,6 +92,8 @@ class Walked:
         """Raise AssertionError unless claims and document are true."""
         false = [claim for claim in claimed if not self._proves(claim)]
         assert not false, f"claimed, but not walked: {'; '.join(false)}"
+        unknown = [" -> ".join(way) for way in sorted(self.unknown)]
+        assert not unknown, f"{DOCUMENT.name} does not know: {'; '.join(unknown)}"
 
     def _proves(self, claim: str) -> bool:
         if "->" not in claim:
