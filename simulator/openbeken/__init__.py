@@ -1,8 +1,9 @@
 """A simulated socket that runs OpenBeken."""
 
-from .device import OpenBeken, Publication
+from .device import OpenBeken
 from .device_clock import DeviceClock
 from .release import Release
+from .state import Publication
 from .wifi import HARDWARE, NATIVE, Timing
 
 __all__ = [

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .energy import CLEAR_DATE, DAILY
 from .release import CHIP
 from .settings import Flag
-
-if TYPE_CHECKING:
-    from .device import OpenBeken
+from .state import DeviceState
 
 # topic, name, unit, device class, state class, icon
 _DIAGNOSTICS: Final = (
@@ -22,7 +20,7 @@ _DIAGNOSTICS: Final = (
 )
 
 
-def messages(device: OpenBeken) -> Iterator[tuple[str, str]]:
+def messages(device: DeviceState) -> Iterator[tuple[str, str]]:
     """Yield topic (without prefix) and payload of each entity, in the firmware's order."""
     long_name = device.settings.values.long_name
     for component, suffix, details in _entities(device):
@@ -46,7 +44,7 @@ type _Details = dict[str, str | None]
 
 
 def _complete(
-    device: OpenBeken, unique_id: str, details: _Details
+    device: DeviceState, unique_id: str, details: _Details
 ) -> dict[str, object]:
     complete: dict[str, object] = {
         "name": details["name"],
@@ -61,7 +59,7 @@ def _complete(
     return complete | {key: value for key, value in rest.items() if value is not None}
 
 
-def _entities(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
+def _entities(device: DeviceState) -> Iterator[tuple[str, str, _Details]]:
     yield from _energy(device)
     settings = device.settings
     component = "light" if settings.has_flag(Flag.RELAYS_AS_LIGHTS) else "switch"
@@ -81,7 +79,7 @@ def _entities(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
         yield from _diagnostics(device)
 
 
-def _energy(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
+def _energy(device: DeviceState) -> Iterator[tuple[str, str, _Details]]:
     if device.energy is None:
         return
     kilo = device.settings.has_flag(Flag.ENERGY_IN_KWH)
@@ -108,7 +106,7 @@ def _energy(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
         )
 
 
-def _diagnostics(device: OpenBeken) -> Iterator[tuple[str, str, _Details]]:
+def _diagnostics(device: DeviceState) -> Iterator[tuple[str, str, _Details]]:
     for topic, name, unit, device_class, state_class, icon in _DIAGNOSTICS:
         if topic == "temp" and not device.release.reports_temperature:
             continue

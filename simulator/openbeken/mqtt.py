@@ -5,17 +5,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from simulator.flash import PowerLostError
 
 from . import discovery, tasmota
+from .console import Arguments, Command, Console, Result, needing, setter
 from .settings import CHANNEL_COUNT, Flag
+from .state import DeviceState
 from .text import leading_int
 from .wire import KEEP_ALIVE_SECONDS, ConnectionRefused, Credentials, MqttConnection
-
-if TYPE_CHECKING:
-    from .device import OpenBeken
 
 # Seconds without a connection after which the next attempt follows.
 _RETRY_SECONDS: Final = 15
@@ -41,12 +40,14 @@ type _Item = Callable[[], bool]
 class MqttService:
     """The MQTT half of the firmware; ``every_second`` is its heart."""
 
-    def __init__(self, device: OpenBeken, *, first_attempt_after: int) -> None:
-        """Begin unconnected, ``first_attempt_after`` seconds before the first attempt."""
+    def __init__(self, device: DeviceState, console: Console) -> None:
+        """Begin unconnected; the commands about MQTT are known to ``console`` from now on."""
         self._device = device
+        self._console = console
+        console.register(self._commands())
         self._connection: MqttConnection | None = None
         self._attempt: asyncio.Task[MqttConnection] | None = None
-        self._unconnected = _RETRY_SECONDS + 1 - first_attempt_after
+        self._unconnected = _RETRY_SECONDS + 1 - device.timing.mqtt_after
         self._seconds_to_reconnect = 0
         self._client_id = ""
         self._group = ""
@@ -186,6 +187,11 @@ class MqttService:
         """Queue the discovery after so many connected seconds."""
         self._seconds_to_discovery = seconds
 
+    def rediscover(self) -> None:
+        """Send the discovery again after names or pins changed, with flag 27."""
+        if self._flag(Flag.HOME_ASSISTANT_DISCOVERY):
+            self.schedule_discovery(1)
+
     def queue_discovery(self, prefix: str = "homeassistant") -> bool:
         """Queue the discovery now; returns False where MQTT is down."""
         if not self.online:
@@ -194,6 +200,61 @@ class MqttService:
             if len(self._queue) < _QUEUE_LIMIT:
                 self._queue.append((f"{prefix}/{topic}", payload))
         return True
+
+    def _commands(self) -> dict[str, Command]:
+        def run(action: Callable[[], object]) -> Command:
+            def command(_arguments: Arguments) -> Result:
+                action()
+                return Result.OK
+
+            return command
+
+        def number(apply: Callable[[int], object]) -> Command:
+            def command(arguments: Arguments) -> Result:
+                apply(arguments.integer(0))
+                return Result.OK
+
+            return needing(1, command)
+
+        def text(field: str) -> Command:
+            return setter(self._device.settings, field, self.reconnect_soon)
+
+        return {
+            "mqtthost": text("mqtt_host"),
+            "mqttuser": text("mqtt_username"),
+            "mqttpassword": text("mqtt_password"),
+            "mqttclient": text("mqtt_client_id"),
+            "mqttgroup": text("mqtt_group"),
+            "publish": needing(2, self._publish_command(Arguments.word)),
+            "publishint": needing(2, self._publish_command(_integer_text)),
+            "publishfloat": needing(2, self._publish_command(_float_text)),
+            "publishall": run(self.publish_all),
+            "publishchannels": run(self.publish_channels),
+            "publishchannel": number(self.publish_channel),
+            "schedulehadiscovery": number(self.schedule_discovery),
+            "mqtt_broadcastinterval": number(
+                lambda value: setattr(self, "broadcast_interval", value)
+            ),
+            "mqtt_broadcastitemspersec": number(
+                lambda value: setattr(self, "items_per_second", value)
+            ),
+            "tasteleinterval": needing(2, self._set_tele_intervals),
+        }
+
+    def _publish_command(self, value: Callable[[Arguments, int], str]) -> Command:
+        def command(arguments: Arguments) -> Result:
+            topic, text = arguments.word(0), value(arguments, 1)
+            if arguments.integer(2):
+                self.publish_raw(topic, text)
+            else:
+                self.publish(topic, text)
+            return Result.OK
+
+        return command
+
+    def _set_tele_intervals(self, arguments: Arguments) -> Result:
+        self.tele_intervals = (arguments.integer(0), arguments.integer(1))
+        return Result.OK
 
     def _flag(self, flag: Flag) -> bool:
         return self._device.settings.has_flag(flag)
@@ -414,7 +475,7 @@ class MqttService:
             self.publish_channel(channel)
 
     def _obey_command(self, command: str, argument: str) -> None:
-        self._device.console.execute_arguments(command, argument)
+        self._console.execute_arguments(command, argument)
         answer = tasmota.reply(self._device, command, argument)
         if answer and answer.stat_topic:
             client_id = self._device.settings.values.mqtt_client_id
@@ -429,3 +490,11 @@ def _pieces(topic: str, payload: bytes, qos: int) -> Iterator[bytes]:
     yield payload[:room]
     for start in range(room, len(payload), _BUFFER - fixed):
         yield payload[start : start + _BUFFER - fixed]
+
+
+def _integer_text(arguments: Arguments, index: int) -> str:
+    return f"{arguments.integer(index)}"
+
+
+def _float_text(arguments: Arguments, index: int) -> str:
+    return f"{arguments.number(index):f}"

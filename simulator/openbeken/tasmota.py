@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from .release import CHIP
+from .state import DeviceState
 from .text import leading_int
-
-if TYPE_CHECKING:
-    from .device import OpenBeken
 
 _TYPE_TOGGLE: Final = 6
 
@@ -21,7 +19,7 @@ class Reply:
     stat_topic: str | None = None
 
 
-def reply(device: OpenBeken, command: str, argument: str) -> Reply | None:
+def reply(device: DeviceState, command: str, argument: str) -> Reply | None:
     """Return the answer to a command; None where there is none.
 
     Commands are told by how they begin, so PowerSet is answered like Power.
@@ -63,7 +61,7 @@ def signed_flags(flags: int) -> str:
     return str(low - (1 << 32) if low >> 31 else low)
 
 
-def power(device: OpenBeken) -> str:
+def power(device: DeviceState) -> str:
     """Return the states of what counts as a relay; ON where there is none at all."""
     types = device.settings.values.channel_types
     channels = set(device.pins.power_channels())
@@ -79,7 +77,7 @@ def power(device: OpenBeken) -> str:
     )
 
 
-def state(device: OpenBeken) -> str:
+def state(device: DeviceState) -> str:
     """Return what tele/…/STATE carries."""
     uptime = device.uptime
     days, rest = divmod(uptime, 86400)
@@ -96,7 +94,7 @@ def state(device: OpenBeken) -> str:
     )
 
 
-def sensor(device: OpenBeken) -> str:
+def sensor(device: DeviceState) -> str:
     """Return what tele/…/SENSOR carries."""
     parts = [f'"Time":"{device.device_clock.text(device.device_clock.local)}"']
     if device.energy:
@@ -107,7 +105,7 @@ def sensor(device: OpenBeken) -> str:
     return ",".join(parts).join("{}")
 
 
-def _energy(device: OpenBeken) -> str:
+def _energy(device: DeviceState) -> str:
     assert device.energy is not None
     reading = device.energy.reading
     frequency = f'"Frequency":{0:f},' if device.release.reports_frequency else ""
@@ -125,7 +123,7 @@ def _energy(device: OpenBeken) -> str:
     )
 
 
-def _status(device: OpenBeken, argument: str) -> Reply:
+def _status(device: DeviceState, argument: str) -> Reply:
     sections = {
         "2": _firmware,
         "4": _memory,
@@ -153,7 +151,7 @@ def _status(device: OpenBeken, argument: str) -> Reply:
     return Reply(",".join(part(device) for part in everything).join("{}"), "STATUS")
 
 
-def _general(device: OpenBeken) -> str:
+def _general(device: DeviceState) -> str:
     values = device.settings.values
     relays = device.pins.relay_channels()
     first = 1 if 0 in relays else 0
@@ -175,7 +173,7 @@ def _general(device: OpenBeken) -> str:
     )
 
 
-def _parameters(device: OpenBeken) -> str:
+def _parameters(device: DeviceState) -> str:
     clock = device.device_clock
     started = clock.utc - device.uptime if clock.synced else 0
     return (
@@ -189,7 +187,7 @@ def _parameters(device: OpenBeken) -> str:
     )
 
 
-def _firmware(device: OpenBeken) -> str:
+def _firmware(device: DeviceState) -> str:
     return (
         f'"StatusFWR":{{"Version":"Open{CHIP}_{device.release.version}",'
         f'"BuildDateTime":"{device.release.built}","Boot":7,"Core":"0.0","SDK":"obk",'
@@ -197,7 +195,7 @@ def _firmware(device: OpenBeken) -> str:
     )
 
 
-def _logging(device: OpenBeken) -> str:
+def _logging(device: DeviceState) -> str:
     values = device.settings.values
     return (
         '"StatusLOG":{"SerialLog":2,"WebLog":2,"MqttLog":0,"SysLog":0,"LogHost":"",'
@@ -208,7 +206,7 @@ def _logging(device: OpenBeken) -> str:
     )
 
 
-def _memory(_device: OpenBeken) -> str:
+def _memory(_device: DeviceState) -> str:
     return (
         '"StatusMEM":{"ProgramSize":616,"Free":384,"Heap":25,"ProgramFlashSize":1024,'
         '"FlashSize":2048,"FlashChipId":"1540A1","FlashFrequency":40,"FlashMode":3,'
@@ -218,7 +216,7 @@ def _memory(_device: OpenBeken) -> str:
     )
 
 
-def _network(device: OpenBeken) -> str:
+def _network(device: DeviceState) -> str:
     return (
         f'"StatusNET":{{{_text("Hostname", device.settings.values.short_name)},'
         f'"IPAddress":"{device.ip_address}","Gateway":"192.168.0.1",'
@@ -228,7 +226,7 @@ def _network(device: OpenBeken) -> str:
     )
 
 
-def _mqtt(device: OpenBeken) -> str:
+def _mqtt(device: DeviceState) -> str:
     values = device.settings.values
     return (
         f'"StatusMQT":{{{_text("MqttHost", values.mqtt_host)},'
@@ -239,7 +237,7 @@ def _mqtt(device: OpenBeken) -> str:
     )
 
 
-def _time(device: OpenBeken) -> str:
+def _time(device: DeviceState) -> str:
     clock = device.device_clock
     return (
         f'"StatusTIM":{{"UTC":"{clock.text(clock.utc)}",'
@@ -249,15 +247,15 @@ def _time(device: OpenBeken) -> str:
     )
 
 
-def _sensors(device: OpenBeken) -> str:
+def _sensors(device: DeviceState) -> str:
     return f'"StatusSNS":{sensor(device)}'
 
 
-def _state(device: OpenBeken) -> str:
+def _state(device: DeviceState) -> str:
     return f'"StatusSTS":{state(device)}'
 
 
-def _on_off(device: OpenBeken, channel: int) -> str:
+def _on_off(device: DeviceState, channel: int) -> str:
     return "ON" if device.channel(channel) else "OFF"
 
 

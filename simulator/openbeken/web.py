@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 from html import escape
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote_plus
 
 from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, OTA, SECTOR_SIZE
 from custom_components.openbk.pyopenbk.roles import PinRole
 
 from . import tasmota
+from .console import Console
 from .http_server import BINARY, HTML, JSON, TEXT, Answer, Request
+from .mqtt import MqttService
 from .names import CHANNEL_TYPES, LOG_FEATURES, LOG_LEVELS
 from .release import CHIP
 from .settings import CHANNEL_COUNT, PIN_COUNT, Flag
+from .state import DeviceState
 from .text import leading_int
-
-if TYPE_CHECKING:
-    from .device import OpenBeken
 
 _ROLE_NAMES: Final = [" ", *(role.firmware_name for role in PinRole if role)]
 _LONGEST_JSON_TEXT: Final = 128
@@ -31,9 +31,13 @@ type _Page = Callable[[_Query], Answer]
 class Web:
     """Answers requests."""
 
-    def __init__(self, device: OpenBeken) -> None:
+    def __init__(
+        self, device: DeviceState, console: Console, mqtt: MqttService
+    ) -> None:
         """Serve this device."""
         self._device = device
+        self._console = console
+        self._mqtt = mqtt
         self._pages: dict[str, _Page] = {
             "/": self._index,
             "/index": self._index,
@@ -217,7 +221,7 @@ class Web:
 
     def _post_command(self, request: Request) -> Answer:
         line = request.text
-        result = self._device.console.execute(line)
+        result = self._console.execute(line)
         command, _, argument = line.strip().partition(" ")
         answer = tasmota.reply(self._device, command, argument.strip())
         kind = "success" if result.status == 200 else "error"
@@ -243,7 +247,7 @@ class Web:
         command = posted.get("deviceCommand")
         if isinstance(command, str) and len(command) <= _LONGEST_JSON_TEXT:
             settings.change(startup_command=command)
-            self._device.console.execute(command)
+            self._console.execute(command)
         self._device.follow_relay()
         return _result(200, "OK")
 
@@ -276,7 +280,7 @@ class Web:
 
     def _command(self, query: _Query) -> Answer:
         line = query.get("cmnd", "")
-        self._device.console.execute(line)
+        self._console.execute(line)
         command, _, argument = line.strip().partition(" ")
         answer = tasmota.reply(self._device, command, argument.strip())
         return _json_text(answer.text if answer else "{}")
@@ -353,7 +357,7 @@ class Web:
             f"Channel {channel} = {device.channel(channel):.2f}"
             for channel in device.pins.used_channels()
         )
-        mqtt = "connected" if device.mqtt.online else "disconnected"
+        mqtt = "connected" if self._mqtt.online else "disconnected"
         if not values.mqtt_host:
             mqtt = "not configured"
         return (
@@ -363,8 +367,8 @@ class Web:
             f"ota counter: {values.ota_counter}, "
             f"incomplete boots: {device.failed_boots}</h5>"
             f"<h5>Chip temperature: {device.chip_temperature:.1f}°C</h5>"
-            f"<h5>MQTT State: {mqtt}<br>MQTT Stats: CONN: {device.mqtt.connects} "
-            f"PUB: {device.mqtt.published} RECV: {device.mqtt.received} ERR: 0 </h5>"
+            f"<h5>MQTT State: {mqtt}<br>MQTT Stats: CONN: {self._mqtt.connects} "
+            f"PUB: {self._mqtt.published} RECV: {self._mqtt.received} ERR: 0 </h5>"
         )
 
     def _meter(self) -> str:
@@ -406,7 +410,7 @@ class Web:
         if "port" in query:
             changes["mqtt_port"] = leading_int(query["port"])
         if self._device.settings.change(**changes):
-            self._device.mqtt.reconnect_soon()
+            self._mqtt.reconnect_soon()
         self._device.settings.save()
         return self._page(
             "Saving MQTT",
@@ -444,7 +448,7 @@ class Web:
         fields = {"shortName": "short_name", "name": "long_name"}
         changes = {fields[key]: query[key] for key in fields if query.get(key)}
         if changes and self._device.settings.change(**changes):
-            self._device.rediscover()
+            self._mqtt.rediscover()
         return self._page("Set name", "")
 
     def _set_generic(self, query: _Query) -> Answer:
@@ -482,7 +486,7 @@ class Web:
                     changed |= self._device.settings.change_entry(row, pin, value)
         if changed:
             self._device.follow_relay()
-            self._device.rediscover()
+            self._mqtt.rediscover()
         return self._page("Set pins", "")
 
     def _set_ping(self, query: _Query) -> Answer:
@@ -506,9 +510,7 @@ class Web:
         return self._page("Set startup command", f"<p>{command}</p>")
 
     def _discovery(self, query: _Query) -> Answer:
-        queued = self._device.mqtt.queue_discovery(
-            query.get("prefix") or "homeassistant"
-        )
+        queued = self._mqtt.queue_discovery(query.get("prefix") or "homeassistant")
         text = b"MQTT discovery queued." if queued else b"MQTT not running."
         return Answer(text, TEXT)
 
@@ -524,7 +526,7 @@ class Web:
         return Answer(b"OK", TEXT)
 
 
-def may_skip_password(device: OpenBeken) -> bool:
+def may_skip_password(device: DeviceState) -> bool:
     """Return whether flag 44 lets everyone in: in safe mode only."""
     return device.safe_mode and device.settings.has_flag(
         Flag.NO_AUTHENTICATION_IN_SAFE_MODE

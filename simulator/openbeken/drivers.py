@@ -1,0 +1,80 @@
+"""The drivers that can be started and stopped: the meter's, NTP, and others by name only."""
+
+from collections.abc import Callable
+from typing import Final
+
+from . import clock_commands, meter_commands
+from .console import Arguments, Command, Console, Result, needing
+from .energy import EnergyDriver
+from .mqtt import MqttService
+from .state import DeviceState
+
+METER: Final = "BL0937"
+NTP: Final = "NTP"
+_MDNS: Final = "MDNS"
+
+
+class Drivers:
+    """Starts drivers, each of which brings its console commands along."""
+
+    def __init__(
+        self, device: DeviceState, console: Console, mqtt: MqttService
+    ) -> None:
+        """Begin with none; ``startDriver`` and ``stopDriver`` are known from now on."""
+        self._device = device
+        self._console = console
+        self._mqtt = mqtt
+        console.register(
+            {
+                "startdriver": needing(1, self._by_name(self.start)),
+                "stopdriver": needing(1, self._by_name(self.stop)),
+                **clock_commands.commands(device),
+            }
+        )
+
+    def start(self, name: str) -> None:
+        """Start a driver by its name in upper case."""
+        device = self._device
+        if name in device.drivers or (name == _MDNS and not device.release.has_mdns):
+            return
+        if name == NTP:
+            device.device_clock.start_ntp()
+        elif name == METER:
+            device.energy = self._start_meter()
+        device.drivers.add(name)
+
+    def stop(self, name: str) -> None:
+        """Stop a driver by its name in upper case."""
+        self._device.drivers.discard(name)
+        if name == NTP:
+            self._device.device_clock.stop_ntp()
+        elif name == METER:
+            self._device.energy = None
+
+    @staticmethod
+    def _by_name(action: Callable[[str], None]) -> Command:
+        def command(arguments: Arguments) -> Result:
+            action(arguments.word(0).upper())
+            return Result.OK
+
+        return command
+
+    def _start_meter(self) -> EnergyDriver:
+        device = self._device
+        energy = EnergyDriver(
+            meter=device.meter,
+            settings=device.settings,
+            variables=device.variables,
+            pins=device.pins,
+            device_clock=device.device_clock,
+            release=device.release,
+            publish=self._publish_reading,
+            now=device.moment,
+            jitter=device.timing.jitter,
+            seed=int.from_bytes(device.identity.mac),
+        )
+        self._console.register(meter_commands.commands(energy, lambda: device.moment))
+        return energy
+
+    def _publish_reading(self, name: str, text: str, qos: int) -> None:
+        self._mqtt.publish(name, text, qos=qos)

@@ -1,0 +1,287 @@
+"""What the parts of the firmware share during one boot, and what they may ask of it."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from custom_components.openbk.pyopenbk.flash_map import OTA, SECTOR_SIZE
+from custom_components.openbk.pyopenbk.roles import RELAY_ROLES
+from simulator.clock import Clock
+from simulator.flash import Flash
+from simulator.meter import Bl0937
+
+from .device_clock import DeviceClock
+from .energy import EnergyDriver
+from .pins import ChannelListener, Pins
+from .release import Release
+from .settings import CHANNEL_COUNT, Identity, Settings
+from .variables import Variables
+from .wifi import HARDWARE, AccessPoints, Timing, Wifi
+
+SAFE_MODE_AFTER: Final = 4
+"""Boots in a row that failed before this one."""
+
+type Resolve = Callable[[str, int], tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """A message that left the socket, with the simulated moment at which it did."""
+
+    moment: float
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class DeviceState:
+    """The chip, its surroundings, and everything that one boot knows.
+
+    Parts of the firmware get it and never the device that assembles them.
+    """
+
+    settings: Settings
+    variables: Variables
+    pins: Pins
+    wifi: Wifi
+    device_clock: DeviceClock
+
+    def __init__(
+        self,
+        flash: Flash,
+        clock: Clock,
+        meter: Bl0937,
+        mac: str,
+        *,
+        http_host: str = "127.0.0.1",
+        http_port: int = 0,
+        resolve: Resolve | None = None,
+        on_restart: Callable[[], None] | None = None,
+        on_publish: Callable[[Publication], None] | None = None,
+        release: Release | None = None,
+        timing: Timing = HARDWARE,
+        access_points: AccessPoints | None = None,
+        device_clock: DeviceClock | None = None,
+        chip_temperature: float = 0.0,
+        goes_silently: bool = False,
+    ) -> None:
+        """Prepare a chip that has not been started.
+
+        ``resolve`` turns the host and port of the configuration into those to connect to.
+        ``http_host`` is also the address that the socket says it has. ``on_restart`` is
+        called when the firmware restarts the chip by itself, after which ``run`` returns.
+        ``access_points(ssid, password)`` says whether a network lets the socket in.
+        ``goes_silently``: without power or Wi-Fi the connection to the broker is not
+        closed, as in reality, where the last will comes after 150 seconds.
+        Raises ValueError where ``mac`` is none.
+        """
+        self.flash = flash
+        self.clock = clock
+        self.meter = meter
+        self.identity = Identity.of(mac)
+        self.release = release or Release()
+        self.resolve: Resolve = resolve or (lambda host, port: (host, port))
+        self.ip_address = http_host
+        self.http_port = http_port
+        """The web server's port; 0 until it first listened on a free one."""
+        self.on_restart = on_restart
+        self.timing = timing
+        self.chip_temperature = chip_temperature
+        self.goes_silently = goes_silently
+        self.signal_dbm = -61
+        self.free_heap = 100000
+        self._on_publish = on_publish
+        self._access_points = access_points or (lambda _ssid, _password: True)
+        self._given_clock = device_clock
+        self.booted_at = 0.0
+        """The simulated moment of the last boot."""
+        self.running = False
+        """Whether the firmware runs."""
+        self.failed_boots = 0
+        self.safe_mode = False
+        self.unlocked = False
+        """The REST interface was let into safe mode."""
+        self.uptime = 0
+        self.flashing_over_air = False
+        self.drivers: set[str] = set()
+        """The names of those that run, in upper case."""
+        self.energy: EnergyDriver | None = None
+        """The meter's driver, while it runs."""
+        self.seconds_to_restart = 0
+        self.safe_mode_next = False
+        """The next boot is meant to be one into safe mode."""
+        self.failure: BaseException | None = None
+        """What ended a part of the firmware, to end all of it."""
+        self._moment: float | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, on_channel: ChannelListener) -> None:
+        """Read the flash as a boot does; ``on_channel`` follows each channel's change."""
+        self.failure = None
+        self.settings = Settings(self.flash, self.identity)
+        self.variables = Variables.load(self.flash, self.release.variables_address)
+        self.variables.failed_boots += 1
+        self.variables.save()
+        self.failed_boots = self.variables.failed_boots
+        self.safe_mode = self.failed_boots > SAFE_MODE_AFTER
+        self.unlocked = False
+        self.uptime = 0
+        self.flashing_over_air = False
+        self.drivers = set()
+        self.energy = None
+        self.seconds_to_restart = 0
+        self.safe_mode_next = False
+        self.device_clock = self._given_clock or DeviceClock(self.clock)
+        self.device_clock.forget()
+        self.wifi = Wifi(
+            self.settings, self.timing, self._access_points, safe_mode=self.safe_mode
+        )
+        self.pins = Pins(self.settings, self.variables, on_channel)
+
+    def end(self) -> None:
+        """Let go of what was under way when the power went."""
+        self.running = False
+        self.meter.relay_closed = False
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+
+    # Time
+
+    @property
+    def moment(self) -> float:
+        """Return the firmware's time: the second it works on, else the clock's."""
+        return self.clock.now() if self._moment is None else self._moment
+
+    def work_on(self, moment: float | None) -> float | None:
+        """Have ``moment`` stand still, or run with None; returns what it was before."""
+        before, self._moment = self._moment, moment
+        return before
+
+    # Channels and relays
+
+    def channel(self, channel: int) -> int:
+        """Return the value of a channel, 0 for one that does not exist."""
+        return self.pins.values[channel] if 0 <= channel < CHANNEL_COUNT else 0
+
+    def relay(self, channel: int) -> bool:
+        """Return whether the relay of a channel is closed."""
+        return (
+            self.running
+            and self.pins.driven
+            and channel in self.pins.relay_channels()
+            and self.pins.values[channel] != 0
+        )
+
+    def follow_relay(self) -> None:
+        """Give the load power, or take it away, as the relay pins say."""
+        self.meter.relay_closed = any(
+            self.relay(self.pins.channel(pin))
+            for pin in self.pins.with_role(RELAY_ROLES)
+        )
+
+    def remember_channel(self, channel: int) -> None:
+        """Keep the present value of a channel over a power cut."""
+        self.variables.channels[channel] = self.channel(channel)
+        self.variables.save()
+
+    # Messages, restarts and the network
+
+    def note_publication(
+        self, topic: str, payload: bytes, qos: int, retain: bool
+    ) -> None:
+        """Tell whoever listens that a message left."""
+        if self._on_publish:
+            self._on_publish(
+                Publication(
+                    moment=self.moment,
+                    topic=topic,
+                    payload=payload,
+                    qos=qos,
+                    retain=retain,
+                )
+            )
+
+    def restart_in(self, seconds: int) -> None:
+        """Restart by oneself: settings and energy are saved first."""
+        self.seconds_to_restart = max(1, seconds)
+
+    def restart_into_safe_mode(self, seconds: int) -> None:
+        """Restart with the boot counter beyond its limit."""
+        self.variables.failed_boots = SAFE_MODE_AFTER
+        self.variables.save()
+        self.safe_mode_next = True
+        self.restart_in(seconds)
+
+    def open_access_point(self) -> None:
+        """Forget the Wi-Fi network and open an own one."""
+        self.settings.change(wifi_ssid="", wifi_password="")
+        self.settings.save()
+        self.wifi.open_access_point()
+
+    # Firmware over the air
+
+    def count_ota(self) -> None:
+        """Note that a firmware has been received."""
+        count = (self.settings.values.ota_counter + 1) & 0xFFFF
+        self.settings.change(ota_counter=count)
+
+    def fetch_firmware(self, url: str) -> None:
+        """Load a firmware over HTTP into the OTA region, then restart."""
+        self.start(self._fetch_firmware(url))
+
+    async def _fetch_firmware(self, url: str) -> None:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        if parts.scheme != "http" or not parts.hostname:
+            return
+        host, port = self.resolve(parts.hostname, parts.port or 80)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self.flashing_over_air = True
+        try:
+            image = await _download(host, port, path or "/", parts.netloc)
+        finally:
+            self.flashing_over_air = False
+        if not image or len(image) > OTA.size:
+            return
+        padding = -len(image) % SECTOR_SIZE
+        self.flash.rewrite(OTA.start, image + b"\xff" * padding)
+        self.count_ota()
+        self.restart_in(3)
+
+    # What runs beside the firmware's second
+
+    def start(self, coroutine: Coroutine[None, None, None]) -> None:
+        """Run something until its end or that of the boot; its error ends the firmware."""
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_over)
+
+    def fail(self, error: BaseException) -> None:
+        """End the firmware with an error of one of its parts, such as a power cut."""
+        self.failure = error
+
+    def _on_task_over(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            self.fail(error)
+
+
+async def _download(host: str, port: int, path: str, name: str) -> bytes:
+    """Fetch a file with a plain GET; empty where that fails."""
+    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
+    try:
+        reader, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return b""
+    try:
+        writer.write(request.encode())
+        answer = await reader.read(-1)
+    except OSError:
+        return b""
+    finally:
+        writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return body if b" 200 " in head.split(b"\r\n")[0] else b""
