@@ -39,7 +39,7 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.discovery_payload import (
     Described,
     discovery_payload,

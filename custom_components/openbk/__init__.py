@@ -13,15 +13,15 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
 from .const import CONF_MAC, DOMAIN
-from .device import OpenBekenConfigEntry, SocketState
-from .discovery import async_probe
-from .energy_store import ENERGY_STORE, EnergyStore
-from .meter_access import METER_ACCESS, MeterAccess
-from .old_discovery import check_old_discovery, forget_old_discovery
-from .plausibility import async_watch
-from .publisher import Mode, Publisher, async_retract, mode_of
+from .issues.old_discovery import check_old_discovery, forget_old_discovery
+from .issues.plausibility import async_watch
+from .issues.whereabouts import async_watch_whereabouts
+from .live.energy_store import ENERGY_STORE, EnergyStore
+from .live.publisher import Mode, Publisher, async_retract, mode_of
+from .live.state import OpenBekenConfigEntry, SocketState
+from .network.consoles import METER_ACCESS, MeterAccess
+from .network.discovery import async_probe
 from .services import async_setup_services
-from .whereabouts import async_watch_whereabouts
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

@@ -14,8 +14,8 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .device import OpenBekenConfigEntry, SocketState
 from .entity import OpenBekenEntity
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.obk.messages import channel_key, set_channel
 from .pyopenbk.obk.settings import (
     LedUse,

@@ -6,9 +6,9 @@ from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import callback
 
 from .const import DOMAIN
-from .flash_flow.base import with_pages
-from .options_flow import OpenBekenOptionsFlow
-from .reconfiguring import ReconfigureSteps
+from .flows.options.menu import OpenBekenOptionsFlow
+from .flows.reconfiguring import ReconfigureSteps
+from .flows.wizard.base import with_pages
 
 
 @with_pages

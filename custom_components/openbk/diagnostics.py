@@ -15,8 +15,8 @@ from .const import (
     CONF_UNDO,
     DOMAIN,
 )
-from .device import OpenBekenConfigEntry, SocketState
-from .plausibility import found
+from .issues.plausibility import found
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
 from .pyopenbk.quantities import DIAGNOSTICS, METER

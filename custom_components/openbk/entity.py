@@ -6,7 +6,7 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import callback
 from homeassistant.helpers.entity import Entity, EntityDescription
 
-from .device import SocketState
+from .live.state import SocketState
 
 
 class SocketEntity(Entity):

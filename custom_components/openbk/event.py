@@ -14,8 +14,8 @@ from homeassistant.components.event import (
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .device import OpenBekenConfigEntry
 from .entity import OpenBekenEntity
+from .live.state import OpenBekenConfigEntry
 from .pyopenbk.obk.messages import Gesture, button_key
 
 PARALLEL_UPDATES = 0

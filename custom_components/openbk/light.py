@@ -12,8 +12,8 @@ from homeassistant.components.light import (
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .device import OpenBekenConfigEntry
 from .entity import ValueEntity
+from .live.state import OpenBekenConfigEntry
 from .pyopenbk.obk.messages import channel_key
 from .pyopenbk.profile import PinAssignment
 

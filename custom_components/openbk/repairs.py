@@ -13,8 +13,9 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from . import clock, old_discovery
-from .device import OpenBekenConfigEntry
+from .issues import old_discovery
+from .live import clock
+from .live.state import OpenBekenConfigEntry
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
 
 CONF_NTP_SERVER: Final = "ntp_server"

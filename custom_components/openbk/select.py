@@ -11,8 +11,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_DARK_LEDS, CONF_POWER_CUT, CONF_TUNED
-from .device import OpenBekenConfigEntry, SocketState
 from .entity import OpenBekenEntity
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.obk.messages import set_channel
 from .pyopenbk.obk.settings import (
     ButtonUse,

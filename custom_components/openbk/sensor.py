@@ -16,8 +16,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
-from .device import OpenBekenConfigEntry, SocketState
 from .entity import ValueEntity
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.quantities import DIAGNOSTICS, METER, POWER, Quantity
 
 PARALLEL_UPDATES = 0

@@ -20,10 +20,11 @@ from homeassistant.helpers.service import (
 from homeassistant.helpers.typing import VolDictType
 import probatio
 
-from .comparison import Comparison
+from .calibrating.comparison import Comparison
+from .calibrating.own_gain import OwnGainError
+from .calibrating.sampling import WANTED
 from .const import DOMAIN
-from .device import OpenBekenConfigEntry, SocketState
-from .own_gain import OwnGainError
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import (
     STEPS,
@@ -34,7 +35,6 @@ from .pyopenbk.metering.session import (
 )
 from .pyopenbk.obk.console import ConsoleError
 from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
-from .sampling import WANTED
 
 ATTR_ACCURACY: Final = "accuracy"
 ATTR_ENERGY: Final = "energy"

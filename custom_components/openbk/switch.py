@@ -15,8 +15,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_CHILD_LOCK, CONF_TUNED
-from .device import OpenBekenConfigEntry, SocketState
 from .entity import OpenBekenEntity, ValueEntity
+from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.obk.messages import channel_key
 from .pyopenbk.obk.provisioning import Flag
 from .pyopenbk.obk.settings import flag_command

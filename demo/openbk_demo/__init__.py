@@ -12,8 +12,8 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 from homeassistant.helpers.typing import ConfigType
 import probatio
 
-from custom_components.openbk.flash_flow.arrival import WAITING, Waiting
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 
 DOMAIN = "openbk_demo"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
 
-from custom_components.openbk.pyopenbk.flash_map import OPENBEKEN_CONFIG
+from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigSector,
     ConfigSectorError,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from custom_components.openbk.pyopenbk.flash_map import OTA, SECTOR_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import OTA, SECTOR_SIZE
 from custom_components.openbk.pyopenbk.roles import RELAY_ROLES
 from simulator.clock import Clock
 from simulator.flash import Flash

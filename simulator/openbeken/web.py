@@ -6,7 +6,11 @@ import json
 from typing import Final
 from urllib.parse import unquote_plus
 
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, OTA, SECTOR_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    FLASH_SIZE,
+    OTA,
+    SECTOR_SIZE,
+)
 from custom_components.openbk.pyopenbk.roles import PinRole
 
 from . import tasmota

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from custom_components.openbk.const import DOMAIN
-from custom_components.openbk.flash_flow import pin_form
-from custom_components.openbk.flash_flow.models import MODELS, profile_of
+from custom_components.openbk.flows.wizard import pin_form
+from custom_components.openbk.flows.wizard.models import MODELS, profile_of
 
 from .conftest import Scene
 from .dialog import LANGUAGES

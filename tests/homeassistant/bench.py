@@ -10,7 +10,7 @@ from homeassistant.components.file_upload import _DATA, FileUploadData
 from homeassistant.core import HomeAssistant
 import serialx
 
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.clock import Clock

@@ -11,8 +11,8 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.flash_flow.pages import PAGES
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.flows.wizard.pages import PAGES
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import Wizard

@@ -9,8 +9,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.broker import (
-    Broker,
+from custom_components.openbk.network.broker import (
     BrokerProblem,
     Concern,
     async_suggest,
@@ -18,6 +17,7 @@ from custom_components.openbk.broker import (
     own_password,
     try_login,
 )
+from custom_components.openbk.pyopenbk.obk.setup import Broker
 from tests.support.broker import Broker as Mosquitto, free_port
 
 USERS = {"sockets": "secret words"}

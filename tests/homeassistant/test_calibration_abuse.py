@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk import services
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from tests.homeassistant.test_calibration_outcomes import at_the_result
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated

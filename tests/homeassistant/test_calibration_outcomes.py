@@ -7,7 +7,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from tests.homeassistant.test_calibration_flow import Person
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated

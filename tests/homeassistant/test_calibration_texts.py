@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from custom_components.openbk import calibration_flow, options_flow, services
-from custom_components.openbk.options_flow import OpenBekenOptionsFlow
-from custom_components.openbk.plausibility import Contradiction
+from custom_components.openbk import services
+from custom_components.openbk.flows.options import calibration, menu
+from custom_components.openbk.flows.options.menu import OpenBekenOptionsFlow
+from custom_components.openbk.issues.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.calibration import Quality
 from custom_components.openbk.pyopenbk.metering.errors import Refusal
 from custom_components.openbk.pyopenbk.metering.session import STEPS, LoadKind, Method
@@ -21,7 +22,7 @@ FOLDER = TRANSLATIONS.parent
 ACTIONS = yaml.safe_load((FOLDER / "services.yaml").read_text())
 ICONS = (FOLDER / "icons.json").read_text()
 SELECTORS = ENGLISH["selector"]
-FLOW = [Path(calibration_flow.__file__), Path(options_flow.__file__)]
+FLOW = [Path(calibration.__file__), Path(menu.__file__)]
 
 
 def calls(name: str) -> Iterator[ast.Call]:

@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.clock import SocketClock
+from custom_components.openbk.live.clock import SocketClock
 from custom_components.openbk.pyopenbk.obk.messages import Publication
 from custom_components.openbk.repairs import async_create_fix_flow
 from tests.support.broker import Broker

@@ -6,7 +6,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk import discovery
+from custom_components.openbk.network import discovery
 from custom_components.openbk.pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,

@@ -9,7 +9,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import ENGLISH

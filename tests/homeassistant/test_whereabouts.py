@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker

@@ -16,14 +16,14 @@ from homeassistant.core import HomeAssistant
 import pytest
 import serialx
 
-from custom_components.openbk.flash_flow.pages import PAGES
-from custom_components.openbk.pyopenbk.flash_map import (
+from custom_components.openbk.flows.wizard.pages import PAGES
+from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_SIZE,
     RF_CALIBRATION,
 )
-from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.code_memory import NO_KEY

@@ -10,9 +10,9 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.flash_flow.pages import PAGES
-from custom_components.openbk.flash_flow.unfinished import FIRMWARE
-from custom_components.openbk.pyopenbk.flash_map import (
+from custom_components.openbk.flows.wizard.pages import PAGES
+from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
+from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_SIZE,
@@ -20,9 +20,9 @@ from custom_components.openbk.pyopenbk.flash_map import (
     RF_CALIBRATION,
     TUYA_STORAGE,
 )
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
-from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName

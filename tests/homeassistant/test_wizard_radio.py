@@ -7,8 +7,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
-from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command

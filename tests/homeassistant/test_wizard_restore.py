@@ -5,13 +5,13 @@ from pathlib import Path
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.flash_flow.settings import SocketSettings
-from custom_components.openbk.flash_flow.unfinished import (
+from custom_components.openbk.flows.wizard.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE, RF_CALIBRATION
-from custom_components.openbk.pyopenbk.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command

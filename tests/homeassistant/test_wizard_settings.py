@@ -7,17 +7,17 @@ import json
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.broker import Broker
-from custom_components.openbk.flash_flow.settings import (
-    SocketSettings,
-    WifiNetwork,
-    client_id_of,
-)
-from custom_components.openbk.flash_flow.unfinished import (
+from custom_components.openbk.flows.wizard.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )
 from custom_components.openbk.pyopenbk.obk import config_sector
+from custom_components.openbk.pyopenbk.obk.names import client_id_of
+from custom_components.openbk.pyopenbk.obk.setup import (
+    Broker,
+    SocketSettings,
+    WifiNetwork,
+)
 from tests.homeassistant.test_pin_form import BLOW
 
 MAC = "c8:47:8c:12:34:56"

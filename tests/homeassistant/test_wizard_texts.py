@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from custom_components.openbk.broker import BrokerProblem, Concern
 from custom_components.openbk.config_flow import OpenBekenConfigFlow
-from custom_components.openbk.flash_flow import failures, pages
-from custom_components.openbk.pyopenbk import backups, flashing, tuya
+from custom_components.openbk.flows.wizard import failures, pages
+from custom_components.openbk.network.broker import BrokerProblem, Concern
+from custom_components.openbk.pyopenbk import flashing, tuya
+from custom_components.openbk.pyopenbk.backups import folder
 from custom_components.openbk.pyopenbk.bootrom import errors as bootrom
 from custom_components.openbk.pyopenbk.errors import OpenBekenError
 from custom_components.openbk.pyopenbk.obk import image, releases, templates
@@ -21,9 +22,8 @@ from tests.homeassistant.wizard import ENGLISH, TRANSLATIONS
 FLOW = TRANSLATIONS.parent
 SOURCES = [
     FLOW / "config_flow.py",
-    FLOW / "adding.py",
-    FLOW / "reconfiguring.py",
-    *sorted((FLOW / "flash_flow").glob("*.py")),
+    *sorted((FLOW / "flows").glob("*.py")),
+    *sorted((FLOW / "flows/wizard").glob("*.py")),
 ]
 CONFIG = ENGLISH["config"]
 SHOWING = {"async_show_form", "async_show_menu", "async_show_progress"}
@@ -145,7 +145,7 @@ def _family(*roots: type[OpenBekenError]) -> set[type[OpenBekenError]]:
             failures.JOB_ERRORS,
             _family(bootrom.BootRomError) - {bootrom.PortUnavailableError},
         ),
-        (failures.JOB_ERRORS, _family(flashing.FlashingError, backups.BackupError)),
+        (failures.JOB_ERRORS, _family(flashing.FlashingError, folder.BackupError)),
         (failures.FIRMWARE_ERRORS, _family(image.ImageError, releases.ReleaseError)),
         (failures.PIN_ERRORS, _family(tuya.TuyaStorageError, tuya.UserParamsError)),
         (failures.PIN_ERRORS, _family(templates.TemplateError)),

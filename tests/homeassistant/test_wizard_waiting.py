@@ -13,9 +13,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 import pytest
 
-from custom_components.openbk.flash_flow.arrival import WAITING, Waiting
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
-from custom_components.openbk.pyopenbk.flash_map import (
+from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     OPENBEKEN_CONFIG,
     SECTOR_SIZE,

@@ -10,9 +10,9 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.flash_flow.models import MODELS, profile_of
-from custom_components.openbk.flash_flow.unfinished import FIRMWARE
-from custom_components.openbk.pyopenbk.flash_map import (
+from custom_components.openbk.flows.wizard.models import MODELS, profile_of
+from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
+from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     FLASH_SIZE,
     RF_CALIBRATION,

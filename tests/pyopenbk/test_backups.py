@@ -14,7 +14,7 @@ import stat
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import (
+from custom_components.openbk.pyopenbk.backups.folder import (
     BackupDamagedError,
     BackupExistsError,
     BackupFolder,
@@ -28,8 +28,8 @@ from custom_components.openbk.pyopenbk.backups import (
     UnfinishedBackup,
     write_private_file,
 )
+from custom_components.openbk.pyopenbk.beken.flash_map import BLOCK_SIZE, FLASH_SIZE
 from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
-from custom_components.openbk.pyopenbk.flash_map import BLOCK_SIZE, FLASH_SIZE
 
 DATE = datetime(2026, 11, 22, 17, 58, 12, tzinfo=UTC)
 ORIGIN = Origin(

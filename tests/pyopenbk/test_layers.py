@@ -19,7 +19,7 @@ FOREIGN_PACKAGES = {"aiohttp", "cryptography", "serialx"}
 # the frames and the store, a sector saved by the firmware the configuration, its own list the roles.
 OPEN_TO_THE_SIMULATOR = {
     "bootrom.frames",
-    "flash_map",
+    "beken.flash_map",
     "obk.config_sector",
     "roles",
     "tuya.storage",

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.meter_access import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator.meter import Bl0937, Response
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration

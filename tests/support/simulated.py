@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from custom_components.openbk.pyopenbk.flash_map import OPENBEKEN_CONFIG
+from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.provisioning import (
     Clock as SocketClock,

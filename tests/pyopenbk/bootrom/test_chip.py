@@ -5,6 +5,7 @@ import zlib
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     FlashUnreachableError,
@@ -15,7 +16,6 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
     WrongChipError,
 )
 from custom_components.openbk.pyopenbk.bootrom.link import Link, open_link
-from custom_components.openbk.pyopenbk.code_flash import STANDARD_KEY
 from simulator import images
 from simulator.boot import Chip as SocketChip, Running
 from simulator.chip import SimulatedSocket, simulated_chip

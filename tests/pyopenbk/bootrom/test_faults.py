@@ -4,6 +4,13 @@ import random
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_JOB,
+    RF_CALIBRATION,
+)
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     BootRomError,
@@ -11,13 +18,6 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
     PortUnavailableError,
 )
 from custom_components.openbk.pyopenbk.bootrom.link import open_link
-from custom_components.openbk.pyopenbk.code_flash import STANDARD_KEY
-from custom_components.openbk.pyopenbk.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_JOB,
-    RF_CALIBRATION,
-)
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command

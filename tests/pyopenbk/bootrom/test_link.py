@@ -12,6 +12,10 @@ import time
 import pytest
 import serialx
 
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    FLASH_JOB,
+    OutsideAllowanceError,
+)
 from custom_components.openbk.pyopenbk.bootrom import frames
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
@@ -27,7 +31,6 @@ from custom_components.openbk.pyopenbk.bootrom.link import (
     observe,
     open_link,
 )
-from custom_components.openbk.pyopenbk.flash_map import FLASH_JOB, OutsideAllowanceError
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command

@@ -5,6 +5,15 @@ import random
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    FLASH_JOB,
+    NOTHING,
+    RESTORE_KEEPING_RF,
+    RESTORE_OF_OWN_BACKUP,
+    OutsideAllowanceError,
+    Region,
+    WriteAllowance,
+)
 from custom_components.openbk.pyopenbk.bootrom.chip import Chip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     BootRomError,
@@ -14,15 +23,6 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
     ProtectedFlashError,
 )
 from custom_components.openbk.pyopenbk.bootrom.programming import ProgramReport
-from custom_components.openbk.pyopenbk.flash_map import (
-    FLASH_JOB,
-    NOTHING,
-    RESTORE_KEEPING_RF,
-    RESTORE_OF_OWN_BACKUP,
-    OutsideAllowanceError,
-    Region,
-    WriteAllowance,
-)
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command

@@ -6,7 +6,7 @@ They hold far less than the simulator's factory dump, so that jobs on them take 
 from functools import cache
 from random import Random
 
-from custom_components.openbk.pyopenbk.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator.factory import rf_calibration, without

@@ -9,15 +9,15 @@ from pathlib import Path
 import random
 from typing import Final
 
-from custom_components.openbk.pyopenbk.backups import BackupError
-from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
-from custom_components.openbk.pyopenbk.flash_map import (
+from custom_components.openbk.pyopenbk.backups.folder import BackupError
+from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_JOB,
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
+from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
 from custom_components.openbk.pyopenbk.flashing import (
     ChipState,
     FlashingError,

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from custom_components.openbk.pyopenbk.flashing.executor import run_to_the_end
+from custom_components.openbk.pyopenbk.executor import run_to_the_end
 
 
 async def test_result_and_error_come_back() -> None:

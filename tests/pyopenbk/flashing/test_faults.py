@@ -7,7 +7,10 @@ from random import Random
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import BackupDamagedError, Contents
+from custom_components.openbk.pyopenbk.backups.folder import (
+    BackupDamagedError,
+    Contents,
+)
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     LinkLostError,
     PortTrouble,

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import (
+from custom_components.openbk.pyopenbk.backups.folder import (
     BackupStorageError,
     Contents,
     DiskFullError,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.flash_map import RF_CALIBRATION
+from custom_components.openbk.pyopenbk.beken.rf_sector import RfSectorError
 from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
-from custom_components.openbk.pyopenbk.flash_map import RF_CALIBRATION
 from custom_components.openbk.pyopenbk.flashing import (
     ChipState,
     FlashingError,
@@ -13,7 +14,6 @@ from custom_components.openbk.pyopenbk.flashing import (
     RfSectorMisplacedError,
     RfSectorPresentError,
 )
-from custom_components.openbk.pyopenbk.rf_sector import RfSectorError
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import OperationKind

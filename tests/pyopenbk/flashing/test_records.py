@@ -7,11 +7,11 @@ import stat
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import (
+from custom_components.openbk.pyopenbk.backups.folder import (
     BackupFolder,
     FolderNotWritableError,
 )
-from custom_components.openbk.pyopenbk.flash_map import FLASH_JOB, FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_JOB, FLASH_SIZE
 from custom_components.openbk.pyopenbk.flashing import JobRecord, JobRecords, Phase
 from custom_components.openbk.pyopenbk.flashing.records import regions_of
 

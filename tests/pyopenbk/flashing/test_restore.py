@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import (
+from custom_components.openbk.pyopenbk.backups.folder import (
     Backup,
     BackupDamagedError,
     Contents,

@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from custom_components.openbk.pyopenbk.application import (
+from custom_components.openbk.pyopenbk.beken.application import (
     CodeKey,
     Firmware,
     describe_application,

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from ..code_flash import STANDARD_KEY
-from ..flash_map import SECTOR_SIZE, WriteAllowance
+from ..beken.code_flash import STANDARD_KEY
+from ..beken.flash_map import SECTOR_SIZE, WriteAllowance
 from . import frames
 from .errors import (
     FlashUnreachableError,

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from ..beken.flash_map import SECTOR_SIZE
 from ..checksums import crc32_jamcrc
-from ..flash_map import SECTOR_SIZE
 from .link import Link
 
 BLANK_SECTOR: Final = b"\xff" * SECTOR_SIZE

@@ -11,7 +11,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final, override
 
-from ..flash_map import BLOCK_SIZE, SECTOR_SIZE
+from ..beken.flash_map import BLOCK_SIZE, SECTOR_SIZE
 
 _REQUEST_MARK: Final = b"\x01\xe0\xfc"
 _LONG_REQUEST_MARK: Final = b"\x01\xe0\xfc\xff\xf4"

@@ -15,8 +15,8 @@ from typing import Any, Final, override
 import serialx
 from serialx.platforms.serial_posix import PosixSerialTransport
 
+from ..beken.flash_map import NOTHING, SECTOR_SIZE, WriteAllowance
 from ..checksums import crc32_jamcrc
-from ..flash_map import NOTHING, SECTOR_SIZE, WriteAllowance
 from . import frames
 from .discretion import frames_stay_private
 from .errors import (

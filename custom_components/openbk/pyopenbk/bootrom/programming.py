@@ -5,8 +5,13 @@ from dataclasses import dataclass
 import logging
 from typing import Final
 
+from ..beken.flash_map import (
+    BLOCK_SIZE,
+    SECTOR_SIZE,
+    OutsideAllowanceError,
+    WriteAllowance,
+)
 from ..checksums import crc32_jamcrc
-from ..flash_map import BLOCK_SIZE, SECTOR_SIZE, OutsideAllowanceError, WriteAllowance
 from . import frames
 from .comparing import BLANK_SECTOR, BLANK_SECTOR_CRC, find_differences
 from .errors import (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import logging
 from typing import Final
 
+from ..beken.flash_map import BLOCK_SIZE, SECTOR_SIZE
 from ..checksums import crc32_jamcrc
-from ..flash_map import BLOCK_SIZE, SECTOR_SIZE
 from . import frames
 from .comparing import BLANK_SECTOR, find_differences
 from .errors import BootRomError, CrcMismatchError, NoReplyError, StatusError

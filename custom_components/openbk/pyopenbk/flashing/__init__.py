@@ -1,6 +1,7 @@
 """Flashing jobs: where the boot ROM, the backups and the formats meet."""
 
-from ..backups import Contents
+from ..backups.folder import Contents
+from ..executor import RunBlocking
 from .analysis import Analysis
 from .errors import (
     BackupUnfitError,
@@ -19,7 +20,6 @@ from .errors import (
     RfSectorMissingError,
     RfSectorPresentError,
 )
-from .executor import RunBlocking
 from .job import Comparison, FlashingJob
 from .progress import Progress
 from .records import JobRecord, JobRecords, Phase

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ..application import (
+from ..backups.folder import Contents
+from ..beken.application import (
     APPLICATION_LENGTH,
     Application,
     CodeKey,
@@ -11,10 +12,8 @@ from ..application import (
     describe_application,
     key_of_first_words,
 )
-from ..backups import Contents
-from ..code_flash import RECORD_SIZE, STANDARD_KEY, check_records
-from ..errors import OpenBekenError
-from ..flash_map import (
+from ..beken.code_flash import RECORD_SIZE, STANDARD_KEY, check_records
+from ..beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     OPENBEKEN_CONFIG,
@@ -22,9 +21,15 @@ from ..flash_map import (
     SECTOR_SIZE,
     Region,
 )
+from ..beken.rf_sector import (
+    RfSector,
+    RfSectorError,
+    RfSectorLostError,
+    parse_rf_sector,
+)
+from ..errors import OpenBekenError
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError
-from ..rf_sector import RfSector, RfSectorError, RfSectorLostError, parse_rf_sector
 from ..tuya.dump import TuyaStorageError
 from ..tuya.pins import PinReading
 from ..tuya.reader import read_pins

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
+from ..beken.flash_map import Region
 from ..errors import OpenBekenError
-from ..flash_map import Region
 
 
 class ChipState(StrEnum):

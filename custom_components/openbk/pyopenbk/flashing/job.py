@@ -9,8 +9,7 @@ import hashlib
 import logging
 from typing import Final, Self
 
-from ..application import CodeKey
-from ..backups import (
+from ..backups.folder import (
     Backup,
     BackupError,
     BackupFolder,
@@ -18,11 +17,8 @@ from ..backups import (
     EmptyDumpError,
     Origin,
 )
-from ..bootrom.chip import Chip, ChipIdentity
-from ..bootrom.errors import NoChipError, PortUnavailableError
-from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
-from ..checksums import crc32_jamcrc
-from ..flash_map import (
+from ..beken.application import CodeKey
+from ..beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_SIZE,
@@ -31,10 +27,15 @@ from ..flash_map import (
     RF_CALIBRATION,
     SECTOR_SIZE,
 )
+from ..beken.rf_sector import RfSector, parse_rf_sector
+from ..bootrom.chip import Chip, ChipIdentity
+from ..bootrom.errors import NoChipError, PortUnavailableError
+from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
+from ..checksums import crc32_jamcrc
+from ..executor import RunBlocking, run_to_the_end, to_the_end
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError, NotAConfigError
 from ..obk.image import FirmwareImage
-from ..rf_sector import RfSector, parse_rf_sector
 from .analysis import (
     FIRST_SECTOR,
     Analysis,
@@ -58,7 +59,6 @@ from .errors import (
     RfSectorMissingError,
     RfSectorPresentError,
 )
-from .executor import RunBlocking, run_to_the_end, to_the_end
 from .plans import plan_flash, plan_restore
 from .progress import PhaseProgress, Progress
 from .reading import BackupReader

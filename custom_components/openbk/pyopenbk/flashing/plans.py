@@ -2,9 +2,8 @@
 
 from typing import Final
 
-from ..application import CodeKey
-from ..bootrom.chip import ChipIdentity
-from ..flash_map import (
+from ..beken.application import CodeKey
+from ..beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_JOB,
@@ -15,6 +14,7 @@ from ..flash_map import (
     RF_CALIBRATION,
     Region,
 )
+from ..bootrom.chip import ChipIdentity
 from ..obk.image import ImageError, recognise
 from .analysis import FIRST_SECTOR, check_bootloader, code_key_of, part, read_rf_sector
 from .errors import BackupUnfitError, BootloaderUnfitError, ForeignBackupError

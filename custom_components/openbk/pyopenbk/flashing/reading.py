@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 
-from ..backups import (
+from ..backups.folder import (
     Backup,
     BackupDamagedError,
     BackupFolder,
@@ -14,10 +14,10 @@ from ..backups import (
     Origin,
     UnfinishedBackup,
 )
+from ..beken.flash_map import BLOCK_SIZE, BOOTLOADER, RF_CALIBRATION, Region
 from ..bootrom.chip import Chip
 from ..checksums import crc32_jamcrc
-from ..flash_map import BLOCK_SIZE, BOOTLOADER, RF_CALIBRATION, Region
-from .executor import RunBlocking, run_to_the_end
+from ..executor import RunBlocking, run_to_the_end
 from .progress import PhaseProgress
 from .records import JobRecord
 

@@ -9,8 +9,8 @@ import logging
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ..backups import BackupFolder, write_private_file
-from ..flash_map import FLASH_SIZE, Region, WriteAllowance
+from ..backups.folder import BackupFolder, write_private_file
+from ..beken.flash_map import FLASH_SIZE, Region, WriteAllowance
 
 _LOGGER = logging.getLogger(__name__)
 

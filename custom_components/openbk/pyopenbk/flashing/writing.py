@@ -5,11 +5,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..beken.flash_map import (
+    APPLICATION,
+    BLOCK_SIZE,
+    SECTOR_SIZE,
+    Region,
+    WriteAllowance,
+)
 from ..bootrom.chip import Chip
 from ..bootrom.errors import ProtectedFlashError, UnexpectedReplyError
 from ..bootrom.programming import ProgramReport
 from ..checksums import crc32_jamcrc
-from ..flash_map import APPLICATION, BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
 from .analysis import FIRST_SECTOR, part
 from .errors import ChipState, ProtectedRegionChangedError
 from .progress import PhaseProgress, Progress

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, fields, replace
 import struct
 from typing import Any, Final, Self, override
 
+from ..beken.flash_map import SECTOR_SIZE
 from ..checksums import openbeken_config_crc
 from ..errors import OpenBekenError
-from ..flash_map import SECTOR_SIZE
 from ..profile import HIGHEST_PIN, PinAssignment, SocketProfile
 from ..roles import PinRole
 

@@ -9,8 +9,8 @@ import struct
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from ..beken.flash_map import OPENBEKEN_CONFIG
 from ..errors import OpenBekenError
-from ..flash_map import OPENBEKEN_CONFIG
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 

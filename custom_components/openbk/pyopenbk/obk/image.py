@@ -7,7 +7,7 @@ import zlib
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from ..application import (
+from ..beken.application import (
     APPLICATION_LENGTH,
     Application,
     CodeKey,
@@ -17,12 +17,9 @@ from ..application import (
     identify_code,
     key_of_first_words,
 )
-from ..checksums import byte_sum
-from ..code_flash import RECORD_SIZE, RecordCheck, check_records
-from ..errors import OpenBekenError
-from ..file_kinds import FileKind, name_file
-from ..flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, OTA, RF_CALIBRATION
-from ..rbl import (
+from ..beken.code_flash import RECORD_SIZE, RecordCheck, check_records
+from ..beken.flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, OTA, RF_CALIBRATION
+from ..beken.rbl import (
     COMPRESSION_GZIP,
     ENCRYPTION_AES256,
     HEADER_SIZE,
@@ -30,6 +27,9 @@ from ..rbl import (
     RblError,
     RblHeader,
 )
+from ..checksums import byte_sum
+from ..errors import OpenBekenError
+from ..file_kinds import FileKind, name_file
 
 CHIP: Final = "BK7231N"
 

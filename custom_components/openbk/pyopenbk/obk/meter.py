@@ -6,7 +6,7 @@ from math import isfinite
 import struct
 from typing import Any, Final
 
-from ..flash_map import OPENBEKEN_CONFIG
+from ..beken.flash_map import OPENBEKEN_CONFIG
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .console import Console, NotAnAnswerError
 

@@ -1,15 +1,15 @@
 """Say what a file is that was taken for a factory dump and holds no Tuya storage."""
 
-from ..code_flash import check_records
-from ..errors import OpenBekenError
-from ..file_kinds import FileKind, name_file
-from ..flash_map import (
+from ..beken.code_flash import check_records
+from ..beken.flash_map import (
     APPLICATION,
     FLASH_SIZE,
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
     TUYA_STORAGE,
 )
+from ..errors import OpenBekenError
+from ..file_kinds import FileKind, name_file
 
 
 class TuyaStorageError(OpenBekenError):

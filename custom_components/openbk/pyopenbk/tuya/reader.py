@@ -5,9 +5,9 @@ from dataclasses import replace
 import re
 from typing import Final
 
-from ..code_flash import apply_cipher, strip_checksums
+from ..beken.code_flash import apply_cipher, strip_checksums
+from ..beken.flash_map import APPLICATION
 from ..errors import OpenBekenError
-from ..flash_map import APPLICATION
 from .pins import PinReading, PinSource, profile_from_user_params
 from .storage import USER_PARAM_KEY, StorageProblem, TuyaStorage, parse_storage
 from .user_params import LONGEST_TEXT, UserParamsError, parse_user_params

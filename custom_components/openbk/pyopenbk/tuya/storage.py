@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from ..beken.flash_map import FLASH_SIZE, SECTOR_SIZE
 from ..checksums import byte_sum
-from ..flash_map import FLASH_SIZE, SECTOR_SIZE
 from .dump import (
     OpenBekenInsteadError,
     SmallDumpError,

@@ -1,0 +1,1 @@
+"""Bringing the readings of a socket to a reference."""

@@ -1,0 +1,1 @@
+"""What a person is led through: adding and flashing a socket, its options and its reconfiguration."""

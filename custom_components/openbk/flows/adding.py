@@ -1,0 +1,357 @@
+"""Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final, override
+
+from homeassistant.components import mqtt
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.const import CONF_PASSWORD
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+)
+from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+import probatio
+
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, LOGGER
+from ..flows.forms import tidy
+from ..network import discovery
+from ..network.consoles import console_at
+from ..network.discovery import Answers, Evidence
+from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
+from ..pyopenbk.obk.messages import chip_of, is_client_id
+from ..pyopenbk.obk.tuning import Tuning
+from .options.tuning import (
+    COMMANDS_WORD,
+    CONF_CHANGES,
+    commands_text,
+    tune_schema,
+    undo_data,
+)
+from .wizard import pin_form
+from .wizard.network import PASSWORD
+from .wizard.radio import RadioSteps
+
+CONF_FOUND: Final = "found"
+_ANOTHER: Final = "another"
+
+
+class AddingSteps(RadioSteps):
+    """The steps from a socket that runs to its entry."""
+
+    _evidence: Evidence | None = None
+    _password: str | None = None
+    _tunings: tuple[Tuning, ...] = ()
+    _found: Sequence[Evidence] = ()
+    _asked: bool = False
+    """It said over HTTP what it is set to, so it is known what would be worth changing."""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add who was found."""
+        values = super().placeholders
+        if (found := self._evidence) is not None:
+            values |= {
+                "name": found.client_id,
+                "mac": found.mac or "?",
+                "build": found.build or "?",
+                "address": found.address or "?",
+            }
+        return values
+
+    async def async_step_existing(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Look for sockets on the broker; what they retain there does not open a flow."""
+        await self.async_prepare()
+        if not await mqtt.async_wait_for_mqtt_client(self.hass):
+            return self.show_page("existing_mqtt_missing")
+        return await self.async_step_find()
+
+    async def async_step_find(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask around."""
+        return await self.async_run("find", self._find)
+
+    async def _find(self) -> str:
+        self._found = await discovery.async_find(self.hass)
+        return "found" if self._found else "where"
+
+    async def async_step_found(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which of the sockets that were found it is."""
+        if user_input is not None:
+            for evidence in self._found:
+                if evidence.client_id == user_input[CONF_FOUND]:
+                    self._evidence = evidence
+                    await self._take_found()
+                    return await self.async_step_read_pins()
+            return await self.async_step_where()
+        options = [
+            SelectOptionDict(
+                value=item.client_id, label=f"{item.client_id} ({item.mac})"
+            )
+            for item in self._found
+        ]
+        options.append(
+            SelectOptionDict(value=_ANOTHER, label=self.word("found", _ANOTHER))
+        )
+        return self.async_show_form(
+            step_id="found",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_FOUND): SelectSelector(
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.LIST
+                        )
+                    )
+                }
+            ),
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_where(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the socket is to be found."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._password = user_input.get(CONF_PASSWORD) or None
+            if address := tidy(user_input.get(CONF_ADDRESS, "")):
+                errors = await self._find_address(address)
+            else:
+                errors = await self._find_topic(
+                    tidy(user_input.get(CONF_CLIENT_ID, ""))
+                )
+            if not errors:
+                await self._take_found()
+                return await self.async_step_read_pins()
+        return self.async_show_form(
+            step_id="where",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Optional(CONF_ADDRESS): TextSelector(),
+                        probatio.Optional(CONF_CLIENT_ID): TextSelector(),
+                        probatio.Optional(CONF_PASSWORD): PASSWORD,
+                    }
+                ),
+                user_input,
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+    async def _find_address(self, address: str) -> dict[str, str]:
+        """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
+        try:
+            answers = await discovery.async_ask(self.hass, address, self._password)
+        except ConsoleError as err:
+            LOGGER.debug("Socket at %s: %s", address, err)
+            return {CONF_ADDRESS: console_error(err)}
+        except ValueError:
+            return {CONF_ADDRESS: "socket_unreachable"}
+        if answers.chip != discovery.CHIP:
+            return {CONF_ADDRESS: "socket_other_chip"}
+        evidence = await discovery.async_gather(self.hass, answers.client_id)
+        if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
+            return {CONF_ADDRESS: "socket_not_on_broker"}
+        evidence.given_address = address
+        self._evidence = evidence
+        return {}
+
+    async def _find_topic(self, client_id: str) -> dict[str, str]:
+        if not client_id:
+            return {"base": "socket_missing"}
+        if not is_client_id(client_id):
+            return {CONF_CLIENT_ID: "topic_invalid"}
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket:
+            return {CONF_CLIENT_ID: "socket_silent"}
+        self._evidence = evidence
+        return {}
+
+    async def _take_found(self) -> None:
+        """Refuse a socket that is here already; its entry follows it."""
+        assert self._evidence is not None
+        assert self._evidence.mac is not None
+        mac = format_mac(self._evidence.mac)
+        if (entry := discovery.async_entry_of(self.hass, mac=mac)) is not None:
+            discovery.async_follow(
+                self.hass,
+                entry,
+                client_id=self._evidence.client_id,
+                address=self._evidence.address,
+            )
+        # A card of the same socket may be there; it goes when the entry is made.
+        by_hand = self.source == SOURCE_USER
+        await self.async_set_unique_id(mac, raise_on_progress=not by_hand)
+        self._abort_if_unique_id_configured()
+
+    async def async_step_read_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask the socket for its pins over HTTP, with a password where it has one."""
+        assert self._evidence is not None
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            self._password = user_input.get(CONF_PASSWORD) or None
+        if self._evidence.address is None:
+            return self.show_page("no_pins_closed")
+        try:
+            answers = await discovery.async_ask(
+                self.hass, self._evidence.address, self._password
+            )
+        except PasswordError:
+            if self._password is not None:
+                errors[CONF_PASSWORD] = "socket_password"
+        except ConsoleError as err:
+            LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
+            return self.show_page("no_pins_closed")
+        else:
+            return await self._take_answers(answers)
+        return self.async_show_form(
+            step_id="read_pins",
+            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+    async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
+        self.profile = answers.profile
+        self._tunings = answers.tunings()
+        self._asked = True
+        if pin_form.problem_of(self.profile):
+            return self.show_page("pins_incomplete")
+        return await self._tune_or_create()
+
+    async def async_step_pins_guess(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Listen to the socket for a minute and take what it talks about."""
+        return await self.async_run("pins_guess", self._guess)
+
+    async def _guess(self) -> str:
+        assert self._evidence is not None
+        evidence = await discovery.async_gather(
+            self.hass, self._evidence.client_id, parts=True
+        )
+        self.profile = evidence.guess_profile()
+        self._evidence.without_get |= evidence.without_get
+        return "pins_incomplete" if pin_form.problem_of(self.profile) else "pins"
+
+    async def async_step_tune(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the changes that make the socket and Home Assistant fit better."""
+        assert self._evidence is not None
+        if user_input is not None:
+            chosen = user_input[CONF_CHANGES]
+            done = [tuning for tuning in self._tunings if tuning.step in chosen]
+            await discovery.async_tune(self.hass, self._evidence.client_id, done)
+            return self._create(done)
+        return self.async_show_form(
+            step_id="tune",
+            data_schema=tune_schema(self._tunings),
+            description_placeholders=self.placeholders
+            | {"commands": commands_text(self._tunings, self.word(*COMMANDS_WORD))},
+        )
+
+    @override
+    async def async_step_use_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the entry where the socket runs already."""
+        if self._evidence is not None:
+            return await self._tune_or_create()
+        return await super().async_step_use_pins()
+
+    async def _tune_or_create(self) -> ConfigFlowResult:
+        assert self._evidence is not None
+        self._tunings = self._tunings or self._evidence.tunings()
+        return await self.async_step_tune() if self._tunings else self._create(())
+
+    def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
+        assert self._evidence is not None
+        assert self.profile is not None
+        data = discovery.entry_data(
+            self._evidence,
+            self.profile,
+            # Where it could be asked and nothing or everything was to be done.
+            tuned=self._asked and len(done) == len(self._tunings),
+            undo=undo_data({}, done),
+        )
+        return self.async_create_entry(title=self._evidence.client_id, data=data)
+
+    async def async_step_mqtt(
+        self, discovery_info: MqttServiceInfo
+    ) -> ConfigFlowResult:
+        """Look at a message on a build topic; anything but a new socket ends at once."""
+        client_id = discovery.client_id_of(discovery_info)
+        if client_id is None or chip_of(str(discovery_info.payload)) != discovery.CHIP:
+            return self.async_abort(reason="not_openbeken")
+        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
+            return self.async_abort(reason="already_configured")
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket:
+            return self.async_abort(reason="not_openbeken")
+        return await self._show_discovered(evidence)
+
+    async def async_step_dhcp(
+        self, discovery_info: DhcpServiceInfo
+    ) -> ConfigFlowResult:
+        """Take the new address of a known socket, or ask a new host who it is."""
+        await self.async_set_unique_id(format_mac(discovery_info.macaddress))
+        self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
+        client_id = await self._client_id_of(discovery_info)
+        if client_id is None:
+            return self.async_abort(reason="not_openbeken")
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket or format_mac(evidence.mac or "") != self.unique_id:
+            return self.async_abort(reason="not_openbeken")
+        return await self._show_discovered(evidence)
+
+    async def _client_id_of(self, found: DhcpServiceInfo) -> str | None:
+        """Ask a new host for its client id; a closed one probably has that of its name."""
+        try:
+            info = await console_at(self.hass, found.ip).info()
+        except PasswordError, UnreachableError:
+            return discovery.client_id_of_host(found.hostname)
+        except ConsoleError:
+            return None
+        return info.client_id if info.chip == discovery.CHIP else None
+
+    async def _show_discovered(self, evidence: Evidence) -> ConfigFlowResult:
+        await self.async_prepare()
+        self._evidence = evidence
+        await self._take_found()
+        self.context["title_placeholders"] = {"name": evidence.client_id}
+        return await self.async_step_discovery_confirm()
+
+    async def async_step_discovery_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether the socket that was discovered is to be added."""
+        if user_input is not None:
+            return await self.async_step_read_pins()
+        self._set_confirm_only()
+        return self.async_show_form(
+            step_id="discovery_confirm", description_placeholders=self.placeholders
+        )
+
+
+def console_error(err: ConsoleError) -> str:
+    """Return the key of the text for why a socket could not be asked."""
+    if isinstance(err, PasswordError):
+        return "socket_password"
+    if isinstance(err, UnreachableError):
+        return "socket_unreachable"
+    return "socket_not_openbeken"

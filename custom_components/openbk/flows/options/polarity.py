@@ -1,0 +1,101 @@
+"""Inverting pins in a socket's options: an active level that was a guess is tried on the socket."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
+from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+from homeassistant.helpers.translation import async_get_translations
+import probatio
+
+from ...const import CONF_PROFILE, DOMAIN
+from ...pyopenbk.profile import PinAssignment, SocketProfile
+from ...pyopenbk.roles import PinRole
+from ..wizard import pin_form
+
+CONF_PINS: Final = "pins"
+_PAIRS: Final = (
+    (PinRole.REL, PinRole.REL_N),
+    (PinRole.LED, PinRole.LED_N),
+    (PinRole.WIFI_LED, PinRole.WIFI_LED_N),
+    (PinRole.BTN, PinRole.BTN_N),
+)
+# A new role of these takes effect at once, and the firmware keeps it and the channel.
+_INVERSE: Final = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
+
+
+class PolaritySteps(OptionsFlow):
+    """What is inverted here can be inverted again."""
+
+    async def async_step_polarity(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which pins do the opposite of what they should."""
+        entry = self.config_entry
+        if entry.state is not ConfigEntryState.LOADED or not entry.runtime_data.online:
+            return self.async_abort(reason="not_loaded")
+        profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
+        if user_input is not None:
+            chosen = {int(pin) for pin in user_input[CONF_PINS]}
+            if not chosen:
+                return self.async_abort(reason="nothing_changed")
+            return await self._invert(profile, chosen)
+        return self.async_show_form(
+            step_id="polarity",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_PINS, default=list): SelectSelector(
+                        SelectSelectorConfig(
+                            options=await self._options(profile),
+                            multiple=True,
+                            mode=SelectSelectorMode.LIST,
+                        )
+                    )
+                }
+            ),
+        )
+
+    async def _options(self, profile: SocketProfile) -> list[SelectOptionDict]:
+        words = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", [DOMAIN]
+        )
+        kinds = f"component.{DOMAIN}.selector.pin_kind.options."
+
+        def label(pin: PinAssignment) -> str:
+            text = f"P{pin.pin}: {words[kinds + pin_form.kind_of(pin.role)]}"
+            if pin.polarity_guessed:
+                text += f" ({words[f'{kinds}guessed']})"
+            return text
+
+        return [
+            SelectOptionDict(value=str(pin.pin), label=label(pin))
+            for pin in profile.pins
+            if pin.role in _INVERSE
+        ]
+
+    async def _invert(
+        self, profile: SocketProfile, chosen: set[int]
+    ) -> ConfigFlowResult:
+        pins = [
+            replace(pin, role=_INVERSE[pin.role], polarity_guessed=False)
+            if pin.pin in chosen
+            else pin
+            for pin in profile.pins
+        ]
+        for pin in pins:
+            if pin.pin in chosen:
+                await self.config_entry.runtime_data.async_command(
+                    "SetPinRole", f"{pin.pin} {pin.role.firmware_name}"
+                )
+        inverted = SocketProfile.of(pins, profile.module)
+        self.hass.config_entries.async_update_entry(
+            self.config_entry,
+            data={**self.config_entry.data, CONF_PROFILE: inverted.as_dict()},
+        )
+        self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+        return self.async_abort(reason="polarity_changed")

@@ -1,0 +1,163 @@
+"""A socket that is set up already: follow it elsewhere, or lead it to another broker."""
+
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.const import CONF_HOST, CONF_PORT, CONF_USERNAME
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.selector import TextSelector
+import probatio
+
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
+from ..flows.forms import tidy
+from ..network import discovery
+from ..network.broker import async_suggest
+from ..network.consoles import console_at
+from ..pyopenbk.obk.console import CommandRefusedError, ConsoleError
+from ..pyopenbk.obk.messages import is_client_id
+from .adding import AddingSteps, console_error
+from .wizard.network import BROKER, OWN_LOGIN, PASSWORD
+
+_WEB_PASSWORD: Final = "web_password"
+_SOCKET: Final = {
+    probatio.Required(CONF_ADDRESS): TextSelector(),
+    probatio.Optional(_WEB_PASSWORD): PASSWORD,
+}
+
+
+class ReconfigureSteps(AddingSteps):
+    """The steps from an entry to the same entry, put right."""
+
+    _new_client_id: str = ""
+
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask what has changed, or what is to be written to this socket."""
+        self._entry_mac = self._get_reconfigure_entry().unique_id
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["moved", "new_broker", "flash", "restore"],
+        )
+
+    async def async_step_moved(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Follow a socket whose topics or address were changed on its own pages."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = await self._check_moved(entry, user_input)
+            if not errors:
+                return self.async_update_reload_and_abort(
+                    entry,
+                    data_updates={
+                        CONF_CLIENT_ID: tidy(user_input[CONF_CLIENT_ID]),
+                        CONF_GROUP: tidy(user_input[CONF_GROUP]),
+                        CONF_ADDRESS: tidy(user_input.get(CONF_ADDRESS, "")) or None,
+                    },
+                )
+        return self.async_show_form(
+            step_id="moved",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Required(CONF_CLIENT_ID): TextSelector(),
+                        probatio.Required(CONF_GROUP): TextSelector(),
+                        probatio.Optional(CONF_ADDRESS): TextSelector(),
+                    }
+                ),
+                user_input or entry.data,
+            ),
+            errors=errors,
+        )
+
+    async def _check_moved(
+        self, entry: ConfigEntry, user_input: dict[str, Any]
+    ) -> dict[str, str]:
+        client_id, group = (
+            tidy(user_input[CONF_CLIENT_ID]),
+            tidy(user_input[CONF_GROUP]),
+        )
+        if not is_client_id(client_id) or not is_client_id(group):
+            return {"base": "topic_invalid"}
+        if client_id == group:
+            return {"base": "topic_same"}
+        if client_id == entry.data[CONF_CLIENT_ID]:
+            return {}
+        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
+            return {"base": "topic_taken"}
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket:
+            return {CONF_CLIENT_ID: "socket_silent"}
+        if format_mac(evidence.mac or "") != entry.unique_id:
+            return {CONF_CLIENT_ID: "socket_other"}
+        return {}
+
+    async def async_step_new_broker(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Tell a socket that is left on another broker where to report from now on."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if self._suggestion is None:
+            self._suggestion = await async_suggest(self.hass)
+        broker = self._suggestion.broker
+        if user_input is None:
+            if self._suggestion.needs_plain_listener:
+                errors["base"] = "broker_needs_plain_listener"
+            user_input = {
+                CONF_ADDRESS: entry.data[CONF_ADDRESS] or "",
+                CONF_HOST: broker.host,
+                CONF_PORT: broker.port,
+                CONF_USERNAME: broker.username,
+            }
+        else:
+            errors = await self._take_broker(user_input) or await self._lead(
+                entry, user_input
+            )
+            if not errors:
+                address = tidy(user_input[CONF_ADDRESS])
+                return self.async_update_reload_and_abort(
+                    entry,
+                    data_updates={
+                        CONF_ADDRESS: address,
+                        CONF_CLIENT_ID: self._new_client_id,
+                    },
+                )
+        return self.async_show_form(
+            step_id="new_broker",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(_SOCKET | BROKER | OWN_LOGIN), user_input
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders
+            | {"own_login": broker.username or "-"},
+        )
+
+    async def _lead(
+        self, entry: ConfigEntry, user_input: dict[str, Any]
+    ) -> dict[str, str]:
+        """Set the broker over the web page of the socket, if it is this one."""
+        broker = self.settings.broker
+        try:
+            console = console_at(
+                self.hass,
+                tidy(user_input[CONF_ADDRESS]),
+                user_input.get(_WEB_PASSWORD) or None,
+            )
+            info = await console.info()
+            if format_mac(info.mac) != entry.unique_id:
+                return {CONF_ADDRESS: "socket_other"}
+            await console.set_broker(
+                broker.host, broker.port, broker.username, broker.password
+            )
+        except CommandRefusedError:
+            return {"base": "socket_refused"}
+        except ConsoleError as err:
+            LOGGER.debug("Broker of %s: %s", entry.title, err)
+            return {CONF_ADDRESS: console_error(err)}
+        except ValueError:
+            return {CONF_ADDRESS: "socket_unreachable"}
+        self._new_client_id = info.client_id
+        return {}

@@ -1,0 +1,183 @@
+"""Waiting for a freshly written socket to report in over MQTT."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+import socket
+from typing import Final
+
+from homeassistant.components import mqtt
+from homeassistant.components.dhcp import async_discovered_service_info
+from homeassistant.components.dhcp.models import DATA_DHCP
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.util.hass_dict import HassKey
+
+from ...const import DOMAIN
+from ...network.consoles import console_at
+from ...pyopenbk.obk.console import ConsoleError
+from ...pyopenbk.obk.messages import (
+    decode_address,
+    decode_connected,
+    decode_mac,
+    is_build,
+    publish_all,
+)
+
+_TOPICS: Final = ("connected", "mac", "build", "ip")
+
+
+async def _ask_name_server(host_name: str) -> list[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host_name, None, family=socket.AF_INET
+    )
+    return [str(entry[4][0]) for entry in found]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How long a socket is waited for, in seconds, and who knows its name in the network.
+
+    A simulated one is faster, and no name server knows it.
+    """
+
+    turn: float = 90.0
+    """It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated."""
+    glance: float = 2.0
+    ask_every: float = 10.0
+    look_up: Callable[[str], Awaitable[list[str]]] = _ask_name_server
+    """Return the IPv4 addresses of a host name; raises OSError."""
+
+
+WAITING: Final[HassKey[Waiting]] = HassKey(f"{DOMAIN}.waiting")
+
+
+@callback
+def waiting(hass: HomeAssistant) -> Waiting:
+    """Return how sockets are waited for here."""
+    return hass.data.setdefault(WAITING, Waiting())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A socket that the network knows."""
+
+    address: str
+    broker: str | None
+    """Host and port that the socket itself says it uses; None: nothing answers there."""
+
+
+class Arrival:
+    """What one socket, known by its client id and its MAC, has said since it was started."""
+
+    def __init__(self, hass: HomeAssistant, client_id: str, mac: str) -> None:
+        """Take the socket that is awaited."""
+        self._hass = hass
+        self._client_id = client_id
+        self._mac = format_mac(mac)
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._complete = asyncio.Event()
+        self._right_mac = False
+        self.online = False
+        self.build: str | None = None
+        self.address: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Return whether it is there, is the right one and has said what it runs."""
+        return self._complete.is_set()
+
+    async def async_listen(self) -> None:
+        """Subscribe; the socket says mac and build once and unretained, so before it starts."""
+        for topic in _TOPICS:
+            self._unsubscribe.append(
+                await mqtt.async_subscribe(
+                    self._hass, f"{self._client_id}/{topic}", self._received
+                )
+            )
+
+    @callback
+    def async_stop(self) -> None:
+        """Unsubscribe; may be called more than once."""
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
+
+    async def async_wait(self, seconds: float) -> bool:
+        """Return whether the socket was complete within so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._complete.wait()
+        except TimeoutError:
+            return self.complete
+        return True
+
+    async def async_ask(self) -> None:
+        """Ask a socket that is online for everything that it reports when it connects."""
+        question = publish_all(self._client_id)
+        await mqtt.async_publish(
+            self._hass, question.topic, question.payload, qos=1, retain=False
+        )
+
+    @callback
+    def _received(self, message: mqtt.ReceiveMessage) -> None:
+        payload = str(message.payload)
+        topic = message.topic.rpartition("/")[2]
+        if message.retain and topic != "connected":
+            # What an earlier life of the socket left at the broker proves nothing.
+            return
+        match topic:
+            case "connected":
+                # Even if it is retained: then the socket is asked, and has to answer.
+                self.online = decode_connected(payload) is True
+            case "mac":
+                mac = decode_mac(payload)
+                self._right_mac = mac is not None and format_mac(mac) == self._mac
+            case "build" if is_build(payload):
+                self.build = payload
+            case "ip":
+                self.address = decode_address(payload)
+        if self._right_mac and self.build is not None:
+            self._complete.set()
+
+
+async def async_find_in_network(
+    hass: HomeAssistant, host_name: str, mac: str
+) -> Sighting | None:
+    """Return where the network has the socket, and what it says there of its broker.
+
+    Home Assistant's own look-out for DHCP and the network's name server are asked. What they know
+    may be old, so the socket itself has the last word.
+    """
+    addresses = await _addresses(hass, host_name, mac)
+    sightings = [
+        Sighting(address=address, broker=await _broker_of(hass, address, mac))
+        for address in addresses
+    ]
+    return next(
+        (sighting for sighting in sightings if sighting.broker is not None),
+        next(iter(sightings), None),
+    )
+
+
+async def _addresses(hass: HomeAssistant, host_name: str, mac: str) -> tuple[str, ...]:
+    found = [
+        client.ip
+        for client in (
+            async_discovered_service_info(hass) if DATA_DHCP in hass.data else ()
+        )
+        # The factory firmware had the same MAC address, but another name.
+        if format_mac(client.macaddress) == format_mac(mac)
+        and client.hostname == host_name.lower()
+    ]
+    with suppress(OSError):
+        found += await waiting(hass).look_up(host_name)
+    return tuple(dict.fromkeys(found))
+
+
+async def _broker_of(hass: HomeAssistant, address: str, mac: str) -> str | None:
+    try:
+        info = await console_at(hass, address).info()
+    except ConsoleError:
+        return None
+    return info.broker if format_mac(info.mac) == format_mac(mac) else None

@@ -1,0 +1,279 @@
+"""What every part of the wizard shares: one job at a time, failures kept for the next page."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.core import callback
+from homeassistant.helpers.translation import async_get_translations
+
+from ...const import DOMAIN, LOGGER
+from ...pyopenbk.backups.folder import Backup, BackupFolder
+from ...pyopenbk.beken.rf_sector import GENERIC_MAC
+from ...pyopenbk.bootrom.chip import ChipIdentity
+from ...pyopenbk.errors import OpenBekenError
+from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
+from ...pyopenbk.flashing.errors import ChipState
+from .. import pictures, serial_port
+from .failures import LEFT, page_of
+from .pages import PAGES
+
+BACKUPS: Final = "openbk/backups"
+_PICTURES: Final = (
+    "safety",
+    "opening",
+    "pads",
+    "wiring",
+    "ways_in",
+    "reset",
+    "reset_now",
+    "reassemble",
+)
+# One ring for a page whose work has several phases: from where to where each moves it.
+_SPANS: Final = {
+    Phase.BACKUP: (0.0, 0.98),
+    Phase.ANALYSE: (0.98, 1.0),
+    Phase.WRITE_APPLICATION: (0.0, 0.9),
+    Phase.WRITE_CONFIG: (0.9, 0.92),
+    Phase.VERIFY: (0.92, 1.0),
+}
+
+
+class WizardFlow(ConfigFlow):
+    """The state that the wizard's steps hand to each other, and how a long one is run."""
+
+    _job: FlashingJob | None = None
+    _task: asyncio.Task[str] | None = None
+    _address: str | None = None
+    _owner: str = ""
+    _backup: Backup | None = None
+    _analysis: Analysis | None = None
+    _identity: ChipIdentity | None = None
+    _chip_state: ChipState = ChipState.UNTOUCHED
+    _pictures: str = ""
+    _words: Mapping[str, str] = {}
+    _shown_percent: int = -1
+    leaving: bool = False
+    """The dialog is closed; the port is about to be free."""
+    _meant: frozenset[str | None] = frozenset()
+    """The addresses by which the chip is known that everything was confirmed for; None stands for
+    a chip without one. Another chip may not be written with it."""
+    _connected_mac: str | None = None
+    _entry_mac: str | None = None
+    """The socket whose entry the wizard was opened from."""
+
+    @property
+    def job(self) -> FlashingJob:
+        """Return the job that holds the port; it is opened by the first search."""
+        if self._job is None:
+            assert self._address is not None
+            self._job = FlashingJob(
+                self._address,
+                backups=self.backups,
+                progress=self._show_progress_of,
+                run_blocking=self.hass.async_add_executor_job,
+            )
+        return self._job
+
+    @property
+    def backups(self) -> BackupFolder:
+        """Return the folder of flash backups under Home Assistant's configuration."""
+        return BackupFolder(Path(self.hass.config.path(BACKUPS)))
+
+    async def async_prepare(self) -> None:
+        """Serve the pictures and fetch the words that stand in tables."""
+        if not self._pictures:
+            self._pictures = await pictures.async_serve(self.hass)
+            words: dict[str, str] = {}
+            for category in ("selector", "config"):
+                words |= await async_get_translations(
+                    self.hass, self.hass.config.language, category, [DOMAIN]
+                )
+            self._words = words
+
+    def word(self, selector: str, option: str) -> str:
+        """Return one option of a selector in the system's language."""
+        key = f"component.{DOMAIN}.selector.{selector}.options.{option}"
+        return self._words.get(key, option)
+
+    def error_text(self, error: str) -> str:
+        """Return the text of an error, for a page that is no form."""
+        return self._words.get(f"component.{DOMAIN}.config.error.{error}", error)
+
+    @property
+    def placeholders(self) -> dict[str, str]:
+        """Return what the texts of all steps may name."""
+        expected = next(filter(None, self._meant), None) or self._entry_mac
+        backup = self._backup.path.name if self._backup else ""
+        return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
+            "port": self._address or "",
+            "owner": self._owner,
+            "expected_mac": expected or "?",
+            "connected_mac": self._connected_mac or "?",
+            "mac": (self._analysis.mac if self._analysis else None) or "?",
+            "state": self.word("state", self.state),
+            "backup": backup,
+            "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
+            "backup_folder": self.hass.config.path(BACKUPS),
+        }
+
+    @property
+    def state(self) -> str:
+        """Return the key of what has become of the chip so far, for every page that stops."""
+        return self._chip_state
+
+    def is_another_chip(self, mac: str | None) -> bool:
+        """Return whether all this is meant for another chip than the one with this address."""
+        self._connected_mac = mac
+        if self._meant:
+            return mac not in self._meant
+        # A chip that has lost its address may still be the one.
+        return self._entry_mac is not None and mac not in (
+            None,
+            GENERIC_MAC,
+            self._entry_mac,
+        )
+
+    @callback
+    def show_page(self, step_id: str) -> ConfigFlowResult:
+        """Show a page that only tells something and offers what to do next."""
+        return self.async_show_menu(
+            step_id=step_id,
+            menu_options=list(PAGES[step_id]),
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_run(
+        self, step_id: str, work: Callable[[], Awaitable[str]]
+    ) -> ConfigFlowResult:
+        """Show progress while ``work`` runs; it returns the step that comes next.
+
+        A progress page can lead nowhere but on, so an error is kept as the next page.
+        """
+        if self._task is None:
+            self._shown_percent = -1
+            # In the background, so that Home Assistant can stop without waiting for its end.
+            self._task = self.hass.async_create_background_task(
+                self._guarded(work), f"{DOMAIN} wizard: {step_id}", eager_start=False
+            )
+        if not self._task.done():
+            return self.async_show_progress(
+                step_id=step_id,
+                progress_action=step_id,
+                progress_task=self._task,
+                description_placeholders=self.placeholders,
+            )
+        task, self._task = self._task, None
+        return self.async_show_progress_done(next_step_id=task.result())
+
+    async def _guarded(self, work: Callable[[], Awaitable[str]]) -> str:
+        try:
+            return await work()
+        except asyncio.CancelledError:
+            # Home Assistant stops; a dialog that is closed has taken the job away before.
+            await self.async_close_job()
+            raise
+        except OpenBekenError as err:
+            LOGGER.debug("The wizard stopped: %s", err)
+            self._note_chip_state()
+            page = page_of(err, self._chip_state)
+        except Exception:  # noqa: BLE001 - whatever it was, the person gets a page
+            LOGGER.exception("The wizard stopped unexpectedly")
+            self._note_chip_state()
+            page = page_of(None, self._chip_state)
+        # Whatever happened, a new attempt starts with a closed port and a fresh link.
+        await self.async_close_job()
+        return page
+
+    @callback
+    def _note_chip_state(self) -> None:
+        """Remember what a job did to the chip; the next job knows nothing of it at first."""
+        if self._job is not None and self._job.chip_state is not ChipState.UNTOUCHED:
+            self._chip_state = self._job.chip_state
+
+    async def async_step_leave(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End the wizard, saying in what state the chip is left."""
+        return self.async_abort(
+            reason=self.farewell, description_placeholders=self.placeholders
+        )
+
+    @property
+    def farewell(self) -> str:
+        """Return the key of what is said to somebody who leaves."""
+        return LEFT[self._chip_state]
+
+    async def async_step(self, step_id: str) -> ConfigFlowResult:
+        """Go on with the step of this name."""
+        step: Callable[[], Awaitable[ConfigFlowResult]]
+        step = getattr(self, f"async_step_{step_id}")
+        return await step()
+
+    async def async_close_job(self) -> None:
+        """Release the port."""
+        job, self._job = self._job, None
+        if job is not None:
+            await job.close()
+
+    @callback
+    def show_fraction(self, fraction: float) -> None:
+        """Move the ring of the progress page, at most once for each per cent."""
+        percent = int(100 * min(1.0, max(0.0, fraction)))
+        if percent != self._shown_percent:
+            self._shown_percent = percent
+            self.async_update_progress(percent / 100)
+
+    @callback
+    def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
+        if total and phase in _SPANS:
+            start, end = _SPANS[phase]
+            self.show_fraction(start + (end - start) * done / total)
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Let go of the port when the wizard ends, whichever way it ends."""
+        self.leaving = True
+        task, self._task = self._task, None
+        job, self._job = self._job, None
+        if task is not None:
+            task.cancel()
+        if job is None and task is None:
+            serial_port.async_release(self.hass, self)
+            return
+        self.hass.async_create_task(
+            self._async_let_go(task, job), f"{DOMAIN} wizard: release {self._address}"
+        )
+
+    async def _async_let_go(
+        self, task: asyncio.Task[str] | None, job: FlashingJob | None
+    ) -> None:
+        try:
+            if task is not None:
+                with suppress(asyncio.CancelledError):
+                    await task
+            if job is not None:
+                await job.close()
+        finally:
+            serial_port.async_release(self.hass, self)
+
+
+def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:
+    """Give a flow one step for each page of the table."""
+    for step_id in PAGES:
+        setattr(flow, f"async_step_{step_id}", _page(step_id))
+    return flow
+
+
+def _page(step_id: str) -> Callable[..., Awaitable[ConfigFlowResult]]:
+    async def step(
+        flow: WizardFlow, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        return flow.show_page(step_id)
+
+    step.__doc__ = f"Show the page {step_id}."
+    return step

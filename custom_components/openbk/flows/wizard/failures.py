@@ -1,0 +1,200 @@
+"""What can go wrong in the wizard and which page tells about it: one table for each kind."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from ...pyopenbk import errors, profile
+from ...pyopenbk.backups import folder
+from ...pyopenbk.beken import flash_map, rf_sector
+from ...pyopenbk.bootrom import errors as bootrom
+from ...pyopenbk.bootrom.errors import PortTrouble
+from ...pyopenbk.file_kinds import FileKind
+from ...pyopenbk.flashing import errors as flashing
+from ...pyopenbk.flashing.errors import ChipState
+from ...pyopenbk.obk import config_sector, image, provisioning, releases, templates
+from ...pyopenbk.tuya import dump, reader, user_params
+from .pages import PAGES
+
+# What every byte of erased flash reads as.
+ERASED: Final = 0xFF
+_INCOMPLETE: Final = frozenset({ChipState.HALF_WRITTEN, ChipState.WRITTEN_NOT_VERIFIED})
+# What ends a wizard that is left, by what has become of the chip.
+LEFT: Final[Mapping[ChipState, str]] = {
+    ChipState.UNTOUCHED: "left_untouched",
+    ChipState.HALF_WRITTEN: "left_half_written",
+    ChipState.WRITTEN_NOT_VERIFIED: "left_half_written",
+    ChipState.WRITTEN: "left_written",
+}
+
+# What stops a job: the page that says what happened, what state the chip is in, what to do next.
+JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "failed_unexpected",
+    bootrom.BootRomError: "failed_unexpected",
+    bootrom.NoChipError: "failed_link_lost",
+    bootrom.LinkLostError: "failed_link_lost",
+    bootrom.NoReplyError: "failed_link_lost",
+    bootrom.UnexpectedReplyError: "failed_garbled",
+    bootrom.StatusError: "failed_garbled",
+    bootrom.WrongChipError: "failed_wrong_chip",
+    bootrom.FlashUnreachableError: "failed_flash_unreachable",
+    bootrom.ProtectedFlashError: "failed_protected",
+    bootrom.CrcMismatchError: "failed_crc",
+    folder.BackupError: "failed_backup_storage",
+    folder.DiskFullError: "failed_disk_full",
+    folder.FolderNotWritableError: "failed_folder",
+    folder.BackupStorageError: "failed_backup_storage",
+    folder.BackupDamagedError: "failed_backup_storage",
+    folder.BackupExistsError: "failed_backup_storage",
+    folder.EmptyDumpError: "failed_flash_unreachable",
+    rf_sector.RfSectorError: "failed_radio",
+    flash_map.OutsideAllowanceError: "failed_unexpected",
+    flashing.FlashingError: "failed_unexpected",
+    flashing.JobOrderError: "failed_unexpected",
+    flashing.RfSectorMisplacedError: "failed_rf_elsewhere",
+    flashing.RfSectorMissingError: "failed_radio",
+    flashing.RfSectorPresentError: "failed_radio",
+    flashing.BootloaderUnfitError: "failed_bootloader",
+    flashing.FlashSizeError: "failed_wrong_size",
+    flashing.ForeignKeyError: "failed_foreign_key",
+    flashing.ImageUnfitError: "failed_foreign_key",
+    flashing.ChipChangedError: "failed_chip_changed",
+    flashing.ProtectedRegionChangedError: "failed_region_changed",
+    flashing.ForeignBackupError: "failed_backup_foreign",
+    flashing.BackupUnfitError: "failed_backup_unfit",
+    provisioning.ProvisioningError: "failed_settings",
+    config_sector.ConfigSectorError: "failed_settings",
+    profile.ProfileError: "failed_settings",
+    image.ImageError: "failed_unexpected",
+}
+# The serial port itself.
+PORT_PAGES: Final[Mapping[PortTrouble, str]] = {
+    PortTrouble.MISSING: "failed_port_missing",
+    PortTrouble.BUSY: "failed_port_busy",
+    PortTrouble.NO_PERMISSION: "failed_port_permission",
+    PortTrouble.UNPLUGGED: "failed_port_unplugged",
+    PortTrouble.UNREACHABLE: "failed_port_unplugged",
+    PortTrouble.UNSUPPORTED: "failed_port_missing",
+}
+PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
+    PortTrouble.MISSING: "port_missing",
+    PortTrouble.BUSY: "port_busy",
+    PortTrouble.NO_PERMISSION: "port_permission",
+    PortTrouble.UNPLUGGED: "port_unplugged",
+    PortTrouble.UNREACHABLE: "port_unreachable",
+    PortTrouble.UNSUPPORTED: "port_unsupported",
+}
+# Why the chip itself does not tell its pins: a page that offers other sources.
+NO_PINS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "no_pins_not_found",
+    dump.TuyaStorageError: "no_pins_not_found",
+    dump.StorageErasedError: "no_pins_erased",
+    dump.OpenBekenInsteadError: "no_pins_openbeken",
+    dump.StorageDamagedError: "no_pins_damaged",
+    user_params.UserParamsError: "no_pins_damaged",
+    reader.PinDataError: "no_pins_not_found",
+    reader.NoPinDataError: "no_pins_not_found",
+    reader.TuyaMcuError: "no_pins_mcu",
+    reader.UntrustedPinDataError: "no_pins_damaged",
+}
+# Why an uploaded dump or a pasted text gives no pins.
+PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "text_not_understood",
+    dump.TuyaStorageError: "dump_not_one",
+    dump.SmallDumpError: "dump_small",
+    dump.StorageErasedError: "dump_erased",
+    dump.OpenBekenInsteadError: "dump_openbeken",
+    dump.FirmwareInsteadError: "dump_firmware",
+    dump.CutDumpError: "dump_cut",
+    dump.OtherFlashSizeError: "dump_other_size",
+    dump.NotADumpError: "dump_not_one",
+    dump.StorageDamagedError: "dump_damaged",
+    reader.PinDataError: "dump_no_pins",
+    reader.NoPinDataError: "dump_no_pins",
+    reader.TuyaMcuError: "dump_mcu",
+    reader.UntrustedPinDataError: "dump_pins_damaged",
+    user_params.UserParamsError: "text_not_understood",
+    templates.TemplateError: "text_not_understood",
+    templates.UnknownRoleError: "text_unknown_role",
+}
+# What can be wrong with a backup that is to go back onto a chip.
+BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    folder.BackupError: "backup_not_kept",
+    folder.DiskFullError: "backup_disk_full",
+    folder.EmptyDumpError: "backup_empty",
+}
+# What a file or a download can be instead of firmware for this chip.
+FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    image.ImageError: "firmware_unrecognised",
+    image.UnrecognisedError: "firmware_unrecognised",
+    image.WrongKeyError: "firmware_wrong_key",
+    image.WrongChipError: "firmware_wrong_chip",
+    image.TruncatedError: "firmware_truncated",
+    image.TooLargeError: "firmware_too_large",
+    image.DamagedError: "firmware_damaged",
+    image.DamagedRecordError: "firmware_damaged",
+    image.NotForUartError: "firmware_not_for_uart",
+    image.NotOpenBekenError: "firmware_not_openbeken",
+    releases.ReleaseError: "releases_unexpected",
+    releases.NoInternetError: "releases_no_internet",
+    releases.BadAddressError: "releases_bad_address",
+    releases.RateLimitedError: "releases_rate_limited",
+    releases.NotFoundError: "releases_not_found",
+    releases.UnexpectedAnswerError: "releases_unexpected",
+    releases.TruncatedDownloadError: "download_truncated",
+    releases.DigestMismatchError: "download_digest",
+}
+FILE_KINDS: Final[Mapping[FileKind, str]] = {
+    FileKind.EMPTY: "firmware_is_empty",
+    FileKind.BLANK: "firmware_is_empty",
+    FileKind.WEB_PAGE: "firmware_is_web_page",
+    FileKind.TEXT: "firmware_is_text",
+    FileKind.ARCHIVE: "firmware_is_archive",
+    FileKind.UF2: "firmware_is_other_format",
+    FileKind.ELF: "firmware_is_other_format",
+    FileKind.ESP_IMAGE: "firmware_is_esp",
+    FileKind.RAW_CODE: "firmware_is_raw_code",
+    FileKind.OPENBEKEN_CONFIG: "firmware_is_dump_part",
+    FileKind.RF_CALIBRATION: "firmware_is_dump_part",
+    FileKind.FLASH_DUMP: "firmware_is_dump_part",
+    FileKind.UNKNOWN: "firmware_unrecognised",
+}
+
+
+def page_of(err: Exception | None, state: ChipState) -> str:
+    """Return the page for an error of a job; None is one that nobody foresaw."""
+    page = "failed_unexpected"
+    if isinstance(err, bootrom.PortUnavailableError):
+        page = PORT_PAGES[err.reason]
+    elif isinstance(err, folder.EmptyDumpError) and err.byte == ERASED:
+        page = "failed_erased"
+    elif err is not None:
+        page = _lookup(JOB_ERRORS, err)
+    writing = f"{page}_writing"
+    return writing if state in _INCOMPLETE and writing in PAGES else page
+
+
+def firmware_error(err: errors.OpenBekenError) -> str:
+    """Return the key of the text that says why this is no firmware for the chip."""
+    if isinstance(err, image.UnrecognisedError):
+        return FILE_KINDS[err.kind]
+    return _lookup(FIRMWARE_ERRORS, err)
+
+
+def reason_for_no_pins(err: errors.OpenBekenError | None) -> str:
+    """Return the page that says why the chip does not tell its pins."""
+    return "no_pins_not_found" if err is None else _lookup(NO_PINS, err)
+
+
+def pin_error(err: errors.OpenBekenError) -> str:
+    """Return the key of the text that says why a file or a text gives no pins."""
+    return _lookup(PIN_ERRORS, err)
+
+
+def backup_error(err: errors.OpenBekenError) -> str:
+    """Return the key of the text that says why an uploaded backup was not taken."""
+    return _lookup(BACKUP_ERRORS, err)
+
+
+def _lookup(table: Mapping[type[errors.OpenBekenError], str], err: Exception) -> str:
+    """Return the entry of the nearest class that the table knows; each knows the root."""
+    return next(table[kind] for kind in type(err).__mro__ if kind in table)

@@ -1,0 +1,306 @@
+"""Which firmware is written: a release or a file, and nothing that does not fit this chip."""
+
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import (
+    FileSelector,
+    FileSelectorConfig,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.storage import Store
+from homeassistant.util import dt as dt_util
+import probatio
+
+from ...const import DOMAIN, LOGGER
+from ...pyopenbk.errors import OpenBekenError
+from ...pyopenbk.obk import image
+from ...pyopenbk.obk.image import FirmwareImage
+from ...pyopenbk.obk.releases import (
+    DEFAULT_INDEX,
+    GUIDE_VERSION,
+    RateLimitedError,
+    Release,
+    ReleaseError,
+    ReleaseIndex,
+    digest_of,
+    lacks,
+    parse_version,
+)
+from .. import uploads
+from ..forms import opened
+from .base import WizardFlow
+from .failures import firmware_error
+
+CONF_RELEASE: Final = "release"
+CONF_FILE: Final = "file"
+CONF_SOURCE: Final = "source"
+CONF_INDEX: Final = "index_address"
+
+_LONGEST_NOTES: Final = 2000
+_NOTES_LISTED: Final = 5
+
+
+class FirmwareSteps(WizardFlow):
+    """The steps that end with an image that was checked against this chip."""
+
+    image: FirmwareImage | None = None
+    _index_address: str = ""
+    _index: ReleaseIndex | None = None
+    _releases: tuple[Release, ...] = ()
+    _chosen: Release | None = None
+    release: str | None = None
+    """The version of the firmware; before there is one, what an earlier wizard chose."""
+    firmware: bytes = b""
+    """The file that the image was read from."""
+    _firmware_error: str | None = None
+    _answers_again: str = ""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what is known of the firmware."""
+        return super().placeholders | {
+            "firmware": (self.image.version if self.image else None) or "?",
+            "firmware_notes": self._firmware_notes(),
+            "release_notes": self._release_notes(),
+            "index_address": self._index_address,
+            "until": self._answers_again,
+        }
+
+    def _firmware_notes(self) -> str:
+        """Return what a person should know of the chosen firmware, as Markdown."""
+        if self.image is None:
+            return ""
+        version = self.image.version
+        lines = [self.word("lack", lack) for lack in lacks(version or "")]
+        lines += [
+            self.word("unproven", question) for question in sorted(self.image.unproven)
+        ]
+        if self._is_downgrade(version):
+            lines.append(self.word("unproven", "downgrade"))
+        text = "\n".join(f"- {line}" for line in lines)
+        if self._chosen is not None and self._chosen.notes:
+            text += "\n\n" + _folded(self.word("release", "notes"), self._chosen.notes)
+        return text
+
+    def _release_notes(self) -> str:
+        """Return what the newest releases say of themselves, folded, as Markdown."""
+        return "\n\n".join(
+            _folded(f"{self.word('release', 'news')} {release.version}", release.notes)
+            for release in self._releases[:_NOTES_LISTED]
+            if release.notes
+        )
+
+    def _is_downgrade(self, version: str | None) -> bool:
+        present = parse_version((self._analysis and self._analysis.version) or "")
+        chosen = parse_version(version or "")
+        return present is not None and chosen is not None and chosen < present
+
+    async def async_step_releases(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Fetch the list of releases."""
+        return await self.async_run("releases", self._fetch_releases)
+
+    async def _fetch_releases(self) -> str:
+        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.release_index")
+        if not self._index_address:
+            stored = await store.async_load() or {}
+            self._index_address = stored.get(CONF_INDEX, DEFAULT_INDEX)
+        self._index = ReleaseIndex(
+            async_get_clientsession(self.hass), self._index_address
+        )
+        try:
+            self._releases = await self._list(self._index)
+        except ReleaseError as err:
+            self._releases = ()
+            self._note_firmware_error(err)
+        else:
+            # Who keeps releases on a server of their own says so once.
+            await store.async_save({CONF_INDEX: self._index_address})
+        wanted, self.release = self.release, None
+        self._chosen = self._release_named(wanted)
+        return "download" if self._chosen else "firmware"
+
+    async def _list(self, index: ReleaseIndex) -> tuple[Release, ...]:
+        """Return the newest releases, and the one of the guide that many people follow."""
+        releases = tuple(await index.list())
+        for version in (GUIDE_VERSION, self.release):
+            if version and all(found.version != version for found in releases):
+                try:
+                    releases += (await index.get(version),)
+                except ReleaseError as err:
+                    LOGGER.debug("Release %s: %s", version, err)
+        return releases
+
+    def _release_named(self, version: str | None) -> Release | None:
+        return next(
+            (found for found in self._releases if found.version == version), None
+        )
+
+    def _note_firmware_error(self, err: OpenBekenError) -> None:
+        LOGGER.debug("Firmware: %s", err)
+        self._firmware_error = firmware_error(err)
+        if isinstance(err, RateLimitedError):
+            self._answers_again = f"{dt_util.as_local(err.until):%H:%M}"
+
+    async def async_step_firmware(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose a release or upload a file."""
+        errors: dict[str, str] = {}
+        if self._firmware_error is not None:
+            errors["base"], self._firmware_error = self._firmware_error, None
+        if user_input is not None:
+            address = user_input[CONF_SOURCE][CONF_INDEX].strip()
+            if address != self._index_address:
+                self._index_address = address
+                return await self.async_step_releases()
+            if CONF_FILE in user_input:
+                self._chosen = self.release = None
+                if (error := await self._take_file(user_input[CONF_FILE])) is None:
+                    return await self.async_step_write_confirm()
+                errors[CONF_FILE] = error
+            elif CONF_RELEASE in user_input:
+                self._chosen = self._release_named(user_input[CONF_RELEASE])
+                return await self.async_step_download()
+            else:
+                errors["base"] = "firmware_missing"
+        return self.async_show_form(
+            step_id="firmware",
+            data_schema=opened(self._firmware_schema(), CONF_SOURCE)
+            if errors.get("base", "").startswith("releases_")
+            else self._firmware_schema(),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    def _firmware_schema(self) -> probatio.Schema:
+        fields: dict[Any, Any] = {}
+        if self._releases:
+            newest = next(
+                (found for found in self._releases if not found.prerelease),
+                self._releases[0],
+            )
+            suggested = self._chosen or newest
+            fields[
+                probatio.Optional(
+                    CONF_RELEASE, description={"suggested_value": suggested.version}
+                )
+            ] = SelectSelector(
+                SelectSelectorConfig(
+                    options=[
+                        SelectOptionDict(
+                            value=release.version, label=self._label(release)
+                        )
+                        for release in self._releases
+                    ],
+                    mode=SelectSelectorMode.DROPDOWN,
+                )
+            )
+        fields[probatio.Optional(CONF_FILE)] = FileSelector(
+            FileSelectorConfig(accept=".bin,.rbl,application/octet-stream")
+        )
+        fields[probatio.Required(CONF_SOURCE)] = section(
+            probatio.Schema(
+                {
+                    probatio.Required(
+                        CONF_INDEX, default=self._index_address
+                    ): TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+                }
+            ),
+            {"collapsed": True},
+        )
+        return probatio.Schema(fields)
+
+    def _label(self, release: Release) -> str:
+        parts = [release.version, f"{release.published:%Y-%m-%d}"]
+        if release.prerelease:
+            parts.append(self.word("release", "prerelease"))
+        if release.version == GUIDE_VERSION:
+            parts.append(self.word("release", "guide"))
+        return " · ".join(parts)
+
+    async def _take_file(self, file_id: str) -> str | None:
+        try:
+            return await self.async_take_firmware(
+                await uploads.async_read(self.hass, file_id)
+            )
+        except uploads.UploadGoneError:
+            return "upload_gone"
+        except uploads.UploadTooLargeError:
+            return "firmware_too_large"
+
+    async def async_take_firmware(self, data: bytes) -> str | None:
+        """Take an image that can be written to this chip; return the key of why it cannot."""
+        self.image = None
+        try:
+            found = await self.hass.async_add_executor_job(_recognise, data)
+        except OpenBekenError as err:
+            LOGGER.debug("Firmware refused: %s", err)
+            return firmware_error(err)
+        self.image, self.firmware = found, data
+        return None
+
+    async def async_step_download(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Download the chosen release and check it."""
+        return await self.async_run("download", self._download)
+
+    async def _download(self) -> str:
+        assert self._chosen is not None
+        assert self._index is not None
+        asset = self._chosen.uart
+        # Where the server publishes no digest, the one of the first download is what counts.
+        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.firmware_digests")
+        known = await store.async_load() or {}
+        try:
+            data = await self._index.download(
+                asset,
+                progress=lambda done, total: self.show_fraction(done / max(total, 1)),
+                known_digest=known.get(asset.url),
+            )
+        except ReleaseError as err:
+            self._note_firmware_error(err)
+            return "firmware"
+        if (error := await self.async_take_firmware(data)) is not None:
+            self._firmware_error = error
+            return "firmware"
+        self.release = self._chosen.version
+        if asset.digest is None and asset.url not in known:
+            await store.async_save(known | {asset.url: digest_of(data)})
+        return "write_confirm"
+
+    async def async_step_write_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with writing."""
+        raise NotImplementedError
+
+
+def _folded(summary: str, notes: str) -> str:
+    """Return Markdown that shows its summary and unfolds to the notes of a release."""
+    text = notes[:_LONGEST_NOTES]
+    # Neither HTML nor a fence that is never closed may reach beyond the fold.
+    for mark, harmless in (("<", "&lt;"), ("```", "'"), ("~~~", "'")):
+        text, summary = text.replace(mark, harmless), summary.replace(mark, harmless)
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+def _recognise(data: bytes) -> FirmwareImage:
+    """Return an image whose application can be written over UART; raises ImageError."""
+    found = image.recognise(data)
+    # Told by the image itself only when its application is asked for.
+    _ = found.application
+    return found

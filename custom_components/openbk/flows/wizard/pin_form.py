@@ -1,0 +1,261 @@
+"""A socket's pins as a form and as a table: what a person reads and corrects."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+import re
+from typing import Any, Final
+
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+)
+import probatio
+
+from ...pyopenbk.profile import (
+    HIGHEST_CHANNEL,
+    HIGHEST_PIN,
+    PinAssignment,
+    ProfileProblem,
+    SocketProfile,
+)
+from ...pyopenbk.roles import (
+    BUTTON_ROLES,
+    LED_ROLES,
+    RELAY_ROLES,
+    WIFI_LED_ROLES,
+    PinRole,
+    role_from_name,
+)
+from ...pyopenbk.tuya import PinReading
+
+CONF_METER: Final = "meter"
+CONF_MORE: Final = "more"
+CONF_OTHERS: Final = "others"
+_INVERTED: Final = "_inverted"
+
+_LINE: Final = re.compile(
+    r"P?(?P<pin>\d{1,2})\s*[:=\s]\s*(?P<role>\w+)"
+    r"(?:\s*[;,\s]\s*(?P<channel>\d{1,2}))?(?:\s*[;,\s]\s*(?P<channel2>\d{1,2}))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One question of the form: a pin for this purpose, and whether it is inverted."""
+
+    key: str
+    role: PinRole
+    inverted: PinRole | None = None
+    channel: int = 0
+
+    @property
+    def roles(self) -> tuple[PinRole, ...]:
+        """Return the roles that this question covers."""
+        return (self.role,) if self.inverted is None else (self.role, self.inverted)
+
+
+_MAIN: Final = (
+    Slot(key="relay", role=PinRole.REL, inverted=PinRole.REL_N, channel=1),
+    Slot(key="button", role=PinRole.BTN, inverted=PinRole.BTN_N, channel=1),
+    Slot(key="led", role=PinRole.LED, inverted=PinRole.LED_N, channel=1),
+    Slot(key="wifi_led", role=PinRole.WIFI_LED, inverted=PinRole.WIFI_LED_N),
+)
+_METER: Final = (
+    Slot(key="meter_cf", role=PinRole.BL0937CF),
+    Slot(key="meter_cf1", role=PinRole.BL0937CF1),
+    Slot(key="meter_sel", role=PinRole.BL0937SEL, inverted=PinRole.BL0937SEL_N),
+)
+_KINDS: Final[tuple[tuple[frozenset[PinRole], str], ...]] = (
+    (RELAY_ROLES, "relay"),
+    (BUTTON_ROLES, "button"),
+    (LED_ROLES, "led"),
+    (WIFI_LED_ROLES, "wifi_led"),
+    (frozenset({PinRole.BL0937CF}), "meter_cf"),
+    (frozenset({PinRole.BL0937CF1}), "meter_cf1"),
+    (frozenset({PinRole.BL0937SEL, PinRole.BL0937SEL_N}), "meter_sel"),
+)
+_ERRORS: Final = {
+    ProfileProblem.NO_RELAY: "pins_no_relay",
+    ProfileProblem.PIN_USED_TWICE: "pins_used_twice",
+    ProfileProblem.METER_INCOMPLETE: "pins_meter_incomplete",
+}
+_PIN: Final = SelectSelector(
+    SelectSelectorConfig(
+        options=[f"P{pin}" for pin in range(HIGHEST_PIN + 1)],
+        mode=SelectSelectorMode.DROPDOWN,
+    )
+)
+
+
+class LineError(ValueError):
+    """A line of the other pins is not one; ``args[0]`` is the line."""
+
+
+def problem_of(profile: SocketProfile) -> str | None:
+    """Return the key of the first reason why these pins must not be written, or None."""
+    return _ERRORS[profile.problems[0]] if profile.problems else None
+
+
+def kind_of(role: PinRole) -> str:
+    """Return the word, as a key, for what a pin of this role is."""
+    return next((kind for roles, kind in _KINDS if role in roles), "other")
+
+
+def table(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+    """Return the rows of a Markdown table: pin, purpose, OpenBeken's role, channel."""
+    return "\n".join(_rows(profile, word))
+
+
+def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+    """Return in a few words what the socket has."""
+    parts = [
+        f"{len(pins)} × {word('pin_kind', kind)}"
+        if len(pins) > 1
+        else word("pin_kind", kind)
+        for kind, pins in (
+            ("relay", profile.relays),
+            ("button", profile.buttons),
+            ("led", profile.leds),
+            ("wifi_led", profile.wifi_leds),
+        )
+        if pins
+    ]
+    if profile.has_meter:
+        parts.append(word("pin_kind", "meter"))
+    return ", ".join(parts)
+
+
+def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
+    """Return what is doubtful about the pins, as a Markdown list; empty where nothing is."""
+    lines = [
+        f"P{conflict.pin}: {word('pin_warning', 'conflict')} "
+        f"({', '.join(use.assignment.role.firmware_name for use in conflict.dropped)})"
+        for conflict in reading.conflicts
+    ]
+    for warning in reading.warnings:
+        about = f"P{warning.pin}" if warning.pin is not None else warning.key
+        lines.append(f"{about}: {word('pin_warning', warning.kind)}")
+    if any(pin.polarity_guessed for pin in reading.profile.pins):
+        lines.append(word("pin_warning", "polarity_guessed"))
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[str]:
+    kinds = [kind for _, kind in _KINDS]
+    for pin in sorted(
+        profile.pins, key=lambda pin: (*kinds, "other").index(kind_of(pin.role))
+    ):
+        purpose = word("pin_kind", kind_of(pin.role))
+        if pin.polarity_guessed:
+            purpose += f" ({word('pin_kind', 'guessed')})"
+        channel = str(pin.channel) if pin.role.has_channel else ""
+        yield f"| P{pin.pin} | {purpose} | {pin.role.firmware_name} | {channel} |"
+
+
+def schema() -> probatio.Schema:
+    """Return the form in which pins are chosen by hand."""
+    return probatio.Schema(
+        dict(_fields(_MAIN))
+        | {
+            probatio.Required(CONF_METER): section(
+                probatio.Schema(dict(_fields(_METER))), {"collapsed": False}
+            ),
+            probatio.Required(CONF_MORE): section(
+                probatio.Schema(
+                    {
+                        probatio.Optional(CONF_OTHERS): TextSelector(
+                            TextSelectorConfig(multiline=True)
+                        )
+                    }
+                ),
+                {"collapsed": True},
+            ),
+        }
+    )
+
+
+def _fields(slots: Iterable[Slot]) -> Iterator[tuple[Any, Any]]:
+    for slot in slots:
+        yield probatio.Optional(slot.key), _PIN
+        if slot.inverted is not None:
+            yield (
+                probatio.Required(slot.key + _INVERTED, default=False),
+                BooleanSelector(),
+            )
+
+
+def to_form(profile: SocketProfile) -> dict[str, Any]:
+    """Return the values with which the form shows a profile."""
+    left = list(profile.pins)
+    values = _fill(_MAIN, left)
+    values[CONF_METER] = _fill(_METER, left)
+    values[CONF_MORE] = {CONF_OTHERS: "\n".join(_line(pin) for pin in left)}
+    return values
+
+
+def _fill(slots: Iterable[Slot], left: list[PinAssignment]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for slot in slots:
+        pin = next(
+            (
+                pin
+                for pin in left
+                if pin.role in slot.roles and pin.channel in (slot.channel, 0)
+            ),
+            None,
+        )
+        if pin is not None:
+            left.remove(pin)
+            values[slot.key] = f"P{pin.pin}"
+        if slot.inverted is not None:
+            values[slot.key + _INVERTED] = pin is not None and pin.role is slot.inverted
+    return values
+
+
+def _line(pin: PinAssignment) -> str:
+    numbers = [pin.channel, pin.channel2] if pin.channel2 else [pin.channel]
+    return f"P{pin.pin} {pin.role.firmware_name} {' '.join(map(str, numbers))}"
+
+
+def from_form(values: Mapping[str, Any], module: str | None) -> SocketProfile:
+    """Return the profile that a filled form stands for; raises LineError."""
+    pins = [
+        *_chosen(_MAIN, values),
+        *_chosen(_METER, values[CONF_METER]),
+        *read_lines(values[CONF_MORE].get(CONF_OTHERS) or ""),
+    ]
+    return SocketProfile.of(pins, module)
+
+
+def _chosen(
+    slots: Iterable[Slot], values: Mapping[str, Any]
+) -> Iterator[PinAssignment]:
+    for slot in slots:
+        if (name := values.get(slot.key)) is None:
+            continue
+        inverted = slot.inverted if values.get(slot.key + _INVERTED) else None
+        yield PinAssignment(
+            pin=int(name.removeprefix("P")),
+            role=inverted or slot.role,
+            channel=slot.channel,
+        )
+
+
+def read_lines(text: str) -> Iterator[PinAssignment]:
+    """Yield the pins of a text with one on each line, such as P9 Rel 2; raises LineError."""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        match = _LINE.fullmatch(line)
+        role = role_from_name(match["role"]) if match else None
+        if match is None or role is None or role is PinRole.NONE:
+            raise LineError(line)
+        pin, channel = int(match["pin"]), int(match["channel"] or 0)
+        channel2 = int(match["channel2"] or 0)
+        if pin > HIGHEST_PIN or max(channel, channel2) > HIGHEST_CHANNEL:
+            raise LineError(line)
+        yield PinAssignment(pin=pin, role=role, channel=channel, channel2=channel2)

@@ -1,0 +1,251 @@
+"""Which pin does what: found in the chip, confirmed or corrected by the person."""
+
+from contextlib import suppress
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.helpers.selector import (
+    FileSelector,
+    FileSelectorConfig,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    TextSelector,
+    TextSelectorConfig,
+)
+import probatio
+
+from ...pyopenbk.errors import OpenBekenError
+from ...pyopenbk.obk.templates import TemplateError, UnknownRoleError, parse_template
+from ...pyopenbk.profile import SocketProfile
+from ...pyopenbk.tuya import (
+    PinReading,
+    parse_user_params,
+    profile_from_user_params,
+    read_pins,
+)
+from .. import uploads
+from ..forms import opened
+from . import models, pin_form
+from .base import WizardFlow
+from .failures import pin_error, reason_for_no_pins
+
+CONF_TEXT: Final = "text"
+CONF_DUMP: Final = "dump"
+CONF_MODEL: Final = "model"
+
+
+class PinSteps(WizardFlow):
+    """The steps between the backup and the settings."""
+
+    profile: SocketProfile | None = None
+    _reading: PinReading | None = None
+    """Where the profile is from a factory's data: what is doubtful about it."""
+    _earlier: PinReading | None = None
+    """What an earlier backup told of a chip that has lost this data since."""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what was found."""
+        values = super().placeholders
+        if self.profile is not None:
+            values["pins"] = pin_form.table(self.profile, self.word)
+            values["socket"] = pin_form.summary(self.profile, self.word)
+            reading = self._reading
+            values["notes"] = pin_form.notes(reading, self.word) if reading else ""
+            if reading is not None and reading is self._earlier:
+                origin = self.word("pin_warning", "earlier_backup")
+                values["notes"] = f"- {origin}\n{values['notes']}"
+            if problem := pin_form.problem_of(self.profile):
+                values["problem"] = self.error_text(problem)
+        return values
+
+    async def async_step_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show the pins, or why there are none."""
+        if self.profile is None:
+            assert self._analysis is not None
+            if self._analysis.pins is not None:
+                self._reading = self._analysis.pins
+                self.profile = self._reading.profile
+            elif self._analysis.config is not None:
+                self.profile = self._analysis.config.profile
+            elif (earlier := await self._pins_of_earlier_backup()) is not None:
+                self._reading = self._earlier = earlier
+                self.profile = earlier.profile
+            else:
+                why = self._analysis.why_no_pins
+                return self.show_page(reason_for_no_pins(why))
+        if pin_form.problem_of(self.profile):
+            return self.show_page("pins_incomplete")
+        return self.async_show_menu(
+            step_id="pins",
+            menu_options=["use_pins", "pins_edit", "pins_other"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def _pins_of_earlier_backup(self) -> PinReading | None:
+        """Return the pins that this chip had told before its storage was lost."""
+        assert self._analysis is not None
+        mac = self._analysis.mac
+        if mac is None or self._analysis.mac_is_generic:
+            return None
+
+        def read() -> PinReading | None:
+            with suppress(OpenBekenError):
+                for backup in self.backups.find(mac):
+                    with suppress(OpenBekenError):
+                        return read_pins(backup.read())
+            return None
+
+        return await self.hass.async_add_executor_job(read)
+
+    async def async_step_use_pins(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the pins as shown."""
+        return await self.async_step_name()
+
+    async def async_step_pins_edit(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose pins by hand; no pin twice, a relay, and the meter wholly or not at all."""
+        errors: dict[str, str] = {}
+        line = ""
+        if user_input is None:
+            user_input = pin_form.to_form(self.profile or SocketProfile(pins=()))
+        else:
+            module = self.profile.module if self.profile else None
+            try:
+                profile = pin_form.from_form(user_input, module)
+            except pin_form.LineError as err:
+                errors["base"], line = "pins_line", str(err.args[0])
+            else:
+                if problem := pin_form.problem_of(profile):
+                    errors["base"] = problem
+                else:
+                    self._reading, self.profile = None, profile
+                    return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_edit",
+            data_schema=self.add_suggested_values_to_schema(
+                opened(pin_form.schema(), pin_form.CONF_MORE)
+                if user_input[pin_form.CONF_MORE].get(pin_form.CONF_OTHERS)
+                else pin_form.schema(),
+                user_input,
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders | {"line": line},
+            last_step=False,
+        )
+
+    async def async_step_pins_known(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose from the models whose pins are known."""
+        if user_input is not None:
+            self._reading = None
+            self.profile = models.profile_of(user_input[CONF_MODEL])
+            return await self.async_step_pins()
+        options = [
+            SelectOptionDict(value=model, label=title)
+            for model, (title, _) in models.MODELS.items()
+        ]
+        return self.async_show_form(
+            step_id="pins_known",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_MODEL): SelectSelector(
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.DROPDOWN
+                        )
+                    )
+                }
+            ),
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_pins_paste(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read an OpenBeken template or Tuya's configuration from pasted text."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            try:
+                self._take_text(user_input[CONF_TEXT])
+            except OpenBekenError as err:
+                errors[CONF_TEXT] = pin_error(err)
+            else:
+                return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_paste",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {
+                        probatio.Required(CONF_TEXT): TextSelector(
+                            TextSelectorConfig(multiline=True)
+                        )
+                    }
+                ),
+                user_input,
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    def _take_text(self, text: str) -> None:
+        """Read a template, else the factory's parameters; raises OpenBekenError."""
+        try:
+            self._reading, self.profile = None, parse_template(text).profile
+        except UnknownRoleError:
+            raise
+        except TemplateError:
+            reading = profile_from_user_params(parse_user_params(text))
+            if not reading.profile.pins:
+                raise
+            self._reading, self.profile = reading, reading.profile
+
+    async def async_step_pins_upload(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read the pins out of a dump that was made earlier or elsewhere."""
+        errors: dict[str, str] = {}
+        size = 0
+        if user_input is not None:
+            try:
+                dump = await uploads.async_read(self.hass, user_input[CONF_DUMP])
+                size = len(dump)
+                reading = await self.hass.async_add_executor_job(read_pins, dump)
+            except uploads.UploadGoneError:
+                errors[CONF_DUMP] = "upload_gone"
+            except uploads.UploadTooLargeError:
+                errors[CONF_DUMP] = "dump_too_large"
+            except OpenBekenError as err:
+                errors[CONF_DUMP] = pin_error(err)
+            else:
+                self._reading, self.profile = reading, reading.profile
+                return await self.async_step_pins()
+        return self.async_show_form(
+            step_id="pins_upload",
+            data_schema=probatio.Schema(
+                {
+                    probatio.Required(CONF_DUMP): FileSelector(
+                        FileSelectorConfig(accept=".bin,application/octet-stream")
+                    )
+                }
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders | {"size": f"{size:,}"},
+            last_step=False,
+        )
+
+    async def async_step_name(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the settings."""
+        raise NotImplementedError

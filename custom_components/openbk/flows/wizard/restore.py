@@ -1,0 +1,410 @@
+"""Putting a backup back onto the chip, such as the factory firmware."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    FileSelector,
+    FileSelectorConfig,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+from homeassistant.util import dt as dt_util
+import probatio
+
+from ...const import LOGGER
+from ...pyopenbk.backups.folder import (
+    Backup,
+    BackupError,
+    Contents,
+    EmptyDumpError,
+    Origin,
+)
+from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
+from ...pyopenbk.beken.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
+from ...pyopenbk.errors import OpenBekenError
+from ...pyopenbk.flashing.analysis import judge
+from .. import uploads
+from ..forms import opened
+from .failures import ERASED, backup_error, page_of
+from .unfinished import UnfinishedSockets
+from .writing import WriteSteps
+
+CONF_BACKUP: Final = "backup"
+CONF_UPLOAD: Final = "upload"
+CONF_DELIBERATE: Final = "deliberate"
+CONF_FOREIGN: Final = "foreign"
+CONF_KEEP_RADIO: Final = "keep_radio"
+
+DUMP_FILE: Final = FileSelector(
+    FileSelectorConfig(accept=".bin,application/octet-stream")
+)
+
+
+def without_upload(user_input: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what was typed but for the file, which is gone once it was read."""
+    return user_input and {
+        key: value for key, value in user_input.items() if key != CONF_UPLOAD
+    }
+
+
+def _local(date: datetime) -> str:
+    return f"{dt_util.as_local(date):%Y-%m-%d %H:%M}"
+
+
+class RestoreSteps(WriteSteps):
+    """The way back: the same search and backup, then a backup instead of a firmware."""
+
+    _restoring: bool = False
+    _confirmed: bool = False
+    _found_backups: tuple[Backup, ...] = ()
+    _chosen_backup: Backup | None = None
+    _foreign: bool = False
+    _keep_radio: bool = False
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what will be restored."""
+        values = super().placeholders
+        if (chosen := self._chosen_backup) is not None:
+            values["chosen_backup"] = chosen.path.name
+            values["chosen_date"] = _local(chosen.date)
+            values["chosen_mac"] = chosen.mac or "?"
+            values["chosen_contents"] = self._contents_of(chosen)
+        return values
+
+    def _contents_of(self, backup: Backup) -> str:
+        contents = backup.sidecar.contents
+        return self.word("contents", contents) if contents else "?"
+
+    async def async_step_restore(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Begin with the same safety rule; no broker is needed for this."""
+        await self.async_prepare()
+        self._restoring = True
+        return await self.async_step_intro()
+
+    @override
+    async def _read_chip(self) -> str:
+        if not self._restoring:
+            return await super()._read_chip()
+        self._identity = await self.job.identify()
+        try:
+            self._backup = await self.job.back_up()
+            self._analysis = await self.job.analyse()
+            self._note_chip_state()
+        except EmptyDumpError as err:
+            # An erased chip is what a restore is for; there is nothing to back up.
+            if err.byte != ERASED:
+                raise
+            self._backup = self._analysis = None
+        if self.is_another_chip(self._analysis.mac if self._analysis else None):
+            return "other_chip"
+        if self._confirmed:
+            return "restore_write"
+        return await self._unfinished_restore() or "restore_choose"
+
+    @override
+    async def async_what_comes_first(self) -> str | None:
+        """Offer to go on with a restore that was interrupted."""
+        if self._meant:
+            return await super().async_what_comes_first()
+        return (
+            await self._unfinished_restore() or await super().async_what_comes_first()
+        )
+
+    async def _unfinished_restore(self) -> str | None:
+        """Take up what an interrupted restore was putting back, and return its page."""
+        self._found_backups = await self.async_list_backups()
+        record = self._analysis.unfinished if self._analysis else None
+        if record is None:
+            return None
+        for backup in self._found_backups:
+            if backup.path.name == record.restores:
+                self._chosen_backup = backup
+                # What was agreed to when it began.
+                self._foreign = backup.mac != record.mac
+                self._keep_radio = record.left_alone(RF_CALIBRATION)
+                return "resume_restore"
+        return None
+
+    async def async_step_restore_go_on(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the interrupted restore, as it was confirmed then."""
+        assert self._chosen_backup is not None
+        self._restoring = True
+        if await self._can_be_read(self._chosen_backup):
+            return await self.async_step_restore_confirm({})
+        return self._show_backups({"base": "backup_damaged"})
+
+    async def async_step_restore_instead(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Put a backup onto a chip that cannot be flashed as it is."""
+        self._restoring = True
+        return await self.async_step_search()
+
+    async def async_step_restore_other(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose another backup than the one that was chosen."""
+        self._chosen_backup, self._confirmed = None, False
+        self._foreign = self._keep_radio = False
+        self._restoring = True
+        if self._job is None:
+            return await self.async_step_search()
+        return await self.async_step_restore_choose()
+
+    async def async_step_flash_instead(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write OpenBeken to a chip that a restore has left half-written."""
+        assert self._analysis is not None
+        self._restoring, self._chosen_backup = False, None
+        if (obstacle := self._analysis.obstacle) is not None:
+            return self.show_page(page_of(obstacle, self._chip_state))
+        return await self.async_step_pins()
+
+    async def async_step_restore_choose(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Choose a backup that is here, or upload one."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            deliberate = user_input[CONF_DELIBERATE]
+            self._foreign = deliberate[CONF_FOREIGN]
+            self._keep_radio = deliberate[CONF_KEEP_RADIO]
+            if (error := await self._take_backup(user_input)) is None:
+                return await self.async_step_restore_confirm()
+            errors["base"] = error
+        return self._show_backups(errors, user_input)
+
+    def _show_backups(
+        self, errors: dict[str, str], user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        schema = self._backup_schema()
+        return self.async_show_form(
+            step_id="restore_choose",
+            data_schema=self.add_suggested_values_to_schema(
+                opened(schema, CONF_DELIBERATE)
+                if errors.get("base") == "backup_foreign"
+                else schema,
+                without_upload(user_input),
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    def _backup_schema(self) -> probatio.Schema:
+        fields: dict[Any, Any] = {}
+        if self._found_backups:
+            fields[
+                probatio.Optional(
+                    CONF_BACKUP,
+                    description={"suggested_value": self._best_backup().path.name},
+                )
+            ] = self._choice_of(self._found_backups)
+        fields[probatio.Optional(CONF_UPLOAD)] = DUMP_FILE
+        fields[probatio.Required(CONF_DELIBERATE)] = section(
+            probatio.Schema(
+                {
+                    probatio.Required(CONF_FOREIGN, default=False): BooleanSelector(),
+                    probatio.Required(
+                        CONF_KEEP_RADIO, default=False
+                    ): BooleanSelector(),
+                }
+            ),
+            {"collapsed": True},
+        )
+        return probatio.Schema(fields)
+
+    def _choice_of(self, backups: Iterable[Backup]) -> SelectSelector:
+        """Return a list to choose from, in which each backup says what it is."""
+        return SelectSelector(
+            SelectSelectorConfig(
+                options=[
+                    SelectOptionDict(
+                        value=backup.path.name,
+                        label=self._label_of(backup),
+                    )
+                    for backup in backups
+                ],
+                mode=SelectSelectorMode.DROPDOWN,
+            )
+        )
+
+    def _label_of(self, backup: Backup) -> str:
+        """Return what tells a backup from the others, of which a phone shows 33 letters."""
+        parts = [self._contents_of(backup), _local(backup.date)]
+        mac = self._analysis.mac if self._analysis else None
+        if backup.mac is not None and backup.mac != mac:
+            parts.insert(0, backup.mac)
+        return ", ".join(parts)
+
+    def _best_backup(self) -> Backup:
+        """Return the oldest whole backup of this chip, most likely its factory firmware."""
+        found = self._found_backups
+        mac = self._own_mac
+        own = [backup for backup in found if mac and backup.mac == mac]
+        whole = [
+            backup
+            for backup in own or found
+            if backup.sidecar.contents not in (Contents.HALF_WRITTEN, Contents.BLANK)
+        ]
+        return (whole or own or found)[-1]
+
+    async def _take_backup(self, user_input: dict[str, Any]) -> str | None:
+        """Take what was chosen; return the key of why it cannot be taken."""
+        if CONF_UPLOAD in user_input:
+            return await self._take_upload(user_input[CONF_UPLOAD])
+        if CONF_BACKUP not in user_input:
+            return "backup_missing"
+        backup = self._backup_named(user_input[CONF_BACKUP])
+        if (doubt := self._doubt_about(backup.mac)) is not None:
+            return doubt
+        if not await self._can_be_read(backup):
+            return "backup_damaged"
+        self._chosen_backup = backup
+        return None
+
+    async def _take_upload(self, file_id: str) -> str | None:
+        dump, error = await self._read_upload(file_id)
+        if error is not None:
+            return error
+        if len(dump) != FLASH_SIZE:
+            return "backup_not_whole"
+        mac = _mac_in(dump)
+        if (doubt := self._doubt_about(mac)) is not None:
+            return doubt
+        try:
+            self._chosen_backup = await self.hass.async_add_executor_job(
+                self._keep, dump, mac
+            )
+        except OpenBekenError as err:
+            return backup_error(err)
+        return None
+
+    async def _can_be_read(self, backup: Backup) -> bool:
+        """Return whether the file is still there, and is what was saved."""
+        try:
+            await self.hass.async_add_executor_job(backup.read)
+        except BackupError as err:
+            LOGGER.debug("Backup %s: %s", backup.path.name, err)
+            return False
+        return True
+
+    async def async_list_backups(self) -> tuple[Backup, ...]:
+        """Return the backups that are here; none where the folder cannot be read."""
+        try:
+            return await self.hass.async_add_executor_job(self.backups.list)
+        except BackupError as err:
+            LOGGER.warning("The backups cannot be listed: %s", err)
+            return ()
+
+    async def _read_upload(self, file_id: str) -> tuple[bytes, str | None]:
+        """Return the bytes of an uploaded file, or the key of why there are none."""
+        try:
+            return await uploads.async_read(self.hass, file_id), None
+        except uploads.UploadGoneError:
+            return b"", "upload_gone"
+        except uploads.UploadTooLargeError:
+            return b"", "dump_too_large"
+
+    def _backup_named(self, name: str) -> Backup:
+        return next(
+            backup for backup in self._found_backups if backup.path.name == name
+        )
+
+    @property
+    def _own_mac(self) -> str | None:
+        """Return the address that tells the connected chip from all others."""
+        mac = self._analysis.mac if self._analysis else None
+        return None if mac == GENERIC_MAC else mac
+
+    def _doubt_about(self, mac: str | None) -> str | None:
+        """Return the key of why nobody can say that a backup with this MAC is of this chip."""
+        if self._foreign:
+            return None
+        if self._own_mac is None:
+            return "backup_unproven"
+        return None if mac == self._own_mac else "backup_foreign"
+
+    def _addresses_meant(self) -> set[str | None]:
+        """Return the address of the chip, and where it has none of its own, what it gets."""
+        assert self._chosen_backup is not None
+        mac = self._analysis.mac if self._analysis else None
+        return {mac} if self._own_mac else {mac, self._chosen_backup.mac}
+
+    def _keep(self, dump: bytes, mac: str | None) -> Backup:
+        """Put an uploaded dump beside the other backups, which checks it too."""
+        assert self._identity is not None
+        origin = Origin(
+            chip_id=self._identity.chip_id,
+            jedec=self._identity.jedec.hex(),
+            # Nobody knows the key of the chip that a file came from.
+            code_key_sha256="",
+            mac=mac,
+        )
+        return self.backups.save(dump, origin, judge(dump), datetime.now(UTC))
+
+    async def async_step_restore_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Sum up; from here on the chip is changed."""
+        if user_input is not None:
+            self._confirmed = True
+            self._meant = frozenset(self._addresses_meant())
+            return await self.async_step_restore_write()
+        return self.async_show_form(
+            step_id="restore_confirm",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_restore_write(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write the backup and start the chip."""
+        return await self.async_run("restore_write", self._restore)
+
+    async def _restore(self) -> str:
+        assert self._chosen_backup is not None
+        await self.job.restore(
+            self._chosen_backup, keep_rf=self._keep_radio, foreign=self._foreign
+        )
+        self._note_chip_state()
+        if self._own_mac is not None:
+            # Whatever was being written to it before, that is over.
+            await UnfinishedSockets(self.hass).async_forget(self._own_mac)
+        await self.job.start()
+        await self.async_close_job()
+        return "restored"
+
+    async def async_step_restored(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """End: the chip is what it was when the backup was read."""
+        mac = self._analysis.mac if self._analysis else None
+        kept = mac is not None and mac in self._async_current_ids()
+        return self.async_abort(
+            reason="restored_but_set_up" if kept else "restored",
+            description_placeholders=self.placeholders,
+        )
+
+
+def _mac_in(dump: bytes) -> str | None:
+    """Return the address in the RF calibration of a whole dump."""
+    try:
+        return parse_rf_sector(dump[RF_CALIBRATION.start : RF_CALIBRATION.end]).mac
+    except RfSectorError:
+        return None

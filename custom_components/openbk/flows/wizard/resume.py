@@ -1,0 +1,129 @@
+"""Going on with a socket that an earlier wizard left half-written."""
+
+from dataclasses import replace
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+import probatio
+
+from ...network.broker import own_password, try_login
+from ...pyopenbk.backups.folder import Contents
+from .firmware import FirmwareSteps
+from .link import LinkSteps
+from .network import CONF_USE_OWN_LOGIN, OWN_LOGIN, PASSWORD, NetworkSteps
+from .pins import PinSteps
+from .unfinished import UnfinishedSocket, UnfinishedSockets
+
+CONF_WIFI_PASSWORD: Final = "wifi_password"
+CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
+CONF_BROKER_PASSWORD: Final = "broker_password"
+
+_UNFINISHED: Final = {
+    Contents.HALF_WRITTEN: "resume",
+    Contents.OPENBEKEN: "unreported",
+}
+
+
+class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
+    """Everything is known of such a socket but its passwords, which are never stored."""
+
+    _unfinished: UnfinishedSocket | None = None
+
+    @override
+    async def async_next_after_reading(self) -> str:
+        """Offer to go on where the earlier wizard stopped."""
+        assert self._analysis is not None
+        mac = self._analysis.mac
+        page = _UNFINISHED.get(self._analysis.state)
+        if self._analysis.mac_is_generic:
+            # Which of the chips with this address it is, nobody knows.
+            page = None
+        if page is not None and mac is not None:
+            self._unfinished = await UnfinishedSockets(self.hass).async_find(mac)
+        if page == "unreported" and mac in self._async_current_ids():
+            # It was discovered after its wizard had been left.
+            self._unfinished = None
+        if page is None or self._unfinished is None:
+            return await super().async_next_after_reading()
+        self.profile = self._unfinished.profile
+        self.settings = self._unfinished.settings
+        return page
+
+    async def async_step_resume(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say how far the earlier wizard got."""
+        return self.async_show_menu(
+            step_id="resume",
+            menu_options=["resume_passwords", "pins", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_unreported(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Say that the earlier wizard was left before the socket reported in."""
+        return self.async_show_menu(
+            step_id="unreported",
+            menu_options=["resume_passwords", "pins", "leave"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_resume_passwords(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the passwords, and for nothing else."""
+        assert self._unfinished is not None
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            errors = await self._take_passwords(user_input)
+            if not errors:
+                return await self._take_up_firmware(self._unfinished)
+        fields: dict[Any, Any] = {probatio.Optional(CONF_WIFI_PASSWORD): PASSWORD}
+        if self.settings.wifi2 is not None:
+            fields[probatio.Optional(CONF_SECOND_WIFI_PASSWORD)] = PASSWORD
+        username = self.settings.broker.username
+        if username:
+            fields[probatio.Optional(CONF_BROKER_PASSWORD)] = PASSWORD
+        if own_password(self.hass, username) is not None:
+            fields |= OWN_LOGIN
+        return self.async_show_form(
+            step_id="resume_passwords",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(fields), user_input
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders | {"own_login": username or "-"},
+            last_step=False,
+        )
+
+    async def _take_up_firmware(self, unfinished: UnfinishedSocket) -> ConfigFlowResult:
+        """Go on with the very file that was being written, or fetch its release again."""
+        assert self._analysis is not None
+        assert self._analysis.mac is not None
+        kept = await UnfinishedSockets(self.hass).async_firmware(self._analysis.mac)
+        self.release = unfinished.release
+        if kept is not None and await self.async_take_firmware(kept) is None:
+            return await self.async_step_write_confirm()
+        return await self.async_step_releases()
+
+    async def _take_passwords(self, user_input: dict[str, Any]) -> dict[str, str]:
+        settings = self.settings
+        wifi = replace(settings.wifi, password=user_input.get(CONF_WIFI_PASSWORD, ""))
+        if problem := wifi.problem:
+            return {"base": problem}
+        second = settings.wifi2
+        if second is not None:
+            second = replace(
+                second, password=user_input.get(CONF_SECOND_WIFI_PASSWORD, "")
+            )
+            if problem := second.problem:
+                return {"base": f"second_{problem}"}
+        password = user_input.get(CONF_BROKER_PASSWORD, "")
+        if user_input.get(CONF_USE_OWN_LOGIN) and not password:
+            password = own_password(self.hass, settings.broker.username) or ""
+        broker = replace(settings.broker, password=password)
+        if problem := await self.hass.async_add_executor_job(try_login, broker):
+            return {"base": problem}
+        self.settings = replace(settings, wifi=wifi, wifi2=second, broker=broker)
+        return {}

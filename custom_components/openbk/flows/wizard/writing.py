@@ -1,0 +1,429 @@
+"""From the last confirmation to a socket that has reported in."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, override
+
+from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
+from homeassistant.const import CONF_NAME
+from homeassistant.core import callback
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.selector import BooleanSelector
+from homeassistant.util import dt as dt_util
+import probatio
+
+from ...const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FIRMWARE,
+    CONF_GROUP,
+    CONF_MAC,
+    CONF_PROFILE,
+    CONF_TUNED,
+    DOMAIN,
+)
+from ...pyopenbk.backups.folder import Contents
+from ...pyopenbk.flashing import ChipState, Comparison
+from ...pyopenbk.obk import config_sector
+from ...pyopenbk.obk.setup import WifiNetwork
+from . import pin_form
+from .arrival import Arrival, Sighting, async_find_in_network, waiting
+from .resume import ResumeSteps
+from .unfinished import UnfinishedSocket, UnfinishedSockets
+
+CONF_ANOTHER: Final = "another"
+
+# What decides whether a socket reaches the broker, and so whether a written one is as it should be.
+_NETWORK: Final = (
+    "wifi_ssid",
+    "wifi_password",
+    "wifi_ssid2",
+    "wifi_password2",
+    "mqtt_host",
+    "mqtt_port",
+    "mqtt_username",
+    "mqtt_password",
+    "mqtt_client_id",
+)
+
+
+class WriteSteps(ResumeSteps):
+    """The steps that change the chip, and those that wait for what came of it."""
+
+    _arrival: Arrival | None = None
+    _sighting: Sighting | None = None
+    _config: bytes = b""
+    """The configuration sector as it was written last."""
+    _assembled: bool = False
+    """The case is closed and on mains: no wire may be touched before it is unplugged."""
+    _reading_back: bool = False
+    _another: bool = False
+    """The next socket is to be flashed with the same settings."""
+    _added: str = ""
+    _same_settings: bool = False
+    """They are those of a socket that has reported in."""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what will be written."""
+        settings = self.settings
+        second = settings.wifi2 or WifiNetwork()
+        return super().placeholders | {
+            "name": settings.name,
+            "client_id": settings.client_id,
+            "added": self._added,
+            "wifi": " / ".join(filter(None, (settings.wifi.ssid, second.ssid))),
+            "broker": f"{settings.broker.host}:{settings.broker.port}",
+            "access_point": self._long_name,
+            "access_point_code": _wifi_code(self._long_name),
+            "seen_at": self._sighting.address if self._sighting else "?",
+            "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
+        }
+
+    @property
+    def _mac(self) -> str:
+        assert self._analysis is not None
+        assert self._analysis.mac is not None
+        return self._analysis.mac
+
+    @property
+    def _long_name(self) -> str:
+        if self._analysis is None or self._analysis.mac is None:
+            return "OpenBK7231N_…"
+        return f"OpenBK7231N_{self._mac.replace(':', '').upper()[-8:]}"
+
+    @override
+    async def async_step_releases(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Skip the firmware when it was chosen before and only settings were corrected."""
+        if self.image is not None:
+            return await self.async_step_write_confirm()
+        return await super().async_step_releases(user_input)
+
+    @override
+    async def async_step_write_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Sum up; from here on the chip is changed."""
+        if user_input is not None:
+            # Another wizard or a discovery of the same socket must not finish before this one.
+            await self.async_set_unique_id(
+                format_mac(self._mac), raise_on_progress=False
+            )
+            self._meant = frozenset({self._mac})
+            if self._assembled:
+                return await self.async_step_rewire()
+            if self._job is None:
+                return await self.async_step_search()
+            return await self.async_step_write()
+        return self.async_show_form(
+            step_id="write_confirm",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_write(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write application and configuration, prove both, and start the socket."""
+        return await self.async_run("write", self._write)
+
+    async def _write(self) -> str:
+        assert self.image is not None
+        assert self.profile is not None
+        assert self._analysis is not None
+        config = await self.hass.async_add_executor_job(
+            self.settings.configuration, self.profile, self._mac, dt_util.utcnow()
+        )
+        await UnfinishedSockets(self.hass).async_remember(
+            self._mac,
+            UnfinishedSocket(
+                profile=self.profile,
+                settings=self.settings,
+                release=self.release,
+            ),
+            self.firmware,
+        )
+        self._config = config
+        # Without MQTT nothing is written: nobody would hear of what came of it.
+        await self._listen()
+        if (
+            self._chip_state is ChipState.WRITTEN
+            and self._analysis.state is Contents.OPENBEKEN
+        ):
+            # Only settings were corrected; the application is the one that was written before.
+            await self.job.write_config(config)
+        else:
+            await self.job.write(self.image, config)
+        self._note_chip_state()
+        await self.job.start()
+        await self.async_close_job()
+        return "reassemble"
+
+    async def _listen(self) -> None:
+        self._stop_listening()
+        self._arrival = Arrival(self.hass, self.settings.client_id, self._mac)
+        await self._arrival.async_listen()
+
+    @callback
+    def _stop_listening(self) -> None:
+        if self._arrival is not None:
+            self._arrival.async_stop()
+
+    async def async_step_reassemble(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the wires taken off and the case closed before the socket is plugged in."""
+        if user_input is not None:
+            self._another = user_input.get(CONF_ANOTHER, False)
+            self._assembled = True
+            return await self.async_step_wait()
+        fields: dict[Any, Any] = {}
+        if self._entry_mac is None:
+            another = probatio.Required(CONF_ANOTHER, default=self._another)
+            fields[another] = BooleanSelector()
+        return self.async_show_form(
+            step_id="reassemble",
+            data_schema=probatio.Schema(fields),
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_wait(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Wait for the socket for one turn."""
+        return await self.async_run("wait", self._wait)
+
+    async def _wait(self) -> str:
+        assert self._arrival is not None
+        patience = waiting(self.hass)
+        started = self.hass.loop.time()
+        asked = started
+        while not await self._arrival.async_wait(patience.glance):
+            now = self.hass.loop.time()
+            if now - started >= patience.turn:
+                return await self._what_is_known()
+            if self._arrival.online and now - asked >= patience.ask_every:
+                asked = now
+                with suppress(HomeAssistantError):
+                    await self._arrival.async_ask()
+            self.show_fraction((now - started) / patience.turn)
+        return await self._arrived()
+
+    async def _what_is_known(self) -> str:
+        assert self._arrival is not None
+        self._sighting = await async_find_in_network(
+            self.hass, self._long_name, self._mac
+        )
+        if self._arrival.complete:
+            return await self._arrived()
+        if self._sighting is None:
+            return "waiting_nothing"
+        if self._sighting.broker is None:
+            return "waiting_silent"
+        return "waiting_network_only"
+
+    async def async_step_access_point(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Explain how the socket is made to open its own access point."""
+        if user_input is not None:
+            return await self.async_step_wait()
+        return self.async_show_form(
+            step_id="access_point",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    async def async_step_change_settings(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Correct Wi-Fi and broker and write the configuration over UART again."""
+        return await self.async_step_wifi()
+
+    async def async_step_read_back(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Read over UART whether the chip still holds what was written."""
+        self._reading_back = True
+        return await self.async_step_rewire()
+
+    async def async_step_rewire(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the socket taken off mains before anybody touches a wire."""
+        if user_input is not None:
+            self._assembled = False
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="rewire",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    @override
+    async def async_step_linked(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Compare, where that is what the chip was connected again for."""
+        if self._reading_back:
+            return await self.async_step_compare()
+        return await super().async_step_linked()
+
+    async def async_step_compare(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Compare the chip with what was written."""
+        return await self.async_run("compare", self._compare)
+
+    async def _compare(self) -> str:
+        assert self.image is not None
+        await self.job.identify()
+        self._connected_mac = self.job.mac
+        if self.job.mac != self._mac:
+            return "other_chip"
+        verdict = self._judge(await self.job.compare(self.image, self._config))
+        self._reading_back = False
+        if verdict == "read_back_same":
+            await self.job.start()
+        await self.async_close_job()
+        return verdict
+
+    def _judge(self, found: Comparison) -> str:
+        """Return the page for what is on the chip."""
+        if not found.application:
+            self._chip_state = ChipState.HALF_WRITTEN
+            return "read_back_application"
+        written = config_sector.parse(self._config)
+        if found.config is None or any(
+            getattr(found.config, name) != getattr(written, name) for name in _NETWORK
+        ):
+            return "read_back_settings"
+        return "read_back_same"
+
+    async def async_step_rewrite(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write again what is not right; the chip is still in its boot ROM."""
+        return await self.async_step_search()
+
+    async def _arrived(self) -> str:
+        """Do here what takes time: core and a browser may both ask for the step that follows."""
+        await UnfinishedSockets(self.hass).async_forget(self._mac)
+        if not self._another:
+            return "finish"
+        await self._add_and_go_on()
+        return "next_socket"
+
+    @property
+    def _entry_data(self) -> dict[str, Any]:
+        """Return what is kept of a socket that has reported in; nothing secret is in it."""
+        assert self._arrival is not None
+        assert self.profile is not None
+        return {
+            CONF_MAC: format_mac(self._mac),
+            CONF_CLIENT_ID: self.settings.client_id,
+            CONF_GROUP: self.settings.group,
+            CONF_PROFILE: self.profile.as_dict(),
+            CONF_ADDRESS: self._arrival.address,
+            CONF_FIRMWARE: self._arrival.build,
+            CONF_TUNED: True,
+        }
+
+    async def async_step_finish(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Make the entry of a socket that has reported in."""
+        assert self.profile is not None
+        entry = await self.async_set_unique_id(
+            format_mac(self._mac), raise_on_progress=False
+        )
+        if entry is not None:
+            return self.async_update_reload_and_abort(
+                entry,
+                title=self.settings.name,
+                data=self._entry_data,
+                reason="reflashed",
+            )
+        if self._entry_mac is not None:
+            # The entry that the wizard was opened from was deleted meanwhile.
+            await self._add()
+            return self.async_abort(reason="reflashed")
+        return self.async_create_entry(
+            title=self.settings.name,
+            data=self._entry_data,
+            description_placeholders={
+                "socket": pin_form.summary(self.profile, self.word)
+            },
+        )
+
+    async def _add(self) -> None:
+        """Have another flow make the entry, where this one goes on or may not."""
+        await self.async_set_unique_id(None)
+        await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={"source": SOURCE_IMPORT},
+            data={CONF_NAME: self.settings.name} | self._entry_data,
+        )
+
+    async def _add_and_go_on(self) -> None:
+        await self._add()
+        self._added = self.settings.name
+        self._stop_listening()
+        self._another, self._same_settings = False, True
+        self.forget_chip()
+
+    def forget_chip(self) -> None:
+        """Begin anew with the next chip; the settings are those of the last one."""
+        self._arrival = self._analysis = self._backup = self._sighting = None
+        self.profile = self._reading = None
+        self._meant = frozenset()
+        self._chip_state = ChipState.UNTOUCHED
+        self._assembled = False
+        self.settings = replace(self.settings, name="", client_id="")
+
+    async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
+        """Make the entry of a socket whose wizard goes on with the next one."""
+        data = dict(import_data)
+        title = data.pop(CONF_NAME)
+        entry = await self.async_set_unique_id(data[CONF_MAC], raise_on_progress=False)
+        if entry is not None:
+            return self.async_update_reload_and_abort(
+                entry, title=title, data=data, reason="reflashed"
+            )
+        return self.async_create_entry(title=title, data=data)
+
+    async def async_step_next_socket(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Have the next socket opened and wired."""
+        if user_input is not None:
+            return await self.async_step_search()
+        return self.async_show_form(
+            step_id="next_socket",
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
+
+    @override
+    async def async_after_name(self) -> ConfigFlowResult:
+        """Ask for nothing that the socket before has proven."""
+        if self._same_settings:
+            return await self.async_step_write_confirm()
+        return await super().async_after_name()
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Stop listening and release the port."""
+        self._stop_listening()
+        super().async_remove()
+
+
+def _wifi_code(name: str) -> str:
+    """Return the HTML of a QR code that lets a phone join the socket's open access point."""
+    return f'<ha-qr-code data="WIFI:S:{name};T:nopass;;" scale="4"></ha-qr-code>'

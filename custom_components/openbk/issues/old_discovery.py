@@ -1,0 +1,90 @@
+"""Entities that the firmware's own MQTT discovery made for a socket of ours."""
+
+from typing import Final
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+
+from ..const import CONF_MAC, DOMAIN
+from ..live.publisher import own_prefix
+from ..live.state import OpenBekenConfigEntry
+from ..pyopenbk.obk.messages import console
+from ..pyopenbk.obk.provisioning import Flag
+from ..pyopenbk.obk.settings import flag_command
+
+ISSUE: Final = "old_discovery"
+_MANUFACTURER: Final = "Beken Corporation"
+
+
+@callback
+def check_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Raise the issue, or withdraw it, as there are such entities or not."""
+    if _old_entities(hass, entry):
+        ir.async_create_issue(
+            hass,
+            DOMAIN,
+            _issue_id(entry),
+            is_fixable=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE,
+            translation_placeholders={"name": entry.title},
+            data={"entry_id": entry.entry_id},
+        )
+    else:
+        forget_old_discovery(hass, entry)
+
+
+@callback
+def forget_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Withdraw the issue."""
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry))
+
+
+async def async_remove_old_discovery(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry
+) -> None:
+    """Clear what the firmware had published and switch its discovery off.
+
+    Raises HomeAssistantError where the broker cannot be reached.
+    """
+    command, _, arguments = flag_command(Flag.OWN_DISCOVERY, False).partition(" ")
+    off = console(entry.runtime_data.client_id, command, arguments)
+    await mqtt.async_publish(hass, off.topic, off.payload)
+    for item in _old_entities(hass, entry):
+        # The firmware names the topic after the unique id.
+        topic = f"{own_prefix(hass)}/{item.domain}/{item.unique_id}/config"
+        await mqtt.async_publish(hass, topic, "", 1, True)
+    forget_old_discovery(hass, entry)
+
+
+def _issue_id(entry: OpenBekenConfigEntry) -> str:
+    return f"{ISSUE}_{entry.entry_id}"
+
+
+def _old_entities(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry
+) -> list[er.RegistryEntry]:
+    """Return the entities of the device that the firmware describes.
+
+    It has no MAC there: its id is the long name, which ends with that of the MAC, and its name the
+    short name, which is the client id unless somebody changed one of them.
+    """
+    tail = entry.data[CONF_MAC].replace(":", "").upper()[-8:]
+    registry = dr.async_get(hass)
+    found = []
+    for mqtt_entry in hass.config_entries.async_entries(mqtt.DOMAIN):
+        for device in dr.async_entries_for_config_entry(registry, mqtt_entry.entry_id):
+            is_old = device.manufacturer == _MANUFACTURER and (
+                device.name == entry.runtime_data.client_id
+                or any(item[1].endswith(tail) for item in device.identifiers)
+            )
+            if is_old:
+                found += er.async_entries_for_device(
+                    er.async_get(hass), device.id, include_disabled_entities=True
+                )
+    return found

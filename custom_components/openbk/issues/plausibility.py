@@ -1,0 +1,151 @@
+"""Looks now and then whether what a socket says can be true, and raises a repair issue if not."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_time_interval
+from homeassistant.util.hass_dict import HassKey
+
+from ..const import DOMAIN
+from ..live.state import OpenBekenConfigEntry, SocketState
+from ..network.consoles import METER_ACCESS
+from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
+from ..pyopenbk.obk.messages import channel_key
+from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from ..pyopenbk.roles import RELAY_ROLES
+
+_EVERY: Final = 60.0
+# Readings that belong to two loads are gone after a minute; a fault stays.
+_RAISE_AFTER: Final = 5
+_CLEAR_AFTER: Final = 5
+_LEARN_MORE: Final = (
+    "https://github.com/openbk/openbk-home-assistant/blob/main/docs/calibration.md"
+)
+
+
+@dataclass(slots=True)
+class _Suspicion:
+    contradiction: Contradiction
+    seen: int = 0
+    clean: int = 0
+
+
+class _Watch:
+    """One timer for all sockets, as long as there are any."""
+
+    def __init__(self, hass: HomeAssistant) -> None:
+        self.hass = hass
+        self.sockets: list[SocketState] = []
+        self.suspicions: dict[str, _Suspicion] = {}
+        self._stop: CALLBACK_TYPE | None = None
+
+    @callback
+    def add(self, socket: SocketState) -> None:
+        self.sockets.append(socket)
+        if self._stop is None:
+            every = timedelta(seconds=_EVERY / self.hass.data[METER_ACCESS].speed)
+            self._stop = async_track_time_interval(self.hass, self._look, every)
+
+    @callback
+    def remove(self, socket: SocketState) -> None:
+        self.sockets.remove(socket)
+        self.forget(socket)
+        if not self.sockets and self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    @callback
+    def forget(self, socket: SocketState) -> None:
+        if self.suspicions.pop(socket.entry.entry_id, None) is not None:
+            ir.async_delete_issue(self.hass, DOMAIN, _issue_id(socket.entry))
+
+    @callback
+    def _look(self, _: datetime) -> None:
+        for socket in self.sockets:
+            if socket.online:
+                self._look_at(socket)
+
+    def _look_at(self, socket: SocketState) -> None:
+        entry_id = socket.entry.entry_id
+        suspicion = self.suspicions.get(entry_id)
+        now = found(socket)
+        if not now:
+            if suspicion is not None:
+                suspicion.clean += 1
+                if suspicion.clean >= _CLEAR_AFTER:
+                    self.forget(socket)
+            return
+        if suspicion is None or suspicion.contradiction not in now:
+            self.forget(socket)
+            suspicion = self.suspicions[entry_id] = _Suspicion(now[0])
+        suspicion.clean = 0
+        suspicion.seen += 1
+        if suspicion.seen == _RAISE_AFTER:
+            _raise(self.hass, socket, suspicion.contradiction)
+
+
+_WATCH: Final[HassKey[_Watch]] = HassKey(f"{DOMAIN}.plausibility")
+
+
+@callback
+def async_watch(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
+    """Watch a socket that has a meter; return the function that stops it."""
+    if not socket.profile.has_meter:
+        return lambda: None
+    if (watch := hass.data.get(_WATCH)) is None:
+        watch = hass.data[_WATCH] = _Watch(hass)
+    watch.add(socket)
+    return partial(watch.remove, socket)
+
+
+def found(socket: SocketState) -> tuple[Contradiction, ...]:
+    """Return how the values shown now contradict each other; empty while some are missing."""
+    shown = [socket.value(quantity.key) for quantity in (VOLTAGE, CURRENT, POWER)]
+    if any(value is None for value in shown):
+        return ()
+    volts, amperes, watts = (float(value or 0.0) for value in shown)
+    doubt = socket.calibration.uncertainty
+    relays = [
+        socket.value(channel_key(pin.channel))
+        for pin in socket.profile.pins
+        if pin.role in RELAY_ROLES
+    ]
+    return contradictions(
+        Readings(
+            voltage=volts,
+            current=amperes,
+            power=watts,
+            voltage_uncertainty=doubt(VOLTAGE.key, volts),
+            current_uncertainty=doubt(CURRENT.key, amperes),
+            power_uncertainty=doubt(POWER.key, watts),
+        ),
+        relay_closed=not relays or any(value != 0 for value in relays),
+    )
+
+
+def _raise(
+    hass: HomeAssistant, socket: SocketState, contradiction: Contradiction
+) -> None:
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _issue_id(socket.entry),
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=f"implausible_{contradiction}",
+        translation_placeholders={
+            "name": socket.entry.title,
+            "voltage": f"{socket.value(VOLTAGE.key):.1f}",
+            "current": f"{socket.value(CURRENT.key):.3f}",
+            "power": f"{socket.value(POWER.key):.1f}",
+        },
+        learn_more_url=_LEARN_MORE,
+    )
+
+
+def _issue_id(entry: OpenBekenConfigEntry) -> str:
+    return f"implausible_{entry.entry_id}"

@@ -1,0 +1,1 @@
+"""One running socket: its values, its clock, its calibration and what is published of it."""

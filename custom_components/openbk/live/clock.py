@@ -1,0 +1,145 @@
+"""The clock of a socket: it is set from here, and its days count only while it is right."""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+
+from ..const import DOMAIN
+from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.messages import Publication
+from ..pyopenbk.obk.provisioning import utc_offset_command
+
+ISSUE: Final = "no_time"
+
+# A socket that has just started tells its time before its time server has answered.
+_ASK_AGAIN_AFTER: Final = 60.0
+_ASK_AGAIN_EVERY: Final = 600.0
+_SYNCED_WITHIN: Final = 5.0
+_SET_EVERY: Final = 3600.0
+# The socket says local seconds, so up to 14 h are no error; one that never learned the time is
+# off by decades.
+_TOLERANCE: Final = timedelta(days=2).total_seconds()
+
+type Send = Callable[[Iterable[Publication]], None]
+type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
+
+
+class SocketClock:
+    """Sets the clock of one socket while it is there, and finds out whether it is right."""
+
+    def __init__(
+        self,
+        client_id: str,
+        send: Send,
+        later: Later,
+        changed: CALLBACK_TYPE,
+        *,
+        may_set: bool,
+    ) -> None:
+        """Prepare for a socket; ``may_set`` is whether the person let us set it up."""
+        self.right = False
+        self.missed = False
+        """The socket had time enough to learn the time and did not."""
+        self._client_id = client_id
+        self._send = send
+        self._later = later
+        self._changed = changed
+        self._may_set = may_set
+        self._asked = False
+        self._timers: dict[CALLBACK_TYPE, CALLBACK_TYPE] = {}
+
+    @callback
+    def begin(self) -> None:
+        """Set the clock of a socket that has just appeared; it will say what it shows."""
+        if self._may_set:
+            self.set_offset()
+        self._asked = False
+        self._again(_ASK_AGAIN_AFTER, self._check)
+
+    @callback
+    def stop(self) -> None:
+        """Forget a socket that is gone; what it missed stays missed until it says otherwise."""
+        self.right = False
+        for cancel in self._timers.values():
+            cancel()
+        self._timers.clear()
+
+    @callback
+    def heard(self, seconds: int | None) -> None:
+        """Take what the socket says the time is; None where it is gone."""
+        right = seconds is not None and self._is_now(seconds)
+        was = (self.right, self.missed)
+        self.right = right
+        if right:
+            self.missed = False
+        if was != (self.right, self.missed):
+            self._changed()
+
+    @callback
+    def set_offset(self) -> None:
+        """Tell the socket how far its clock is from UTC, and every hour again.
+
+        It knows no summer time. That begins and ends hours away from midnight, where its energy
+        of the day begins.
+        """
+        command = utc_offset_command(utc_offset())
+        self._send([messages.console(self._client_id, *command)])
+        self._again(_SET_EVERY, self.set_offset)
+
+    @callback
+    def look_again(self) -> None:
+        """Find out soon whether a new time server has answered."""
+        self._again(_SYNCED_WITHIN, self._check)
+
+    @callback
+    def _check(self) -> None:
+        """Ask again and again until the time is right; its one item comes with the whole list."""
+        if self.right:
+            return
+        if self._asked and not self.missed:
+            self.missed = True
+            self._changed()
+        self._send([messages.publish_all(self._client_id)])
+        self._again(_ASK_AGAIN_EVERY if self._asked else _ASK_AGAIN_AFTER, self._check)
+        self._asked = True
+
+    def _again(self, seconds: float, action: CALLBACK_TYPE) -> None:
+        self._cancel(action)
+        self._timers[action] = self._later(seconds, action)
+
+    def _cancel(self, action: CALLBACK_TYPE) -> None:
+        if (cancel := self._timers.pop(action, None)) is not None:
+            cancel()
+
+    @staticmethod
+    def _is_now(seconds: int) -> bool:
+        return abs(seconds - dt_util.utcnow().timestamp()) < _TOLERANCE
+
+
+def utc_offset() -> timedelta:
+    """Return how far Home Assistant's time zone is from UTC now, summer time included."""
+    return dt_util.now().utcoffset() or timedelta()
+
+
+@callback
+def show_issue(hass: HomeAssistant, entry: ConfigEntry, missed: bool) -> None:
+    """Raise the issue of a socket that does not learn the time, or withdraw it."""
+    issue_id = f"{ISSUE}_{entry.entry_id}"
+    if not missed:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=ISSUE,
+        translation_placeholders={"name": entry.title},
+        data={"entry_id": entry.entry_id},
+    )

@@ -1,0 +1,71 @@
+"""The settings that a socket does not report: read back over HTTP where its server is open."""
+
+from collections.abc import Callable
+from typing import Final
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+
+from ..const import CONF_ADDRESS, LOGGER
+from ..network.consoles import console_at
+from ..pyopenbk.obk.console import ConsoleError
+from ..pyopenbk.obk.provisioning import Flag
+from ..pyopenbk.obk.settings import PowerCutState, power_cut_state
+
+# The firmware saves a changed configuration within 3 s, and what is read is what it saved.
+_SAVED_AFTER: Final = 4.0
+
+type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
+
+
+class Readback:
+    """Child lock and states after a power cut, None while nobody can know them."""
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, later: Later) -> None:
+        """Prepare for a socket; nothing is asked yet."""
+        self.child_lock: bool | None = None
+        self.power_cut: dict[int, PowerCutState] | None = None
+        self.listeners: list[CALLBACK_TYPE] = []
+        self._hass = hass
+        self._entry = entry
+        self._later = later
+        self._timer: CALLBACK_TYPE | None = None
+
+    @callback
+    def begin(self) -> None:
+        """Read the settings of a socket that has just appeared, if anybody shows them."""
+        if self.listeners and self._entry.data[CONF_ADDRESS]:
+            self._entry.async_create_background_task(
+                self._hass, self._read(), f"openbk settings of {self._entry.title}"
+            )
+
+    @callback
+    def changed(self) -> None:
+        """Read again once the socket has saved what it was told."""
+        self.stop()
+        self._timer = self._later(_SAVED_AFTER, self.begin)
+
+    @callback
+    def stop(self) -> None:
+        """Leave no timer behind."""
+        if self._timer is not None:
+            self._timer()
+            self._timer = None
+
+    async def _read(self) -> None:
+        try:
+            console = console_at(self._hass, self._entry.data[CONF_ADDRESS])
+            flags = await console.flags()
+            starts = await console.start_values()
+        except (ConsoleError, ValueError) as err:
+            LOGGER.debug("%s does not tell its settings: %s", self._entry.title, err)
+            self.child_lock = self.power_cut = None
+        else:
+            self.child_lock = bool(flags & Flag.IGNORE_BUTTONS.mask)
+            self.power_cut = {
+                channel: state
+                for channel, value in enumerate(starts)
+                if (state := power_cut_state(value)) is not None
+            }
+        for listener in self.listeners:
+            listener()

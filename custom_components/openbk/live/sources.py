@@ -1,0 +1,206 @@
+"""The values of one socket: what each is made of, and who wants to know of a new one.
+
+There are some twenty thousand of them in a large house, so each is no more than a few slots.
+"""
+
+from collections.abc import Callable
+from typing import Any, override
+
+from homeassistant.components import mqtt
+from homeassistant.core import callback
+
+from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.messages import Decoder, Value
+from .calibration import SocketCalibration
+from .clock import SocketClock
+
+type Listener = Callable[[Any], None]
+
+
+class Source:
+    """One key: its last value and those who want to know of a new one."""
+
+    __slots__ = ("listeners", "value")
+
+    def __init__(self) -> None:
+        """Start without a value."""
+        self.listeners: tuple[Listener, ...] = ()
+        self.value: Value | None = None
+
+    def add(self, listener: Listener) -> None:
+        """Call a listener from now on with each new value, and with None when it is lost."""
+        self.listeners = (*self.listeners, listener)
+
+    def remove(self, listener: Listener) -> None:
+        """Call a listener no more."""
+        listeners = [*self.listeners]
+        listeners.remove(listener)
+        self.listeners = tuple(listeners)
+
+    def tell(self, value: Value | None) -> None:
+        """Take over a value and call the listeners with it."""
+        self.value = value
+        for listener in self.listeners:
+            listener(value)
+
+    def lose(self) -> None:
+        """Forget a value that may be wrong by now."""
+        if self.value is not None:
+            self.tell(None)
+
+
+class Computed(Source):
+    """A value worked out from others.
+
+    It may be None although the socket is there: without a load there is no power factor.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """Start without a result."""
+        super().__init__()
+        self._known = False
+
+    def take(self, value: Value | None) -> None:
+        """Take over a result, if it is a new one."""
+        if not self._known or value != self.value:
+            self._known = True
+            self.tell(value)
+
+    @override
+    def lose(self) -> None:
+        """Forget a result that may be wrong by now."""
+        if self._known:
+            self._known = False
+            self.tell(None)
+
+
+class Topic(Source):
+    """A key with a topic of its own.
+
+    A text that was received before is dropped unread, and so is a retained one: what the broker
+    kept may be older than the last button press.
+    """
+
+    __slots__ = ("_decode", "text")
+
+    def __init__(self, decode: Decoder) -> None:
+        """Read the payloads of the topic with this decoder."""
+        super().__init__()
+        self._decode = decode
+        self.text: str | None = None
+
+    def decode(self, text: str) -> Value | None:
+        """Return the value that a payload stands for, None where it must not be shown."""
+        return self._decode(text)
+
+    @callback
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        """Take over what a live message says, if it is something new."""
+        # Subscribed with an encoding, so it is text.
+        text: str = message.payload  # type: ignore[assignment]
+        if text == self.text or message.retain:
+            return
+        if (value := self.decode(text)) is None:
+            return
+        self.text = text
+        if value != self.value:
+            self.tell(value)
+
+    @override
+    def lose(self) -> None:
+        """Forget a value that may be wrong by now; the same text says something new then."""
+        self.text = None
+        super().lose()
+
+
+class Channel(Topic):
+    """The value of a channel, which can be asked for."""
+
+    __slots__ = ("unanswered",)
+
+    def __init__(self) -> None:
+        """Start without an open question."""
+        super().__init__(messages.decode_channel)
+        self.unanswered = False
+
+    @callback
+    @override
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        """Take over an answer; our own question comes back on the same topic."""
+        if message.payload and not message.retain:
+            self.unanswered = False
+            super().received(message)
+
+
+class Event(Topic):
+    """A topic whose every live message counts, also one that says the same again."""
+
+    __slots__ = ()
+
+    @callback
+    @override
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        """Pass on what a live message says."""
+        value = self.decode(str(message.payload))
+        if value is None or message.retain:
+            return
+        for listener in self.listeners:
+            listener(value)
+
+
+class Reading(Topic):
+    """A quantity that is shown as its calibration corrects it."""
+
+    __slots__ = ("_calibration", "_key")
+
+    def __init__(self, key: str, calibration: SocketCalibration) -> None:
+        """Correct the quantity of this key."""
+        super().__init__(messages.decoder_of(key))
+        self._key = key
+        self._calibration = calibration
+
+    @override
+    def decode(self, text: str) -> Value | None:
+        """Return the corrected reading."""
+        number = self._decode(text)
+        return None if number is None else self._calibration.correct(self._key, number)
+
+
+class Energy(Topic):
+    """An energy counter, made steady and corrected."""
+
+    __slots__ = ("_follow",)
+
+    def __init__(self, key: str, follow: Callable[[float], float]) -> None:
+        """Follow the counter of this key; ``follow`` makes a steady number of the socket's."""
+        super().__init__(messages.decoder_of(key))
+        self._follow = follow
+
+    @override
+    def decode(self, text: str) -> Value | None:
+        """Return the steady, corrected number."""
+        number = self._decode(text)
+        return None if number is None else self._follow(float(number))
+
+
+class DailyEnergy(Energy):
+    """An energy counter of days, which mean nothing while the socket does not have the time.
+
+    The firmware counts days from its start then, or from nowhere.
+    """
+
+    __slots__ = ("_clock",)
+
+    def __init__(
+        self, key: str, follow: Callable[[float], float], clock: SocketClock
+    ) -> None:
+        """Follow the counter of this key while the clock is right."""
+        super().__init__(key, follow)
+        self._clock = clock
+
+    @override
+    def decode(self, text: str) -> Value | None:
+        """Return the number, None without the time."""
+        return super().decode(text) if self._clock.right else None

@@ -1,0 +1,1 @@
+"""The ways to sockets: MQTT, HTTP and what announces itself."""

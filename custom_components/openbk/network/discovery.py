@@ -1,0 +1,417 @@
+"""Sockets that run OpenBeken already: notice them, ask them, follow them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+import re
+from typing import Any, Final
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FIRMWARE,
+    CONF_GROUP,
+    CONF_MAC,
+    CONF_PROFILE,
+    CONF_TUNED,
+    CONF_UNDO,
+    DOMAIN,
+    LOGGER,
+)
+from ..live.clock import utc_offset
+from ..live.state import OpenBekenConfigEntry
+from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.messages import Publication, Value
+from ..pyopenbk.obk.provisioning import DEFAULT_GROUP
+from ..pyopenbk.obk.tuning import Tuning, propose, propose_by_topics
+from ..pyopenbk.profile import PinAssignment, SocketProfile
+from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
+from ..pyopenbk.roles import PinRole
+from .consoles import console_at
+
+# The list of a socket takes 12 s, one item a second; a busy broker may add some.
+_LIST_TIMEOUT: Final = 20.0
+# A socket without a meter says nothing of one; one with a meter speaks at least every 61 s.
+_PARTS_TIMEOUT: Final = 65.0
+_CHANNELS_TIMEOUT: Final = 3.0
+_METER_KEYS: Final = frozenset({VOLTAGE.key, CURRENT.key, POWER.key, ENERGY.key})
+_HEARD: Final = ("build", "mac", "ip", "host")
+_CHANNELS: Final = range(1, 9)
+# The broker replays what it retained at once; the rest is for a slow one.
+_RETAINED_TIMEOUT: Final = 3.0
+_CONNECTED: Final = "+/connected"
+# Who they are comes first in the list. One who waits in a dialog waits no longer than this.
+_FIND_TIMEOUT: Final = 12.0
+_MOST_FOUND: Final = 50
+# What there are roles, meters and settings for.
+CHIP: Final = "BK7231N"
+_HOST_NAME: Final = re.compile(r"(openbk7231n_|obk)(?P<tail>[0-9a-f]{8})")
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """What a socket said over MQTT."""
+
+    client_id: str
+    values: dict[str, Value] = field(default_factory=dict)
+    given_address: str | None = None
+    """Where a person said that it is: an address or a host name."""
+    without_get: bool = False
+    """It leaves out the end of its topics (flag 50), so an entry would wait for it in vain."""
+
+    @property
+    def mac(self) -> str | None:
+        """Return the MAC in lower case with colons."""
+        return _text(self.values.get("mac"))
+
+    @property
+    def build(self) -> str | None:
+        """Return the build text."""
+        return _text(self.values.get("build"))
+
+    @property
+    def address(self) -> str | None:
+        """Return where its web page is, if that is known."""
+        return self.given_address or _text(self.values.get("ip"))
+
+    @property
+    def is_socket(self) -> bool:
+        """Return whether this is OpenBeken on a chip that we know."""
+        return self.mac is not None and messages.chip_of(self.build or "") == CHIP
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Return the channels that answered."""
+        return tuple(
+            sorted(
+                int(key.removeprefix("channel_"))
+                for key in self.values
+                if key.startswith("channel_")
+            )
+        )
+
+    @property
+    def has_meter(self) -> bool:
+        """Return whether a measured value was heard."""
+        return not _METER_KEYS.isdisjoint(self.values)
+
+    def tunings(self) -> tuple[Tuning, ...]:
+        """Return what has to be changed, as far as MQTT alone can tell."""
+        return propose_by_topics() if self.without_get else ()
+
+    def guess_profile(self) -> SocketProfile:
+        """Return what MQTT alone can tell: relays by channel, and a meter.
+
+        The pins are unknown, so they are numbered as they come; nothing of it is ever written
+        into the socket. A channel that answers may also be an LED, which the person knows.
+        """
+        free = iter(range(9, 29))
+        pins = [
+            PinAssignment(pin=next(free), role=PinRole.REL, channel=channel)
+            for channel in self.channels
+        ]
+        if self.has_meter:
+            pins += [
+                PinAssignment(pin=6, role=PinRole.BL0937CF1),
+                PinAssignment(pin=7, role=PinRole.BL0937CF),
+                PinAssignment(pin=8, role=PinRole.BL0937SEL),
+            ]
+        return SocketProfile.of(pins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """What a socket said over HTTP."""
+
+    mac: str
+    client_id: str
+    chip: str
+    profile: SocketProfile
+    flags: int
+    startup_command: str
+
+    def tunings(self) -> tuple[Tuning, ...]:
+        """Return what is worth changing in the socket."""
+        return propose(
+            self.profile, utc_offset(), flags=self.flags, startup=self.startup_command
+        )
+
+
+def client_id_of_host(host_name: str) -> str | None:
+    """Return the client id that a socket has by default, from its name in the network.
+
+    Both names of it end with the last four bytes of its MAC: OpenBK7231N_8C123456, and
+    obk8C123456 with flag 29.
+    """
+    match = _HOST_NAME.fullmatch(host_name.casefold())
+    return f"obk{match['tail'].upper()}" if match else None
+
+
+def client_id_of(info: MqttServiceInfo) -> str | None:
+    """Return whose build this is, or None if it is not an OpenBeken's."""
+    client_id, _, suffix = info.topic.partition("/")
+    if suffix != "build" or not messages.is_client_id(client_id):
+        return None
+    return client_id if messages.is_build(str(info.payload)) else None
+
+
+@callback
+def async_entry_of(
+    hass: HomeAssistant, *, client_id: str | None = None, mac: str | None = None
+) -> OpenBekenConfigEntry | None:
+    """Return the entry of a socket by its topic or by its MAC."""
+    for entry in hass.config_entries.async_entries(DOMAIN):
+        if client_id is not None and entry.data[CONF_CLIENT_ID] == client_id:
+            return entry
+        if mac is not None and entry.data[CONF_MAC] == mac:
+            return entry
+    return None
+
+
+@callback
+def async_follow(
+    hass: HomeAssistant,
+    entry: OpenBekenConfigEntry,
+    *,
+    client_id: str | None = None,
+    address: str | None = None,
+) -> bool:
+    """Let an entry follow its socket to another topic or address; return whether it did."""
+    known = {CONF_CLIENT_ID: client_id, CONF_ADDRESS: address}
+    changes = {
+        key: value
+        for key, value in known.items()
+        if value is not None and entry.data[key] != value
+    }
+    if not changes:
+        return False
+    hass.config_entries.async_update_entry(entry, data={**entry.data, **changes})
+    if CONF_CLIENT_ID in changes:
+        LOGGER.info("%s speaks as %s now", entry.title, client_id)
+        hass.config_entries.async_schedule_reload(entry.entry_id)
+    return True
+
+
+async def async_gather(
+    hass: HomeAssistant,
+    client_id: str,
+    *,
+    parts: bool = False,
+    seconds: float = _LIST_TIMEOUT,
+) -> Evidence:
+    """Ask a socket for its list over MQTT and return what it said.
+
+    Ends as soon as the socket said who it is, at the latest after ``seconds``; what it left unsaid
+    is missing. With ``parts``, which may take a minute, also its channels and its meter.
+    """
+    evidence = Evidence(client_id=client_id)
+    keys = [*_HEARD]
+    if parts:
+        keys += [*_METER_KEYS, *map(messages.channel_key, _CHANNELS)]
+
+    def complete() -> bool:
+        said_who = all(key in evidence.values for key in _HEARD)
+        return said_who and (
+            not parts or (evidence.has_meter and bool(evidence.channels))
+        )
+
+    async with _listening(hass, evidence, keys) as heard:
+        await _publish(hass, messages.publish_all(client_id))
+        try:
+            async with asyncio.timeout(_PARTS_TIMEOUT if parts else seconds):
+                while not complete():
+                    heard.clear()
+                    await heard.wait()
+                if parts:
+                    # Channels end the list, one a second.
+                    await asyncio.sleep(_CHANNELS_TIMEOUT)
+        except TimeoutError:
+            LOGGER.debug("%s left something unsaid", client_id)
+    return evidence
+
+
+async def async_ask(
+    hass: HomeAssistant, address: str, password: str | None = None
+) -> Answers:
+    """Ask a socket for its pins and settings over HTTP.
+
+    Raises PasswordError where it wants a password, and another ConsoleError where it is closed
+    or something else lives at the address.
+    """
+    console = console_at(hass, address, password)
+    info = await console.info()
+    return Answers(
+        mac=info.mac,
+        client_id=info.client_id,
+        chip=info.chip,
+        profile=await console.pins(),
+        flags=await console.flags(),
+        startup_command=info.startup_command,
+    )
+
+
+def entry_data(
+    evidence: Evidence,
+    profile: SocketProfile,
+    *,
+    tuned: bool,
+    undo: Mapping[str, list[str]],
+) -> dict[str, Any]:
+    """Return the data of the entry of a discovered socket; ``undo`` takes back the tuning."""
+    return {
+        CONF_MAC: evidence.mac,
+        CONF_CLIENT_ID: evidence.client_id,
+        CONF_GROUP: DEFAULT_GROUP,
+        CONF_PROFILE: profile.as_dict(),
+        CONF_ADDRESS: evidence.address,
+        CONF_FIRMWARE: evidence.build,
+        CONF_TUNED: tuned,
+        CONF_UNDO: dict(undo),
+    }
+
+
+async def async_tune(
+    hass: HomeAssistant, client_id: str, tunings: Iterable[Tuning]
+) -> None:
+    """Make the changes that the person agreed to."""
+    for tuning in tunings:
+        await _send_lines(hass, client_id, tuning.commands)
+
+
+async def async_take_back(
+    hass: HomeAssistant, client_id: str, undone: Iterable[Iterable[str]]
+) -> None:
+    """Take changes back: each is undone by these commands."""
+    for lines in undone:
+        await _send_lines(hass, client_id, lines)
+
+
+async def _send_lines(
+    hass: HomeAssistant, client_id: str, lines: Iterable[str]
+) -> None:
+    for line in lines:
+        command, _, arguments = line.partition(" ")
+        await _publish(hass, messages.console(client_id, command, arguments))
+
+
+async def async_probe(hass: HomeAssistant) -> list[str]:
+    """Let sockets that were online before we listened introduce themselves.
+
+    Whoever is asked for its list says its ``build``, which starts a discovery. Return who was.
+    """
+    asked = await _online_strangers(hass)
+    for client_id in asked:
+        await _publish(hass, messages.publish_all(client_id))
+    return asked
+
+
+async def async_find(hass: HomeAssistant) -> list[Evidence]:
+    """Return the sockets on the broker that are online and not set up."""
+    found = await asyncio.gather(
+        *(
+            async_gather(hass, client_id, seconds=_FIND_TIMEOUT)
+            for client_id in (await _online_strangers(hass))[:_MOST_FOUND]
+        )
+    )
+    return [evidence for evidence in found if evidence.is_socket]
+
+
+async def _online_strangers(hass: HomeAssistant) -> list[str]:
+    """Return who said ``online`` and is not set up; only ``connected`` is retained."""
+    known = {
+        entry.data[CONF_CLIENT_ID]
+        for entry in hass.config_entries.async_entries(DOMAIN)
+    }
+    online: set[str] = set()
+
+    @callback
+    def connected(message: mqtt.ReceiveMessage) -> None:
+        client_id, _, _ = message.topic.partition("/")
+        if message.payload == "online" and messages.is_client_id(client_id):
+            online.add(client_id)
+
+    async with _subscribed(hass, [_CONNECTED], connected):
+        await asyncio.sleep(_RETAINED_TIMEOUT)
+    return sorted(online - known)
+
+
+@asynccontextmanager
+async def _listening(
+    hass: HomeAssistant, evidence: Evidence, keys: Iterable[str]
+) -> AsyncIterator[asyncio.Event]:
+    """Collect what a socket says into the evidence; the event is set with each new word."""
+    heard = asyncio.Event()
+
+    @callback
+    def received(message: mqtt.ReceiveMessage) -> None:
+        suffix = messages.below(evidence.client_id, message.topic) or ""
+        change = messages.parse(suffix, str(message.payload))
+        # What the broker kept may be of a name that the socket had long ago.
+        if change is None or message.retain:
+            return
+        evidence.values[change.key] = change.value
+        if suffix != messages.topic_of(change.key):
+            evidence.without_get = True
+        heard.set()
+
+    suffixes = {messages.topic_of(key) for key in keys}
+    suffixes |= {suffix.removesuffix("/get") for suffix in suffixes}
+    topics = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
+    async with _subscribed(hass, topics, received):
+        yield heard
+
+
+@asynccontextmanager
+async def _subscribed(
+    hass: HomeAssistant,
+    topics: Iterable[str],
+    received: Callable[[mqtt.ReceiveMessage], None],
+) -> AsyncIterator[None]:
+    """Subscribe; begin once the broker has taken all topics, or does not in its time.
+
+    Core does so some seconds later while it starts. Whoever leaves before that finds nothing, and
+    disturbs core at the subscriptions of others.
+    """
+    waiting = set(topics)
+    subscribed = asyncio.Event()
+
+    @callback
+    def done(topic: str) -> None:
+        waiting.discard(topic)
+        if not waiting:
+            subscribed.set()
+
+    unsubscribe = []
+    try:
+        for topic in sorted(waiting):
+            unsubscribe += [
+                await mqtt.async_subscribe(hass, topic, received),
+                mqtt.async_on_subscribe_done(hass, topic, 0, partial(done, topic)),
+            ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LIST_TIMEOUT):
+                await subscribed.wait()
+        yield
+    finally:
+        for leave in unsubscribe:
+            leave()
+
+
+async def _publish(hass: HomeAssistant, publication: Publication) -> None:
+    await mqtt.async_publish(
+        hass,
+        publication.topic,
+        publication.payload,
+        publication.qos,
+        publication.retain,
+    )
+
+
+def _text(value: Value | None) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Backups of chips: files that are complete, private and verified."""

@@ -1,0 +1,1 @@
+"""Beken chips and what lies in their flash."""

@@ -1,0 +1,134 @@
+"""What the person chose for one socket, kept in the wizard's memory only."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, Self, override
+from zoneinfo import ZoneInfo
+
+from ..profile import SocketProfile
+from . import config_sector
+from .config_sector import ConfigSector
+from .provisioning import DEFAULT_GROUP, DEFAULT_NTP_SERVER, Clock, provision
+
+PLAIN_PORT: Final = 1883
+
+# 802.11: a passphrase has 8 to 63 characters, a raw key 64 hexadecimal digits.
+_SHORTEST_PASSPHRASE: Final = 8
+_LONGEST_PASSPHRASE: Final = 63
+_KEY_DIGITS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WifiNetwork:
+    """One Wi-Fi network; neither its name nor its password shows in a repr."""
+
+    ssid: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+
+    @property
+    def problem(self) -> str | None:
+        """Return the key of what is wrong with it, or None."""
+        if not self.ssid:
+            return "wifi_name_missing"
+        if len(self.ssid.encode()) > config_sector.SSID_LIMIT:
+            return "wifi_name_too_long"
+        if not self.password:
+            return None
+        length = len(self.password.encode())
+        if length < _SHORTEST_PASSPHRASE:
+            return "wifi_password_short"
+        if length > _LONGEST_PASSPHRASE and not self._is_raw_key:
+            return "wifi_password_long"
+        return None
+
+    @property
+    def _is_raw_key(self) -> bool:
+        digits = "0123456789abcdefABCDEF"
+        return len(self.password) == _KEY_DIGITS and all(
+            letter in digits for letter in self.password
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """Where a broker listens and how to log in; the password never shows in a repr."""
+
+    host: str
+    port: int = PLAIN_PORT
+    username: str = ""
+    password: str = ""
+
+    @override
+    def __repr__(self) -> str:
+        """Return the address alone."""
+        return f"Broker({self.host}:{self.port})"
+
+
+NO_BROKER: Final = Broker(host="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketSettings:
+    """Everything that the configuration sector needs and the chip does not tell."""
+
+    name: str = ""
+    client_id: str = ""
+    group: str = DEFAULT_GROUP
+    wifi: WifiNetwork = WifiNetwork()
+    wifi2: WifiNetwork | None = None
+    broker: Broker = NO_BROKER
+    ntp_server: str = DEFAULT_NTP_SERVER
+    time_zone: str = ""
+    """A name of the time zone database; empty until it was asked for."""
+
+    def without_secrets(self) -> Self:
+        """Return the settings as they may outlive the wizard: no password in them."""
+        second = self.wifi2
+        return replace(
+            self,
+            wifi=replace(self.wifi, password=""),
+            wifi2=None if second is None else replace(second, password=""),
+            broker=replace(self.broker, password=""),
+        )
+
+    def configuration(
+        self, profile: SocketProfile, mac: str, moment: datetime
+    ) -> bytes:
+        """Return the 4096 bytes that make the socket all this at its first start.
+
+        Reads the time zone from a file. Raises ProvisioningError and ConfigSectorError.
+        """
+        offset = ZoneInfo(self.time_zone).utcoffset(moment) or timedelta()
+        settings = provision(
+            profile,
+            mac,
+            clock=Clock(utc_offset=offset, ntp_server=self.ntp_server),
+            client_id=self.client_id or None,
+            group=self.group or DEFAULT_GROUP,
+        )
+        starts = [0] * config_sector.CHANNEL_COUNT
+        for channel, value in settings.start_values.items():
+            starts[channel] = value
+        second = self.wifi2 or WifiNetwork()
+        return config_sector.build(
+            ConfigSector(
+                flags=settings.flags,
+                wifi_ssid=self.wifi.ssid,
+                wifi_password=self.wifi.password,
+                wifi_ssid2=second.ssid,
+                wifi_password2=second.password,
+                mqtt_host=self.broker.host,
+                mqtt_port=self.broker.port,
+                mqtt_username=self.broker.username,
+                mqtt_password=self.broker.password,
+                mqtt_client_id=settings.client_id,
+                mqtt_group=settings.group,
+                short_name=settings.short_name,
+                long_name=settings.long_name,
+                mac=bytes.fromhex(mac.replace(":", "")),
+                start_values=tuple(starts),
+                startup_command=settings.startup_command,
+                ntp_server=settings.ntp_server,
+                ping_host=settings.ping_host,
+            ).with_profile(profile)
+        )
