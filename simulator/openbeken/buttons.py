@@ -46,7 +46,7 @@ class _State(StrEnum):
     HELD = "held"
 
 
-type ButtonListener = Callable[[int, ButtonEvent, bool], None]
+type ButtonListener = Callable[[int, ButtonEvent], None]
 
 
 class Button:
@@ -59,7 +59,7 @@ class Button:
     def __init__(
         self, pin: int, clock: Clock, settings: Settings, on_event: ButtonListener
     ) -> None:
-        """Report ``on_event(pin, event, repeated)``; ``repeated`` is a further press."""
+        """Report ``on_event(pin, event)``; further presses of a series are no event."""
         self._pin = pin
         self._clock = clock
         self._settings = settings
@@ -143,7 +143,6 @@ class Button:
         else:
             self._enter(_State.PRESSED_AGAIN)
             self._presses += 1
-            self._report(ButtonEvent.PRESS, repeated=True)
 
     def _on_release(self) -> None:
         was, held_for = self._state, self.moment - self._since
@@ -173,5 +172,5 @@ class Button:
         self._state = state
         self._since = self.moment
 
-    def _report(self, event: ButtonEvent, *, repeated: bool = False) -> None:
-        self._on_event(self._pin, event, repeated)
+    def _report(self, event: ButtonEvent) -> None:
+        self._on_event(self._pin, event)

@@ -9,7 +9,7 @@ from custom_components.openbk.pyopenbk.roles import role_from_name
 
 from .buttons import ButtonEvent
 from .settings import CHANNEL_COUNT, PIN_COUNT, Settings
-from .state import DeviceState
+from .state import SAFE_MODE_AFTER, DeviceState
 from .text import after_words, leading_float, leading_int, words
 
 
@@ -122,6 +122,9 @@ class Console:
         name = command.casefold()
         if not name:
             return Result.EMPTY
+        if self._device.safe_mode:
+            # Commands are registered by what safe mode leaves out.
+            return Result.UNKNOWN
         if name == "backlog":
             for line in arguments.split(";"):
                 self.execute(line)
@@ -194,7 +197,7 @@ class Console:
             return Result.BAD_ARGUMENT
         if not 0 <= pin < PIN_COUNT or number > 0xFF:
             return Result.BAD_ARGUMENT
-        self._device.settings.change_entry("roles", pin, number)
+        self._device.pins.set_role(pin, number)
         self._device.follow_relay()
         return Result.OK
 
@@ -205,7 +208,6 @@ class Console:
         self._device.settings.change_entry("channels", pin, channel)
         if second and 0 <= second[0] < CHANNEL_COUNT:
             self._device.settings.change_entry("channels2", pin, second[0])
-        self._device.follow_relay()
         return Result.OK
 
     def _set_start_value(self, arguments: Arguments) -> Result:
@@ -213,8 +215,6 @@ class Console:
         if not 0 <= channel < CHANNEL_COUNT:
             return Result.BAD_ARGUMENT
         self._device.settings.change_entry("start_values", channel, value)
-        if value == -1:
-            self._device.remember_channel(channel)
         return Result.OK
 
     def _set_channel(self, arguments: Arguments) -> Result:
@@ -263,18 +263,14 @@ class Console:
 
     def _power(self, index: str, argument: str) -> Result:
         pins = self._device.pins
-        channels = pins.power_channels()
-        if not argument or not channels:
-            return Result.OK
-        channel = min(channels)
+        channel = min(pins.power_channels(), default=0)
         if index:
-            channel = int(index) - (1 if 0 in pins.relay_channels() else 0)
-        if channel not in channels:
-            return Result.OK
-        word = argument.strip().casefold()
-        if word in ("toggle", "2"):
+            # Any channel, whether or not a relay has it.
+            channel = max(0, int(index) - (1 if 0 in pins.relay_channels() else 0))
+        word = argument.casefold()
+        if word == "toggle":
             pins.toggle(channel)
-        else:
+        elif word not in ("", "status"):
             pins.set(channel, 1 if word == "on" else leading_int(word))
         return Result.OK
 
@@ -282,19 +278,21 @@ class Console:
         device = self._device
 
         def restart(arguments: Arguments) -> Result:
-            device.restart_in(arguments.integer(0) or 3)
+            device.restart_in(arguments.integer(0) if arguments.text else 3)
             return Result.OK
 
         def full_boot_time(arguments: Arguments) -> Result:
-            device.settings.change(boot_success_seconds=arguments.integer(0) & 0xFF)
+            seconds = max(1, arguments.integer(0)) & 0xFF
+            device.settings.change(boot_success_seconds=seconds)
             return Result.OK
 
         def safe_mode(arguments: Arguments) -> Result:
-            device.restart_into_safe_mode(arguments.integer(0) or 3)
+            device.variables.pretend_boots(SAFE_MODE_AFTER + 1)
+            device.restart_in(max(1, arguments.integer(0)))
             return Result.OK
 
         def open_access_point(_arguments: Arguments) -> Result:
-            device.open_access_point()
+            device.wifi.open_access_point()
             return Result.OK
 
         def clear_config(_arguments: Arguments) -> Result:

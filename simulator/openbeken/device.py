@@ -8,7 +8,7 @@ from custom_components.openbk.pyopenbk.roles import METER_SELECT_ROLES, PinRole
 
 from .buttons import Button, ButtonEvent
 from .console import Console
-from .drivers import METER, Drivers
+from .drivers import BRIDGE, METER, Drivers
 from .http_server import Answer, HttpServer, Request
 from .mqtt import MqttService
 from .settings import Flag
@@ -16,6 +16,13 @@ from .state import DeviceState
 from .web import Web, may_skip_password
 
 _RESCUE_SECONDS: Final = 5
+_DEFAULT_BOOT_SECONDS: Final = 5
+_DOUBLE: Final = ButtonEvent.DOUBLE_CLICK
+_ALL_BUTTONS: Final = frozenset({PinRole.BTN_TGL_ALL, PinRole.BTN_TGL_ALL_N})
+_SCRIPT_BUTTONS: Final = frozenset({PinRole.BTN_SCRIPT_ONLY, PinRole.BTN_SCRIPT_ONLY_N})
+_TWO_CHANNEL_BUTTONS: Final = frozenset(
+    {PinRole.BTN, PinRole.BTN_N, PinRole.BTN_PD, PinRole.BTN_PD_N}
+)
 
 
 class _Restart(Exception):
@@ -50,14 +57,25 @@ class OpenBeken(DeviceState):
         """Return the level on a pin; low where nothing drives it."""
         if not self.running:
             return False
-        role = self.pins.role(pin)
         if self.pins.is_button(pin):
             pressed = self.clock.now() < self._fingers.get(pin, 0.0)
             return self.pins.button_level(pin, pressed)
-        if role in METER_SELECT_ROLES and self.energy:
+        return bool(self._driven_level(pin))
+
+    def light(self, pin: int) -> bool:
+        """Return whether the LED on a pin shines, by how the board is wired."""
+        level = self._driven_level(pin) if self.running else None
+        return level is not None and level is not (pin in self.active_low)
+
+    def _driven_level(self, pin: int) -> bool | None:
+        if self.pins.role(pin) in METER_SELECT_ROLES and self.energy:
             return self.energy.select_level
-        lit = self.wifi.led_lit(self.clock.now())
-        return bool(self.pins.output_level(pin, wifi_led=lit))
+        if (
+            self._drivers.bridges
+            and (level := self._drivers.bridges.level(pin)) is not None
+        ):
+            return level
+        return self.pins.level(pin)
 
     def press_button(
         self, pin: int, seconds: float = 0.1, *, times: int = 1, gap: float = 0.15
@@ -110,20 +128,27 @@ class OpenBeken(DeviceState):
         self._web = Web(self, self.console, self.mqtt)
         self._http = HttpServer(self._answer, self._web_password)
         self.running = True
+        self.follow_relay()
         if not self.safe_mode:
             self._start_up()
+            self.console.execute(self.settings.values.startup_command)
 
     def _start_up(self) -> None:
         self.pins.start()
+        if not self.settings.has_flag(Flag.NO_DRIVER_AUTOSTART):
+            if self.pins.has_meter():
+                self._drivers.start(METER)
+            if self.pins.has_bridge():
+                self._drivers.start(BRIDGE)
         self.follow_relay()
-        if self.pins.has_meter() and not self.settings.has_flag(
-            Flag.NO_DRIVER_AUTOSTART
-        ):
-            self._drivers.start(METER)
         if self.settings.has_flag(Flag.HOME_ASSISTANT_DISCOVERY):
             self.mqtt.schedule_discovery(1)
-        if self.failed_boots < 2:
-            self.console.execute(self.settings.values.startup_command)
+
+    def _leave_safe_mode(self) -> None:
+        # The access point stays: the network is tried again after a restart only.
+        self.safe_mode = False
+        self.pins.start()
+        self.follow_relay()
 
     async def _every_second(self, moment: float) -> None:
         if self.failure:
@@ -133,6 +158,8 @@ class OpenBeken(DeviceState):
             self.wifi.every_second(self.uptime)
             await self._serve()
             await self.mqtt.every_second()
+            if self._drivers.bridges:
+                self._drivers.bridges.advance()
             if self.energy:
                 self.energy.every_second(
                     moment, uptime=self.uptime, online=self.mqtt.online
@@ -141,6 +168,7 @@ class OpenBeken(DeviceState):
                 self.device_clock.every_second()
             self.settings.every_second()
             self._count_boot()
+            self._count_down_unsafe_start()
             self._count_down_restart(moment)
             self.uptime += 1
         finally:
@@ -157,13 +185,16 @@ class OpenBeken(DeviceState):
             self._serving = False
 
     def _count_boot(self) -> None:
-        if (
-            self.variables.failed_boots
-            and self.uptime >= self.settings.values.boot_success_seconds
-            and not self.safe_mode_next
-        ):
-            self.variables.failed_boots = 0
-            self.variables.save()
+        # A boot time of 0 counts as the default; safe mode lasts as well as any other.
+        lasting = self.settings.values.boot_success_seconds or _DEFAULT_BOOT_SECONDS
+        if self.variables.failed_boots and self.uptime == lasting:
+            self.variables.mark_boot_good()
+
+    def _count_down_unsafe_start(self) -> None:
+        if self.seconds_to_unsafe_start:
+            self.seconds_to_unsafe_start -= 1
+            if not self.seconds_to_unsafe_start and self.safe_mode:
+                self._leave_safe_mode()
 
     def _count_down_restart(self, moment: float) -> None:
         if not self.seconds_to_restart:
@@ -190,6 +221,8 @@ class OpenBeken(DeviceState):
         return self.settings.values.web_password
 
     def _on_channel(self, channel: int) -> None:
+        if self._drivers.bridges:
+            self._drivers.bridges.on_channel(channel)
         self.follow_relay()
         if self.pins.is_published(channel) or self.settings.has_flag(
             Flag.PUBLISH_ALL_CHANNELS
@@ -197,34 +230,33 @@ class OpenBeken(DeviceState):
             self.mqtt.publish_channel(channel)
         self.console.fire_channel_change(channel)
 
-    def _on_button(self, pin: int, event: ButtonEvent, repeated: bool) -> None:
+    def _on_button(self, pin: int, event: ButtonEvent) -> None:
         if self.settings.has_flag(Flag.IGNORE_BUTTONS):
             return
         outer = self.work_on(self._buttons[pin].moment)
         try:
-            if not repeated:
-                self.console.fire(event, pin)
+            if self.pins.role(pin) in _ALL_BUTTONS and event is _DOUBLE:
+                # Before anybody gets to know of it (Button_OnDoubleClick, 1.18.300).
+                self.pins.toggle_all()
+                return
+            self.console.fire(event, pin)
             self._act_on_button(pin, event)
         finally:
             self.work_on(outer)
 
     def _act_on_button(self, pin: int, event: ButtonEvent) -> None:
         role = self.pins.role(pin)
-        if event is ButtonEvent.DOUBLE_CLICK and self.uptime < _RESCUE_SECONDS:
-            self.open_access_point()
-        if role in (PinRole.BTN_SCRIPT_ONLY, PinRole.BTN_SCRIPT_ONLY_N):
-            return
         instant = self.settings.has_flag(Flag.INSTANT_TOUCH)
-        if event is (ButtonEvent.PRESS if instant else ButtonEvent.CLICK):
-            if role in (PinRole.BTN_TGL_ALL, PinRole.BTN_TGL_ALL_N):
-                self.pins.toggle_all()
-            else:
-                self.pins.toggle(self.pins.channel(pin))
-        elif event is ButtonEvent.DOUBLE_CLICK:
-            if role in (PinRole.BTN_TGL_ALL, PinRole.BTN_TGL_ALL_N):
-                self.pins.toggle_all()
-            else:
+        if event is _DOUBLE:
+            if role in _TWO_CHANNEL_BUTTONS:
                 self.pins.toggle(self.settings.values.channels2[pin])
+            if self.uptime < _RESCUE_SECONDS:
+                self.forget_network()
+        elif event is (ButtonEvent.PRESS if instant else ButtonEvent.CLICK):
+            if role in _ALL_BUTTONS:
+                self.pins.toggle_all()
+            elif role not in _SCRIPT_BUTTONS:
+                self.pins.toggle(self.pins.channel(pin))
 
     async def _answer(self, request: Request) -> Answer:
         try:

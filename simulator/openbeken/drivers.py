@@ -4,14 +4,24 @@ from collections.abc import Callable
 from typing import Final
 
 from . import clock_commands, meter_commands
+from .bridge import Bridges
 from .console import Arguments, Command, Console, Result, needing
 from .energy import EnergyDriver
 from .mqtt import MqttService
 from .state import DeviceState
 
 METER: Final = "BL0937"
+BRIDGE: Final = "BRIDGE"
 NTP: Final = "NTP"
 _MDNS: Final = "MDNS"
+# Those of the standard image that a socket may be told to start (obk_config.h, 1.18.300).
+_KNOWN: Final = frozenset(
+    {
+        *(METER, BRIDGE, NTP, _MDNS, "SSDP", "DGR", "TUYAMCU", "TMSENSOR", "IR", "RC"),
+        *("HTTPBUTTONS", "WEMO", "HUE", "DDP", "SHUTTERS", "PWMTOGGLER", "DOORSENSOR"),
+        *("BATTERY", "I2C", "DS1820", "CHT83XX", "SHT3X", "SGP", "AHT2X", "KP18058"),
+    }
+)
 
 
 class Drivers:
@@ -24,6 +34,8 @@ class Drivers:
         self._device = device
         self._console = console
         self._mqtt = mqtt
+        self.bridges: Bridges | None = None
+        """The driver of two-coil relays, while it runs."""
         console.register(
             {
                 "startdriver": needing(1, self._by_name(self.start)),
@@ -33,14 +45,19 @@ class Drivers:
         )
 
     def start(self, name: str) -> None:
-        """Start a driver by its name in upper case."""
+        """Start a driver by its name in upper case; one that is not known does nothing."""
         device = self._device
-        if name in device.drivers or (name == _MDNS and not device.release.has_mdns):
+        if name in device.drivers or name not in _KNOWN:
+            return
+        if name == _MDNS and not device.release.has_mdns:
             return
         if name == NTP:
             device.device_clock.start_ntp()
         elif name == METER:
             device.energy = self._start_meter()
+        elif name == BRIDGE:
+            self.bridges = Bridges(device)
+            self._console.register(self.bridges.commands())
         device.drivers.add(name)
 
     def stop(self, name: str) -> None:
@@ -50,6 +67,8 @@ class Drivers:
             self._device.device_clock.stop_ntp()
         elif name == METER:
             self._device.energy = None
+        elif name == BRIDGE:
+            self.bridges = None
 
     @staticmethod
     def _by_name(action: Callable[[str], None]) -> Command:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from custom_components.openbk.pyopenbk.beken.flash_map import OTA, SECTOR_SIZE
-from custom_components.openbk.pyopenbk.roles import RELAY_ROLES
+from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator.clock import Clock
 from simulator.flash import Flash
 from simulator.meter import Bl0937
@@ -21,7 +21,9 @@ from .variables import Variables
 from .wifi import HARDWARE, AccessPoints, Timing, Wifi
 
 SAFE_MODE_AFTER: Final = 4
-"""Boots in a row that failed before this one."""
+"""With more boots in a row that did not last, the next one is in safe mode."""
+BLOW_ACTIVE_LOW: Final = frozenset({8, 10})
+"""The pins of a BLOW 72-074 whose LED shines at a low level."""
 
 type Resolve = Callable[[str, int], tuple[str, int]]
 
@@ -67,6 +69,7 @@ class DeviceState:
         device_clock: DeviceClock | None = None,
         chip_temperature: float = 0.0,
         goes_silently: bool = False,
+        active_low: frozenset[int] = BLOW_ACTIVE_LOW,
     ) -> None:
         """Prepare a chip that has not been started.
 
@@ -76,6 +79,8 @@ class DeviceState:
         ``access_points(ssid, password)`` says whether a network lets the socket in.
         ``goes_silently``: without power or Wi-Fi the connection to the broker is not
         closed, as in reality, where the last will comes after 150 seconds.
+        ``active_low`` are the pins at which the board's LED shines, or its relay closes,
+        while the level is low, whatever role the configuration gives them.
         Raises ValueError where ``mac`` is none.
         """
         self.flash = flash
@@ -102,8 +107,6 @@ class DeviceState:
         """Whether the firmware runs."""
         self.failed_boots = 0
         self.safe_mode = False
-        self.unlocked = False
-        """The REST interface was let into safe mode."""
         self.uptime = 0
         self.flashing_over_air = False
         self.drivers: set[str] = set()
@@ -111,8 +114,11 @@ class DeviceState:
         self.energy: EnergyDriver | None = None
         """The meter's driver, while it runs."""
         self.seconds_to_restart = 0
-        self.safe_mode_next = False
-        """The next boot is meant to be one into safe mode."""
+        self.seconds_to_unsafe_start = 0
+        """Until safe mode is left without a restart."""
+        self.active_low = active_low
+        self.latched: set[int] = set()
+        """The forward pins of two-coil relays that are closed; power cuts do not move them."""
         self.failure: BaseException | None = None
         """What ended a part of the firmware, to end all of it."""
         self._moment: float | None = None
@@ -123,23 +129,26 @@ class DeviceState:
         self.failure = None
         self.settings = Settings(self.flash, self.identity)
         self.variables = Variables.load(self.flash, self.release.variables_address)
-        self.variables.failed_boots += 1
-        self.variables.save()
+        self.variables.count_boot()
         self.failed_boots = self.variables.failed_boots
         self.safe_mode = self.failed_boots > SAFE_MODE_AFTER
-        self.unlocked = False
         self.uptime = 0
         self.flashing_over_air = False
         self.drivers = set()
         self.energy = None
         self.seconds_to_restart = 0
-        self.safe_mode_next = False
+        self.seconds_to_unsafe_start = 0
         self.device_clock = self._given_clock or DeviceClock(self.clock)
         self.device_clock.forget()
         self.wifi = Wifi(
-            self.settings, self.timing, self._access_points, safe_mode=self.safe_mode
+            self.settings,
+            self.timing,
+            self._access_points,
+            failed_boots=self.failed_boots,
+            safe_mode=self.safe_mode,
         )
         self.pins = Pins(self.settings, self.variables, on_channel)
+        self.pins.wifi_led_lit = lambda: self.wifi.led_lit(self.clock.now())
 
     def end(self) -> None:
         """Let go of what was under way when the power went."""
@@ -168,25 +177,41 @@ class DeviceState:
         return self.pins.values[channel] if 0 <= channel < CHANNEL_COUNT else 0
 
     def relay(self, channel: int) -> bool:
-        """Return whether the relay of a channel is closed."""
-        return (
-            self.running
-            and self.pins.driven
-            and channel in self.pins.relay_channels()
-            and self.pins.values[channel] != 0
+        """Return whether the contact of the relay on a channel is closed."""
+        if not self.running:
+            return False
+        return any(
+            self.closed(pin)
+            for pin in {
+                *self.pins.relay_pins,
+                *self.pins.with_role(frozenset({PinRole.BRIDGE_FWD})),
+            }
+            if self.pins.channel(pin) == channel
         )
+
+    def closed(self, pin: int) -> bool:
+        """Return whether a relay is closed, by the pin that it hangs on.
+
+        For one with two coils that is the pin whose pulse closes it.
+        """
+        if pin in self.pins.relay_pins:
+            level = self.pins.level(pin)
+            return level is not None and level is not (pin in self.active_low)
+        return pin in self.latched
+
+    def latch(self, pin: int, *, closed: bool) -> None:
+        """Move the contact of a two-coil relay, by the pin whose pulse closes it."""
+        if closed:
+            self.latched.add(pin)
+        else:
+            self.latched.discard(pin)
+        self.follow_relay()
 
     def follow_relay(self) -> None:
-        """Give the load power, or take it away, as the relay pins say."""
-        self.meter.relay_closed = any(
-            self.relay(self.pins.channel(pin))
-            for pin in self.pins.with_role(RELAY_ROLES)
+        """Give the load power, or take it away, as the relays' contacts are."""
+        self.meter.relay_closed = self.running and (
+            bool(self.latched) or any(map(self.closed, self.pins.relay_pins))
         )
-
-    def remember_channel(self, channel: int) -> None:
-        """Keep the present value of a channel over a power cut."""
-        self.variables.channels[channel] = self.channel(channel)
-        self.variables.save()
 
     # Messages, restarts and the network
 
@@ -206,21 +231,16 @@ class DeviceState:
             )
 
     def restart_in(self, seconds: int) -> None:
-        """Restart by oneself: settings and energy are saved first."""
-        self.seconds_to_restart = max(1, seconds)
+        """Restart by oneself, settings and energy saved; 0 or less means never."""
+        self.seconds_to_restart = seconds
 
-    def restart_into_safe_mode(self, seconds: int) -> None:
-        """Restart with the boot counter beyond its limit."""
-        self.variables.failed_boots = SAFE_MODE_AFTER
-        self.variables.save()
-        self.safe_mode_next = True
-        self.restart_in(seconds)
+    def leave_safe_mode_in(self, seconds: int) -> None:
+        """Start what safe mode left out, but no drivers and no start-up command."""
+        self.seconds_to_unsafe_start = seconds
 
-    def open_access_point(self) -> None:
-        """Forget the Wi-Fi network and open an own one."""
+    def forget_network(self) -> None:
+        """Clear the Wi-Fi network, so that the next start opens an access point."""
         self.settings.change(wifi_ssid="", wifi_password="")
-        self.settings.save()
-        self.wifi.open_access_point()
 
     # Firmware over the air
 

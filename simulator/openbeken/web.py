@@ -89,13 +89,17 @@ class Web:
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request."""
-        rest_is_there = not self._device.safe_mode or self._device.unlocked
-        if request.path.startswith("/api/") and rest_is_there:
+        if request.path.startswith("/api/") and not self._device.safe_mode:
             return await self._rest(request)
+        if request.path == "/app" and self._device.safe_mode:
+            return self._not_found()
         if request.path == "/cm" and request.method == "POST":
             return self._command(_form(request.text))
         if page := self._pages.get(request.path):
             return page(request.query)
+        return self._not_found()
+
+    def _not_found(self) -> Answer:
         return self._page("Not found", "Not found.<br/>")
 
     async def _rest(self, request: Request) -> Answer:
@@ -244,7 +248,7 @@ class Web:
             entries = posted.get(key)
             if isinstance(entries, list):
                 for pin, value in enumerate(entries[:PIN_COUNT]):
-                    settings.change_entry(row, pin, leading_int(str(value)) & 0xFF)
+                    self._set_pin(row, pin, leading_int(str(value)) & 0xFF)
         flag = posted.get("deviceFlag")
         if isinstance(flag, int) and 0 <= flag <= _LAST_SETTABLE_FLAG:
             settings.set_flag(flag, on=True)
@@ -338,7 +342,7 @@ class Web:
             device.restart_in(3)
             note = "Module will restart soon"
         if "unsafe" in query:
-            device.unlocked = True
+            device.leave_safe_mode_in(3)
         if "state" in query:
             return _html(self._state())
         return self._page(
@@ -457,7 +461,7 @@ class Web:
 
     def _set_generic(self, query: _Query) -> Answer:
         if "boot_ok_delay" in query:
-            seconds = leading_int(query["boot_ok_delay"]) & 0xFF
+            seconds = max(1, leading_int(query["boot_ok_delay"])) & 0xFF
             self._device.settings.change(boot_success_seconds=seconds)
         if "setFlags" in query:
             # What is not listed is cleared.
@@ -487,11 +491,20 @@ class Web:
             ):
                 if key in query:
                     value = leading_int(query[key]) & 0xFF
-                    changed |= self._device.settings.change_entry(row, pin, value)
+                    changed |= self._set_pin(row, pin, value)
         if changed:
             self._device.follow_relay()
             self._mqtt.rediscover()
         return self._page("Set pins", "")
+
+    def _set_pin(self, row: str, pin: int, value: int) -> bool:
+        # Unlike SetPinRole, the pages leave a pin alone that has the role already.
+        device = self._device
+        if row != "roles":
+            return device.settings.change_entry(row, pin, value)
+        if device.settings.values.roles[pin] == value:
+            return False
+        return device.pins.set_role(pin, value)
 
     def _set_ping(self, query: _Query) -> Answer:
         if "host" in query:

@@ -8,9 +8,14 @@ from typing import Final
 from .settings import Flag, Settings
 
 _AP_AFTER_SECONDS: Final = 5
+# After a refusal, or the loss of the network, the next attempt follows in so many seconds.
 _EARLY_SECONDS: Final = 30
 _EARLY_RETRY: Final = 5
-_LATE_RETRY: Final = 60
+_RETRY_AFTER_REFUSAL: Final = 60
+_RETRY_AFTER_LOSS: Final = 15
+# Attempts with one of two networks before the other has its turn.
+_ATTEMPTS_EACH: Final = 3
+_QUICK_UP_TO_FAILED_BOOTS: Final = 2
 
 type AccessPoints = Callable[[str, str], bool]
 """Whether a network of this name lets someone in with this password."""
@@ -49,7 +54,11 @@ NATIVE: Final = Timing(wifi_after=0, wifi_takes=0, mqtt_after=16)
 
 
 class Wifi:
-    """Counts down to attempts, once a second."""
+    """Counts down to attempts, once a second.
+
+    A name and a password are looked up when an attempt begins: what is changed later
+    counts from the next one on (Main_ConnectToWiFiNow, 1.18.300).
+    """
 
     def __init__(
         self,
@@ -57,16 +66,25 @@ class Wifi:
         timing: Timing,
         access_points: AccessPoints,
         *,
+        failed_boots: int,
         safe_mode: bool,
     ) -> None:
         """Begin with the radio off."""
         self._settings = settings
         self._timing = timing
         self._access_points = access_points
-        self._safe_mode = safe_mode
-        quick = settings.has_flag(Flag.QUICK_CONNECT)
-        self._countdown = 0 if quick else timing.wifi_after
-        self._ap_countdown = min(_AP_AFTER_SECONDS, timing.wifi_after)
+        self.quick = (
+            settings.has_flag(Flag.QUICK_CONNECT)
+            and failed_boots <= _QUICK_UP_TO_FAILED_BOOTS
+        )
+        """It connects at once, network and broker."""
+        self._countdown = 0 if self.quick else timing.wifi_after
+        self._seconds_to_access_point = 0
+        if safe_mode or not settings.values.wifi_ssid:
+            self.open_access_point(min(_AP_AFTER_SECONDS, timing.wifi_after))
+        self._attempts = 0
+        self._second = False
+        self._network = ("", "")
         self.state = WifiState.OFF
         self.reachable = True
         """Whether the access point is in range."""
@@ -89,46 +107,56 @@ class Wifi:
             return int(now / blink) % 2 == 0
         return False
 
-    def open_access_point(self) -> None:
-        """Leave the network and make an own one."""
-        self.state = WifiState.ACCESS_POINT
+    def open_access_point(self, seconds: int = _AP_AFTER_SECONDS) -> None:
+        """Leave the network, and make an own one in so many seconds."""
+        self._seconds_to_access_point = max(1, seconds)
 
     def every_second(self, uptime: int) -> None:
         """Do a second's work."""
-        values = self._settings.values
         if self.state is WifiState.ACCESS_POINT:
             return
-        if self._safe_mode or not values.wifi_ssid:
-            self._ap_countdown -= 1
-            if self._ap_countdown < 0:
-                self.state = WifiState.ACCESS_POINT
-            return
-        if self.connected:
+        if self._seconds_to_access_point:
+            self._seconds_to_access_point -= 1
+            opened = not self._seconds_to_access_point
+            self.state = WifiState.ACCESS_POINT if opened else WifiState.OFF
+        elif self.connected:
             if not self._let_in():
-                self._fail(uptime)
-            return
+                self._fail(uptime, _RETRY_AFTER_LOSS)
+        else:
+            self._try_to_connect(uptime)
+
+    def _try_to_connect(self, uptime: int) -> None:
         self._countdown -= 1
-        if self._countdown >= 0:
+        if self._countdown > 0:
             return
         if self.state is WifiState.OFF and self._timing.wifi_takes:
             self.state = WifiState.CONNECTING
             self._countdown = self._timing.wifi_takes
-        elif self._let_in():
+            return
+        self._network = self._next_network()
+        if self._let_in():
             self.state = WifiState.CONNECTED
+            self._attempts = 0
         else:
-            self._fail(uptime)
+            late = _RETRY_AFTER_REFUSAL if self.reachable else _RETRY_AFTER_LOSS
+            self._fail(uptime, late)
+
+    def _next_network(self) -> tuple[str, str]:
+        values = self._settings.values
+        if values.wifi_ssid2:
+            if self._attempts >= _ATTEMPTS_EACH:
+                self._attempts = 0
+                self._second = not self._second
+            else:
+                self._attempts += 1
+        if self._second:
+            return values.wifi_ssid2, values.wifi_password2
+        return values.wifi_ssid, values.wifi_password
 
     def _let_in(self) -> bool:
-        values = self._settings.values
-        return self.reachable and (
-            self._access_points(values.wifi_ssid, values.wifi_password)
-            or (
-                bool(values.wifi_ssid2)
-                and self._access_points(values.wifi_ssid2, values.wifi_password2)
-            )
-        )
+        name, password = self._network
+        return self.reachable and bool(name) and self._access_points(name, password)
 
-    def _fail(self, uptime: int) -> None:
+    def _fail(self, uptime: int, late: int) -> None:
         self.state = WifiState.CONNECTING
-        early = uptime < _EARLY_SECONDS
-        self._countdown = _EARLY_RETRY if early else _LATE_RETRY
+        self._countdown = _EARLY_RETRY if uptime < _EARLY_SECONDS else late

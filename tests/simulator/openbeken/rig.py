@@ -170,6 +170,8 @@ class Rig:
             **options,
         )
         self.restarts = 0
+        self.boots: list[float] = []
+        """The simulated moment of each power-on and restart so far."""
         self._task: asyncio.Task[None] | None = None
         self._guards = count()
 
@@ -316,6 +318,7 @@ class Rig:
 
     async def _live(self) -> None:
         while True:
+            self.boots.append(self.clock.now())
             await self.device.run()
 
 

@@ -112,23 +112,31 @@ async def test_handlers_of_a_changed_channel(rig: Rig) -> None:
     assert rig.device.channel(5) == 9
 
 
-async def test_remembering_begins_with_the_present_state(rig: Rig) -> None:
+async def test_remembering_begins_with_the_next_change(rig: Rig) -> None:
     rig.device.console.execute("backlog SetChannel 1 1; SetStartValue 1 -1")
     await rig.until(lambda: not rig.device.settings.changed)
     await rig.power_cycle()
+    assert not rig.device.relay(1)
+    rig.device.console.execute("SetChannel 1 1")
+    await rig.power_cycle()
     assert rig.device.relay(1)
+
+
+async def test_twelve_channels_are_remembered(rig: Rig) -> None:
+    for channel in (11, 12):
+        rig.device.console.execute(f"SetStartValue {channel} -1")
+        rig.device.console.execute(f"SetChannel {channel} 40000")
+    await rig.until(lambda: not rig.device.settings.changed)
+    await rig.power_cycle()
+    # Sixteen bits of each.
+    assert rig.device.channel(11) == 40000 - 0x10000
+    assert rig.device.channel(12) == 0
 
 
 async def test_configuration_can_be_cleared(rig: Rig) -> None:
     rig.device.console.execute("clearConfig")
     assert not rig.device.settings.values.wifi_ssid
     assert not any(rig.device.settings.values.roles)
-
-
-async def test_safe_mode_on_request(rig: Rig) -> None:
-    rig.device.console.execute("SafeMode 1")
-    await rig.until(lambda: rig.restarts == 1 and rig.device.running)
-    assert rig.device.safe_mode
 
 
 async def test_drivers_of_old_releases() -> None:

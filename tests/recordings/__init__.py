@@ -1,0 +1,1 @@
+"""What a real OpenBeken did, as data, and replays that hold the simulated one to it."""
