@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(Path(__file__).parents[1] / "custom_components" / "openbk"))
 link_module = importlib.import_module("pyopenbk.bootrom.link")
 chip_module = importlib.import_module("pyopenbk.bootrom.chip")
-flash_map = importlib.import_module("pyopenbk.flash_map")
+flash_map = importlib.import_module("pyopenbk.beken.flash_map")
 
 
 async def work(options: argparse.Namespace) -> None:

@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 import logging
 from pathlib import Path
 import tempfile
 from typing import Final, Protocol
 
+from .adapters import Adapter
 from .boot import Chip, Running, Verdict, bootloader_runs, examine
 from .bootrom import DEFAULT_BAUDRATE, STANDARD_CODE_KEY, BootRom, Timings
 from .clock import Clock
 from .code_memory import CodeKey
 from .commands import LINK_CHECK
+from .driver import url_of
 from .faults import CHIP_FAULTS, LINE_FAULTS, Action, Fault, FaultName, Faults
 from .flash import Flash, PowerLostError
 from .loader import FlashLoader
+from .modem_lines import Lines
 from .uart import LineOptions, Uart
 from .update import apply_update
 
@@ -29,6 +32,19 @@ _MAC_OFFSET: Final = 0x24
 _GENERIC_MAC: Final = "c8:47:8c:00:00:00"
 # How long a person takes to see that the chip does not answer, and to touch CEN to GND.
 PATIENT_PERSON_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResetWire:
+    """A wire from a line of the adapter to CEN, which pulls that low while the line is asserted."""
+
+    line: Lines
+    inverted: bool = False
+    """It pulls low while the line is not asserted, as with a transistor in between."""
+
+    def pulls_low(self, lines: Lines) -> bool:
+        """Return whether CEN is low with these lines asserted."""
+        return bool(lines & self.line) != self.inverted
 
 
 class Firmware(Protocol):
@@ -62,12 +78,15 @@ class SimulatedSocket:
         firmware: FirmwareFactory | None = None,
         link: Path | None = None,
         auto_reset: float | None = None,
+        adapter: Adapter | None = None,
+        reset_wire: ResetWire | None = None,
     ) -> None:
         """Make a socket without power.
 
         ``link`` is a symbolic link to its serial port. ``auto_reset``: a person resets
         the chip this many seconds after link checks came in vain. Without ``firmware``,
-        OpenBeken's code starts nothing that can be observed.
+        OpenBeken's code starts nothing that can be observed. Without ``adapter``, the port
+        is a bare terminal that takes every rate.
         """
         self.flash = flash
         self.faults = faults or Faults()
@@ -90,6 +109,9 @@ class SimulatedSocket:
         self._make_firmware = firmware
         self._link = link
         self._auto_reset = auto_reset
+        self._adapter = adapter
+        self._reset_wire = reset_wire
+        self._cen_low = False
         self._powered = False
         self._rom: BootRom | None = None
         self._uart: Uart | None = None
@@ -105,7 +127,14 @@ class SimulatedSocket:
 
     async def start(self, *, powered: bool = True) -> None:
         """Plug the adapter in and, unless told otherwise, give the socket power."""
-        self._uart = Uart(self._line, faults=self.faults, link=self._link)
+        self._uart = Uart(
+            self._line,
+            faults=self.faults,
+            link=self._link,
+            adapter=self._adapter,
+            lines_changed=self._lines_moved,
+        )
+        self._lines_moved(self._uart.port.lines)
         self.power(on=powered)
 
     async def stop(self) -> None:
@@ -128,8 +157,14 @@ class SimulatedSocket:
 
     @property
     def path(self) -> str:
-        """Return the serial port to open."""
-        return self.uart.port.path
+        """Return the serial port to open: a path, or an address of `driver`."""
+        path = self.uart.port.path
+        return path if self._adapter is None else url_of(self._adapter, path)
+
+    @property
+    def held_in_reset(self) -> bool:
+        """Return whether a line of the adapter keeps CEN low."""
+        return self._cen_low
 
     @property
     def powered(self) -> bool:
@@ -191,12 +226,29 @@ class SimulatedSocket:
         """Pull the adapter for some seconds, or for good with 0."""
         self.faults.restart()
         self.uart.port.unplug()
+        self._lines_moved(Lines(0))
         if seconds:
             self._later(seconds, self.plug)
 
     def plug(self) -> None:
         """Put the adapter back; without a link, under another name."""
         self.uart.port.plug()
+        self._lines_moved(self.uart.port.lines)
+
+    def _lines_moved(self, lines: Lines) -> None:
+        """Let CEN follow the line that is wired to it; an adapter that is pulled drives nothing."""
+        wire = self._reset_wire
+        if wire is None:
+            return
+        plugged = self._uart is None or self._uart.port.plugged
+        was_low, self._cen_low = self._cen_low, plugged and wire.pulls_low(lines)
+        if not self._powered or was_low == self._cen_low:
+            return
+        if self._cen_low:
+            self._halt()
+            self.uart.silence()
+        else:
+            self._begin()
 
     def hang(self) -> None:
         """Stop the chip until it is reset."""
@@ -206,6 +258,8 @@ class SimulatedSocket:
     # The chip.
 
     def _begin(self) -> None:
+        if self._cen_low:
+            return
         self.resets += 1
         self.uart.baudrate = DEFAULT_BAUDRATE
         code = BootRom
@@ -334,6 +388,8 @@ async def simulated_chip(
     firmware: FirmwareFactory | None = None,
     auto_reset: float | None = None,
     in_rom: bool = True,
+    adapter: Adapter | None = None,
+    reset_wire: ResetWire | None = None,
 ) -> AsyncIterator[SimulatedSocket]:
     """Run a socket in this event loop; its serial port is at ``path``.
 
@@ -355,6 +411,8 @@ async def simulated_chip(
             firmware=firmware,
             link=Path(folder) / "serial",
             auto_reset=auto_reset,
+            adapter=adapter,
+            reset_wire=reset_wire,
         )
         await socket.start()
         try:

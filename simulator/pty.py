@@ -11,13 +11,16 @@ import select
 import struct
 import termios
 import tty
-from typing import Final
+from typing import Any, Final
+
+from .modem_lines import Lines, LineServer
 
 # struct termios2 of Linux: four words of flags, the line discipline, 19 control
 # characters, then the two rates as plain numbers. Python's termios knows only the rates
 # that have a constant.
 _TCGETS2: Final = 0x802C542A
 _TERMIOS2: Final = struct.Struct("4IB19s2I")
+_CONTROL_FLAGS: Final = 2
 
 _CHUNK: Final = 0x10000
 # Nobody has the port open: look again this often. A pseudo-terminal reports the missing
@@ -30,11 +33,15 @@ _BACKLOG_LIMIT: Final = 0x10000
 class PseudoTerminal:
     """A serial port that the host opens by its path; needs a running event loop.
 
-    A pseudo-terminal has no modem lines: RTS and DTR fail with ENOTTY.
+    A pseudo-terminal has no modem lines: RTS and DTR fail with ENOTTY. Only who opens it through
+    `driver` has them.
     """
 
     def __init__(
-        self, received: Callable[[bytes], None], link: Path | None = None
+        self,
+        received: Callable[[bytes], None],
+        link: Path | None = None,
+        lines_changed: Callable[[Lines], None] = lambda lines: None,
     ) -> None:
         """Pass what the host writes to ``received``.
 
@@ -42,6 +49,8 @@ class PseudoTerminal:
         changes each time it is plugged in.
         """
         self._received = received
+        self._lines_changed = lines_changed
+        self._lines: LineServer | None = None
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._master: int | None = None
@@ -63,10 +72,22 @@ class PseudoTerminal:
     @property
     def host_baudrate(self) -> int:
         """Return the rate that the host has set; 0 while unplugged."""
-        if self._master is None:
-            return 0
+        return int(self._settings[-1]) if self._master is not None else 0
+
+    @property
+    def lines(self) -> Lines:
+        """Return what the host asserts."""
+        return self._lines.lines if self._lines is not None else Lines(0)
+
+    @property
+    def _settings(self) -> tuple[Any, ...]:
+        """Return what is in termios2: flags, control characters, rates."""
+        assert self._master is not None
         settings = fcntl.ioctl(self._master, _TCGETS2, bytes(_TERMIOS2.size))
-        return int(_TERMIOS2.unpack(settings)[-1])
+        return _TERMIOS2.unpack(settings)
+
+    def _hangs_up(self) -> bool:
+        return bool(self._settings[_CONTROL_FLAGS] & termios.HUPCL)
 
     def plug(self) -> None:
         """Put the adapter into the host; does nothing when it is there."""
@@ -78,6 +99,7 @@ class PseudoTerminal:
         os.close(slave)
         os.set_blocking(master, False)
         self._master = master
+        self._lines = LineServer(self._name, self._lines_changed, self._hangs_up)
         if self._link is not None:
             _point(self._link, self._name)
         self._watch_host()
@@ -94,6 +116,9 @@ class PseudoTerminal:
         os.close(self._master)
         self._master = None
         self._backlog.clear()
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
         if self._link is not None:
             with contextlib.suppress(FileNotFoundError):
                 self._link.unlink()

@@ -10,7 +10,9 @@ from pathlib import Path
 import time
 from typing import Final, Protocol
 
+from .adapters import Adapter
 from .faults import Fault, FaultName, Faults, Piece
+from .modem_lines import Lines
 from .pty import PseudoTerminal
 
 # 8N1: a start bit, eight data bits, a stop bit.
@@ -101,14 +103,23 @@ class Uart:
         *,
         faults: Faults | None = None,
         link: Path | None = None,
+        adapter: Adapter | None = None,
+        lines_changed: Callable[[Lines], None] = lambda lines: None,
     ) -> None:
-        """Make the line and its port; needs a running event loop."""
+        """Make the line and its port; needs a running event loop.
+
+        ``adapter`` is what has a latency to be lowered; ``lines_changed`` hears of RTS and DTR.
+        """
         self.options = options
         self.faults = faults or Faults()
+        self._adapter = adapter
+        self._lines_changed = lines_changed
+        self.latency = options.latency
+        """Seconds that the adapter waits with a packet that is not full, now."""
         self.baudrate = 115200
         """The chip's rate."""
         self.listener: Listener | None = None
-        self.port = PseudoTerminal(self._from_host, link)
+        self.port = PseudoTerminal(self._from_host, link, self._lines_moved)
         self._loop = asyncio.get_running_loop()
         self._alarm = _Alarm(self._wake)
         self._incoming: deque[_Run] = deque()
@@ -131,7 +142,7 @@ class Uart:
 
         To be called in the order of the moments.
         """
-        if not self.options.pacing and self.options.latency is None:
+        if not self.options.pacing and self.latency is None:
             if at <= time.monotonic() and not self._outgoing:
                 self._to_host(data, self.baudrate)
                 return at
@@ -161,6 +172,13 @@ class Uart:
             self._send_line_fault()
 
     # What the host sends.
+
+    def _lines_moved(self, lines: Lines) -> None:
+        adapter = self._adapter
+        if self.latency is not None and adapter and adapter.low_latency is not None:
+            low = bool(lines & Lines.LOW_LATENCY)
+            self.latency = adapter.low_latency if low else adapter.latency
+        self._lines_changed(lines)
 
     def _from_host(self, data: bytes) -> None:
         before, self._host_baudrate = self._host_baudrate, self.port.host_baudrate
@@ -311,7 +329,7 @@ class Uart:
             arrived += count
             if count < len(run.data):
                 break
-        latency = self.options.latency
+        latency = self.latency
         if latency is None:
             return arrived
         whole = arrived - arrived % _USB_PACKET
@@ -358,7 +376,7 @@ class Uart:
         if not self._outgoing:
             return []
         last = self._outgoing_free
-        latency = self.options.latency
+        latency = self.latency
         if latency is None:
             coarse = now + _USB_FRAME_SECONDS
             return [min(last, max(self._outgoing_moment(1), coarse))]

@@ -24,6 +24,7 @@ SOURCES = [
     FLOW / "config_flow.py",
     *sorted((FLOW / "flows").glob("*.py")),
     *sorted((FLOW / "flows/wizard").glob("*.py")),
+    FLOW / "pyopenbk/obk/setup.py",
 ]
 CONFIG = ENGLISH["config"]
 SHOWING = {"async_show_form", "async_show_menu", "async_show_progress"}
