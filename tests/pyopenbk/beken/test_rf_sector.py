@@ -8,6 +8,7 @@ import pytest
 from custom_components.openbk.pyopenbk.beken.rf_sector import (
     GENERIC_MAC,
     RfSectorError,
+    is_generic_mac,
     parse_rf_sector,
 )
 from simulator.factory import rf_calibration
@@ -28,6 +29,27 @@ def test_the_mac_is_read() -> None:
 def test_the_address_of_an_uncalibrated_chip_is_known() -> None:
     """Many chips have it, so it identifies none."""
     assert parse_rf_sector(bytes(sector_with(GENERIC_MAC))).is_generic
+
+
+@pytest.mark.parametrize(
+    ("mac", "generic"),
+    [
+        ("c8:47:8c:00:00:00", True),
+        ("C8-47-8C-00-00-00", True),
+        ("c8478c428848", True),
+        ("00:00:00:00:00:00", True),
+        ("ff:ff:ff:ff:ff:ff", True),
+        ("01:00:5e:00:00:01", True),
+        ("", True),
+        ("c8:47:8c", True),
+        ("nonsense", True),
+        ("c8:47:8c:00:00:01", False),
+        ("c8:47:8c:12:34:56", False),
+        ("02:ab:cd:ef:01:23", False),
+    ],
+)
+def test_some_addresses_identify_nobody(mac: str, generic: bool) -> None:
+    assert is_generic_mac(mac) is generic
 
 
 def test_the_sector_of_a_dump_is_read(shared: Path) -> None:

@@ -83,8 +83,14 @@ def test_builds() -> None:
 
 def test_client_ids() -> None:
     assert messages.is_client_id("obk8C123456")
-    for wrong in ("", "a/b", "a+", "#", "a b", "x" * 64):
+    for wrong in ("", "a/b", "a+", "#", "a b", "x" * 64, "$SYS", "a\x7f", "\ud800"):
         assert not messages.is_client_id(wrong)
+
+
+def test_client_ids_are_measured_in_bytes() -> None:
+    assert messages.is_client_id("розетка-холодильника")
+    assert messages.is_client_id("ж" * 31 + "x")
+    assert not messages.is_client_id("ж" * 32)
 
 
 def test_status_is_never_sent() -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from custom_components.openbk.pyopenbk.obk.config_sector import room_for
 from custom_components.openbk.pyopenbk.obk.provisioning import (
     LONGEST_STARTUP_COMMAND,
     Clock,
@@ -49,6 +50,24 @@ def test_chosen_client_id() -> None:
     assert told.long_name == "OpenBK7231N_8C123456"
     with pytest.raises(ProvisioningError):
         provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW), client_id="a/b")
+
+
+@pytest.mark.parametrize(
+    ("client_id", "short_name"),
+    [
+        ("x" * 31, "x" * 31),
+        ("x" * 63, "x" * 31),
+        ("розетка-холодильника", "розетка-холодиль"),
+        ("x" * 30 + "ż", "x" * 30),
+        ("x" * 29 + "ż", "x" * 29 + "ż"),
+        ("🔌" * 15, "🔌" * 7),
+    ],
+)
+def test_short_name_is_cut_between_characters(client_id: str, short_name: str) -> None:
+    told = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW), client_id=client_id)
+    assert told.client_id == client_id
+    assert told.short_name == short_name
+    assert len(short_name.encode()) <= room_for("short_name")
 
 
 def test_wrong_mac_and_server() -> None:

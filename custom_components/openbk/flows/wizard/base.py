@@ -12,7 +12,7 @@ from homeassistant.helpers.translation import async_get_translations
 
 from ...const import DOMAIN, LOGGER
 from ...pyopenbk.backups.folder import Backup, BackupFolder
-from ...pyopenbk.beken.rf_sector import GENERIC_MAC
+from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.bootrom.chip import ChipIdentity
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
@@ -131,10 +131,11 @@ class WizardFlow(ConfigFlow):
         if self._meant:
             return mac not in self._meant
         # A chip that has lost its address may still be the one.
-        return self._entry_mac is not None and mac not in (
-            None,
-            GENERIC_MAC,
-            self._entry_mac,
+        return (
+            self._entry_mac is not None
+            and mac is not None
+            and not is_generic_mac(mac)
+            and mac != self._entry_mac
         )
 
     @callback

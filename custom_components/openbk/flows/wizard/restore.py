@@ -27,7 +27,7 @@ from ...pyopenbk.backups.folder import (
     Origin,
 )
 from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
-from ...pyopenbk.beken.rf_sector import GENERIC_MAC, RfSectorError, parse_rf_sector
+from ...pyopenbk.beken.rf_sector import RfSectorError, is_generic_mac, parse_rf_sector
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing.analysis import judge
 from .. import uploads
@@ -329,7 +329,7 @@ class RestoreSteps(WriteSteps):
     def _own_mac(self) -> str | None:
         """Return the address that tells the connected chip from all others."""
         mac = self._analysis.mac if self._analysis else None
-        return None if mac == GENERIC_MAC else mac
+        return None if mac is None or is_generic_mac(mac) else mac
 
     def _doubt_about(self, mac: str | None) -> str | None:
         """Return the key of why nobody can say that a backup with this MAC is of this chip."""

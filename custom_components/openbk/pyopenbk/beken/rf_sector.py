@@ -15,6 +15,11 @@ _MAC_OFFSET: Final = 0x24
 _ERASED_TAG: Final = 0xFFFFFFFF
 # What Beken chips without calibration fall back to; many devices share it.
 GENERIC_MAC: Final = "c8:47:8c:00:00:00"
+# Others that were seen on chips with default RF data (OpenBK7231T_App issue 2176).
+_GENERIC: Final = frozenset(
+    {bytes.fromhex("c8478c000000"), bytes.fromhex("c8478c428848")}
+)
+_GROUP_BIT: Final = 1
 
 
 class RfSectorError(OpenBekenError):
@@ -35,7 +40,20 @@ class RfSector:
     @property
     def is_generic(self) -> bool:
         """Return whether the address is the one of a chip that lost its calibration."""
-        return self.mac == GENERIC_MAC
+        return is_generic_mac(self.mac)
+
+
+def is_generic_mac(mac: str) -> bool:
+    """Return whether a MAC address identifies nobody: a default of many chips, or no station's.
+
+    Colons and dashes do not matter, nor does the case. What is no MAC address at all identifies
+    nobody either.
+    """
+    try:
+        raw = bytes.fromhex(mac.replace(":", "").replace("-", ""))
+    except ValueError:
+        return True
+    return len(raw) != 6 or not any(raw) or bool(raw[0] & _GROUP_BIT) or raw in _GENERIC
 
 
 def parse_rf_sector(sector: bytes) -> RfSector:

@@ -311,6 +311,13 @@ _TABLE: Final[Sequence[tuple[str, _Layout]]] = tuple(
 )
 
 
+def room_for(field: str) -> int:
+    """Return how many bytes of UTF-8 the firmware keeps of a text, by the name of its field."""
+    layout = dict(_TABLE)[field]
+    assert isinstance(layout, _Text)
+    return layout.limit
+
+
 def parse(sector: bytes) -> ConfigSector:
     """Read a configuration from the start of ``sector`` (3584 bytes or more).
 

@@ -11,7 +11,7 @@ from typing import Final
 from ..errors import OpenBekenError
 from ..quantities import DIAGNOSTICS, METER, Quantity
 
-# OpenBeken's mqtt_clientId has room for 63 characters and a terminating zero.
+# OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
 LONGEST_CLIENT_ID: Final = 63
 BUTTON_TOPIC: Final = "button"
 
@@ -168,8 +168,15 @@ def below(client_id: str, topic: str) -> str | None:
 
 
 def is_client_id(text: str) -> bool:
-    """Return whether a text can be a client id, and so the root of a socket's topics."""
-    return _CLIENT_ID.fullmatch(text) is not None
+    """Return whether a text can be a client id, and so the root of a socket's topics.
+
+    It has to fit into 63 bytes of UTF-8; no wildcard finds a topic that begins with ``$``.
+    """
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return length <= LONGEST_CLIENT_ID and _CLIENT_ID.fullmatch(text) is not None
 
 
 def is_build(payload: str) -> bool:
@@ -214,7 +221,7 @@ def publish_all(client_id: str) -> Publication:
 
 
 _CONNECTED: Final = {"online": True, "offline": False}
-_CLIENT_ID: Final = re.compile(rf"[^/+#\s\x00-\x1f]{{1,{LONGEST_CLIENT_ID}}}")
+_CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_\d{{1,2}}")
 # "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43

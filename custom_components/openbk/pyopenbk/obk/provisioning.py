@@ -13,7 +13,7 @@ from .messages import Gesture, button_key, is_client_id
 
 # initCommandLine holds 1568 bytes with its terminating zero (OpenBeken since 2023-04).
 LONGEST_STARTUP_COMMAND: Final = 1567
-# shortDeviceName holds 32 bytes with its terminating zero.
+# shortDeviceName holds 32 bytes of UTF-8 with its terminating zero.
 LONGEST_SHORT_NAME: Final = 31
 DEFAULT_GROUP: Final = "bekens_n"
 # A server of the pool that the firmware itself starts with; it resolves no names.
@@ -157,7 +157,7 @@ def provision(
     return Provisioning(
         client_id=client_id,
         group=group,
-        short_name=client_id[:LONGEST_SHORT_NAME],
+        short_name=_cut(client_id, LONGEST_SHORT_NAME),
         long_name=f"OpenBK7231N_{tail}",
         flags=sum(flag.mask for flag in WANTED_FLAGS),
         start_values={relay.channel: StartValue.LAST for relay in profile.relays},
@@ -188,6 +188,11 @@ def foreign_commands(command: str) -> list[str]:
         line = line[len("backlog ") :]
     parts = (part.strip() for part in line.split(";"))
     return [part for part in parts if part and not _is_ours(part)]
+
+
+def _cut(text: str, size: int) -> str:
+    """Return as much of a text as fits into so many bytes of UTF-8, without half a character."""
+    return text.encode()[:size].decode(errors="ignore")
 
 
 def utc_offset_command(utc_offset: timedelta) -> tuple[str, str]:
