@@ -25,12 +25,8 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
     PortUnavailableError,
 )
 from custom_components.openbk.pyopenbk.bootrom.frames import EraseSize
-from custom_components.openbk.pyopenbk.bootrom.link import (
-    Link,
-    Observation,
-    observe,
-    open_link,
-)
+from custom_components.openbk.pyopenbk.bootrom.link import Link, open_link
+from custom_components.openbk.pyopenbk.bootrom.search import Observation, observe
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command

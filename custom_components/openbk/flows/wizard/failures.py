@@ -73,6 +73,8 @@ PORT_PAGES: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.NO_PERMISSION: "failed_port_permission",
     PortTrouble.UNPLUGGED: "failed_port_unplugged",
     PortTrouble.UNREACHABLE: "failed_port_unplugged",
+    PortTrouble.CLOSED: "failed_port_unplugged",
+    PortTrouble.NOT_READY: "failed_port_missing",
     PortTrouble.UNSUPPORTED: "failed_port_missing",
 }
 PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
@@ -81,6 +83,8 @@ PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.NO_PERMISSION: "port_permission",
     PortTrouble.UNPLUGGED: "port_unplugged",
     PortTrouble.UNREACHABLE: "port_unreachable",
+    PortTrouble.CLOSED: "port_unplugged",
+    PortTrouble.NOT_READY: "port_missing",
     PortTrouble.UNSUPPORTED: "port_unsupported",
 }
 # Why the chip itself does not tell its pins: a page that offers other sources.

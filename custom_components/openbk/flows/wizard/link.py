@@ -13,7 +13,7 @@ import probatio
 from ...const import LOGGER
 from ...pyopenbk.backups.folder import Contents
 from ...pyopenbk.bootrom.errors import PortUnavailableError
-from ...pyopenbk.bootrom.link import Observation, SearchReport
+from ...pyopenbk.bootrom.search import Observation, SearchReport
 from .. import serial_port
 from .base import WizardFlow
 from .failures import PORT_ERRORS

@@ -46,6 +46,10 @@ class PortTrouble(StrEnum):
     UNPLUGGED = "unplugged"
     UNREACHABLE = "unreachable"
     """Nothing answers at this address of the network."""
+    CLOSED = "closed"
+    """The server in the network has closed the connection."""
+    NOT_READY = "not_ready"
+    """What provides this port does not do so now."""
     UNSUPPORTED = "unsupported"
     """The address or one of the settings is not understood by the driver."""
 
@@ -71,6 +75,8 @@ class PortUnavailableError(BootRomError):
         PortTrouble.NO_PERMISSION: Hint.GRANT_PERMISSION,
         PortTrouble.UNPLUGGED: Hint.REPLUG_ADAPTER,
         PortTrouble.UNREACHABLE: Hint.CHECK_PATH,
+        PortTrouble.CLOSED: Hint.CHECK_PATH,
+        PortTrouble.NOT_READY: Hint.CHECK_PATH,
         PortTrouble.UNSUPPORTED: Hint.CHECK_PATH,
     }
 
@@ -92,6 +98,17 @@ class LinkLostError(BootRomError):
     """A chip that had answered does not any more, at no baud rate that it may be on."""
 
     hint = Hint.CHECK_POWER
+
+
+class BaudRateLostError(LinkLostError):
+    """The chip went to a baud rate and is not understood there; the next try goes on slower."""
+
+    hint = Hint.RESET_CHIP
+
+    def __init__(self, rate: int) -> None:
+        """Keep the baud rate."""
+        super().__init__(f"the chip went to {rate} baud and is not understood there")
+        self.rate = rate
 
 
 class NoReplyError(LinkLostError):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 import hashlib
@@ -28,9 +28,11 @@ from ..beken.flash_map import (
     SECTOR_SIZE,
 )
 from ..beken.rf_sector import RfSector, parse_rf_sector
+from ..bootrom.adapter import Adapter
 from ..bootrom.chip import Chip, ChipIdentity
-from ..bootrom.errors import NoChipError, PortUnavailableError
-from ..bootrom.link import DEFAULT_LADDER, Link, SearchReport, open_link
+from ..bootrom.errors import BootRomError, NoChipError, PortUnavailableError
+from ..bootrom.link import DEFAULT_LADDER, Link, open_link
+from ..bootrom.search import SearchReport
 from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end, to_the_end
 from ..obk import config_sector
@@ -137,11 +139,16 @@ class FlashingJob:
         progress: Progress = lambda phase, done, total: None,
         run_blocking: RunBlocking = asyncio.to_thread,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        adapter: Adapter | None = None,
         baudrates: Sequence[int] = DEFAULT_LADDER,
         patience: float = 1.0,
     ) -> None:
-        """Take the port's address and where backups are kept; nothing is opened yet."""
+        """Take the port's address and where backups are kept; nothing is opened yet.
+
+        ``adapter`` is what earlier jobs over this port have learnt, and learns from this one.
+        """
         self._address = address
+        self._adapter = adapter or Adapter()
         self._backups = backups
         self._records = JobRecords(backups)
         self._progress = progress
@@ -192,6 +199,7 @@ class FlashingJob:
                 self._link = await self._port.enter_async_context(
                     open_link(
                         self._address,
+                        adapter=self._adapter,
                         baudrates=self._baudrates,
                         patience=self._patience,
                     )
@@ -376,14 +384,22 @@ class FlashingJob:
         """Leave the boot ROM, so that the chip starts what it holds; releases the port."""
         async with self._step():
             self._progress(Phase.START, 0, 1)
-            await self._identified().chip.reboot()
+            chip = self._identified().chip
+            await chip.reboot()
+            await chip.link.boot()
             self._progress(Phase.START, 1, 1)
         await self.close()
 
     async def close(self) -> None:
-        """Release the port; may be called at any time, and again."""
+        """Release the port; may be called at any time, and again.
+
+        A chip that still waits in its boot ROM is started, where a wire can reset it, unless it is
+        half-written.
+        """
         port, self._port = self._port, AsyncExitStack()
-        self._link = None
+        link, self._link = self._link, None
+        if link is not None and link.linked and self.chip_state in _SETTLED:
+            port.push_async_callback(_boot, link)
         await to_the_end(port.aclose())
 
     async def _look_at(self, chip: Chip) -> _Subject:
@@ -517,6 +533,11 @@ class FlashingJob:
         self, function: Callable[[*Arguments], Result], *args: *Arguments
     ) -> Result:
         return await run_to_the_end(self._run_blocking, function, *args)
+
+
+async def _boot(link: Link) -> None:
+    with suppress(BootRomError):
+        await link.boot()
 
 
 async def _refuse_changed_chip(subject: _Subject, flash: bytes) -> None:
