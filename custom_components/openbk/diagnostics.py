@@ -62,11 +62,12 @@ async def async_get_config_entry_diagnostics(
             "channels": {
                 str(pin.channel): socket.value(f"channel_{pin.channel}")
                 for pin in socket.profile.pins
-                if pin.channel
+                if pin.role.has_channel
             },
             "values": async_redact_data(
                 {key: socket.value(key) for key in _SAID}, TO_REDACT
             ),
+            "refused": socket.refused,
         },
         "meter": _meter(socket) if socket.profile.has_meter else None,
     }

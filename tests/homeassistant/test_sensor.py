@@ -7,10 +7,11 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.pyopenbk.quantities import METER
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import BUILD, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -89,19 +90,45 @@ async def test_power_cut_loses_no_energy(
         await until(lambda: number(hass, "energy") > before)
 
 
-async def test_unreadable_numbers_change_nothing(
-    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+async def test_what_cannot_be_true_changes_nothing_and_is_counted(
+    hass: HomeAssistant,
+    mqtt_connection: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry = socket_entry()
     await add_socket(hass, entry)
+    await enable(hass, entry, "last_restart", "power_uncertainty", "ssid", "build")
     scripted = ScriptedSocket(hass)
     await scripted.connect()
     await until(lambda: entry.runtime_data.online)
-    for payload in ("231.5", "inf", "nan", "", "x"):
-        await scripted.say("voltage/get", payload)
-    await scripted.say("power/get", "12")
-    await until(lambda: state(hass, "power") == "12.0")
+    for suffix, first, *others in (
+        ("voltage/get", "231.5", "inf", "nan", "", "x", "-3", "2315"),
+        ("power/get", "12", "-45.30", "10800.00", "1e38", "0x10", "9" * 5000),
+        ("energycounter/get", "1000", "-5", "4294967296000"),
+        ("uptime", "60", "1e300", "99999999999"),
+        ("ssid", "Net", "x" * 65536, "two\nlines"),
+        ("build", BUILD, f"{BUILD}\n# Free", f"{BUILD} {'x' * 65536}"),
+    ):
+        for payload in (first, *others):
+            await scripted.say(suffix, payload)
+    await scripted.say("current/get", "0.1")
+    await until(lambda: state(hass, "current") == "0.1")
     assert state(hass, "voltage") == "231.5"
+    assert state(hass, "power") == "12.0"
+    assert state(hass, "energy") == "1.0"
+    assert entry.runtime_data.value("ssid") == "Net"
+    assert entry.runtime_data.value("build") == entry.data["firmware"] == BUILD
+    assert state(hass, "last_restart") not in ("unavailable", "unknown", None)
+    said = await async_get_config_entry_diagnostics(hass, entry)
+    assert said["socket"]["refused"] == {
+        "build": 2,
+        "energy": 2,
+        "power": 5,
+        "ssid": 2,
+        "uptime": 2,
+        "voltage": 5,
+    }
+    assert "Traceback" not in caplog.text
 
 
 async def test_values_are_gone_with_the_socket(

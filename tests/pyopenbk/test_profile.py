@@ -129,3 +129,21 @@ def test_guessed_level_is_remembered() -> None:
     guessed = PinAssignment(pin=10, role=PinRole.LED, channel=1, polarity_guessed=True)
     stored = SocketProfile.of([guessed]).as_dict()
     assert SocketProfile.from_dict(stored).pins[0].polarity_guessed
+
+
+@pytest.mark.parametrize(
+    "module", ["CB2S\ud800", "x" * 33, "two\nlines", "", 5, ["CB2S"]]
+)
+def test_what_is_no_name_of_a_module_is_left_out(module: Any) -> None:
+    """Home Assistant cannot save a lone surrogate, and would save nothing any more."""
+    assert SocketProfile.of((), module).module is None
+    assert SocketProfile.from_dict({"pins": [], "module": module}).module is None
+    with pytest.raises(ProfileError):
+        SocketProfile(pins=(), module=module)
+    assert SocketProfile.of((), "CB2S").module == "CB2S"
+
+
+@pytest.mark.parametrize("channel", [True, 1.5, "1", None])
+def test_a_channel_is_a_whole_number(channel: Any) -> None:
+    with pytest.raises(ProfileError):
+        PinAssignment(pin=26, role=PinRole.REL, channel=channel)

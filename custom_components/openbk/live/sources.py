@@ -80,20 +80,30 @@ class Topic(Source):
     """A key with a topic of its own.
 
     A text that was received before is dropped unread, and so is a retained one: what the broker
-    kept may be older than the last button press.
+    kept may be older than the last button press. What cannot be true is dropped and counted.
     """
 
-    __slots__ = ("_decode", "text")
+    __slots__ = ("_decode", "refused", "text")
 
     def __init__(self, decode: Decoder) -> None:
         """Read the payloads of the topic with this decoder."""
         super().__init__()
         self._decode = decode
         self.text: str | None = None
+        self.refused = 0
+        """How many payloads were unreadable, or cannot be true."""
 
-    def decode(self, text: str) -> Value | None:
-        """Return the value that a payload stands for, None where it must not be shown."""
-        return self._decode(text)
+    def shown(self, value: Value) -> Value | None:
+        """Return what is shown for what the socket says, None where that must not be shown."""
+        return value
+
+    def show_again(self) -> None:
+        """Tell what the last text says now, where that has become something else."""
+        if self.text is None or (said := self._decode(self.text)) is None:
+            return
+        value = self.shown(said)
+        if value is not None and value != self.value:
+            self.tell(value)
 
     @callback
     def received(self, message: mqtt.ReceiveMessage) -> None:
@@ -102,7 +112,11 @@ class Topic(Source):
         text: str = message.payload  # type: ignore[assignment]
         if text == self.text or message.retain:
             return
-        if (value := self.decode(text)) is None:
+        if (said := self._decode(text)) is None:
+            # An empty one is a question, which the socket reads on the topic of its answers.
+            self.refused += bool(text)
+            return
+        if (value := self.shown(said)) is None:
             return
         self.text = text
         if value != self.value:
@@ -143,8 +157,10 @@ class Event(Topic):
     @override
     def received(self, message: mqtt.ReceiveMessage) -> None:
         """Pass on what a live message says."""
-        value = self.decode(str(message.payload))
-        if value is None or message.retain:
+        if message.retain:
+            return
+        if (value := self._decode(str(message.payload))) is None:
+            self.refused += bool(message.payload)
             return
         for listener in self.listeners:
             listener(value)
@@ -162,10 +178,9 @@ class Reading(Topic):
         self._calibration = calibration
 
     @override
-    def decode(self, text: str) -> Value | None:
+    def shown(self, value: Value) -> Value | None:
         """Return the corrected reading."""
-        number = self._decode(text)
-        return None if number is None else self._calibration.correct(self._key, number)
+        return self._calibration.correct(self._key, value)
 
 
 class Energy(Topic):
@@ -179,10 +194,9 @@ class Energy(Topic):
         self._follow = follow
 
     @override
-    def decode(self, text: str) -> Value | None:
+    def shown(self, value: Value) -> Value | None:
         """Return the steady, corrected number."""
-        number = self._decode(text)
-        return None if number is None else self._follow(float(number))
+        return self._follow(float(value))
 
 
 class DailyEnergy(Energy):
@@ -201,6 +215,6 @@ class DailyEnergy(Energy):
         self._clock = clock
 
     @override
-    def decode(self, text: str) -> Value | None:
+    def shown(self, value: Value) -> Value | None:
         """Return the number, None without the time."""
-        return super().decode(text) if self._clock.right else None
+        return super().shown(value) if self._clock.right else None

@@ -267,11 +267,7 @@ class SocketState:
         if self._triangle is not None:
             self._triangle.clear()
         for source in self._corrected_topics():
-            if source.text is None:
-                continue
-            value = source.decode(source.text)
-            if value is not None and value != source.value:
-                source.tell(value)
+            source.show_again()
         for listener in self._described_listeners:
             listener()
 
@@ -342,6 +338,15 @@ class SocketState:
         ):
             if isinstance(source := self._sources.get(key), Computed):
                 source.take(value)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Return how many payloads cannot have been true, by the key that they were meant for."""
+        return {
+            key: source.refused
+            for key, source in sorted(self._sources.items())
+            if isinstance(source, Topic) and source.refused
+        }
 
     def _topic(self, suffix: str) -> str:
         return f"{self.client_id}/{suffix}"

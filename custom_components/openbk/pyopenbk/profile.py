@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 
 from .errors import OpenBekenError
 from .roles import (
@@ -20,6 +20,8 @@ from .roles import (
 # BK7231N has P0 to P28; OpenBeken's configuration keeps 32 entries.
 HIGHEST_PIN: Final = 28
 HIGHEST_CHANNEL: Final = 63
+# The longest of Tuya's names of modules has eight letters or so.
+_LONGEST_MODULE: Final = 32
 
 
 class ProfileError(OpenBekenError):
@@ -46,7 +48,12 @@ class PinAssignment:
     """The source named the pin but not its active level."""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that the firmware has no place for."""
+        """Refuse what is no number, and numbers that the firmware has no place for."""
+        # True and 1.5 come from JSON of others, and would be topics that nobody speaks on.
+        if any(
+            type(item) is not int for item in (self.pin, self.channel, self.channel2)
+        ):
+            raise ProfileError("a pin or channel that is no whole number")
         if not 0 <= self.pin <= HIGHEST_PIN:
             raise ProfileError(f"P{self.pin} is not a pin of this chip")
         if not (
@@ -62,13 +69,24 @@ class SocketProfile:
 
     pins: tuple[PinAssignment, ...]
     module: str | None = None
-    """Tuya's name of the module, such as CB2S."""
+    """Tuya's name of the module, such as CB2S: one short printable line."""
+
+    def __post_init__(self) -> None:
+        """Refuse a module that is none; Home Assistant could not save it, or nobody read it."""
+        if self.module is not None and not _is_module(self.module):
+            raise ProfileError("the name of a module is one short line")
 
     @classmethod
-    def of(cls, pins: Iterable[PinAssignment], module: str | None = None) -> Self:
-        """Make a profile of pins in any order; pins without a role are left out."""
+    def of(cls, pins: Iterable[PinAssignment], module: object = None) -> Self:
+        """Make a profile of pins in any order.
+
+        Pins without a role are left out, and so is the name of a module that cannot be one: it
+        comes from dumps and templates of others.
+        """
         used = (pin for pin in pins if pin.role is not PinRole.NONE)
-        return cls(pins=tuple(sorted(used)), module=module)
+        return cls(
+            pins=tuple(sorted(used)), module=module if _is_module(module) else None
+        )
 
     @property
     def relays(self) -> tuple[PinAssignment, ...]:
@@ -152,3 +170,11 @@ class SocketProfile:
     def _by_channel(self, roles: frozenset[PinRole]) -> tuple[PinAssignment, ...]:
         pins = (pin for pin in self.pins if pin.role in roles)
         return tuple(sorted(pins, key=lambda pin: (pin.channel, pin.pin)))
+
+
+def _is_module(name: object) -> TypeGuard[str]:
+    return (
+        isinstance(name, str)
+        and 0 < len(name) <= _LONGEST_MODULE
+        and name.isprintable()
+    )

@@ -11,6 +11,7 @@ class Quantity:
     Units, device classes and state classes are Home Assistant's names as plain text. ``topic`` is
     the firmware's name of it below the client id, without ``/get``; ``factor`` turns the
     firmware's number into one in ``unit``. ``decimals`` is how many digits are worth showing.
+    What is outside ``lowest`` to ``highest``, in ``unit``, was not measured by any socket.
     """
 
     key: str
@@ -21,6 +22,8 @@ class Quantity:
     device_class: str
     state_class: str | None
     decimals: int
+    highest: float
+    lowest: float = 0.0
     factor: float = 1.0
     computed: bool = False
     """Found from voltage, current and power, as the firmware mixes samples of different loads."""
@@ -28,6 +31,26 @@ class Quantity:
     needs_clock: bool = False
     """Means nothing until the socket has the time."""
 
+    def is_plausible(self, number: float) -> bool:
+        """Return whether a socket can have measured this number, in ``unit``."""
+        return self.lowest <= number <= self.highest
+
+
+# The highest that PowerMax takes, in W; the firmware drops every reading above its PowerMax
+# (1.17.360 to 1.18.300).
+HIGHEST_POWER: Final = 7200.0
+# Mains of 240 V with a factor that is twice what it should be; what is merely unlikely is shown,
+# and told as a contradiction.
+_HIGHEST_VOLTAGE: Final = 500.0
+# The firmware has no limit of its own. Twice what a fuse of 32 A lets through for a while; CSE7766
+# without its factor says 75,841 A (1.18.299).
+_HIGHEST_CURRENT: Final = 100.0
+_HIGHEST_APPARENT: Final = _HIGHEST_VOLTAGE * _HIGHEST_CURRENT
+# Thirty years at 3680 W come to 967 MWh.
+_HIGHEST_ENERGY: Final = 1_000_000.0
+# A day has 25 hours once a year; what is called the last hour has up to 180 samples of 900 s.
+_HIGHEST_OF_DAY: Final = HIGHEST_POWER / 1000 * 25
+_HIGHEST_OF_SAMPLES: Final = HIGHEST_POWER / 1000 * 45
 
 VOLTAGE: Final = Quantity(
     key="voltage",
@@ -37,6 +60,7 @@ VOLTAGE: Final = Quantity(
     device_class="voltage",
     state_class="measurement",
     decimals=1,
+    highest=_HIGHEST_VOLTAGE,
 )
 CURRENT: Final = Quantity(
     key="current",
@@ -46,6 +70,7 @@ CURRENT: Final = Quantity(
     device_class="current",
     state_class="measurement",
     decimals=3,
+    highest=_HIGHEST_CURRENT,
 )
 POWER: Final = Quantity(
     key="power",
@@ -55,6 +80,7 @@ POWER: Final = Quantity(
     device_class="power",
     state_class="measurement",
     decimals=1,
+    highest=HIGHEST_POWER,
 )
 APPARENT_POWER: Final = Quantity(
     key="apparent_power",
@@ -64,6 +90,7 @@ APPARENT_POWER: Final = Quantity(
     device_class="apparent_power",
     state_class="measurement",
     decimals=1,
+    highest=_HIGHEST_APPARENT,
     computed=True,
 )
 REACTIVE_POWER: Final = Quantity(
@@ -74,6 +101,7 @@ REACTIVE_POWER: Final = Quantity(
     device_class="reactive_power",
     state_class="measurement",
     decimals=1,
+    highest=_HIGHEST_APPARENT,
     computed=True,
 )
 POWER_FACTOR: Final = Quantity(
@@ -84,6 +112,7 @@ POWER_FACTOR: Final = Quantity(
     device_class="power_factor",
     state_class="measurement",
     decimals=2,
+    highest=1.0,
     computed=True,
 )
 ENERGY: Final = Quantity(
@@ -94,6 +123,7 @@ ENERGY: Final = Quantity(
     device_class="energy",
     state_class="total_increasing",
     decimals=3,
+    highest=_HIGHEST_ENERGY,
     factor=0.001,
 )
 ENERGY_TODAY: Final = Quantity(
@@ -104,6 +134,7 @@ ENERGY_TODAY: Final = Quantity(
     device_class="energy",
     state_class="total_increasing",
     decimals=3,
+    highest=_HIGHEST_OF_DAY,
     factor=0.001,
     needs_clock=True,
 )
@@ -116,6 +147,7 @@ ENERGY_YESTERDAY: Final = Quantity(
     device_class="energy",
     state_class=None,
     decimals=3,
+    highest=_HIGHEST_OF_DAY,
     factor=0.001,
     needs_clock=True,
 )
@@ -127,6 +159,7 @@ ENERGY_LAST_HOUR: Final = Quantity(
     device_class="energy",
     state_class=None,
     decimals=3,
+    highest=_HIGHEST_OF_SAMPLES,
     factor=0.001,
 )
 METER: Final = (
@@ -150,6 +183,8 @@ SIGNAL: Final = Quantity(
     device_class="signal_strength",
     state_class="measurement",
     decimals=0,
+    lowest=-127.0,
+    highest=0.0,
     enabled=False,
 )
 TEMPERATURE: Final = Quantity(
@@ -160,6 +195,8 @@ TEMPERATURE: Final = Quantity(
     device_class="temperature",
     state_class="measurement",
     decimals=1,
+    lowest=-60.0,
+    highest=200.0,
     enabled=False,
 )
 DIAGNOSTICS: Final = (SIGNAL, TEMPERATURE)

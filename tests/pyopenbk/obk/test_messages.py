@@ -18,10 +18,15 @@ from tests.support.transcripts import read_messages
         ("2/get", "0", "channel_2", 0),
         ("1/get", "2", "channel_1", 2),
         ("1/get", "1.000000", "channel_1", 1),
+        ("0/get", "1", "channel_0", 1),
+        ("63/get", "-1", "channel_63", -1),
+        ("1/get", "2147483647", "channel_1", 2147483647),
         ("1", "1", "channel_1", 1),
         ("voltage/get", "231.3", "voltage", 231.3),
         ("voltage", "231.3", "voltage", 231.3),
         ("current/get", "0.435", "current", 0.435),
+        ("power/get", "7200.00", "power", 7200.0),
+        ("power/get", "-0.00", "power", 0.0),
         ("power/get", "78.23", "power", 78.23),
         ("energycounter/get", "1234.515", "energy", 1.234515),
         ("energycounter_today/get", "0.135", "energy_today", 0.000135),
@@ -47,6 +52,37 @@ def test_statement(suffix: str, payload: str, key: str, value: Value) -> None:
         ("voltage/get", "inf"),
         ("power/get", "nan"),
         ("power/get", "-"),
+        ("power/get", "1e3"),
+        ("power/get", "0x10"),
+        ("power/get", "1_0"),
+        ("power/get", " 10"),
+        ("power/get", "10\n"),
+        ("power/get", "８０"),
+        ("power/get", "9" * 5000),
+        # No socket has measured these.
+        ("power/get", "-45.30"),
+        ("power/get", "10800.00"),
+        ("voltage/get", "-1.0"),
+        ("voltage/get", "2300.0"),
+        ("current/get", "75841.953"),
+        ("energycounter/get", "-5.000"),
+        ("energycounter/get", "490207333842944"),
+        ("energycounter_today/get", "300000.000"),
+        ("rssi", "57"),
+        ("temp", "1000.00"),
+        ("uptime", "99999999999"),
+        ("uptime", "-1"),
+        ("datetime", "1000000000000"),
+        ("1/get", "999999999999"),
+        ("64/get", "1"),
+        ("９/get", "1"),
+        ("9" * 5000 + "/get", "1"),
+        ("button_１/get", "single"),
+        ("ssid", "two\nlines"),
+        ("ssid", "x" * 33),
+        ("ssid", "\u202egnirts"),
+        ("host", "\ud800"),
+        ("build", "OpenWrt 24.10"),
         ("connected", "maybe"),
         ("mac", "nobody"),
         ("button/get", "OnPress"),
@@ -81,9 +117,41 @@ def test_builds() -> None:
         assert not messages.is_build(foreign)
 
 
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "\n# Free",
+        " [Click](https://example.com)",
+        " <img src=x>",
+        " `code`",
+        " *bold*",
+        " " + "x" * 40,
+        "x" * 100,
+        "\ud800",
+        " ８",
+    ],
+)
+def test_a_build_is_all_of_the_payload(tail: str) -> None:
+    payload = f"OpenBK7231N 1.18.300{tail}"
+    assert not messages.is_build(payload)
+    assert messages.chip_of(payload) is None
+    assert messages.version_of(payload) is None
+
+
 def test_client_ids() -> None:
     assert messages.is_client_id("obk8C123456")
-    for wrong in ("", "a/b", "a+", "#", "a b", "x" * 64, "$SYS", "a\x7f", "\ud800"):
+    for wrong in (
+        "",
+        "a/b",
+        "a+",
+        "#",
+        "a b",
+        "x" * 64,
+        "$SYS",
+        "a\x7f",
+        "\ud800",
+        "a\u202eb",
+    ):
         assert not messages.is_client_id(wrong)
 
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 import ipaddress
-from math import isfinite
 import re
 from typing import Final
 
 from ..errors import OpenBekenError
+from ..profile import HIGHEST_CHANNEL
 from ..quantities import DIAGNOSTICS, METER, Quantity
 
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
@@ -63,18 +63,30 @@ def button_key(pin: int, *, first: bool) -> str:
 
 
 def decode_number(payload: str) -> float | None:
-    """Return a finite number, or None: the firmware prints inf and nan for a wrong pin map."""
-    try:
-        number = float(payload)
-    except ValueError:
-        return None
-    return number if isfinite(number) else None
+    """Return a number as the firmware prints one, with ``%i`` or ``%f``; None for anything else.
+
+    It also prints inf and nan, for a wrong pin map.
+    """
+    # The zero is for what is printed as -0.00.
+    return float(payload) + 0.0 if _NUMBER.fullmatch(payload) else None
 
 
 def decode_channel(payload: str) -> int | None:
-    """Return the value of a channel; flag 33 prints it with six decimals."""
+    """Return the value of a channel, 32 bits with a sign; flag 33 prints it with six decimals."""
     number = decode_number(payload)
-    return None if number is None else int(number)
+    if number is None or not -(1 << 31) <= number < 1 << 31:
+        return None
+    return int(number)
+
+
+def decode_count(highest: int) -> Decoder:
+    """Return the decoder of a whole number of seconds from 0 to the highest that can be true."""
+
+    def decode(payload: str) -> int | None:
+        number = decode_number(payload)
+        return int(number) if number is not None and 0 <= number <= highest else None
+
+    return decode
 
 
 def decode_connected(payload: str) -> bool | None:
@@ -82,9 +94,19 @@ def decode_connected(payload: str) -> bool | None:
     return _CONNECTED.get(payload)
 
 
-def decode_text(payload: str) -> str | None:
-    """Return the text unless it is empty, as our own request for the value is."""
-    return payload or None
+def decode_line(longest: int) -> Decoder:
+    """Return the decoder of a name: one printable line of so many characters at most."""
+
+    def decode(payload: str) -> str | None:
+        fits = 0 < len(payload) <= longest and payload.isprintable()
+        return payload if fits else None
+
+    return decode
+
+
+def decode_build(payload: str) -> str | None:
+    """Return a build text, such as ``OpenBK7231N 1.18.300 Nov 22 2026 16:44:43``."""
+    return payload if is_build(payload) else None
 
 
 def decode_gesture(payload: str) -> Gesture | None:
@@ -115,13 +137,14 @@ def decode_mac(payload: str) -> str | None:
 
 def decode_quantity(quantity: Quantity) -> Decoder:
     """Return the decoder of a measured quantity into its unit."""
-    if quantity.factor == 1:
-        return decode_number
     factor, decimals = quantity.factor, quantity.decimals + 3
 
     def decode(payload: str) -> float | None:
-        number = decode_number(payload)
-        return None if number is None else round(number * factor, decimals)
+        if (number := decode_number(payload)) is None:
+            return None
+        if factor != 1:
+            number = round(number * factor, decimals)
+        return number if quantity.is_plausible(number) else None
 
     return decode
 
@@ -145,11 +168,12 @@ def decoder_of(key: str) -> Decoder:
 def parse(suffix: str, payload: str) -> Change | None:
     """Return what a message says; ``suffix`` is its topic below the client id.
 
-    None is returned for what is no statement of the socket: requests, commands, unreadable
-    numbers, topics of other drivers. Flag 50 leaves out ``/get``; both forms are read.
+    None is returned for what is no statement of the socket: requests, commands, numbers that are
+    none or cannot be true, topics of other drivers. Flag 50 leaves out ``/get``; both forms are
+    read.
     """
     name = suffix.removesuffix("/get")
-    if name.isdecimal():
+    if _CHANNEL.fullmatch(name) and int(name) <= HIGHEST_CHANNEL:
         key = channel_key(int(name))
     elif name == BUTTON_TOPIC or _BUTTON.fullmatch(name):
         key = name
@@ -176,22 +200,26 @@ def is_client_id(text: str) -> bool:
         length = len(text.encode())
     except UnicodeEncodeError:
         return False
-    return length <= LONGEST_CLIENT_ID and _CLIENT_ID.fullmatch(text) is not None
+    return (
+        length <= LONGEST_CLIENT_ID
+        and text.isprintable()
+        and _CLIENT_ID.fullmatch(text) is not None
+    )
 
 
 def is_build(payload: str) -> bool:
-    """Return whether the payload of a ``build`` topic is that of an OpenBeken."""
-    return _BUILD.match(payload) is not None
+    """Return whether the whole payload of a ``build`` topic is that of an OpenBeken."""
+    return _BUILD.fullmatch(payload) is not None
 
 
 def chip_of(build: str) -> str | None:
     """Return the chip that a build text names, such as BK7231N."""
-    return match["chip"] if (match := _BUILD.match(build)) else None
+    return match["chip"] if (match := _BUILD.fullmatch(build)) else None
 
 
 def version_of(build: str) -> str | None:
     """Return the version that a build text names, such as 1.18.300."""
-    return match["version"] if (match := _BUILD.match(build)) else None
+    return match["version"] if (match := _BUILD.fullmatch(build)) else None
 
 
 def set_channel(client_id: str, channel: int, value: int) -> Publication:
@@ -223,31 +251,42 @@ def publish_all(client_id: str) -> Publication:
 _CONNECTED: Final = {"online": True, "offline": False}
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
-_BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_\d{{1,2}}")
-# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43
-_BUILD: Final = re.compile(r"Open(?P<chip>[A-Z]+\d\w*) (?P<version>\d\S*|\S+_\S+)")
+_BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_[0-9]{{1,2}}")
+_CHANNEL: Final = re.compile(r"[0-9]{1,2}")
+# valueStr of MQTT_PublishMain_StringFloat has 16 bytes; no exponent, no blanks, no other digits.
+_NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{0,9})?")
+# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43. Some
+# eighty characters at most, and none that a dialog could take for Markdown but "_".
+_BUILD: Final = re.compile(
+    r"Open(?P<chip>[A-Z]{1,6}[0-9][A-Z0-9]{0,9})"
+    r" (?P<version>[0-9][\w.+-]{0,31}|[\w.+-]{1,20}_[\w.+-]{1,20})"
+    r"(?: [\w :.+-]{1,32})?",
+    re.ASCII,
+)
 _STATUS_IN_BACKLOG: Final = re.compile(r"(^|;)\s*status", re.IGNORECASE)
 
-_INTEGERS: Final = ("uptime", "datetime")
-_TEXTS: Final = ("host", "build", "ssid")
-_LISTED: Final = (
-    *_INTEGERS,
-    *_TEXTS,
-    "ip",
-    "mac",
-    *(item.topic for item in DIAGNOSTICS),
-)
+# Nothing runs for ten years without a power cut; the firmware's clock has 32 bits.
+_LONGEST_UPTIME: Final = 10 * 366 * 24 * 3600
+_LATEST: Final = (1 << 32) - 1
+_LISTED: Final[dict[str, Decoder]] = {
+    "mac": decode_mac,
+    "ip": decode_address,
+    "build": decode_build,
+    # shortDeviceName has 32 bytes, and so has the name of a Wi-Fi.
+    "host": decode_line(32),
+    "ssid": decode_line(32),
+    "uptime": decode_count(_LONGEST_UPTIME),
+    "datetime": decode_count(_LATEST),
+}
 _DECODERS: Final[dict[str, Decoder]] = {
     "connected": decode_connected,
-    "mac": decode_mac,
-    **dict.fromkeys(_INTEGERS, decode_channel),
-    **dict.fromkeys(_TEXTS, decode_text),
-    "ip": decode_address,
+    **_LISTED,
     **{quantity.key: decode_quantity(quantity) for quantity in (*METER, *DIAGNOSTICS)},
 }
 _TOPICS: Final = {
     "connected": "connected",
     **{name: name for name in _LISTED},
+    **{quantity.key: quantity.topic for quantity in DIAGNOSTICS},
     **{quantity.key: f"{quantity.topic}/get" for quantity in METER},
 }
 _KEYS: Final = {topic.removesuffix("/get"): key for key, topic in _TOPICS.items()}
