@@ -25,7 +25,8 @@ APPLICATION_SIZE: Final = 0x118F70
 _HEADER_SIZE: Final = 3 * RECORD
 
 _ARM_BRANCH: Final = 0xEA
-_OPENBEKEN: Final = b"OpenBK7231N"
+# "OpenBK7231N_%02X…" alone is not enough: an SDK puts it into the images of all chips.
+_OPENBEKEN: Final = re.compile(rb"OpenBK7231N(?:[ _]\d|\0)")
 _BUILD: Final = re.compile(
     rb"Buil[dt] on ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8}) version ([!-~]+)"
 )
@@ -82,7 +83,7 @@ def _examine(code: bytes, key: CodeKey) -> Verdict:
         return Verdict(running=Running.NOTHING, log=log)
     banner += "go os_addr(0x10000)..........\r\n"
     plain = encipher(from_records(code[APPLICATION_START:]), APPLICATION_ADDRESS, key)
-    if _OPENBEKEN in plain:
+    if _OPENBEKEN.search(plain):
         build = _BUILD.search(plain)
         version = build[2].decode() if build else None
         return Verdict(

@@ -24,7 +24,6 @@ BOOTLOADER_START_WORDS: Final = bytes.fromhex("480B00EA14F09FE5")
 
 _CHUNK: Final = 16
 _POOL: Final = 512
-_BLANK_RECORD: Final = b"\xff" * RECORD
 _BLANK_HALF: Final = b"\xff" * (DATA // 2)
 
 
@@ -55,7 +54,8 @@ def partition(
 ) -> bytes:
     """Return the flash of a code partition of ``size`` bytes: records, and an RBL header.
 
-    Between the code and the header, which fills the last three records, it is blank.
+    Between the code and the header, which fills the last 102 bytes, it is blank. The header
+    is where the size puts it, which BK7231T's has between two borders of records.
     The header's CRC is that of the enciphered code without its records' CRCs. As real
     packers do, it counts half a blank record behind the code and then 16 bytes of
     padding, in whose place the flash has the other half (see RblHeader.describes_flash).
@@ -66,24 +66,21 @@ def partition(
     header = replace(header, raw_size=len(body))
     records = to_records(body + _BLANK_HALF)
     mark = to_records(header.pack())
-    blank = (size - len(records) - len(mark)) // RECORD
-    return records + _BLANK_RECORD * blank + mark
+    return records.ljust(size - len(mark), b"\xff") + mark
 
 
-def application(plain: bytes, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+def application(
+    plain: bytes, key: CodeKey = STANDARD_CODE_KEY, size: int = APPLICATION_SIZE
+) -> bytes:
     """Return what an application makes of the flash from 0x11000 on (0x118F70 bytes)."""
-    return partition(
-        plain,
-        name="app",
-        address=APPLICATION_ADDRESS,
-        size=APPLICATION_SIZE,
-        key=key,
-    )
+    return partition(plain, name="app", address=APPLICATION_ADDRESS, size=size, key=key)
 
 
-def bootloader(seed: str, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
+def bootloader(
+    seed: str, key: CodeKey = STANDARD_CODE_KEY, version: str = "BK7231N_1.0.1"
+) -> bytes:
     """Return the flash from 0 to 0x11000."""
-    banner = (b"V:BK7231N_1.0.1", b"go os_addr(0x10000)")
+    banner = (f"V:{version}".encode(), b"go os_addr(0x10000)")
     # The last four records are the blank one behind the code and the header.
     size = (BOOTLOADER_SIZE // RECORD - 4) * DATA
     plain = code(f"bootloader {seed}", size, BOOTLOADER_START_WORDS, banner)

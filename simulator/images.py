@@ -8,7 +8,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from . import rbl
-from .boot import APPLICATION_START
+from .boot import APPLICATION_SIZE, APPLICATION_START
 from .bootrom import STANDARD_CODE_KEY
 from .code_image import APPLICATION_START_WORDS, application, bootloader, code
 from .code_memory import (
@@ -22,14 +22,37 @@ from .code_memory import (
 )
 
 QIO_SIZE: Final = 0x129F70
-# About as much as the releases fill of the 0x1086A0 bytes that there are.
-_CODE_SIZE: Final = 0x104000
 # What the SDK's scripts pack every update over the air with.
 _OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
 _OTA_IV: Final = b"0123456789ABCDEF"
 _CONFIG: Final = 0x1D1000
 _UG_START: Final = bytes.fromhex("55AA55AA")
 _UG_END: Final = bytes.fromhex("AA55AA55")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """How the releases for a chip are laid out."""
+
+    bootloader: str
+    """What its bootloader calls itself."""
+    application: int = APPLICATION_SIZE
+    """Bytes from 0x11000 on, the header at their end."""
+    code: int = 0x104000
+    """About as much as the releases fill of it."""
+    key: CodeKey = STANDARD_CODE_KEY
+
+
+_BK7231N: Final = _Layout(bootloader="BK7231N_1.0.1")
+# Read in the releases 1.18.300 of each: BK7231T's end at 0x100000, those of the chips without a
+# code key at 0x132000. Of the latter no bootloader names itself.
+_LAYOUTS: Final = {
+    "BK7231N": _BK7231N,
+    "BK7231T": _Layout(bootloader="BK7231S_1.0.5", application=0xEF000, code=0xC2000),
+} | dict.fromkeys(
+    ("BK7231U", "BK7238", "BK7252", "BK7252N"),
+    _Layout(bootloader="", application=0x121000, code=0xB7000, key=NO_KEY),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +65,10 @@ class Build:
 
     @property
     def texts(self) -> tuple[bytes, ...]:
-        """Return what the code says of itself."""
+        """Return what the code says of itself, and one line of an SDK that all chips share."""
+        of_the_sdk = (b"OpenBK7231N_%02X%02X%02X%02X",)
         return (
+            *(of_the_sdk if self.chip != "BK7231N" else ()),
             f"Open{self.chip}_%02X%02X%02X%02X".encode(),
             f"Open{self.chip} {self.version} {self.built}".encode(),
             f"Open{self.chip}_{self.version}".encode(),
@@ -56,7 +81,12 @@ class Build:
     def plain(self) -> bytes:
         """Return the code before it is enciphered."""
         seed = f"OpenBeken {self.version} {self.chip}"
-        return code(seed, _CODE_SIZE, APPLICATION_START_WORDS, self.texts)
+        return code(seed, self.layout.code, APPLICATION_START_WORDS, self.texts)
+
+    @property
+    def layout(self) -> _Layout:
+        """Return how its files are laid out."""
+        return _LAYOUTS.get(self.chip, _BK7231N)
 
 
 NEWEST: Final = Build()
@@ -64,9 +94,13 @@ OF_THE_GUIDE: Final = Build(version="1.17.360", built="Dec 17 2023 09:13:22")
 
 
 @lru_cache(maxsize=16)
-def qio(build: Build = NEWEST, key: CodeKey = STANDARD_CODE_KEY) -> bytes:
-    """Return the file for UART: bootloader and application, 0x129F70 bytes."""
-    return bootloader("1.0.1", key) + application(build.plain, key)
+def qio(build: Build = NEWEST, key: CodeKey | None = None) -> bytes:
+    """Return the file for UART: bootloader and application, for BK7231N 0x129F70 bytes."""
+    layout = build.layout
+    key = layout.key if key is None else key
+    return bootloader("1.0.1", key, layout.bootloader) + application(
+        build.plain, key, layout.application
+    )
 
 
 def ua(build: Build = NEWEST, key: CodeKey = STANDARD_CODE_KEY) -> bytes:

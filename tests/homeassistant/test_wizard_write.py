@@ -477,11 +477,13 @@ class TestFirmware:
             (lambda: images.truncated(images.qio()), "firmware_truncated"),
             (lambda: images.with_damaged_record(images.qio()), "firmware_damaged"),
             (images.wrong_chip_qio, "firmware_wrong_chip"),
+            (lambda: images.qio(Build(chip="BK7238")), "firmware_wrong_chip"),
             (images.uascent_qio, "firmware_wrong_key"),
-            (images.no_key_qio, "firmware_wrong_key"),
+            (images.no_key_qio, "firmware_without_key"),
             (images.ota, "firmware_not_for_uart"),
             (images.ug, "firmware_not_for_uart"),
-            (blow_dump, "firmware_not_for_uart"),
+            (blow_dump, "firmware_is_backup"),
+            (lambda: blow_dump()[:0x1D2000], "firmware_is_dump_part"),
             (lambda: b"", "firmware_is_empty"),
             (lambda: b"<!DOCTYPE html><html></html>", "firmware_is_web_page"),
             (lambda: b"PK\x03\x04" + bytes(100), "firmware_is_archive"),
@@ -505,6 +507,8 @@ class TestFirmware:
             file = await upload(hass, content())
             assert await wizard.submit_suggested(file=file) == "firmware"
             assert wizard.errors == {"file": error}
+            if error == "firmware_wrong_chip":
+                assert wizard.placeholders["file_chip"] in ("BK7231T", "BK7238")
             # The same page takes a right one.
             file = await upload(hass, images.ua())
             assert await wizard.submit_suggested(file=file) == "write_confirm"

@@ -441,6 +441,16 @@ async def test_chip_without_a_key(tmp_path: Path) -> None:
         assert not chip.operations
 
 
+async def test_image_for_another_chip(tmp_path: Path) -> None:
+    """Whoever made it, the job looks for itself: structure and key are those of this chip."""
+    image = recognise(packer.qio(packer.openbeken_code("BK7231T")), "BK7231T")
+    async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
+        with pytest.raises(ImageUnfitError):
+            await job.write(image, CONFIG)
+
+        assert not chip.operations
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [

@@ -27,6 +27,7 @@ from custom_components.openbk.pyopenbk.obk.image import (
     recognise,
 )
 from simulator import images
+from simulator.factory import FactorySocket
 
 from . import packer
 
@@ -73,12 +74,74 @@ def test_every_way_in_which_openbeken_tells_its_version_is_read(text: bytes) -> 
 
 def test_a_chip_that_is_only_mentioned_is_not_the_images_own() -> None:
     """The surest text counts; where two of a kind differ, none does."""
-    mentioned = CODE + b"\0Welcome to OpenBK7231T \0"
+    mentioned = CODE + b"\0Welcome to OpenBK7231T \0OpenBK7231T_%02X\0"
     assert recognise(packer.application(mentioned)).chip == "BK7231N"
-    differing = CODE + b"\0OpenBK7231T_%02X\0"
+    differing = CODE + b"\0OpenBK7231T_1.18.299\0"
     image = recognise(packer.application(differing))
     assert image.chip is None
     assert Unproven.CHIP in image.unproven
+
+
+@pytest.mark.parametrize("chip", ["BK7231N", "BK7231T"])
+def test_the_line_of_the_build_tells_the_chip_whatever_an_sdk_says(chip: str) -> None:
+    """Every release for BK7231T has the SDK's pattern of a BK7231N's host name too."""
+    code = packer.VECTORS + Random(12).randbytes(900)
+    code += b"\0OpenBK7231N_%02X%02X\0OpenBK7231T_%02X%02X\0OpenBK7231N \0"
+    code += f"Open{chip} 1.18.300 Aug  2 2026 19:38:04\0".encode()
+    for data in (packer.application(code), packer.over_the_air(code)):
+        image = recognise(data, chip)
+        assert (image.chip, image.version) == (chip, "1.18.300")
+        other = {"BK7231N": "BK7231T", "BK7231T": "BK7231N"}[chip]
+        with pytest.raises(WrongChipError) as refused:
+            recognise(data, other)
+        assert (refused.value.chip, refused.value.firmware) == (
+            chip,
+            Firmware.OPENBEKEN,
+        )
+
+
+def test_a_release_for_bk7231t_is_whole_where_that_chip_is_meant() -> None:
+    """It is shorter, and the mark at its end lies between two borders of records."""
+    data = images.qio(images.Build(chip="BK7231T"))
+    assert (len(data), data.rfind(b"RBL\0")) == (0x100000, 0xFFF9A)
+    image = recognise(data, "BK7231T")
+    assert (image.kind, image.key) == (ImageKind.QIO, CodeKey.STANDARD)
+    assert image.unproven == frozenset()
+    assert image.application == data[0x11000:]
+    assert recognise(data[0x11000:], "BK7231T").kind is ImageKind.UA
+    for size in (0x80000, 0xFF000):
+        with pytest.raises(TruncatedError) as cut:
+            recognise(data[:size], "BK7231T")
+        assert cut.value.expected == 0x100000
+    with pytest.raises(DamagedRecordError):
+        recognise(flipped(data, 0xFFFF0), "BK7231T")
+    with pytest.raises(WrongChipError):
+        recognise(images.qio(), "BK7231T")
+
+
+@pytest.mark.parametrize("chip", ["BK7231T", "BK7231U", "BK7238", "BK7252", "BK7252N"])
+def test_releases_for_other_chips_are_named_for_what_they_are(chip: str) -> None:
+    """Those without a key are read as the plain code that they are."""
+    build = images.Build(chip=chip)
+    for data in (images.qio(build), images.qio(build)[0x11000:], images.ota(build)):
+        with pytest.raises(WrongChipError) as refused:
+            recognise(data)
+        assert refused.value.chip == chip
+
+
+def test_a_chip_with_the_same_name_is_told_by_its_key() -> None:
+    """BK7231M and UASCENT builds are called BK7231N; of both the code can be read."""
+    for data, key in (
+        (images.no_key_qio(), CodeKey.NONE),
+        (images.uascent_qio(), CodeKey.FOREIGN),
+    ):
+        application = describe_application(data[0x11000:])
+        assert application.key is key
+        assert application.identity.chip == "BK7231N"
+        assert application.whole
+        # Its first sector may be missing.
+        torn = describe_application(b"\xff" * 0x1000 + data[0x12000:])
+        assert torn.identity.chip == ("BK7231N" if key is CodeKey.NONE else None)
 
 
 def test_the_bootloader_is_never_part_of_the_application() -> None:
@@ -130,29 +193,40 @@ def test_other_chips_are_named(chip: str) -> None:
         packer.application(code),
         packer.over_the_air(code),
         packer.cloudcutter(code),
-        packer.full_dump(code),
     ):
         with pytest.raises(WrongChipError) as refused:
             recognise(data)
         assert refused.value.chip == chip
+    backup = recognise(packer.full_dump(code))
+    assert (backup.kind, backup.chip) == (ImageKind.FULL_BACKUP, chip)
 
 
 @pytest.mark.parametrize(
-    ("name", "chip"), [("bk7231t", "BK7231T"), ("8710_2M", "BK7231T")]
+    ("name", "chip"),
+    [("bk7231t", "BK7231T"), ("8710_2M", "BK7231T"), ("bk7231", "BK7231Q")],
 )
 def test_tuyas_own_firmware_names_its_chip(name: str, chip: str) -> None:
     """A factory dump of the sister chip is told from one of this chip."""
+    assert recognise(packer.full_dump(packer.tuya_code(name))).chip == chip
     with pytest.raises(WrongChipError) as refused:
-        recognise(packer.full_dump(packer.tuya_code(name)))
-    assert refused.value.chip == chip
+        recognise(packer.qio(packer.tuya_code(name)))
+    assert (refused.value.chip, refused.value.firmware) == (chip, Firmware.TUYA)
 
 
-def test_the_place_of_the_calibration_tells_the_sister_chip() -> None:
-    """Even where the code says nothing."""
+def test_a_flash_whose_code_says_nothing_is_told_by_what_lies_around_it() -> None:
+    """The bootloader says its name; else the place of the calibration tells the sister chip."""
     code = packer.VECTORS + Random(2).randbytes(100)
-    with pytest.raises(WrongChipError) as refused:
-        recognise(packer.full_dump(code, rf_start=0x1E0000))
-    assert refused.value.chip == "BK7231T"
+    for dump, chip in (
+        (packer.full_dump(code, rf_start=0x1E0000), "BK7231T"),
+        (packer.full_dump(code), None),
+        (FactorySocket().dump(), "BK7231N"),
+    ):
+        without = dump[:0x11000] + b"\xff" * 0x119000 + dump[0x12A000:]
+        for data in (dump, without):
+            assert recognise(data).chip == chip
+    # One without a key may be a BK7231U, a BL2028N, …
+    plain = packer.bootloader(packer.NO_KEY) + b"\xff" * (0x200000 - 0x11000)
+    assert recognise(plain[:0x1E0000] + b"TLV\0" + plain[0x1E0004:]).chip is None
 
 
 def test_a_full_backup_is_no_firmware_to_write() -> None:

@@ -6,12 +6,14 @@ from typing import Final
 from ...pyopenbk import errors, profile
 from ...pyopenbk.backups import folder
 from ...pyopenbk.beken import flash_map, rf_sector
+from ...pyopenbk.beken.application import CodeKey, Firmware
 from ...pyopenbk.bootrom import errors as bootrom
 from ...pyopenbk.bootrom.errors import PortTrouble
 from ...pyopenbk.file_kinds import FileKind
 from ...pyopenbk.flashing import errors as flashing
 from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.obk import config_sector, image, provisioning, releases, templates
+from ...pyopenbk.obk.image import ImageKind
 from ...pyopenbk.tuya import dump, reader, user_params
 from .pages import PAGES
 
@@ -179,8 +181,17 @@ def page_of(err: Exception | None, state: ChipState) -> str:
 
 def firmware_error(err: errors.OpenBekenError) -> str:
     """Return the key of the text that says why this is no firmware for the chip."""
-    if isinstance(err, image.UnrecognisedError):
-        return FILE_KINDS[err.kind]
+    match err:
+        case image.UnrecognisedError():
+            return FILE_KINDS[err.kind]
+        case image.NotForUartError(kind=ImageKind.FULL_BACKUP):
+            return "firmware_is_backup"
+        case image.TruncatedError(expected=flash_map.FLASH_SIZE):
+            return "firmware_is_dump_part"
+        case image.WrongKeyError(key=CodeKey.NONE):
+            return "firmware_without_key"
+        case image.WrongChipError() if err.firmware is not Firmware.OPENBEKEN:
+            return "firmware_not_openbeken"
     return _lookup(FIRMWARE_ERRORS, err)
 
 

@@ -23,7 +23,7 @@ import probatio
 from ...const import DOMAIN, LOGGER
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.obk import image
-from ...pyopenbk.obk.image import FirmwareImage
+from ...pyopenbk.obk.image import FirmwareImage, WrongChipError
 from ...pyopenbk.obk.releases import (
     DEFAULT_INDEX,
     GUIDE_VERSION,
@@ -62,6 +62,8 @@ class FirmwareSteps(WizardFlow):
     firmware: bytes = b""
     """The file that the image was read from."""
     _firmware_error: str | None = None
+    _file_chip: str = "?"
+    """Which chip a refused firmware is for."""
     _answers_again: str = ""
 
     @property
@@ -72,6 +74,7 @@ class FirmwareSteps(WizardFlow):
             "firmware": (self.image.version if self.image else None) or "?",
             "firmware_notes": self._firmware_notes(),
             "release_notes": self._release_notes(),
+            "file_chip": self._file_chip,
             "index_address": self._index_address,
             "until": self._answers_again,
         }
@@ -248,6 +251,8 @@ class FirmwareSteps(WizardFlow):
             found = await self.hass.async_add_executor_job(_recognise, data)
         except OpenBekenError as err:
             LOGGER.debug("Firmware refused: %s", err)
+            if isinstance(err, WrongChipError):
+                self._file_chip = err.chip
             return firmware_error(err)
         self.image, self.firmware = found, data
         return None

@@ -1,5 +1,7 @@
 """What the application region of a flash or an image holds, told by its own content."""
 
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 import re
@@ -8,44 +10,57 @@ import zlib
 
 from .code_flash import (
     APPLICATION_ADDRESS,
-    RECORD_DATA_SIZE,
     RECORD_SIZE,
+    UASCENT_KEY,
     RecordCheck,
     apply_cipher,
     check_records,
     strip_checksums,
 )
-from .flash_map import APPLICATION
-from .rbl import COMPRESSION_NONE, ENCRYPTION_NONE, RblError, RblHeader
+from .flash_map import BOOTLOADER, OTHER_RF_CALIBRATION
+from .rbl import (
+    COMPRESSION_NONE,
+    ENCRYPTION_NONE,
+    MAGIC as RBL_MAGIC,
+    RblError,
+    RblHeader,
+)
 
-# Bytes that an application and the RBL mark at its end take of its region (34 * 33848); the rest
-# of the last sector stays blank.
+# Bytes that a BK7231N application and the RBL mark at its end take of its region (34 * 33848); the
+# rest of the last sector stays blank. Other chips have the mark elsewhere, BK7231T's not even on
+# the grid of the records (0x0FFF9A).
 APPLICATION_LENGTH: Final = 0x118F70
 _MARK_LENGTH: Final = 3 * RECORD_SIZE
-_MARK_OFFSET: Final = APPLICATION_LENGTH - _MARK_LENGTH
 
 # ARM code starts with a branch, then loads the program counter for the next exception.
 _BRANCH: Final = 0xEA
 _LOAD_PC: Final = bytes.fromhex("14F09FE5")
 
-# "OpenBK7231N_%02X%02X…" makes the host name, "OpenBK7231N_1.18.300" answers Status: these name
-# the chip in every build. Other texts may do as well, but not the project's own address, which is
-# …/OpenBK7231T_App for all chips.
 _CHIP_NAME: Final = rb"Open([A-Z]{1,5}\d{2,4}[A-Z]{0,3})"
-_OPENBEKEN_CHIPS: Final = (
-    re.compile(_CHIP_NAME + rb"(?:_%|_\d)"),
-    re.compile(_CHIP_NAME + rb"[ \0]"),
+# The line of the MQTT topic build, "OpenBK7231N <version> <date> <time>", of which every image has
+# one. The web page says "Built on <date> <time> version <version>".
+_OPENBEKEN_LINE: Final = re.compile(
+    _CHIP_NAME + rb" ([\x21-\x7e]{1,40}) [A-Z][a-z]{2} [ \d]\d \d{4} "
 )
-# The web page says "Built on <date> <time> version <version>", the MQTT topic build
-# "OpenBK7231N <version> <date> <time>".
-_OPENBEKEN_BUILD: Final = re.compile(
+_OPENBEKEN_VERSION: Final = re.compile(
     rb"Buil[dt] on [\x20-\x7e]{8,30} version ([\x21-\x7e]{1,40})"
-    rb"|" + _CHIP_NAME + rb" ([\x21-\x7e]{1,40}) [A-Z][a-z]{2} [ \d]\d \d{4} "
+)
+# Other texts that name the chip, the surer ones first: the answer to Status, the pattern of the host
+# name (an SDK brings one for BK7231N to the images of every chip), anything else. None of them is
+# the project's own address, which is …/OpenBK7231T_App for all chips.
+_OPENBEKEN_CHIPS: Final = (
+    re.compile(_CHIP_NAME + rb"_\d"),
+    re.compile(_CHIP_NAME + rb"_%"),
+    re.compile(_CHIP_NAME + rb"[ \0]"),
 )
 _TUYA_SDK: Final = re.compile(rb"TUYA IOT SDK V:|TuyaOS V:")
 _TUYA_CHIP: Final = re.compile(rb"< BUILD AT:[^>]{0,120} AT (\w{4,12}) >")
-# What Tuya's old SDK for BK7231T calls its chip.
-_OLD_TUYA_CHIP_NAMES: Final = {"8710_2M": "BK7231T"}
+# The bootloaders say "BK7231N_1.0.1" and "BK7231S_1.0.5", the latter being BK7231T's.
+_BOOTLOADER_CHIP: Final = re.compile(rb"BK7231([NS])_\d")
+_BOOTLOADER_CHIPS: Final = {b"N": "BK7231N", b"S": "BK7231T"}
+_RF_MAGIC: Final = b"TLV\0"
+# What Tuya's SDKs for BK7231T and BK7231Q call their chips (read in dumps of both).
+_TUYA_CHIP_NAMES: Final = {"8710_2M": "BK7231T", "bk7231": "BK7231Q"}
 
 
 class Firmware(StrEnum):
@@ -76,91 +91,135 @@ class Identity:
     """OpenBeken's version, such as 1.18.299."""
 
 
+_UNKNOWN_CODE: Final = Identity(firmware=Firmware.UNKNOWN, chip=None, version=None)
+# How code is read that a chip with this key runs; of foreign keys one is known.
+_CIPHERS: Final[Mapping[CodeKey, Callable[[bytes, int], bytes]]] = {
+    CodeKey.STANDARD: apply_cipher,
+    CodeKey.NONE: lambda code, _: code,
+    CodeKey.FOREIGN: lambda code, address: apply_cipher(code, address, UASCENT_KEY),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """What a region of code flash turned out to hold."""
 
     records: RecordCheck
+    """Those before the mark; all where there is none."""
     key: CodeKey
     identity: Identity
     marked: bool
-    """The mark at the end of the region is there."""
+    """The mark behind the code is there, itself undamaged."""
     whole: bool
     """The mark's checksum over the whole content is right: nothing is missing or mixed."""
 
 
 def describe_application(flash: bytes) -> Application:
-    """Look at the bytes from flash address 0x11000 on; blank and broken ones are no error."""
-    flash = flash[: APPLICATION.size]
-    cipher_text = strip_checksums(flash)
-    identity = identify_code(apply_cipher(cipher_text))
-    mark = _parse_mark(flash)
+    """Look at the bytes from flash address 0x11000 on; blank and broken ones are no error.
+
+    Code is read with the key that its first words tell, and plain where it is plain.
+    """
+    found = _find_mark(flash)
+    end, mark = found or (len(flash), None)
+    cipher_text = strip_checksums(flash[:end])
+    key, identity = _read_code(cipher_text)
     return Application(
-        records=check_records(flash),
-        key=_key_of(cipher_text, identity),
+        records=check_records(flash[:end]),
+        key=key,
         identity=identity,
         marked=mark is not None,
         whole=mark is not None and _body_matches(cipher_text, mark),
     )
 
 
+def chip_of_flash(flash: bytes, application: Application) -> str | None:
+    """Return the chip that a whole flash was read from, as far as anything in it tells.
+
+    Its application says it, else its bootloader, else the place of its RF calibration.
+    """
+    if (chip := application.identity.chip) is not None:
+        return chip
+    bootloader = strip_checksums(flash[BOOTLOADER.start : BOOTLOADER.end])
+    key = key_of_first_words(bootloader, BOOTLOADER.start)
+    if key is CodeKey.UNKNOWN:
+        return None
+    if banner := _BOOTLOADER_CHIP.search(_CIPHERS[key](bootloader, BOOTLOADER.start)):
+        return _BOOTLOADER_CHIPS[banner[1]]
+    # 23 of 23 dumps; chips without a code key have it in that place as well.
+    has_sisters_map = flash.startswith(_RF_MAGIC, OTHER_RF_CALIBRATION.start)
+    return "BK7231T" if has_sisters_map and key is CodeKey.STANDARD else None
+
+
 def identify_code(code: bytes) -> Identity:
     """Read chip and version out of plain code; what it does not say stays None."""
+    line = _OPENBEKEN_LINE.search(code)
+    version = line[2] if line else None
+    if version is None and (built := _OPENBEKEN_VERSION.search(code)):
+        version = built[1]
     chips = _openbeken_chips(code)
-    build = _OPENBEKEN_BUILD.search(code)
-    if chips or build:
+    if chips or version:
         return Identity(
             firmware=Firmware.OPENBEKEN,
             chip=chips.pop() if len(chips) == 1 else None,
-            version=(build[1] or build[3]).decode() if build else None,
+            version=version.decode() if version else None,
         )
     if _TUYA_SDK.search(code) or _TUYA_CHIP.search(code):
         found = _TUYA_CHIP.search(code)
         chip = found[1].decode() if found else None
         return Identity(
             firmware=Firmware.TUYA,
-            chip=_OLD_TUYA_CHIP_NAMES.get(chip, chip.upper()) if chip else None,
+            chip=_TUYA_CHIP_NAMES.get(chip, chip.upper()) if chip else None,
             version=None,
         )
-    return Identity(firmware=Firmware.UNKNOWN, chip=None, version=None)
+    return _UNKNOWN_CODE
 
 
 def _openbeken_chips(code: bytes) -> set[str]:
     """Return the chips that the surest kind of text names, more than one if they differ."""
-    for pattern in _OPENBEKEN_CHIPS:
-        if chips := {chip.decode() for chip in pattern.findall(code)}:
+    for pattern in (_OPENBEKEN_LINE, *_OPENBEKEN_CHIPS):
+        if chips := {match[1].decode() for match in pattern.finditer(code)}:
             return chips
     return set()
 
 
 def key_of_first_words(flash: bytes, address: int = APPLICATION_ADDRESS) -> CodeKey:
     """Tell the key from the first 8 bytes of code that is executed at ``address``."""
-    if _is_vector_table(apply_cipher(flash[:8], address)):
-        return CodeKey.STANDARD
-    if _is_vector_table(flash[:8]):
-        return CodeKey.NONE
+    for key, decipher in _CIPHERS.items():
+        if _is_vector_table(decipher(flash[:8], address)):
+            return key
     return CodeKey.UNKNOWN
 
 
-def _key_of(cipher_text: bytes, identity: Identity) -> CodeKey:
+def _read_code(cipher_text: bytes) -> tuple[CodeKey, Identity]:
+    """Return the key of an application and what it says of itself.
+
+    Where its start is missing or damaged, the key is the one that makes the rest readable.
+    """
     key = key_of_first_words(cipher_text)
-    if key is CodeKey.UNKNOWN and identity.firmware is not Firmware.UNKNOWN:
-        # The start is missing or damaged, but the rest decrypted into readable text.
-        return CodeKey.STANDARD
-    return key
+    if key is not CodeKey.UNKNOWN:
+        return key, identify_code(_CIPHERS[key](cipher_text, APPLICATION_ADDRESS))
+    for key in (CodeKey.STANDARD, CodeKey.NONE):
+        identity = identify_code(_CIPHERS[key](cipher_text, APPLICATION_ADDRESS))
+        if identity.firmware is not Firmware.UNKNOWN:
+            return key, identity
+    return CodeKey.UNKNOWN, _UNKNOWN_CODE
 
 
 def _is_vector_table(code: bytes) -> bool:
     return len(code) == 8 and code[3] == _BRANCH and code[4:8] == _LOAD_PC
 
 
-def _parse_mark(flash: bytes) -> RblHeader | None:
-    try:
-        return RblHeader.parse(
-            strip_checksums(flash[_MARK_OFFSET : _MARK_OFFSET + _MARK_LENGTH])
-        )
-    except RblError:
-        return None
+def _find_mark(flash: bytes) -> tuple[int, RblHeader] | None:
+    """Return where the application's mark is and what it says; of several the last one."""
+    found = None
+    offset = flash.find(RBL_MAGIC)
+    while offset >= 0:
+        mark = flash[offset : offset + _MARK_LENGTH]
+        if check_records(mark).sound == _MARK_LENGTH // RECORD_SIZE:
+            with suppress(RblError):
+                found = offset, RblHeader.parse(strip_checksums(mark))
+        offset = flash.find(RBL_MAGIC, offset + 1)
+    return found
 
 
 def _body_matches(cipher_text: bytes, mark: RblHeader) -> bool:
@@ -172,8 +231,7 @@ def _body_matches(cipher_text: bytes, mark: RblHeader) -> bool:
     if (mark.encryption, mark.compression) != (ENCRYPTION_NONE, COMPRESSION_NONE):
         return False
     padding = mark.body_size - mark.raw_size
-    capacity = _MARK_OFFSET // RECORD_SIZE * RECORD_DATA_SIZE
-    if not 0 <= padding < 256 or mark.raw_size > capacity:
+    if not 0 <= padding < 256 or mark.raw_size > len(cipher_text):
         return False
     body = cipher_text[: mark.raw_size] + bytes([padding]) * padding
     return zlib.crc32(body) == mark.body_crc

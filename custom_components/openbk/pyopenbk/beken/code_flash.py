@@ -1,11 +1,15 @@
-"""How BK7231N keeps code in its flash: 34-byte records under a stream cipher."""
+"""How Beken chips keep code in their flash: 34-byte records under a stream cipher."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+import sys
 from typing import Final
 
 from ..checksums import crc16_cms
+
+type CodeKeyWords = tuple[int, int, int, int]
 
 RECORD_SIZE: Final = 34
 RECORD_DATA_SIZE: Final = 32
@@ -13,6 +17,8 @@ RECORD_DATA_SIZE: Final = 32
 APPLICATION_ADDRESS: Final = 0x10000
 # The code key that Tuya burns into the eFuse of every BK7231N and BK7231T.
 STANDARD_KEY: Final = (0x510FB093, 0xA3CBEADC, 0x5993A17E, 0xC7ADEB03)
+# The code key of BK7231N modules of another maker; OpenBeken had builds for it with this name.
+UASCENT_KEY: Final = (0x4862379A, 0x8612784B, 0x85C5E258, 0x75754528)
 
 _BLANK_RECORD: Final = b"\xff" * RECORD_SIZE
 _BLOCK_SIZE: Final = 0x10000
@@ -68,27 +74,80 @@ def strip_checksums(flash: bytes) -> bytes:
     )
 
 
-def apply_cipher(data: bytes, address: int = APPLICATION_ADDRESS) -> bytes:
-    """Decrypt code that the standard key encrypted, or encrypt plain code.
+def apply_cipher(
+    data: bytes, address: int = APPLICATION_ADDRESS, key: CodeKeyWords = STANDARD_KEY
+) -> bytes:
+    """Decrypt code that a key encrypted, or encrypt plain code.
 
     ``data`` comes without checksums; ``address`` is where its first byte is executed, a multiple
-    of 4. Only for STANDARD_KEY: with it, the cipher is an exclusive or with one key word per
-    32-bit word, and that word is an affine function of the address over GF(2).
+    of 4. The cipher is an exclusive or with one key word per 32-bit word. With STANDARD_KEY that
+    word is an affine function of the address over GF(2), which takes milliseconds for a whole
+    application; any other key takes half a second.
     """
     if address % 4:
         raise ValueError("the cipher works on whole 32-bit words")
+    if key != STANDARD_KEY:
+        return _exclusive_or(data, _general_stream(address, len(data), key))
     first = address // _BLOCK_SIZE * _BLOCK_SIZE
     blocks = range(first, address + len(data), _BLOCK_SIZE)
     stream = b"".join(_key_block(block) for block in blocks)[address - first :]
     return _exclusive_or(data, stream[: len(data)])
 
 
-def _key_word(address: int) -> int:
-    mixed = _rotate_right(address, 8) ^ STANDARD_KEY[0]
+def _general_stream(address: int, size: int, key: CodeKeyWords) -> bytes:
+    """Return the stream of any key.
+
+    The fourth word of a key chooses by which bits the address is mixed, and switches parts off:
+    its lowest four bits the 15, 16 and 32 bit scramblers and the constant, a first byte of 00 or FF
+    all of them.
+    """
+    select = key[3]
+    off = 0xF if select >> 24 in (0x00, 0xFF) else select & 0xF
+    words = array("I")
+    for place in range(address, address + size, 4):
+        word = 0
+        if not off & 1:
+            word += _scramble_15(place, key) << 16
+        if not off & 2:
+            # It has 17 bits: the top one carries into the other.
+            word += _scramble_16(place, key)
+        if not off & 4:
+            word ^= _scramble_32(place, key)
+        if not off & 8:
+            word ^= key[2]
+        words.append(word & 0xFFFFFFFF)
+    if sys.byteorder == "big":
+        words.byteswap()
+    return words.tobytes()[:size]
+
+
+def _scramble_15(address: int, key: CodeKeyWords) -> int:
+    low, high = address & 0xFFFF, address >> 16
+    if key[3] >> 5 & 1:
+        low = low >> 8 | low << 8 & 0xFF00
+    if key[3] >> 6 & 1:
+        high = high >> 8 | high << 8 & 0xFF00
+    mixed = low ^ high ^ key[1] >> 16
+    nibble = mixed >> 5 & 0xF
+    return (mixed >> 7 | mixed << 9 & 0xFFFF) ^ (nibble * 0x1111 & 0x6371)
+
+
+def _scramble_16(address: int, key: CodeKeyWords) -> int:
+    constant = key[1] & 0xFF | key[3] << 4 & 0x100 | key[1] << 1 & 0x1FE00
+    mixed = address >> (key[3] >> 8 & 3) & 0x1FFFF ^ constant
+    nibble = mixed >> 13 & 1 | mixed >> 8 & 2 | mixed >> 3 & 4 | mixed << 2 & 8
+    spread = nibble * 0x1111 | mixed << 12 & 0x10000
+    return (mixed >> 10 | mixed << 7 & 0x1FFFF) ^ (spread & 0x13659)
+
+
+def _scramble_32(address: int, key: CodeKeyWords) -> int:
+    mixed = _rotate_right(address, 8 * (key[3] >> 11 & 3)) ^ key[0]
     nibble = mixed >> 2 & 0xF
-    return (
-        _rotate_right(mixed, 15) ^ (nibble * 0x11111111 & 0xE519A4F1) ^ STANDARD_KEY[2]
-    )
+    return _rotate_right(mixed, 15) ^ (nibble * 0x11111111 & 0xE519A4F1)
+
+
+def _key_word(address: int) -> int:
+    return _scramble_32(address, STANDARD_KEY) ^ STANDARD_KEY[2]
 
 
 def _rotate_right(word: int, bits: int) -> int:

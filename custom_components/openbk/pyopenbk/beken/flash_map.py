@@ -37,6 +37,8 @@ BOOTLOADER: Final = Region("bootloader", 0x000000, 0x011000)
 APPLICATION: Final = Region("application", 0x011000, 0x12A000)
 OTA: Final = Region("ota", 0x12A000, 0x1D0000)
 RF_CALIBRATION: Final = Region("rf_calibration", 0x1D0000, 0x1D1000)
+# Where BK7231T has it, and chips of this family with another map, such as BL2028N.
+OTHER_RF_CALIBRATION: Final = Region("rf_calibration", 0x1E0000, 0x1E1000)
 OPENBEKEN_CONFIG: Final = Region("openbeken_config", 0x1D1000, 0x1D2000)
 OPENBEKEN_VARIABLES: Final = Region("openbeken_variables", 0x1E5000, 0x1ED000)
 TUYA_STORAGE: Final = Region("tuya_storage", 0x1ED000, 0x200000)
@@ -61,11 +63,18 @@ class WriteAllowance:
 
 NOTHING: Final = WriteAllowance(())
 FLASH_JOB: Final = WriteAllowance((APPLICATION, OPENBEKEN_CONFIG))
-RESTORE_KEEPING_RF: Final = WriteAllowance(
-    (
-        Region("below_rf_calibration", 0, RF_CALIBRATION.start),
-        Region("above_rf_calibration", RF_CALIBRATION.end, FLASH_SIZE),
+
+
+def restore_keeping(region: Region) -> WriteAllowance:
+    """Return what a restore may write that leaves one region, such as the RF calibration, alone."""
+    return WriteAllowance(
+        (
+            Region(f"below_{region.name}", 0, region.start),
+            Region(f"above_{region.name}", region.end, FLASH_SIZE),
+        )
     )
-)
+
+
+RESTORE_KEEPING_RF: Final = restore_keeping(RF_CALIBRATION)
 RESTORE_OF_OWN_BACKUP: Final = WriteAllowance((WHOLE_FLASH,))
 RADIO_REPAIR: Final = WriteAllowance((RF_CALIBRATION,))

@@ -1,6 +1,6 @@
 """What a dump says of the chip it came from, and whether the job may write to that chip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..backups.folder import Contents
@@ -12,7 +12,7 @@ from ..beken.application import (
     describe_application,
     key_of_first_words,
 )
-from ..beken.code_flash import RECORD_SIZE, STANDARD_KEY, check_records
+from ..beken.code_flash import RECORD_SIZE, STANDARD_KEY, CodeKeyWords, check_records
 from ..beken.flash_map import (
     APPLICATION,
     BOOTLOADER,
@@ -42,8 +42,6 @@ from .errors import (
     RfSectorMissingError,
 )
 from .records import JobRecord
-
-type CodeKeyWords = tuple[int, int, int, int]
 
 NO_KEY: Final = (0, 0, 0, 0)
 FIRST_SECTOR: Final = Region(
@@ -132,7 +130,7 @@ def check_rf_sector(dump: bytes) -> RfSector:
     try:
         return parse_rf_sector(part(dump, RF_CALIBRATION))
     except RfSectorError as err:
-        elsewhere = _find_rf_sectors(dump)
+        elsewhere = find_rf_sectors(dump)
         if isinstance(err, RfSectorLostError) and not elsewhere:
             raise RfSectorMissingError(str(err)) from err
         raise RfSectorMisplacedError(elsewhere) from err
@@ -183,6 +181,23 @@ def read_rf_sector(sector: bytes) -> RfSector | None:
         return None
 
 
+def find_rf_sectors(dump: bytes) -> list[int]:
+    """Return the addresses of all sectors that hold an RF calibration."""
+    return [
+        start
+        for start in range(0, len(dump), SECTOR_SIZE)
+        if read_rf_sector(dump[start : start + SECTOR_SIZE])
+    ]
+
+
+def rf_region_of(dump: bytes) -> Region:
+    """Return where a flash has its RF calibration: where the map says unless it is elsewhere."""
+    if read_rf_sector(part(dump, RF_CALIBRATION)) is None:
+        for start in find_rf_sectors(dump):
+            return replace(RF_CALIBRATION, start=start, end=start + SECTOR_SIZE)
+    return RF_CALIBRATION
+
+
 def read_config(dump: bytes) -> ConfigSector | None:
     """Return OpenBeken's configuration, or None where there is no valid one."""
     try:
@@ -229,11 +244,3 @@ def _is_torn(application: Application) -> bool:
     records = application.records
     torn = any(offset < APPLICATION_LENGTH for offset in records.damaged)
     return torn and records.sound > len(records.damaged)
-
-
-def _find_rf_sectors(dump: bytes) -> list[int]:
-    return [
-        start
-        for start in range(0, len(dump), SECTOR_SIZE)
-        if read_rf_sector(dump[start : start + SECTOR_SIZE])
-    ]

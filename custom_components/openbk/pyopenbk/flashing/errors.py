@@ -80,7 +80,7 @@ class ForeignKeyError(FlashingError):
 
 
 class ImageUnfitError(FlashingError):
-    """The firmware image is not made for the code key of this chip."""
+    """The firmware image is not made for this chip or for its code key."""
 
 
 class ChipChangedError(FlashingError):

@@ -37,7 +37,7 @@ from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end, to_the_end
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError, NotAConfigError
-from ..obk.image import FirmwareImage
+from ..obk.image import CHIP, FirmwareImage
 from .analysis import (
     FIRST_SECTOR,
     Analysis,
@@ -283,6 +283,8 @@ class FlashingJob:
         """
         async with self._step():
             application = image.application
+            if image.chip not in (None, CHIP):
+                raise ImageUnfitError(f"the image is for {image.chip}, not {CHIP}")
             if image.key is not self.code_key:
                 raise ImageUnfitError("the image is encrypted for another chip's key")
             return await self._flash(application, config, image.version or image.kind)

@@ -1,7 +1,5 @@
 """What a flash job and a restore write, and what they leave alone."""
 
-from typing import Final
-
 from ..beken.application import CodeKey
 from ..beken.flash_map import (
     APPLICATION,
@@ -9,20 +7,25 @@ from ..beken.flash_map import (
     FLASH_JOB,
     FLASH_SIZE,
     OPENBEKEN_CONFIG,
-    RESTORE_KEEPING_RF,
     RESTORE_OF_OWN_BACKUP,
     RF_CALIBRATION,
     Region,
+    restore_keeping,
 )
 from ..bootrom.chip import ChipIdentity
-from ..obk.image import ImageError, recognise
-from .analysis import FIRST_SECTOR, check_bootloader, code_key_of, part, read_rf_sector
+from ..obk.image import CHIP, ImageError, recognise
+from .analysis import (
+    FIRST_SECTOR,
+    check_bootloader,
+    code_key_of,
+    find_rf_sectors,
+    part,
+    read_rf_sector,
+    rf_region_of,
+)
 from .errors import BackupUnfitError, BootloaderUnfitError, ForeignBackupError
 from .records import Phase
 from .writing import Piece, WritePlan
-
-_BELOW_RF: Final = Region("below_rf", FIRST_SECTOR.end, RF_CALIBRATION.start)
-_ABOVE_RF: Final = Region("above_rf", RF_CALIBRATION.end, FLASH_SIZE)
 
 
 def plan_flash(application: bytes, config: bytes | None, dump: bytes) -> WritePlan:
@@ -70,14 +73,19 @@ def plan_restore(
         raise BackupUnfitError(
             f"{len(content)} bytes for a flash of {identity.flash_size}"
         )
-    writes_rf = _may_write_rf(content, dump, foreign=foreign) and not keep_rf
+    radio = rf_region_of(dump if find_rf_sectors(dump) else content)
     if not read_here:
-        _check_fit(content, code_key_of(dump, identity.code_key))
-    regions = [_BELOW_RF, BOOTLOADER, _ABOVE_RF]
-    if writes_rf and part(content, RF_CALIBRATION) != part(dump, RF_CALIBRATION):
+        _check_fit(content, code_key_of(dump, identity.code_key), radio)
+    writes_rf = _may_write_rf(content, dump, radio, foreign=foreign) and not keep_rf
+    regions = [
+        Region("below_rf", FIRST_SECTOR.end, radio.start),
+        BOOTLOADER,
+        Region("above_rf", radio.end, FLASH_SIZE),
+    ]
+    if writes_rf and part(content, radio) != part(dump, radio):
         # A piece of its own: no erase of a larger block may pass over it.
-        regions.append(RF_CALIBRATION)
-    keeps_rf = RF_CALIBRATION not in regions
+        regions.append(radio)
+    keeps_rf = radio not in regions
     return WritePlan(
         before=dump,
         pieces=tuple(
@@ -89,15 +97,15 @@ def plan_restore(
             for region in regions
         ),
         first_sector=part(content, FIRST_SECTOR),
-        allowance=RESTORE_KEEPING_RF if keeps_rf else RESTORE_OF_OWN_BACKUP,
-        unchanged=(RF_CALIBRATION,) if keeps_rf else (),
+        allowance=restore_keeping(radio) if keeps_rf else RESTORE_OF_OWN_BACKUP,
+        unchanged=(radio,) if keeps_rf else (),
     )
 
 
-def _may_write_rf(content: bytes, dump: bytes, *, foreign: bool) -> bool:
+def _may_write_rf(content: bytes, dump: bytes, radio: Region, *, foreign: bool) -> bool:
     """Return whether the backup's RF calibration may replace the chip's."""
     of_backup, of_chip = (
-        read_rf_sector(part(flash, RF_CALIBRATION)) for flash in (content, dump)
+        read_rf_sector(part(flash, radio)) for flash in (content, dump)
     )
     if of_chip is not None and of_chip.is_generic:
         of_chip = None
@@ -110,9 +118,15 @@ def _may_write_rf(content: bytes, dump: bytes, *, foreign: bool) -> bool:
     return own or (of_chip is None and of_backup is not None)
 
 
-def _check_fit(content: bytes, key: CodeKey) -> None:
+def _check_fit(content: bytes, key: CodeKey, radio: Region) -> None:
+    """Refuse a backup of another kind of chip, by what its code, its key and its map say."""
     try:
-        recognise(content)
+        chip = recognise(content).chip
         check_bootloader(content, key)
     except (ImageError, BootloaderUnfitError) as err:
         raise BackupUnfitError(f"the backup would not start here: {err}") from err
+    if chip not in (None, CHIP):
+        raise BackupUnfitError(f"the backup is of a {chip}")
+    elsewhere = set(find_rf_sectors(content)) - {radio.start}
+    if elsewhere:
+        raise BackupUnfitError("the backup has its RF calibration in another place")

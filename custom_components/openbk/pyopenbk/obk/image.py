@@ -1,6 +1,6 @@
 """OpenBeken's release images, recognised by their content and never by their file name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 import zlib
@@ -8,17 +8,24 @@ import zlib
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ..beken.application import (
-    APPLICATION_LENGTH,
     Application,
     CodeKey,
     Firmware,
     Identity,
+    chip_of_flash,
     describe_application,
     identify_code,
     key_of_first_words,
 )
-from ..beken.code_flash import RECORD_SIZE, RecordCheck, check_records
-from ..beken.flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, OTA, RF_CALIBRATION
+from ..beken.code_flash import RECORD_SIZE, check_records
+from ..beken.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    OTA,
+    OTHER_RF_CALIBRATION,
+    RF_CALIBRATION,
+)
 from ..beken.rbl import (
     COMPRESSION_GZIP,
     ENCRYPTION_AES256,
@@ -41,10 +48,10 @@ _UG_HEADER_SIZE: Final = 0x20
 _OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
 _OTA_IV: Final = b"0123456789ABCDEF"
 _AES_BLOCK: Final = 16
-_QIO_SIZE: Final = APPLICATION.start + APPLICATION_LENGTH
+# How long a QIO is: all that lie at hand of each chip (releases 1.17 to 1.18.302).
+_QIO_SIZES: Final = {"BK7231N": 0x129F70, "BK7231T": 0x100000}
 _RF_MAGIC: Final = b"TLV\0"
-# A BK7231T has its RF calibration elsewhere, in 23 of 23 dumps.
-_BK7231T_RF_START: Final = 0x1E0000
+_RF_STARTS: Final = (RF_CALIBRATION.start, OTHER_RF_CALIBRATION.start)
 
 
 class ImageKind(StrEnum):
@@ -98,10 +105,11 @@ class WrongKeyError(ImageError):
 class WrongChipError(ImageError):
     """The code says that it was built for another chip."""
 
-    def __init__(self, chip: str) -> None:
-        """Keep the chip that the code names."""
-        super().__init__(f"the firmware is for {chip}")
+    def __init__(self, chip: str, firmware: Firmware = Firmware.OPENBEKEN) -> None:
+        """Keep the chip that the code names, and whose firmware it is."""
+        super().__init__(f"the firmware ({firmware}) is for {chip}")
         self.chip = chip
+        self.firmware = firmware
 
 
 class TruncatedError(ImageError):
@@ -191,37 +199,43 @@ class FirmwareImage:
         return self.data[start : start + APPLICATION.size]
 
 
-def recognise(data: bytes) -> FirmwareImage:
+def recognise(data: bytes, chip: str = CHIP) -> FirmwareImage:
     """Tell what a file is and check everything in it that can be checked.
 
-    Takes tens of milliseconds for 2 MiB, so it belongs into an executor. Raises the subclass of
-    ImageError that says what is wrong. A full backup is recognised whatever state its application
-    is in, since it goes back as it is.
+    Takes tens of milliseconds for 2 MiB (half a second with a foreign key), so it belongs into an
+    executor. Raises the subclass of ImageError that says what is wrong; WrongChipError where the
+    code says that it is for another chip than ``chip``. A full backup is recognised whatever state
+    its application is in and of whichever chip it is, since it goes back as it is.
     """
     if data.startswith(RBL_MAGIC):
-        return _recognise_packed(ImageKind.RBL, data, data)
+        return _recognise_packed(ImageKind.RBL, data, data, chip)
     if data.startswith(_UG_MAGIC):
-        return _recognise_packed(ImageKind.UG, data, _unwrap_ug(data))
-    if len(data) == FLASH_SIZE and data.startswith(_RF_MAGIC, RF_CALIBRATION.start):
+        return _recognise_packed(ImageKind.UG, data, _unwrap_ug(data), chip)
+    is_flash = len(data) == FLASH_SIZE
+    if is_flash and any(data.startswith(_RF_MAGIC, start) for start in _RF_STARTS):
         return _recognise_backup(data)
     records = check_records(data[: APPLICATION.end])
     if records.sound <= len(records.damaged):
         raise UnrecognisedError(name_file(data))
-    if len(data) == FLASH_SIZE and _start_of_application(data):
+    if is_flash and _start_of_application(data):
         return _recognise_backup(data)
-    return _recognise_code(data, records)
+    return _recognise_code(data, chip)
 
 
-def _recognise_code(data: bytes, records: RecordCheck) -> FirmwareImage:
+def _recognise_code(data: bytes, chip: str) -> FirmwareImage:
     start = _start_of_application(data)
     kind = ImageKind.QIO if start else ImageKind.UA
     application = describe_application(data[start:])
-    _refuse_other_chip(application.identity)
+    _refuse_other_chip(application.identity, chip)
     _refuse_other_key(data[start : start + RECORD_SIZE])
     _refuse_size(data, kind)
-    if records.damaged:
-        raise DamagedRecordError(records.damaged[0], len(records.damaged))
-    _refuse_cut(data, kind, application)
+    damaged = [
+        *check_records(data[:start]).damaged,
+        *(start + offset for offset in application.records.damaged),
+    ]
+    if damaged:
+        raise DamagedRecordError(damaged[0], len(damaged))
+    _refuse_cut(data, kind, application, chip)
     if key_of_first_words(data[start:]) is not CodeKey.STANDARD:
         # Only an erased first record comes this far.
         raise DamagedRecordError(start)
@@ -235,20 +249,20 @@ def _recognise_code(data: bytes, records: RecordCheck) -> FirmwareImage:
 
 
 def _recognise_backup(data: bytes) -> FirmwareImage:
-    application = describe_application(data[APPLICATION.start :])
-    if data.startswith(_RF_MAGIC, _BK7231T_RF_START):
-        raise WrongChipError("BK7231T")
-    _refuse_other_chip(application.identity)
+    application = describe_application(data[APPLICATION.start : APPLICATION.end])
+    identity = replace(application.identity, chip=chip_of_flash(data, application))
     return FirmwareImage(
         kind=ImageKind.FULL_BACKUP,
         data=data,
-        identity=application.identity,
+        identity=identity,
         key=application.key,
-        unproven=_unproven(application.identity, complete=application.whole),
+        unproven=_unproven(identity, complete=application.whole),
     )
 
 
-def _recognise_packed(kind: ImageKind, data: bytes, container: bytes) -> FirmwareImage:
+def _recognise_packed(
+    kind: ImageKind, data: bytes, container: bytes, chip: str
+) -> FirmwareImage:
     try:
         header = RblHeader.parse(container)
     except RblError as err:
@@ -265,7 +279,7 @@ def _recognise_packed(kind: ImageKind, data: bytes, container: bytes) -> Firmwar
     if len(container) > OTA.size:
         raise TooLargeError(limit=OTA.size, actual=len(container))
     identity = identify_code(_unpack(header, body))
-    _refuse_other_chip(identity)
+    _refuse_other_chip(identity, chip)
     return FirmwareImage(
         kind=kind,
         data=data,
@@ -316,16 +330,16 @@ def _start_of_application(data: bytes) -> int:
     return APPLICATION.start if has_bootloader else 0
 
 
-def _refuse_other_chip(identity: Identity) -> None:
-    if identity.chip not in (None, CHIP):
-        raise WrongChipError(identity.chip)
+def _refuse_other_chip(identity: Identity, chip: str) -> None:
+    if identity.chip not in (None, chip):
+        raise WrongChipError(identity.chip, identity.firmware)
 
 
 def _refuse_other_key(first_record: bytes) -> None:
     """Refuse where the application's first record is whole and does not decrypt to code."""
     key = key_of_first_words(first_record)
-    if key is CodeKey.NONE:
-        raise WrongKeyError(CodeKey.NONE)
+    if key in (CodeKey.NONE, CodeKey.FOREIGN):
+        raise WrongKeyError(key)
     if key is CodeKey.UNKNOWN and check_records(first_record).sound:
         raise WrongKeyError(CodeKey.FOREIGN)
 
@@ -339,17 +353,22 @@ def _refuse_size(data: bytes, kind: ImageKind) -> None:
         raise TruncatedError(expected=FLASH_SIZE, actual=len(data))
 
 
-def _refuse_cut(data: bytes, kind: ImageKind, application: Application) -> None:
+def _refuse_cut(
+    data: bytes, kind: ImageKind, application: Application, chip: str
+) -> None:
     """Refuse a file that ends inside of a record, or a QIO whose end is not there.
 
     A QIO ends with the mark of the application; one that lacks the mark but has code there is let
     through, its completeness unproven. A UA file need not have a mark.
     """
+    if application.marked:
+        return
     written = len(data.rstrip(b"\xff"))
-    if kind is ImageKind.QIO and written <= _QIO_SIZE - RECORD_SIZE:
-        raise TruncatedError(expected=_QIO_SIZE, actual=written)
+    size = _QIO_SIZES.get(chip, written)
+    if kind is ImageKind.QIO and written <= size - RECORD_SIZE:
+        raise TruncatedError(expected=size, actual=written)
     whole_records = len(data) // RECORD_SIZE * RECORD_SIZE
-    if not application.marked and written > whole_records:
+    if written > whole_records:
         raise TruncatedError(expected=whole_records + RECORD_SIZE, actual=len(data))
 
 
