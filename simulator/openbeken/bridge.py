@@ -6,7 +6,8 @@ from typing import Final
 
 from custom_components.openbk.pyopenbk.roles import PinRole
 
-from .console import Arguments, Command, Result, needing
+from .arguments import Arguments
+from .console import Command, Result, needing
 from .state import DeviceState
 
 _QUICK_TICK: Final = 0.025

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from .console import Arguments, Command, Result, needing
+from .arguments import Arguments
+from .console import Command, Result, needing, setter
 from .device_clock import DstRule
 from .state import DeviceState
 from .text import leading_int
@@ -40,12 +41,20 @@ def commands(device: DeviceState) -> Mapping[str, Command]:
         return Result.OK
 
     return {
-        "ntp_timezoneofs": needing(1, set_time_zone),
         "time_settz": needing(1, set_time_zone),
         "time_settime": needing(1, set_time),
         "time_setdst": needing(10, set_dst),
         "time_calcdst": needing(8, calculate_dst),
         "clock_calcdst": needing(8, calculate_dst),
+    }
+
+
+def ntp_commands(device: DeviceState) -> Mapping[str, Command]:
+    """Return the commands that come with the driver NTP."""
+    zone = commands(device)["time_settz"]
+    return {
+        "ntp_timezoneofs": zone,
+        "ntp_setserver": setter(device.settings, "ntp_server"),
     }
 
 

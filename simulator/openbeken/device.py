@@ -131,7 +131,7 @@ class OpenBeken(DeviceState):
         self.follow_relay()
         if not self.safe_mode:
             self._start_up()
-            self.console.execute(self.settings.values.startup_command)
+            self.console.run_start_up()
 
     def _start_up(self) -> None:
         self.pins.start()
@@ -166,7 +166,8 @@ class OpenBeken(DeviceState):
                 )
             if self.wifi.connected:
                 self.device_clock.every_second()
-            self.settings.every_second()
+            if not self.flashing_over_air:
+                self.settings.save()
             self._count_boot()
             self._count_down_unsafe_start()
             self._count_down_restart(moment)
@@ -258,7 +259,7 @@ class OpenBeken(DeviceState):
             elif role not in _SCRIPT_BUTTONS:
                 self.pins.toggle(self.pins.channel(pin))
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> Answer | bytes:
         try:
             return await self._web.handle(request)
         except Exception as error:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from . import clock_commands, meter_commands
+from .arguments import Arguments
 from .bridge import Bridges
-from .console import Arguments, Command, Console, Result, needing
+from .console import Command, Console, Result, needing
 from .energy import EnergyDriver
 from .mqtt import MqttService
 from .state import DeviceState
@@ -53,6 +54,7 @@ class Drivers:
             return
         if name == NTP:
             device.device_clock.start_ntp()
+            self._console.register(clock_commands.ntp_commands(device))
         elif name == METER:
             device.energy = self._start_meter()
         elif name == BRIDGE:

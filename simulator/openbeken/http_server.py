@@ -2,13 +2,15 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+import re
 import socket
 import struct
 from typing import Final
-from urllib.parse import parse_qsl
+
+from .text import decode, encode, leading_int
 
 HTML: Final = "text/html"
 JSON: Final = "application/json"
@@ -19,8 +21,14 @@ _FIRST_READ: Final = 1022
 _FURTHER_READ: Final = 1024
 _HEADER_LIMIT: Final = 16
 _LINGER: Final = 0.2
-_WHOLE_BODY: Final = ("/api/ota", "/api/flash/")
-_WITHOUT_PASSWORD: Final = ("/ssdp.xml", "/obkdevicelist")
+_METHODS: Final = (b"GET", b"PUT", b"POST", b"OPTIONS")
+_WHOLE_BODY: Final = ("api/ota", "api/flash/")
+_WITHOUT_PASSWORD: Final = ("ssdp.xml", "obkdevicelist")
+_ARGUMENT_BUFFER: Final = 128
+_LOGIN: Final = re.compile(r"authorization: basic (.*)", re.IGNORECASE | re.DOTALL)
+_USER: Final = "admin:"
+_PASSWORD_LIMIT: Final = 32
+_ESCAPED: Final = re.compile(rb"%([0-9a-fA-F]{2})|(\+)")
 # Place of tcpi_data_segs_in in Linux' struct tcp_info.
 _DATA_SEGMENTS: Final = struct.Struct("<152xI")
 
@@ -32,17 +40,18 @@ class Answer:
     body: bytes = b""
     content_type: str = JSON
     status: int = 200
-    headers: tuple[str, ...] = ()
 
     def encode(self) -> bytes:
-        """Return the bytes on the wire; there is no Content-Length."""
+        """Return the bytes on the wire; there is no Content-Length.
+
+        The status line ends with a bare line feed, in every release since February 2022
+        (new_http.c, and every recorded answer).
+        """
         head = (
-            f"HTTP/1.1 {self.status} OK",
-            f"Content-type: {self.content_type}",
+            f"HTTP/1.1 {self.status} OK\nContent-type: {self.content_type}",
             "Access-Control-Allow-Origin: *",
             "Access-Control-Allow-Headers: Origin, X-Requested-With, Content-Type, "
             "Accept",
-            *self.headers,
             "Connection: close",
             "",
             "",
@@ -50,25 +59,58 @@ class Answer:
         return "\r\n".join(head).encode() + self.body
 
 
+REDIRECT: Final = b"HTTP/1.1 302 OK\nLocation: /index\nConnection: close\n\n"
+"""What the address without a path is answered with."""
+_UNAUTHORIZED: Final = (
+    b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n"
+    b'WWW-Authenticate: Basic realm="OpenBeken HTTP Server"\r\n\r\n'
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request as far as the firmware has read it."""
 
     method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    url: str
+    """What stands between the first slash and the next blank, escapes and all."""
+    protocol: str
+    """What follows the address in the first line."""
+    headers: tuple[str, ...]
+    """Whole lines, sixteen at most."""
+    content_length: int
+    """-1 where the request does not say."""
     body: bytes
     rest: AsyncIterator[bytes] = field(repr=False)
     """The part of the body that has not been read yet, for uploads."""
 
     @property
+    def path(self) -> str:
+        """Return the address without its query."""
+        return self.url.partition("?")[0]
+
+    @property
     def text(self) -> str:
-        """Return the body as text."""
-        return self.body.decode(errors="surrogateescape")
+        """Return the body as text, which ends at a NUL."""
+        return decode(self.body.partition(b"\0")[0])
+
+    def argument(self, name: str, size: int = _ARGUMENT_BUFFER) -> str | None:
+        """Return an argument of the address, in a buffer of so many bytes.
+
+        None where it is missing or empty, which are the same to the firmware; the first
+        of a name counts. One that ends the address without a value has what follows the
+        address: the protocol.
+        """
+        _, mark, query = self.url.partition("?")
+        return _argument(query, name, size, self.protocol) if mark else None
+
+    def form_argument(self, name: str, size: int = _ARGUMENT_BUFFER) -> str | None:
+        """Return an argument of a form in the body, which ends at a blank."""
+        return _argument(self.text, name, size)
 
 
-type Handler = Callable[[Request], Awaitable[Answer]]
+type Handler = Callable[[Request], Awaitable[Answer | bytes]]
+"""Returns an answer, or all bytes of one that has a head of its own."""
 type PasswordSource = Callable[[], str]
 
 
@@ -118,9 +160,9 @@ class HttpServer:
         data, unseen = await _receive(reader, writer)
         if not data:
             return
-        request = _parse(data, unseen, reader)
-        answer = self._refuse(request) or await self._handler(request)
-        writer.write(answer.encode())
+        if (request := _parse(data, unseen, reader)) is None:
+            return
+        writer.write(await self._bytes_of_answer(request))
         await writer.drain()
         writer.write_eof()
         # Closing over unread bytes would have the answer thrown away at the other end.
@@ -129,15 +171,28 @@ class HttpServer:
                 while await reader.read(_FURTHER_READ):
                     pass
 
-    def _refuse(self, request: Request) -> Answer | None:
+    async def _bytes_of_answer(self, request: Request) -> bytes:
+        if request.method == "OPTIONS":
+            return Answer(content_type=HTML).encode()
+        if not self._lets_in(request):
+            return _UNAUTHORIZED
+        answer = await self._handler(request)
+        return answer if isinstance(answer, bytes) else answer.encode()
+
+    def _lets_in(self, request: Request) -> bool:
+        """Return whether the password fits; the scheme and the user in any case."""
         password = self._password()
-        if not password or request.path in _WITHOUT_PASSWORD:
-            return None
-        expected = base64.b64encode(f"admin:{password}".encode()).decode()
-        if request.headers.get("authorization") == f"Basic {expected}":
-            return None
-        challenge = 'WWW-Authenticate: Basic realm="OpenBeken HTTP Server"'
-        return Answer(b"", HTML, 401, (challenge,))
+        if not password or request.url.startswith(_WITHOUT_PASSWORD):
+            return True
+        logins = (match[1] for line in request.headers if (match := _LOGIN.match(line)))
+        try:
+            login = decode(base64.b64decode(next(logins, ""), validate=True))
+        except ValueError:
+            return False
+        user, given = login[: len(_USER)], login[len(_USER) :].partition("\0")[0]
+        return user.casefold() == _USER and encode(given)[:_PASSWORD_LIMIT] == encode(
+            password
+        )
 
 
 async def _receive(
@@ -173,29 +228,63 @@ def _segments(writer: asyncio.StreamWriter) -> int:
     return int(segments)
 
 
-def _parse(data: bytes, unseen: bytes, reader: asyncio.StreamReader) -> Request:
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    method, _, target = first.partition(" ")
-    target = target.partition(" ")[0]
-    path, _, query = target.partition("?")
-    headers: dict[str, str] = {}
-    for line in lines[:_HEADER_LIMIT]:
-        name, _, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
+def _parse(data: bytes, unseen: bytes, reader: asyncio.StreamReader) -> Request | None:
+    """Read a request as new_http.c does; None where it is closed without an answer."""
+    method = next((name for name in _METHODS if data.startswith(name)), None)
+    if method is None:
+        return None
+    url, blank, rest = data[len(method) + 2 :].partition(b" ")
+    if not blank and method != b"OPTIONS":
+        return None
+    protocol, _, rest = rest.partition(b"\r")
+    headers: list[str] = []
+    length, body = -1, b""
+    rest = rest[1:]
+    while b"\r" in rest:
+        line, _, after = rest.partition(b"\r")
+        rest = after[1:]
+        if not line:
+            body = rest
+            break
+        if len(headers) < _HEADER_LIMIT:
+            headers.append(decode(line))
+        if line.lower().startswith(b"content-length:"):
+            length = leading_int(decode(line[len(b"content-length:") :]))
+    target = decode(url)
     missing = 0
-    if path.startswith(_WHOLE_BODY):
-        length = headers.get("content-length", "")
+    if target.startswith(_WHOLE_BODY):
         body += unseen
-        missing = int(length) - len(body) if length.isdigit() else 0
+        missing = max(0, length - len(body))
     return Request(
-        method,
-        path,
-        dict(parse_qsl(query, keep_blank_values=True)),
-        headers,
-        body,
-        _read_rest(reader, missing),
+        method=method.decode(),
+        url=target,
+        protocol=decode(protocol),
+        headers=tuple(headers),
+        content_length=length,
+        body=body,
+        rest=_read_rest(reader, missing),
     )
+
+
+def _argument(query: str, name: str, size: int, behind: str = "") -> str | None:
+    parts = query.split("&")
+    for index, part in enumerate(parts):
+        key, equals, value = part.partition("=")
+        if key != name:
+            continue
+        if not equals:
+            # A name without a value counts at the very end alone.
+            if index + 1 < len(parts):
+                continue
+            value = behind.partition("&")[0]
+        raw = encode(value.partition(" ")[0])
+        unescaped = _ESCAPED.sub(_unescape, raw)
+        return decode(unescaped[: size - 1].partition(b"\0")[0]) if unescaped else None
+    return None
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode()) if match[1] else b" " * len(match[2])
 
 
 async def _read_rest(

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from .console import Arguments, Command, Result, needing
+from .arguments import Arguments
+from .console import Command, Result, needing
 from .energy import DAILY, LAST_HOUR, EnergyDriver
 
 

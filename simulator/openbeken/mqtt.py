@@ -10,7 +10,8 @@ from typing import Final
 from simulator.flash import PowerLostError
 
 from . import discovery, tasmota
-from .console import Arguments, Command, Console, Result, needing, setter
+from .arguments import Arguments
+from .console import Command, Console, Result, needing, setter
 from .settings import CHANNEL_COUNT, Flag
 from .state import DeviceState
 from .text import leading_int
@@ -25,6 +26,7 @@ _RECONNECT_SECONDS: Final = 5
 _BUFFER: Final = 1024
 _INBOX: Final = 4096
 _LONGEST_TOPIC: Final = 127
+_DISCOVERY_SECONDS: Final = 5
 _QUEUE_LIMIT: Final = 32
 _QUEUE_PER_SECOND: Final = 3
 # About 80 messages a second is what the recorded storm of STATUS messages reached.
@@ -45,6 +47,8 @@ class MqttService:
         self._device = device
         self._console = console
         console.register(self._commands())
+        online = {"$MQTTOn": lambda _: self.online, "MQTTOn": lambda _: self.online}
+        console.constants.register(online)
         self._connection: MqttConnection | None = None
         self._attempt: asyncio.Task[MqttConnection] | None = None
         self._unconnected = _RETRY_SECONDS + 1 - device.timing.mqtt_after
@@ -216,22 +220,20 @@ class MqttService:
 
             return needing(1, command)
 
-        def text(field: str) -> Command:
-            return setter(self._device.settings, field, self.reconnect_soon)
-
+        settings = self._device.settings
         return {
-            "mqtthost": text("mqtt_host"),
-            "mqttuser": text("mqtt_username"),
-            "mqttpassword": text("mqtt_password"),
-            "mqttclient": text("mqtt_client_id"),
-            "mqttgroup": text("mqtt_group"),
-            "publish": needing(2, self._publish_command(Arguments.word)),
+            "mqtthost": setter(settings, "mqtt_host"),
+            "mqttuser": setter(settings, "mqtt_username"),
+            "mqttpassword": setter(settings, "mqtt_password"),
+            "mqttclient": setter(settings, "mqtt_client_id", self.reconnect_soon),
+            "mqttgroup": setter(settings, "mqtt_group", self.reconnect_soon),
+            "publish": self._publish_text,
             "publishint": needing(2, self._publish_command(_integer_text)),
             "publishfloat": needing(2, self._publish_command(_float_text)),
             "publishall": run(self.publish_all),
             "publishchannels": run(self.publish_channels),
             "publishchannel": number(self.publish_channel),
-            "schedulehadiscovery": number(self.schedule_discovery),
+            "schedulehadiscovery": self._schedule_discovery,
             "mqtt_broadcastinterval": number(
                 lambda value: setattr(self, "broadcast_interval", value)
             ),
@@ -240,6 +242,11 @@ class MqttService:
             ),
             "tasteleinterval": needing(2, self._set_tele_intervals),
         }
+
+    def _publish_text(self, arguments: Arguments) -> Result:
+        # The constants are put in first, and quotes can be escaped: unlike anywhere else.
+        run = needing(2, self._publish_command(Arguments.word))
+        return run(arguments.expanded())
 
     def _publish_command(self, value: Callable[[Arguments, int], str]) -> Command:
         def command(arguments: Arguments) -> Result:
@@ -251,6 +258,11 @@ class MqttService:
             return Result.OK
 
         return command
+
+    def _schedule_discovery(self, arguments: Arguments) -> Result:
+        given = arguments.text
+        self.schedule_discovery(leading_int(given) if given else _DISCOVERY_SECONDS)
+        return Result.OK
 
     def _set_tele_intervals(self, arguments: Arguments) -> Result:
         self.tele_intervals = (arguments.integer(0), arguments.integer(1))

@@ -8,18 +8,20 @@ from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigSector,
     ConfigSectorError,
-    TextTooLongError,
     build,
     parse,
+    text_capacities,
 )
 from simulator.flash import Flash
+
+from .text import cut, encode
 
 # Pins of the chip that the web interface knows; the configuration has room for 32.
 PIN_COUNT: Final = 29
 CHANNEL_COUNT: Final = 64
 
-# A save is asked for three seconds ahead, so that a row of commands is one save.
-_SAVE_DELAY: Final = 3
+_CAPACITIES: Final = text_capacities()
+_COPIED_WHOLE: Final = "wifi_password"
 
 
 class Flag(IntEnum):
@@ -85,13 +87,12 @@ def factory_settings(identity: Identity) -> ConfigSector:
 
 
 class Settings:
-    """The values in RAM; changes reach the flash some seconds later."""
+    """The values in RAM; changes reach the flash within a second."""
 
     def __init__(self, flash: Flash, identity: Identity) -> None:
         """Load the sector, or begin with factory settings where the firmware would."""
         self._flash = flash
         self._identity = identity
-        self._seconds_to_save = 0
         self._changed = False
         region = OPENBEKEN_CONFIG
         try:
@@ -102,30 +103,33 @@ class Settings:
 
     @property
     def changed(self) -> bool:
-        """Return whether RAM and flash differ."""
+        """Return whether anything waits to be saved, which is done within a second."""
         return self._changed
 
     def change(self, **values: Any) -> bool:
         """Set fields of the configuration; texts that are too long are cut.
 
-        Returns whether anything is different now.
+        Returns whether the firmware notices that anything is different now: it does not
+        for a text that fills its field, which is then neither saved nor acted on before
+        something else is (strcpy_safe_checkForChanges, OpenBeken 1.18.300).
         """
-        changed = replace(self.values, **values)
-        while True:
-            try:
-                build(changed)
-            except TextTooLongError as error:
-                text = getattr(changed, error.field).encode(errors="surrogateescape")
-                short = text[: error.limit].decode(errors="ignore")
-                changed = replace(changed, **{error.field: short})
-            else:
-                break
-        if changed == self.values:
-            return False
-        self.values = changed
-        self._changed = True
-        self.save_soon()
-        return True
+        noticed = False
+        for name, value in values.items():
+            kept, whole = self._as_kept(name, value)
+            different = kept != getattr(self.values, name)
+            self.values = replace(self.values, **{name: kept})
+            noticed |= different and whole
+        self._changed |= noticed
+        return noticed
+
+    @staticmethod
+    def _as_kept(name: str, value: Any) -> tuple[Any, bool]:
+        """Return a value as a field keeps it, and whether a change of it is noticed."""
+        if not isinstance(value, str):
+            return value, True
+        text, room = value.partition("\0")[0], _CAPACITIES[name]
+        fits = len(encode(text)) < room or name == _COPIED_WHOLE
+        return cut(text, room), fits
 
     def change_entry(self, row: str, index: int, value: float) -> bool:
         """Set one entry of a row such as ``roles``."""
@@ -147,30 +151,17 @@ class Settings:
         """Go back to factory settings."""
         self.values = factory_settings(self._identity)
         self._changed = True
-        self.save_soon()
-
-    def save_soon(self, seconds: int = _SAVE_DELAY) -> None:
-        """Have ``every_second`` save in so many calls."""
-        self._seconds_to_save = seconds
 
     def overwrite_soon(self) -> None:
         """Have what is in RAM written over what someone else put into the sector."""
         self._changed = True
-        self.save_soon(1)
-
-    def every_second(self) -> None:
-        """Save when it is time."""
-        if self._seconds_to_save:
-            self._seconds_to_save -= 1
-            if not self._seconds_to_save:
-                self.save()
 
     def save(self) -> None:
-        """Write to the flash if anything changed."""
+        """Write to the flash what was noticed to have changed, with all the rest."""
         if not self._changed:
             return
         counter = (self.values.change_counter + 1) & 0xFFFF
         self.values = replace(self.values, change_counter=counter)
-        self._flash.rewrite(OPENBEKEN_CONFIG.start, build(self.values))
+        sector = build(self.values, as_kept=True)
+        self._flash.rewrite(OPENBEKEN_CONFIG.start, sector)
         self._changed = False
-        self._seconds_to_save = 0

@@ -1,6 +1,7 @@
 """What the parts of the firmware share during one boot, and what they may ask of it."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,8 @@ SAFE_MODE_AFTER: Final = 4
 """With more boots in a row that did not last, the next one is in safe mode."""
 BLOW_ACTIVE_LOW: Final = frozenset({8, 10})
 """The pins of a BLOW 72-074 whose LED shines at a low level."""
+
+_LOG_LINES: Final = 500
 
 type Resolve = Callable[[str, int], tuple[str, int]]
 
@@ -121,6 +124,8 @@ class DeviceState:
         """The forward pins of two-coil relays that are closed; power cuts do not move them."""
         self.failure: BaseException | None = None
         """What ended a part of the firmware, to end all of it."""
+        self.log_lines: deque[str] = deque(maxlen=_LOG_LINES)
+        """What the firmware wrote to its log."""
         self._moment: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -149,6 +154,15 @@ class DeviceState:
         )
         self.pins = Pins(self.settings, self.variables, on_channel)
         self.pins.wifi_led_lit = lambda: self.wifi.led_lit(self.clock.now())
+        self.log_lines.clear()
+        self.log("MAIN", self.release.build)
+        # The firmware really writes the password.
+        self.log("MAIN", f"Using SSID [{self.settings.values.wifi_ssid}]")
+        self.log("MAIN", f"Using Pass [{self.settings.values.wifi_password}]")
+
+    def log(self, feature: str, text: str, level: str = "Info") -> None:
+        """Write a line to the log, as ``Info:CMD:…``."""
+        self.log_lines.append(f"{level}:{feature}:{text}")
 
     def end(self) -> None:
         """Let go of what was under way when the power went."""

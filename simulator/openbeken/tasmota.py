@@ -4,11 +4,33 @@ from dataclasses import dataclass
 import json
 from typing import Final
 
+from .arguments import leading_word
 from .release import CHIP
+from .settings import CHANNEL_COUNT, Flag
 from .state import DeviceState
-from .text import leading_int
+from .text import cut, leading_int
 
 _TYPE_TOGGLE: Final = 6
+
+
+PRINTED: Final = 254
+"""Bytes of one entry that a page's printer lets through."""
+
+# What is answered to whatever begins with a name, in the order of json_interface.c.
+_CONSTANTS: Final = {
+    "PREFIX1": ("Prefix1", "cmnd"),
+    "PREFIX2": ("Prefix2", "stat"),
+    "PREFIX3": ("Prefix3", "tele"),
+    "STATETEXT1": ("StateText1", "OFF"),
+    "STATETEXT2": ("StateText2", "ON"),
+    "STATETEXT3": ("StateText3", "TOGGLE"),
+    "STATETEXT4": ("StateText4", "HOLD"),
+    "FULLTOPIC": ("FullTopic", "%%prefix%%/%%topic%%"),
+    "SWITCHTOPIC": ("SwitchTopic", "0"),
+    "BUTTONTOPIC": ("ButtonTopic", "0"),
+    "MQTTRETRY": ("MqttRetry", "1"),
+    "TELEPERIOD": ("TelePeriod", "300"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +41,13 @@ class Reply:
     stat_topic: str | None = None
 
 
+def reply_to_line(device: DeviceState, line: str) -> str:
+    """Return what a web page answers to a whole line; ``{}`` where there is no answer."""
+    _, argument = leading_word(line)
+    answer = reply(device, line, argument)
+    return answer.text if answer else "{}"
+
+
 def reply(device: DeviceState, command: str, argument: str) -> Reply | None:
     """Return the answer to a command; None where there is none.
 
@@ -27,13 +56,23 @@ def reply(device: DeviceState, command: str, argument: str) -> Reply | None:
     name = command.upper()
     values = device.settings.values
     if name.startswith("POWER"):
-        return Reply("{" + power(device) + "}", "RESULT")
+        return Reply(power(device).join("{}"), "RESULT")
+    if name.startswith("SENSORRETAIN"):
+        on = device.settings.has_flag(Flag.RETAIN_EVERYTHING)
+        return Reply(_text("SensorRetain", "ON" if on else "OFF").join("{}"))
+    for start, key in _CONSTANTS.items():
+        if name.startswith(start):
+            return Reply(_text(*key).join("{}"))
     if name.startswith("STATE"):
         return Reply(state(device), "RESULT")
-    if name.startswith("SENSO"):
+    if name.startswith("SENSOR"):
         return Reply(sensor(device))
     if name.startswith("STATUS"):
-        return _status(device, argument.strip())
+        return _status(device, argument)
+    if name.startswith("SETCHANNELTYPE"):
+        channel = leading_int(argument)
+        known = 0 <= channel < CHANNEL_COUNT
+        return Reply(str(values.channel_types[channel] if known else 0))
     if name.startswith(("GETCHANNEL", "SETCHANNEL", "ADDCHANNEL")):
         return Reply(str(device.channel(leading_int(argument))))
     named = {
@@ -44,11 +83,12 @@ def reply(device: DeviceState, command: str, argument: str) -> Reply | None:
         "SSID1": ("SSID1", values.wifi_ssid),
         "FLAGS": ("Flags", signed_flags(values.flags)),
     }
-    for start, (key, value) in named.items():
+    for start, entry in named.items():
         if name.startswith(start):
-            return Reply(_text(key, value).join("{}"))
-    if name == "CH":
-        channels = device.pins.used_channels()
+            return Reply(_text(*entry).join("{}"))
+    if name.startswith("CH"):
+        wanted = {leading_int(name[2:])} if name[2:] else set()
+        channels = sorted(wanted | set(device.pins.used_channels()))
         return Reply(
             ",".join(f'"Ch{ch}":{device.channel(ch)}' for ch in channels).join("{}")
         )
@@ -175,13 +215,13 @@ def _general(device: DeviceState) -> str:
 
 def _parameters(device: DeviceState) -> str:
     clock = device.device_clock
-    started = clock.utc - device.uptime if clock.synced else 0
     return (
         '"StatusPRM":{"Baudrate":115200,"SerialConfig":"8N1",'
         f'{_text("GroupTopic", device.settings.values.group_name)},"OtaUrl":"'
         'https://github.com/openshwprojects/OpenBK7231T_App/releases/latest",'
         f'"RestartReason":"HardwareWatchdog","Uptime":{device.uptime},'
-        f'"StartupUTC":"{clock.text(started)}","Sleep":50,"CfgHolder":4617,'
+        # Not when it started: the local time of now.
+        f'"StartupUTC":"{clock.text(clock.local)}","Sleep":50,"CfgHolder":4617,'
         '"BootCount":22,"BCResetTime":"2022-01-27T16:10:56","SaveCount":1235,'
         '"SaveAddress":"F9000"}'
     )
@@ -239,10 +279,12 @@ def _mqtt(device: DeviceState) -> str:
 
 def _time(device: DeviceState) -> str:
     clock = device.device_clock
+    minutes = abs(clock.offset) % 3600 // 60
     return (
         f'"StatusTIM":{{"UTC":"{clock.text(clock.utc)}",'
-        f'"Local":"{clock.text(clock.local)}","StartDST":"0000-00-00T00:00:00",'
-        f'"EndDST":"0000-00-00T00:00:00","Timezone":"{clock.zone_text}",'
+        f'"Local":"{clock.text(clock.local)}","StartDST":"2022-03-27T02:00:00",'
+        # The hours are lost in a number of one byte.
+        f'"EndDST":"2022-10-30T03:00:00","Timezone":"+00:{minutes:02d}",'
         '"Sunrise":"07:50","Sunset":"17:17"}'
     )
 
@@ -260,5 +302,5 @@ def _on_off(device: DeviceState, channel: int) -> str:
 
 
 def _text(key: str, value: str) -> str:
-    # The firmware does not escape anything.
-    return f'"{key}":"{value}"'
+    # The firmware does not escape anything, and prints each entry into a short buffer.
+    return cut(f'"{key}":"{value}"', PRINTED)

@@ -1,17 +1,17 @@
-"""How the firmware reads numbers and words out of text."""
+"""How the firmware reads numbers out of text, and what fits into its buffers."""
 
 import re
 from typing import Final
 
-_INTEGER: Final = re.compile(r"\s*([+-]?\d+)")
-_NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)")
-_WORD: Final = re.compile(r'"([^"]*)"?|(\S+)')
+_INTEGER: Final = re.compile(r"\s*([+-]?\d+)", re.ASCII)
+_NUMBER: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)", re.ASCII)
+_LARGEST: Final = 0x7FFFFFFF
 
 
 def leading_int(text: str) -> int:
-    """Return the integer that a text begins with, or 0: C's atoi."""
+    """Return the integer that a text begins with, or 0: C's atoi, held at 32 bits."""
     match = _INTEGER.match(text)
-    return int(match[1]) if match else 0
+    return max(min(int(match[1]), _LARGEST), -_LARGEST - 1) if match else 0
 
 
 def leading_float(text: str) -> float:
@@ -20,19 +20,16 @@ def leading_float(text: str) -> float:
     return float(match[1]) if match else 0.0
 
 
-def words(text: str) -> list[str]:
-    """Split arguments at blanks; double quotes keep one together."""
-    return [
-        match[1] if match[2] is None else match[2] for match in _WORD.finditer(text)
-    ]
+def encode(text: str) -> bytes:
+    """Return a text as the bytes that it came from; surrogates stand for what was no UTF-8."""
+    return text.encode(errors="surrogateescape")
 
 
-def after_words(text: str, count: int) -> str:
-    """Return what follows the first ``count`` arguments."""
-    end = 0
-    for match in _WORD.finditer(text):
-        if not count:
-            return text[match.start() :].strip()
-        count -= 1
-        end = match.end()
-    return text[end:].strip()
+def decode(data: bytes) -> str:
+    """Return bytes as a text, whatever they are."""
+    return data.decode(errors="surrogateescape")
+
+
+def cut(text: str, size: int) -> str:
+    """Return the first ``size`` bytes of a text, in the middle of a character if need be."""
+    return decode(encode(text)[:size])

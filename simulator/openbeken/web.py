@@ -1,10 +1,9 @@
 """The paths of the firmware's web server: pages, REST interface, settings by address."""
 
-from collections.abc import Callable, Mapping
-from html import escape
+from collections.abc import Callable
 import json
+import re
 from typing import Final
-from urllib.parse import unquote_plus
 
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     FLASH_SIZE,
@@ -14,22 +13,33 @@ from custom_components.openbk.pyopenbk.beken.flash_map import (
 from custom_components.openbk.pyopenbk.roles import PinRole
 
 from . import tasmota
-from .console import Console
-from .http_server import BINARY, HTML, JSON, TEXT, Answer, Request
+from .console import Console, Result
+from .http_server import BINARY, HTML, JSON, REDIRECT, TEXT, Answer, Request
 from .mqtt import MqttService
 from .names import CHANNEL_TYPES, LOG_FEATURES, LOG_LEVELS
+from .posted_json import Kind, PostedJsonError, tokens
 from .release import CHIP
 from .settings import CHANNEL_COUNT, PIN_COUNT, Flag
 from .state import DeviceState
-from .text import leading_int
+from .text import cut, decode, encode, leading_int
 
 _ROLE_NAMES: Final = [" ", *(role.firmware_name for role in PinRole if role)]
 _LONGEST_JSON_TEXT: Final = 128
-_JSON_TOKENS: Final = 128
 _LAST_SETTABLE_FLAG: Final = 10
+_FLAG_COUNT: Final = 52
+"""The flags that the page about them has."""
+_SHORT_LINE: Final = 123
+"""What /cm executes once; a longer line is executed twice (http_fn_cm in http_fns.c)."""
+_STARTUP_ROOM: Final = 1568
+_LEAST_WEB_PASSWORD: Final = 5
+_REMEMBERED: Final = -1
+_SPAN: Final = re.compile(r"\s*(?:0x)?([0-9a-f]+)-(?:0x)?([0-9a-f]+)", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"\s*(?:0x)?([0-9a-f]+)", re.IGNORECASE)
+_WHITE: Final = re.compile(rb"[ \t\x80-\xff]")
+_PIN_BUFFER: Final = 64
+_PREFIX_BUFFER: Final = 32
 
-type _Query = Mapping[str, str]
-type _Page = Callable[[_Query], Answer]
+type _Page = Callable[[Request], Answer | bytes]
 
 
 class Web:
@@ -43,107 +53,129 @@ class Web:
         self._console = console
         self._mqtt = mqtt
         self._pages: dict[str, _Page] = {
-            "/": self._index,
-            "/index": self._index,
-            "/cm": self._command,
-            "/cfg": self._plain_page("Config"),
-            "/cfg_mqtt": self._plain_page("Set MQTT"),
-            "/cfg_mqtt_set": self._set_mqtt,
-            "/cfg_wifi": self._plain_page("Set Wifi"),
-            "/cfg_wifi_set": self._set_wifi,
-            "/cfg_name": self._set_names,
-            "/cfg_generic": self._set_generic,
-            "/cfg_startup": self._set_start_value,
-            "/cfg_pins": self._set_pins,
-            "/cfg_ping": self._set_ping,
-            "/cfg_webapp": self._plain_page("Set Webapp"),
-            "/cfg_webapp_set": self._set_webapp,
-            "/cfg_ip": self._plain_page("IP"),
-            "/cfg_mac": self._plain_page("Set MAC address"),
-            "/startup_command": self._set_startup_command,
-            "/ha_cfg": self._plain_page("Home Assistant Setup"),
-            "/ha_discovery": self._discovery,
-            "/ota": self._plain_page("OTA request"),
-            "/ota_exec": self._ota,
-            "/about": self._plain_page("About"),
-            "/logs": self._plain_page("Logs"),
-            "/lograw": self._log,
-            "/app": self._plain_page("App"),
-            "/pmntp": self._set_time,
+            "": lambda _: REDIRECT,
+            "index": self._index,
+            "cm": self._command,
+            "cfg": self._plain_page("Config"),
+            "cmd_tool": self._command_tool,
+            "cfg_dgr": self._plain_page("Config DGR"),
+            "cfg_loglevel_set": self._plain_page("Set log level"),
+            "cfg_mqtt": self._plain_page("Set MQTT"),
+            "cfg_mqtt_set": self._set_mqtt,
+            "cfg_wifi": self._plain_page("Set Wifi"),
+            "cfg_wifi_set": self._set_wifi,
+            "cfg_name": self._set_names,
+            "cfg_generic": self._set_generic,
+            "cfg_startup": self._set_start_value,
+            "cfg_pins": self._set_pins,
+            "cfg_ping": self._set_ping,
+            "cfg_webapp": self._plain_page("Set Webapp"),
+            "cfg_webapp_set": self._set_webapp,
+            "cfg_ip": self._plain_page("IP"),
+            "cfg_mac": self._plain_page("Set MAC address"),
+            "startup_command": self._set_startup_command,
+            "ha_cfg": self._plain_page("Home Assistant Setup"),
+            "ha_discovery": self._discovery,
+            "ota": self._plain_page("OTA request"),
+            "ota_exec": self._ota,
+            "about": self._plain_page("About"),
+        }
+        # Addresses of which the beginning is enough.
+        self._callbacks: dict[str, _Page] = {
+            "app": self._plain_page("App"),
+            "logs": self._plain_page("Logs"),
+            "lograw": self._log,
         }
         self._gets: dict[str, Callable[[], Answer]] = {
-            "/api/info": self._info,
-            "/api/pins": self._get_pins,
-            "/api/channels": self._get_channels,
-            "/api/channelTypes": self._get_channel_types,
-            "/api/logconfig": self._get_log_config,
+            "api/info": self._info,
+            "api/pins": self._get_pins,
+            "api/channels": self._get_channels,
+            "api/channelTypes": self._get_channel_types,
+            "api/logconfig": self._get_log_config,
         }
         self._posts: dict[str, Callable[[Request], Answer]] = {
-            "/api/cmnd": self._post_command,
-            "/api/pins": self._post_pins,
-            "/api/channels": self._post_channels,
-            "/api/channelTypes": self._post_channel_types,
-            "/api/logconfig": lambda _: Answer(b"", TEXT),
-            "/api/reboot": self._reboot,
+            "api/cmnd": self._post_command,
+            "api/pins": self._post_pins,
+            "api/channels": self._post_channels,
+            "api/channelTypes": self._post_channel_types,
+            "api/logconfig": lambda _: Answer(b"", TEXT),
+            "api/reboot": self._reboot,
         }
 
-    async def handle(self, request: Request) -> Answer:
-        """Answer one request."""
-        if request.path.startswith("/api/") and not self._device.safe_mode:
+    async def handle(self, request: Request) -> Answer | bytes:
+        """Answer one request; bytes are an answer with a head of its own."""
+        safe_mode = self._device.safe_mode
+        method = request.method
+        if (
+            request.url.startswith("api/")
+            and method in ("GET", "POST")
+            and not safe_mode
+        ):
             return await self._rest(request)
-        if request.path == "/app" and self._device.safe_mode:
-            return self._not_found()
-        if request.path == "/cm" and request.method == "POST":
-            return self._command(_form(request.text))
-        if page := self._pages.get(request.path):
-            return page(request.query)
-        return self._not_found()
-
-    def _not_found(self) -> Answer:
+        if method == "GET":
+            for beginning, page in self._callbacks.items():
+                if request.url.startswith(beginning) and not (
+                    safe_mode and beginning == "app"
+                ):
+                    return page(request)
+        if found := self._pages.get(request.path):
+            return found(request)
         return self._page("Not found", "Not found.<br/>")
 
     async def _rest(self, request: Request) -> Answer:
-        path = request.path
+        # An address with a query is another address.
+        url = request.url
         if request.method == "POST":
-            if post := self._posts.get(path):
+            if post := self._posts.get(url):
                 return post(request)
-            if path == "/api/ota":
+            if url == "api/ota":
                 return await self._upload(request, OTA.start, OTA.end, firmware=True)
-            if path.startswith("/api/flash/"):
+            if url.startswith("api/flash/"):
                 return await self._post_flash(request)
-        elif get := self._gets.get(path):
+            return self._page(
+                "POST REST API",
+                f"POST to {url}<br/>Content Length:{request.content_length}"
+                f"<br/>Content:[{request.text}]<br/>",
+            )
+        if get := self._gets.get(url):
             return get()
-        elif path.startswith("/api/flash/"):
-            return self._get_flash(path.removeprefix("/api/flash/"))
-        elif path == "/api/lfs/":
+        if url.startswith("api/flash/"):
+            return self._get_flash(url.removeprefix("api/flash/"))
+        if url.startswith("api/seriallog"):
+            on = int(url.endswith("1"))
+            return _json_text(f"Direct serial logging set to {on}")
+        if url == "api/lfs/":
             return _json_text(
                 '{"dir":"","content":[{"name":".","type":2,"size":0},'
                 '{"name":"..","type":2,"size":0}]}'
             )
-        verb = "POST to" if request.method == "POST" else "GET of"
-        title = f"{request.method} REST API"
-        return self._page(title, f"{verb} {escape(path.removeprefix('/'))}")
+        return self._page("GET REST API", f"GET of {url}")
 
     # REST
 
     def _info(self) -> Answer:
         device, values = self._device, self._device.settings.values
-        return _json(
-            {
-                "uptime_s": device.uptime,
-                "build": device.release.built_on,
-                "ip": device.ip_address,
-                "mac": device.identity.text,
-                "flags": tasmota.signed_flags(values.flags),
-                "mqtthost": f"{values.mqtt_host}:{values.mqtt_port}",
-                "mqtttopic": values.mqtt_client_id,
-                "chipset": CHIP,
-                "webapp": values.webapp_url,
-                "shortName": values.short_name,
-                "startcmd": values.startup_command,
-                "supportsSSDP": int("SSDP" in device.drivers),
-                "supportsClientDeviceDB": True,
-            }
+        # Each line but the start-up command is printed into a buffer of 255 bytes, and
+        # escapes are missing: a backslash, or a quote in a name, is no JSON any more.
+        lines = (
+            f'{{"uptime_s":{device.uptime},',
+            f'"build":"{device.release.built_on}",',
+            f'"ip":"{device.ip_address}",',
+            f'"mac":"{device.identity.text}",',
+            f'"flags":"{tasmota.signed_flags(values.flags)}",',
+            f'"mqtthost":"{values.mqtt_host}:{values.mqtt_port}",',
+            f'"mqtttopic":"{values.mqtt_client_id}",',
+            f'"chipset":"{CHIP}",',
+            f'"webapp":"{values.webapp_url}",',
+            f'"shortName":"{values.short_name}",',
+        )
+        command = values.startup_command
+        for char, escaped in (("\n", "\\n"), ("\r", "\\r"), ('"', '\\"')):
+            command = command.replace(char, escaped)
+        return _json_text(
+            "".join(cut(line, tasmota.PRINTED) for line in lines)
+            + f'"startcmd":"{command}","supportsSSDP":{int("SSDP" in device.drivers)},'
+            '"supportsClientDeviceDB":true}'
         )
 
     def _get_pins(self) -> Answer:
@@ -187,20 +219,17 @@ class Web:
         )
 
     def _get_flash(self, span: str) -> Answer:
-        start, _, length = span.partition("-")
-        try:
-            content = self._device.flash.read(int(start, 16), int(length, 16))
-        except ValueError:
-            return _result(400, "Invalid request")
-        return Answer(content, BINARY)
+        if not (match := _SPAN.match(span)):
+            return _result(-1, "invalid url")
+        start, length = int(match[1], 16), int(match[2], 16)
+        if start + length > FLASH_SIZE:
+            return _result(-1, "requested flash read out of range")
+        return Answer(self._device.flash.read(start, length), BINARY)
 
     async def _post_flash(self, request: Request) -> Answer:
-        try:
-            start = int(request.path.removeprefix("/api/flash/"), 16)
-        except ValueError:
-            return _result(400, "Invalid request")
-        if start < OTA.start:
-            return _result(400, "Invalid address")
+        match = _ADDRESS.match(request.url.removeprefix("api/flash/"))
+        if match is None or (start := int(match[1], 16)) < OTA.start:
+            return _result(-1, "invalid url")
         return await self._upload(request, start, FLASH_SIZE, firmware=False)
 
     async def _upload(
@@ -230,68 +259,117 @@ class Web:
     def _post_command(self, request: Request) -> Answer:
         line = request.text
         result = self._console.execute(line)
-        command, _, argument = line.strip().partition(" ")
-        answer = tasmota.reply(self._device, command, argument.strip())
-        kind = "success" if result.status == 200 else "error"
-        text = answer.text if answer else "{}"
+        kind = "success" if result is Result.OK else "error"
+        reply = tasmota.reply_to_line(self._device, line)
         return _json_text(
-            f'{{"{kind}":{result.status}, "msg":"{result.message}", "res":{text}}}',
+            f'{{"{kind}":{result.status}, "msg":"{result.message}", "res":{reply}}}',
             result.status,
         )
 
     def _post_pins(self, request: Request) -> Answer:
-        posted = _parse_object(request.text)
-        if isinstance(posted, Answer):
-            return posted
-        settings = self._device.settings
-        for key, row in (("roles", "roles"), ("channels", "channels")):
-            entries = posted.get(key)
-            if isinstance(entries, list):
-                for pin, value in enumerate(entries[:PIN_COUNT]):
-                    self._set_pin(row, pin, leading_int(str(value)) & 0xFF)
-        flag = posted.get("deviceFlag")
-        if isinstance(flag, int) and 0 <= flag <= _LAST_SETTABLE_FLAG:
-            settings.set_flag(flag, on=True)
-        command = posted.get("deviceCommand")
-        if isinstance(command, str) and len(command) <= _LONGEST_JSON_TEXT:
-            settings.change(startup_command=command)
-            self._console.execute(command)
-        self._device.follow_relay()
+        try:
+            found = tokens(request.text)
+        except PostedJsonError as error:
+            return _unreadable(error)
+        if not found or found[0].kind is not Kind.OBJECT:
+            return _result(400, "Object expected\n")
+        at = 1
+        while at < len(found):
+            key, value = found[at], found[at + 1] if at + 1 < len(found) else None
+            at += 1
+            if key.kind is not Kind.STRING or value is None:
+                continue
+            if key.text in ("roles", "channels") and value.kind is Kind.ARRAY:
+                entries = found[at + 1 : at + 1 + value.size]
+                self._set_row(key.text, [leading_int(entry.text) for entry in entries])
+                at += value.size + 1
+            elif key.text == "deviceFlag" and value.kind is Kind.PRIMITIVE:
+                if 0 <= (flag := leading_int(value.text)) <= _LAST_SETTABLE_FLAG:
+                    self._device.settings.set_flag(flag, on=True)
+                at += 1
+            elif key.text == "deviceCommand":
+                if (
+                    value.kind is Kind.STRING
+                    and len(encode(value.text)) <= _LONGEST_JSON_TEXT
+                ):
+                    self._device.settings.change(startup_command=value.text)
+                    self._console.execute(value.text)
+                at += 1
         return _result(200, "OK")
+
+    def _set_row(self, row: str, values: list[int]) -> None:
+        """Give the first pins their roles or channels."""
+        for pin, value in enumerate(values[:PIN_COUNT]):
+            if row == "roles":
+                self._set_role(pin, value)
+            elif 0 <= value < CHANNEL_COUNT:
+                self._device.settings.change_entry(row, pin, value)
+        self._device.follow_relay()
+
+    def _set_role(self, pin: int, role: int) -> bool:
+        # Unlike SetPinRole, the pages leave a pin alone that has the role already.
+        device, number = self._device, role & 0xFF
+        if device.settings.values.roles[pin] == number:
+            return False
+        return device.pins.set_role(pin, number)
 
     def _post_channels(self, request: Request) -> Answer:
         try:
-            values = json.loads(request.text)
-        except ValueError:
-            return _result(400, "Failed to parse JSON: -2\n")
-        if not isinstance(values, list):
-            return _result(400, "Array expected\n")
-        for channel, value in enumerate(values[:CHANNEL_COUNT]):
-            self._device.pins.set(channel, leading_int(str(value)))
+            found = tokens(request.text)
+        except PostedJsonError as error:
+            return _unreadable(error)
+        if not found or found[0].kind is not Kind.ARRAY:
+            return _result(400, "Object expected\n")
+        for channel, entry in enumerate(found[1:]):
+            self._device.pins.set(channel, leading_int(entry.text))
         return _result(200, "OK")
 
     def _post_channel_types(self, request: Request) -> Answer:
-        posted = _parse_object(request.text)
-        if isinstance(posted, Answer):
-            return posted
-        types = posted.get("types")
-        if isinstance(types, list):
-            for channel, kind in enumerate(types[:CHANNEL_COUNT]):
-                self._device.settings.change_entry(
-                    "channel_types", channel, leading_int(str(kind)) & 0xFF
-                )
+        try:
+            found = tokens(request.text)
+        except PostedJsonError as error:
+            return _unreadable(error)
+        if not found or found[0].kind is not Kind.OBJECT:
+            return _result(400, "Object expected\n")
+        for at, key in enumerate(found[1:-1], start=1):
+            value = found[at + 1]
+            if key.text == "types" and value.kind is Kind.ARRAY:
+                for channel, entry in enumerate(found[at + 2 :][: value.size]):
+                    if channel < CHANNEL_COUNT:
+                        self._device.settings.change_entry(
+                            "channel_types", channel, leading_int(entry.text) & 0xFF
+                        )
         return _result(200, "OK")
 
     def _reboot(self, _request: Request) -> Answer:
         self._device.restart_in(3)
         return _json({"reboot": 3})
 
-    def _command(self, query: _Query) -> Answer:
-        line = query.get("cmnd", "")
+    def _command(self, request: Request) -> Answer:
+        line = self._command_line(request)
+        if not line:
+            return _json_text("")
+        if len(encode(line)) > _SHORT_LINE:
+            self._console.execute(line)
         self._console.execute(line)
-        command, _, argument = line.strip().partition(" ")
-        answer = tasmota.reply(self._device, command, argument.strip())
-        return _json_text(answer.text if answer else "{}")
+        if line.startswith("echo"):
+            return _json_text(self._console.echoed)
+        return _json_text(tasmota.reply_to_line(self._device, line))
+
+    @staticmethod
+    def _command_line(request: Request) -> str | None:
+        given = request.argument if request.method == "GET" else request.form_argument
+        return given("cmnd", size=len(request.url) + len(request.body) + 1)
+
+    def _command_tool(self, request: Request) -> Answer:
+        line = request.argument("cmd", size=len(request.url) + 1)
+        text = ""
+        if line:
+            self._device.log_lines.clear()
+            result = self._console.execute(line)
+            said = self._device.log_lines
+            text = f"<br>{'<br>'.join(said)}<h3>{result.message}</h3><br>"
+        return self._page("Command tool", f"<h4>Command Tool</h4>{text}")
 
     # Pages
 
@@ -302,52 +380,49 @@ class Web:
         device, values = self._device, self._device.settings.values
         heading = f" - {title}" if title else ""
         return _html(
-            f"<!DOCTYPE html><html><head><title>{escape(values.long_name)}{heading}"
-            f'</title></head><body><div id="main"><h1>{escape(values.long_name)}</h1>'
+            f"<!DOCTYPE html><html><head><title>{values.long_name}{heading}"
+            f'</title></head><body><div id="main"><h1>{values.long_name}</h1>'
             f'{body}<br><a href="cfg">Return to Config</a> | <a href="index">Home</a>'
             f"<br><br>{device.release.built_on}<br>Online for&nbsp;"
             f'<span id="onlineFor" data-initial="{device.uptime}">-</span><br>'
             f"Device MAC: {device.identity.text.upper()}<br>"
-            f"Short name: {escape(values.short_name)}, Chipset {CHIP}</div></body></html>"
+            f"Short name: {values.short_name}, Chipset {CHIP}</div></body></html>"
         )
 
-    def _log(self, _query: _Query) -> Answer:
-        values = self._device.settings.values
-        # The firmware really writes the password.
-        text = (
-            f"Info:MAIN:{self._device.release.build}\r\n"
-            f"Info:MAIN:Using SSID [{values.wifi_ssid}]\r\n"
-            f"Info:MAIN:Using Pass [{values.wifi_password}]\r\n"
-        )
-        return Answer(text.encode(errors="surrogateescape"), TEXT)
+    def _log(self, _request: Request) -> Answer:
+        lines = self._device.log_lines
+        text = "".join(f"{line}\r\n" for line in lines)
+        # What was read once is gone.
+        lines.clear()
+        return _html(text)
 
-    def _index(self, query: _Query) -> Answer:
-        device, note = self._device, ""
-        if "tgl" in query:
-            channel = leading_int(query["tgl"])
-            device.pins.toggle(channel)
-            note = f"Toggled {channel}!"
-        for key, value in (("on", 1), ("off", 0)):
-            if key in query:
-                channel = leading_int(query[key])
-                device.pins.set(channel, value)
-                note = f"{'Enabled' if value else 'Disabled'} {channel}!"
-        if "set" in query:
-            channel, value = (
-                leading_int(query.get(k, "")) for k in ("setIndex", "set")
-            )
-            device.pins.set(channel, value)
-            note = f"Changed channel {channel} to {value}!"
-        if "restart" in query:
-            device.restart_in(3)
-            note = "Module will restart soon"
-        if "unsafe" in query:
-            device.leave_safe_mode_in(3)
-        if "state" in query:
+    def _index(self, request: Request) -> Answer:
+        if request.argument("state") is not None:
             return _html(self._state())
+        device, notes = self._device, []
+        if (given := request.argument("tgl")) is not None:
+            channel = leading_int(given)
+            notes.append(f"<h3>Toggled {channel}!</h3>")
+            device.pins.toggle(channel)
+        # Not 1: the page is made for dimmers, too.
+        for name, value, word in (("on", 255, "Enabled"), ("off", 0, "Disabled")):
+            if (given := request.argument(name)) is not None:
+                channel = leading_int(given)
+                notes.append(f"<h3>{word} {channel}!</h3>")
+                device.pins.set(channel, value)
+        if (given := request.argument("set")) is not None:
+            value = leading_int(given)
+            channel = leading_int(request.argument("setIndex") or "")
+            notes.append(f"<h3>Changed channel {channel} to {value}!</h3>")
+            device.pins.set(channel, value)
+        if request.argument("restart") is not None:
+            notes.append("<h5> Module will restart soon</h5>")
+            device.restart_in(3)
+        if request.argument("unsafe") is not None:
+            device.leave_safe_mode_in(3)
         return self._page(
             "",
-            f'<div id="changed"><h3>{note}</h3></div>'
+            f'<div id="changed">{"".join(notes)}</div>'
             f'<div id="state">{self._state()}</div>',
         )
 
@@ -403,144 +478,177 @@ class Web:
 
     # Settings by address
 
-    def _set_mqtt(self, query: _Query) -> Answer:
-        fields = {
-            "user": "mqtt_username",
-            "password": "mqtt_password",
-            "client": "mqtt_client_id",
-            "group": "mqtt_group",
-        }
-        changes: dict[str, object] = {
-            field: query[key] for key, field in fields.items() if key in query
-        }
-        # A missing host clears it.
-        changes["mqtt_host"] = query.get("host", "")
-        if "port" in query:
-            changes["mqtt_port"] = leading_int(query["port"])
-        if self._device.settings.change(**changes):
-            self._mqtt.reconnect_soon()
-        self._device.settings.save()
+    def _set_mqtt(self, request: Request) -> Answer:
+        # A missing host clears it; all others stay as they are without a value.
+        changes: dict[str, object] = {"mqtt_host": request.argument("host") or ""}
+        if (port := request.argument("port")) is not None:
+            changes["mqtt_port"] = leading_int(port)
+        for name, field in (
+            ("user", "mqtt_username"),
+            ("password", "mqtt_password"),
+            ("client", "mqtt_client_id"),
+            ("group", "mqtt_group"),
+        ):
+            if (text := request.argument(name)) is not None:
+                changes[field] = text
+        self._device.settings.change(**changes)
+        self._mqtt.reconnect_soon()
         return self._page(
             "Saving MQTT",
             "Please wait for module to connect... "
             "if there is problem, restart it from Index html page...",
         )
 
-    def _set_wifi(self, query: _Query) -> Answer:
+    def _set_wifi(self, request: Request) -> Answer:
         settings = self._device.settings
-        if "open" in query:
-            changed = settings.change(wifi_ssid="", wifi_password="")
+        changes = {}
+        if request.argument("open") is not None:
+            changes = {"wifi_ssid": "", "wifi_password": ""}
             text = "WiFi mode set: open access point."
         else:
-            fields = {
-                "ssid": "wifi_ssid",
-                "pass": "wifi_password",
-                "ssid2": "wifi_ssid2",
-                "pass2": "wifi_password2",
-            }
-            changed = settings.change(
-                **{field: query[key] for key, field in fields.items() if key in query}
-            )
+            changes = _given(request, ssid="wifi_ssid", **{"pass": "wifi_password"})
             text = "WiFi mode set: connect to WLAN."
-        protected = "web_admin_password_enabled" in query
-        password = query.get("web_admin_password", "") if protected else ""
-        if not protected or 5 <= len(password) <= 32:
-            settings.change(web_password=password)
-        settings.save()
+        changes |= _given(request, ssid2="wifi_ssid2", pass2="wifi_password2")
+        changed = settings.change(**changes)
+        text += self._set_web_password(request)
         if changed:
             text += "<p>WiFi: Please wait for module to reset...</p>"
             self._device.restart_in(3)
+        else:
+            text += "<p>WiFi: No changes detected.</p>"
         return self._page("Saving Wifi", text)
 
-    def _set_names(self, query: _Query) -> Answer:
-        fields = {"shortName": "short_name", "name": "long_name"}
-        changes = {fields[key]: query[key] for key in fields if query.get(key)}
-        if changes and self._device.settings.change(**changes):
-            self._mqtt.rediscover()
-        return self._page("Set name", "")
+    def _set_web_password(self, request: Request) -> str:
+        """Set the password, or take it away where the form does not speak of it."""
+        enabled = request.argument("web_admin_password_enabled")
+        if enabled is None:
+            self._device.settings.change(web_password="")
+            return ""
+        password = request.argument("web_admin_password")
+        if leading_int(enabled) <= 0 or password is None:
+            return ""
+        if len(encode(password)) < _LEAST_WEB_PASSWORD:
+            return "<h4>Web password needs to be at least 5 characters long!</h4>"
+        self._device.settings.change(web_password=password)
+        return "<p>Web password has been changed.</p>"
 
-    def _set_generic(self, query: _Query) -> Answer:
-        if "boot_ok_delay" in query:
-            seconds = max(1, leading_int(query["boot_ok_delay"])) & 0xFF
-            self._device.settings.change(boot_success_seconds=seconds)
-        if "setFlags" in query:
-            # What is not listed is cleared.
-            flags = sum(
-                1 << flag
-                for flag in range(64)
-                if leading_int(query.get(f"flag{flag}", "0"))
-            )
-            self._device.settings.change(flags=flags)
-        flags = self._device.settings.values.flags
-        return self._page("Generic config", f"<h4>Flags (Current value={flags})</h4>")
+    def _set_names(self, request: Request) -> Answer:
+        text = "<h2>Change device names for display</h2>"
+        if (short := request.argument("shortName")) is not None:
+            plain = _WHITE.sub(b"_", encode(short))
+            if plain != encode(short):
+                text += "<h2>You cannot have whitespaces in short name!</h2>"
+            self._device.settings.change(short_name=decode(plain))
+        if (name := request.argument("name")) is not None:
+            self._device.settings.change(long_name=name)
+        self._device.settings.save()
+        return self._page("Set name", text)
 
-    def _set_start_value(self, query: _Query) -> Answer:
-        if "idx" in query and "value" in query:
-            channel, value = leading_int(query["idx"]), leading_int(query["value"])
+    def _set_generic(self, request: Request) -> Answer:
+        settings, text = self._device.settings, ""
+        if (delay := request.argument("boot_ok_delay")) is not None:
+            if (seconds := leading_int(delay)) <= 0:
+                text += "<h5>Boot ok delay must be at least 1 second<h5>"
+                seconds = 1
+            text += f"<h5>Setting boot OK delay to {seconds}<h5>"
+            settings.change(boot_success_seconds=seconds & 0xFF)
+        if request.argument("setFlags") is not None:
+            # What is not named is cleared.
+            for flag in range(_FLAG_COUNT):
+                on = leading_int(request.argument(f"flag{flag}") or "")
+                settings.set_flag(flag, bool(on))
+        settings.save()
+        text += f"<h4>Flags (Current value={settings.values.flags})</h4>"
+        return self._page("Generic config", text)
+
+    def _set_start_value(self, request: Request) -> Answer:
+        index, given = request.argument("idx"), request.argument("value")
+        text = ""
+        if index is not None and given is not None:
+            channel, value = leading_int(index), leading_int(given)
             if 0 <= channel < CHANNEL_COUNT:
                 self._device.settings.change_entry("start_values", channel, value)
-        return self._page("Set startup", "")
+                if value == _REMEMBERED:
+                    now = self._device.channel(channel)
+                    self._device.variables.remember(channel, now)
+            text = f"<h5>Setting channel {channel} start value to {value}<h5>"
+            self._device.settings.save()
+        return self._page("Config startup", text)
 
-    def _set_pins(self, query: _Query) -> Answer:
-        changed = False
+    def _set_pins(self, request: Request) -> Answer:
+        asked = changed = 0
+        settings = self._device.settings
         for pin in range(PIN_COUNT):
-            for key, row in (
-                (f"{pin}", "roles"),
-                (f"r{pin}", "channels"),
-                (f"e{pin}", "channels2"),
-            ):
-                if key in query:
-                    value = leading_int(query[key]) & 0xFF
-                    changed |= self._set_pin(row, pin, value)
-        if changed:
+            if (role := request.argument(f"{pin}", _PIN_BUFFER)) is not None:
+                asked += 1
+                changed += self._set_role(pin, leading_int(role))
+            if (given := request.argument(f"r{pin}", _PIN_BUFFER)) is not None:
+                asked += 1
+                if 0 <= (channel := leading_int(given)) < CHANNEL_COUNT:
+                    changed += settings.change_entry("channels", pin, channel)
+            if (given := request.argument(f"e{pin}", _PIN_BUFFER)) is not None:
+                asked += 1
+                second = leading_int(given) & 0xFF
+                changed += settings.change_entry("channels2", pin, second)
+        text = ""
+        if asked:
             self._device.follow_relay()
+            settings.save()
             self._mqtt.rediscover()
-        return self._page("Set pins", "")
+            text = f"Pins update - {asked} reqs, {changed} changed!<br><br>"
+        return self._page("Set pins", text)
 
-    def _set_pin(self, row: str, pin: int, value: int) -> bool:
-        # Unlike SetPinRole, the pages leave a pin alone that has the role already.
-        device = self._device
-        if row != "roles":
-            return device.settings.change_entry(row, pin, value)
-        if device.settings.values.roles[pin] == value:
-            return False
-        return device.pins.set_role(pin, value)
-
-    def _set_ping(self, query: _Query) -> Answer:
-        if "host" in query:
-            self._device.settings.change(
-                ping_host=query["host"],
-                ping_interval=leading_int(query.get("interval", "0")),
-                ping_seconds=leading_int(query.get("disconnectTime", "0")),
-            )
+    def _set_ping(self, request: Request) -> Answer:
+        settings = self._device.settings
+        if (host := request.argument("host")) is not None:
+            settings.change(ping_host=host)
+        if (seconds := request.argument("disconnectTime")) is not None:
+            settings.change(ping_seconds=leading_int(seconds))
+        if request.argument("clear") is not None:
+            settings.change(ping_seconds=0, ping_interval=0, ping_host="")
+        settings.save()
         return self._page("Set Watchdog", "")
 
-    def _set_webapp(self, query: _Query) -> Answer:
-        if "url" in query:
-            self._device.settings.change(webapp_url=query["url"])
-        return self._page("Saving Webapp", "")
+    def _set_webapp(self, request: Request) -> Answer:
+        if (url := request.argument("url")) is None:
+            text = "Webapp url not set because you didn't specify the argument."
+        else:
+            self._device.settings.change(webapp_url=url)
+            self._device.settings.save()
+            text = f"Webapp url set to {url}"
+        return self._page("Saving Webapp", text)
 
-    def _set_startup_command(self, query: _Query) -> Answer:
-        if "startup_cmd" in query:
-            self._device.settings.change(startup_command=query.get("data", ""))
-        command = escape(self._device.settings.values.startup_command)
-        return self._page("Set startup command", f"<p>{command}</p>")
+    def _set_startup_command(self, request: Request) -> Answer:
+        settings, text = self._device.settings, ""
+        if request.argument("startup_cmd", size=8) is not None:
+            whole = request.argument("data", size=len(request.url) + 1) or ""
+            if (length := len(encode(whole))) >= _STARTUP_ROOM:
+                text = f"Command trimmed from {length} to {_STARTUP_ROOM}!"
+                text = f"<h3 style='color:red'>{text}</h3>"
+            else:
+                text = "<h3>Command changed!</h3>"
+            settings.change(startup_command=whole)
+            # It is marked as changed without a look at what it was.
+            settings.overwrite_soon()
+            settings.save()
+        command = settings.values.startup_command
+        return self._page(
+            "Set startup command",
+            f"{text}<textarea id='data' name='data'>{command}</textarea>",
+        )
 
-    def _discovery(self, query: _Query) -> Answer:
-        queued = self._mqtt.queue_discovery(query.get("prefix") or "homeassistant")
+    def _discovery(self, request: Request) -> Answer:
+        prefix = request.argument("prefix", _PREFIX_BUFFER)
+        queued = self._mqtt.queue_discovery(prefix or "homeassistant")
         text = b"MQTT discovery queued." if queued else b"MQTT not running."
         return Answer(text, TEXT)
 
-    def _ota(self, query: _Query) -> Answer:
-        host = query.get("host", "")
-        if host:
+    def _ota(self, request: Request) -> Answer:
+        text = ""
+        if host := request.argument("host"):
             self._device.fetch_firmware(host)
-        return self._page("OTA request", f"<h3>OTA requested for {escape(host)}!</h3>")
-
-    def _set_time(self, query: _Query) -> Answer:
-        if "EPOCH" in query:
-            self._device.device_clock.set_time(leading_int(query["EPOCH"]))
-        return Answer(b"OK", TEXT)
+            text = f"<h3>OTA requested for {host}!</h3>"
+        return self._page("OTA request", text)
 
 
 def may_skip_password(device: DeviceState) -> bool:
@@ -550,28 +658,17 @@ def may_skip_password(device: DeviceState) -> bool:
     )
 
 
-def _form(text: str) -> dict[str, str]:
-    """Read a form as the firmware does: a blank that is not encoded ends it."""
-    fields: dict[str, str] = {}
-    for part in text.partition(" ")[0].split("&"):
-        key, _, value = part.partition("=")
-        fields[key] = unquote_plus(value)
-    return fields
+def _given(request: Request, **fields: str) -> dict[str, str]:
+    """Return the settings that a request has a value for, by the names of their fields."""
+    return {
+        field: value
+        for name, field in fields.items()
+        if (value := request.argument(name)) is not None
+    }
 
 
-def _parse_object(text: str) -> dict[str, object] | Answer:
-    try:
-        posted = json.loads(text) if text else None
-    except ValueError:
-        return _result(400, "Failed to parse JSON: -2\n")
-    if not isinstance(posted, dict):
-        return _result(400, "Object expected\n")
-    tokens = 1 + sum(
-        2 + (len(value) if isinstance(value, list) else 0) for value in posted.values()
-    )
-    if tokens > _JSON_TOKENS:
-        return _result(400, "Failed to parse JSON: -1\n")
-    return posted
+def _unreadable(error: PostedJsonError) -> Answer:
+    return _result(400, f"Failed to parse JSON: {error.problem:d}\n")
 
 
 def _result(status: int, message: str) -> Answer:
@@ -584,8 +681,8 @@ def _json(value: object) -> Answer:
 
 
 def _json_text(text: str, status: int = 200) -> Answer:
-    return Answer(text.encode(errors="surrogateescape"), JSON, status)
+    return Answer(encode(text), JSON, status)
 
 
 def _html(text: str) -> Answer:
-    return Answer(text.encode(errors="surrogateescape"), HTML)
+    return Answer(encode(text), HTML)

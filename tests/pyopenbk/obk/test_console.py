@@ -139,6 +139,35 @@ async def test_flash_is_read(config: ConfigSector) -> None:
 
 
 @pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\nContent-type: application/json\r\nConnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n",
+        b"HTTP/1.0 200 OK\nContent-Type: application/json; charset=utf-8\n\n",
+        b"HTTP/1.1 200 OK\r\nX: y\nContent-type: application/json\n\r\n",
+    ],
+)
+async def test_lines_of_a_head_end_in_either_way(head: bytes) -> None:
+    """The firmware itself ends its status line with a bare line feed."""
+    async with answering(head + b'{"success":200, "res":{"a":"\r\n\r\n"}}') as console:
+        with pytest.raises(NotAnAnswerError, match="broken JSON"):
+            await console.command("echo")
+    async with answering(head + b'{"success":200, "msg":"OK", "res":7}') as console:
+        assert await console.command("GetChannel 1") == 7
+
+
+async def test_refused_read_of_the_flash_has_a_status_below_zero() -> None:
+    raw = (
+        b"HTTP/1.1 -1 OK\nContent-type: application/json\r\n\r\n"
+        b'{"error":-1, "msg":"requested flash read out of range"}'
+    )
+    async with answering(raw) as console:
+        assert (await console.request("GET", "/api/flash/200000-1")).status == -1
+        with pytest.raises(NotAnAnswerError):
+            await console.read_flash(0x200000, 1)
+
+
+@pytest.mark.parametrize(
     "raw",
     [
         b"",

@@ -193,6 +193,7 @@ async def test_five_quick_power_cycles_lead_to_safe_mode(mosquitto: Broker) -> N
         for boot in range(1, 5):
             assert rig.device.failed_boots == boot
             assert not rig.device.safe_mode
+            # The start-up command is left out in safe mode alone.
             assert rig.device.relay(1)
             await rig.power_cycle()
         await rig.until(lambda: rig.device.http_address)

@@ -10,7 +10,11 @@ from simulator.openbeken.console import Result
 from simulator.openbeken.device_clock import DstRule
 from tests.simulator.manual_clock import ManualClock
 
-from .rig import Rig, configuration
+from .rig import PINS, Rig, configuration
+
+# Of the rig's pins, with that of pin 26 changed.
+CHANNELS = [PINS[pin][1] if pin in PINS else 0 for pin in range(32)]
+CHANNELS[26] = 5
 
 
 @pytest.fixture
@@ -22,24 +26,33 @@ async def rig() -> AsyncIterator[Rig]:
 @pytest.mark.parametrize(
     ("line", "field", "value"),
     [
-        ("SSID1 My network", "wifi_ssid", "My network"),
-        ("Password1 top secret", "wifi_password", "top secret"),
+        ('SSID1 "My network"', "wifi_ssid", "My network"),
+        ("SSID1 My network", "wifi_ssid", "My"),
+        ("Password1 top secret", "wifi_password", "top"),
         ("MqttHost broker", "mqtt_host", "broker"),
         ("mqttuser me", "mqtt_username", "me"),
-        ("MqttPassword p w", "mqtt_password", "p w"),
+        ("MqttPassword p w", "mqtt_password", "p"),
         ("MqttGroup attic", "mqtt_group", "attic"),
         ("ShortName lamp", "short_name", "lamp"),
         ("FriendlyName Lamp", "long_name", "Lamp"),
         ("ShortName " + "x" * 40, "short_name", "x" * 31),
-        ("ntp_setServer 10.0.0.1", "ntp_server", "10.0.0.1"),
         ('StartupCommand "backlog a; b"', "startup_command", "backlog a; b"),
         ("StartupCommand backlog a", "startup_command", "backlog"),
+        ("PingHost $IP", "ping_host", "127.0.0.1"),
+        ("SetPinChannel 26 1+2*2", "channels", tuple(CHANNELS)),
         ("Flags 1099511627776", "flags", 1 << 40),
         ("SetFlag 10 0", "flags", 0),
         ("SetButtonTimes 15 4 6", "button_times", (4, 15, 6)),
         ("PingHost 192.168.1.1", "ping_host", "192.168.1.1"),
         ("PingInterval 30", "ping_interval", 30),
         ("FullBootTime 12", "boot_success_seconds", 12),
+        ("FullBootTime 0", "boot_success_seconds", 1),
+        ("FullBootTime 256", "boot_success_seconds", 0),
+        # Out of range, and yet no error.
+        ("SetPinChannel 6 64", "flags", 1 << 10),
+        ("SetFlag 64 1", "flags", 1 << 10),
+        ("SetStartValue 64 1", "start_values", (0,) * 64),
+        ("SetPinRole 99 Rel", "flags", 1 << 10),
     ],
 )
 async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
@@ -52,10 +65,11 @@ async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
     [
         ("", Result.EMPTY),
         ("SetPinRole 26", Result.NOT_ENOUGH_ARGUMENTS),
-        ("SetPinRole 99 Rel", Result.BAD_ARGUMENT),
         ("SetPinRole 26 Lamp", Result.BAD_ARGUMENT),
-        ("SetFlag 64 1", Result.BAD_ARGUMENT),
-        ("SetStartValue 64 1", Result.BAD_ARGUMENT),
+        ("SetPinRole 26 1", Result.BAD_ARGUMENT),
+        ("ntp_setServer 10.0.0.1", Result.UNKNOWN),
+        ("Flags abc", Result.BAD_ARGUMENT),
+        ("delay_s 1", Result.ERROR),
         ("addEventHandler OnDance 11 echo", Result.BAD_ARGUMENT),
         ("addEventHandler OnClick 11", Result.NOT_ENOUGH_ARGUMENTS),
         ("publish topic", Result.NOT_ENOUGH_ARGUMENTS),
@@ -100,7 +114,7 @@ async def test_changed_role_is_driven_at_once(rig: Rig) -> None:
     assert rig.meter.relay_closed
     console.execute("SetPinRole 26 Rel_n")
     assert not rig.device.pin_level(26)
-    console.execute("SetPinRole 26 0")
+    console.execute("SetPinRole 26 None")
     assert not rig.meter.relay_closed
 
 
@@ -113,6 +127,7 @@ async def test_handlers_of_a_changed_channel(rig: Rig) -> None:
 
 
 async def test_remembering_begins_with_the_next_change(rig: Rig) -> None:
+    """The command does not save the present state, as the page does."""
     rig.device.console.execute("backlog SetChannel 1 1; SetStartValue 1 -1")
     await rig.until(lambda: not rig.device.settings.changed)
     await rig.power_cycle()
@@ -131,6 +146,37 @@ async def test_twelve_channels_are_remembered(rig: Rig) -> None:
     # Sixteen bits of each.
     assert rig.device.channel(11) == 40000 - 0x10000
     assert rig.device.channel(12) == 0
+
+
+async def test_restart_in_no_time_never_comes(rig: Rig) -> None:
+    for argument in ("0", "abc", "-5"):
+        rig.device.console.execute("restart 2")
+        assert rig.device.console.execute(f"restart {argument}") is Result.OK
+        await rig.seconds(5)
+        assert rig.restarts == 0
+    rig.device.console.execute("restart 2")
+    await rig.until(lambda: rig.restarts == 1)
+
+
+async def test_power_sets_any_channel_to_any_number(rig: Rig) -> None:
+    console = rig.device.console
+    console.execute("POWER 2")
+    assert rig.device.channel(1) == 2
+    console.execute("POWER2 1")
+    assert rig.device.channel(2) == 1
+    console.execute("POWER toggle")
+    assert rig.device.channel(1) == 0
+    console.execute("POWER ON")
+    assert rig.device.channel(1) == 1
+    # A blank behind it makes it a word that is no number.
+    console.execute("POWER ON ")
+    assert rig.device.channel(1) == 0
+
+
+async def test_commands_of_the_time_server_come_with_its_driver(rig: Rig) -> None:
+    console = rig.device.console
+    console.execute("backlog startDriver NTP; ntp_setServer 10.0.0.1")
+    assert rig.device.settings.values.ntp_server == "10.0.0.1"
 
 
 async def test_configuration_can_be_cleared(rig: Rig) -> None:

@@ -26,6 +26,9 @@ VOLATILE = {
     "uptime_s",
     "mqtthost",
     "MqttPort",
+    # The recorded build had summer time, which a release for the BK7231N has not.
+    "StartDST",
+    "EndDST",
 }
 
 
@@ -435,7 +438,8 @@ async def _assert_same_answer(rig: Rig, exchange: Exchange) -> None:
         answer = await rig.get(exchange.target)
     else:
         answer = await rig.post(exchange.target, exchange.body)
-    head = answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    # The transcripts do not tell line ends apart; the recordings beside them do.
+    head = answer.partition(b"\r\n\r\n")[0].decode().splitlines()
     assert head == exchange.head, exchange.target
     assert status(answer) == exchange.status
     content = body(answer)

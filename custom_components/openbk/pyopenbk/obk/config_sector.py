@@ -1,6 +1,6 @@
 """OpenBeken's configuration: the 4 KiB sector at 0x1D1000, read and written by one table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 import struct
 from typing import Any, Final, Self, override
@@ -87,6 +87,8 @@ class _Text:
     size: int
     limit: int
     """The longest text that is written, in bytes."""
+    capacity: int
+    """The longest text that the firmware itself keeps there, in bytes."""
 
     def decode(self, stored: bytes) -> str:
         return stored.partition(b"\0")[0].decode(errors="surrogateescape")
@@ -172,9 +174,16 @@ def _text(
     default: str = "",
     *,
     limit: int | None = None,
+    capacity: int | None = None,
     private: bool = False,
 ) -> str:
-    layout = _Text(offset=offset, size=size, limit=size - 1 if limit is None else limit)
+    keeps = size - 1 if capacity is None else capacity
+    layout = _Text(
+        offset=offset,
+        size=size,
+        limit=keeps if limit is None else limit,
+        capacity=keeps,
+    )
     return _field(layout, default, private=private)
 
 
@@ -213,7 +222,7 @@ class ConfigSector:
     ota_counter: int = _number(0x012, "H", 0)
     wifi_ssid: str = _text(0x014, 64, limit=SSID_LIMIT, private=True)
     """Empty: the socket opens its own access point."""
-    wifi_password: str = _text(0x054, 64, limit=PASSPHRASE_LIMIT, private=True)
+    wifi_password: str = _text(0x054, 64, capacity=PASSPHRASE_LIMIT, private=True)
     mqtt_host: str = _text(0x094, 256)
     """Empty: no MQTT."""
     mqtt_client_id: str = _text(0x194, 64)
@@ -346,11 +355,19 @@ def parse(sector: bytes) -> ConfigSector:
     return ConfigSector(**values, origin=origin)
 
 
-def build(config: ConfigSector) -> bytes:
+def text_capacities() -> Mapping[str, int]:
+    """Return how many bytes of each text the firmware keeps, whatever was sent to it."""
+    return {
+        name: layout.capacity for name, layout in _TABLE if isinstance(layout, _Text)
+    }
+
+
+def build(config: ConfigSector, *, as_kept: bool = False) -> bytes:
     """Return the 4096 bytes of the sector, checksum included.
 
     Fields that still have the value they were read with keep their very bytes, so an unchanged
-    configuration comes out as it went in. Raises ConfigVersionError or a ConfigValueError.
+    configuration comes out as it went in. ``as_kept`` allows all that fits, such as names of
+    networks that no network can have. Raises ConfigVersionError or a ConfigValueError.
     """
     size = _STRUCT_SIZES[VERSION]
     if _STRUCT_SIZES.get(config.version) != size:
@@ -360,6 +377,8 @@ def build(config: ConfigSector) -> bytes:
         place = slice(layout.offset, layout.offset + layout.size)
         value = getattr(config, name)
         if layout.decode(bytes(sector[place])) != value:
+            if as_kept and isinstance(layout, _Text):
+                layout = replace(layout, limit=layout.capacity)
             sector[place] = layout.encode(name, value)
     sector[: len(MAGIC)] = MAGIC
     sector[_CRC_OFFSET] = openbeken_config_crc(sector[_CRC_START:size])

@@ -5,6 +5,7 @@ from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 import json
+import re
 import struct
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -28,6 +29,8 @@ _FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
 _START_VALUES_AT: Final = OPENBEKEN_CONFIG.start + 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
 _ROLES: Final = {int(role): role for role in PinRole}
+_END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
+_STATUS: Final = re.compile(r"-?\d+", re.ASCII)
 
 type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 type Connect = Callable[[str, int], Awaitable[Streams]]
@@ -274,19 +277,25 @@ def _role(number: int) -> PinRole:
 
 
 def _parse(raw: bytes) -> Reply:
-    head, separator, body = raw.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")
-    words = lines[0].split()
-    if not separator or len(words) < 2 or not words[0].startswith("HTTP/"):
+    """Read an answer: its status line ends with a bare line feed, the other lines with CR and LF.
+
+    The firmware sends it so in every release since 2022, and errors of /api/flash with the
+    status -1; any mixture of both line ends is read.
+    """
+    end = _END_OF_HEAD.search(raw)
+    head = raw[: end.start() if end else 0].decode("latin-1")
+    first, *lines = re.split("\r?\n", head)
+    words = first.split()
+    if end is None or len(words) < 2 or not words[0].startswith("HTTP/"):
         raise NotAnAnswerError("what answers is no web server")
-    if not words[1].isdecimal():
+    if not _STATUS.fullmatch(words[1]):
         raise NotAnAnswerError("an answer without a status")
     headers = {
         name.strip().lower(): value.strip()
-        for name, _, value in (line.partition(":") for line in lines[1:])
+        for name, _, value in (line.partition(":") for line in lines)
     }
     media_type = headers.get("content-type", "").partition(";")[0].lower()
-    return Reply(status=int(words[1]), media_type=media_type, body=body)
+    return Reply(status=int(words[1]), media_type=media_type, body=raw[end.end() :])
 
 
 def _as_json(reply: Reply) -> Any:
