@@ -13,7 +13,7 @@ from custom_components.openbk.config_flow import OpenBekenConfigFlow
 from custom_components.openbk.flows.wizard import failures, pages
 from custom_components.openbk.network.broker import BrokerProblem, Concern
 from custom_components.openbk.pyopenbk import flashing, tuya
-from custom_components.openbk.pyopenbk.backups import folder
+from custom_components.openbk.pyopenbk.backups import BackupError
 from custom_components.openbk.pyopenbk.bootrom import errors as bootrom
 from custom_components.openbk.pyopenbk.errors import OpenBekenError
 from custom_components.openbk.pyopenbk.obk import image, releases, templates
@@ -146,7 +146,7 @@ def _family(*roots: type[OpenBekenError]) -> set[type[OpenBekenError]]:
             failures.JOB_ERRORS,
             _family(bootrom.BootRomError) - {bootrom.PortUnavailableError},
         ),
-        (failures.JOB_ERRORS, _family(flashing.FlashingError, folder.BackupError)),
+        (failures.JOB_ERRORS, _family(flashing.FlashingError, BackupError)),
         (failures.FIRMWARE_ERRORS, _family(image.ImageError, releases.ReleaseError)),
         (failures.PIN_ERRORS, _family(tuya.TuyaStorageError, tuya.UserParamsError)),
         (failures.PIN_ERRORS, _family(templates.TemplateError)),

@@ -14,7 +14,7 @@ import stat
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import (
+from custom_components.openbk.pyopenbk.backups import (
     BackupDamagedError,
     BackupExistsError,
     BackupFolder,
@@ -26,8 +26,8 @@ from custom_components.openbk.pyopenbk.backups.folder import (
     Origin,
     Sidecar,
     UnfinishedBackup,
-    write_private_file,
 )
+from custom_components.openbk.pyopenbk.backups.files import write_private_file
 from custom_components.openbk.pyopenbk.beken.flash_map import BLOCK_SIZE, FLASH_SIZE
 from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
 
@@ -39,6 +39,32 @@ ORIGIN = Origin(
     mac="38:1f:8d:12:34:56",
 )
 BLOCKS = FLASH_SIZE // BLOCK_SIZE
+# A field of a sidecar and what somebody may have put there.
+ODD_FIELDS = [
+    ("flash_size", "1e999"),
+    ("flash_size", 0),
+    ("flash_size", True),
+    ("flash_size", 1 << 60),
+    ("date", "0001-01-01T00:00:00+14:00"),
+    ("date", "9999-12-31T23:59:59-14:00"),
+    ("date", "2026-11-22T17:58:12"),
+    ("date", 5),
+    ("mac", 5),
+    ("mac", {}),
+    ("mac", "\ud800"),
+    ("sha256", 5),
+    ("sha256", ""),
+    ("jedec", None),
+    ("chip_id", "-7"),
+    ("tool", "a\nb"),
+    ("tool", "x" * 1000),
+    ("contents", {}),
+    ("contents", ["factory"]),
+    ("block_crcs", 5),
+    ("block_crcs", ["00000000"] * 31),
+    ("block_crcs", ["0" * 300] * 32),
+    ("code_key_sha256", []),
+]
 
 
 @pytest.fixture(scope="module")
@@ -308,6 +334,107 @@ def test_listing_passes_over_foreign_and_damaged_files(
     assert folder.list() == (newer, older)
     assert folder.find("38:1F:8D:12:34:56") == (older,)
     assert folder.unfinished() == ()
+
+
+@pytest.mark.parametrize("change", ODD_FIELDS, ids=repr)
+def test_a_sidecar_with_an_odd_field_hides_only_its_own_dump(
+    folder: BackupFolder, dump: bytes, change: tuple[str, object]
+) -> None:
+    """Whoever wrote it: types, lengths and dates are looked at before anything is believed."""
+    good = folder.save(dump, ORIGIN, Contents.FACTORY, DATE)
+    stored = json.loads(good.path.with_suffix(".json").read_text())
+    name, value = change
+    (folder.path / "odd.bin").write_bytes(dump)
+    text = json.dumps(stored | {name: value}).replace('"1e999"', "1e999")
+    for suffix in (".json", ".json.part"):
+        (folder.path / f"odd{suffix}").write_text(text)
+    (folder.path / "odd.bin.part").write_bytes(dump)
+
+    assert folder.list() == (good,)
+    assert folder.unfinished() == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[" * 60_000, b'{"a":' * 12_000, b'{"format": ' + b"9" * 5000 + b"}", b"\xff"],
+    ids=["deep list", "deep object", "long number", "no text"],
+)
+def test_a_sidecar_of_any_text_is_passed_over_and_named(
+    folder: BackupFolder, dump: bytes, text: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """JSON has more ways to break a reader than to be wrong."""
+    good = folder.save(dump, ORIGIN, Contents.FACTORY, DATE)
+    (folder.path / "odd.json").write_bytes(text)
+
+    assert folder.list() == (good,)
+    assert "odd.json" in caplog.text
+
+
+def test_whatever_lies_in_the_folder_neither_blocks_nor_fills_the_memory(
+    folder: BackupFolder, dump: bytes
+) -> None:
+    """A pipe has nobody at its other end, a device never ends, a name need not be text."""
+    good = folder.save(dump, ORIGIN, Contents.FACTORY, DATE)
+    sidecar = good.path.with_suffix(".json").read_bytes()
+    os.mkfifo(folder.path / "pipe.json")
+    (folder.path / "zero.json").symlink_to("/dev/zero")
+    (folder.path / "loop.json").symlink_to("loop.json")
+    (folder.path / "large.json").write_bytes(sidecar.ljust(70_000))
+    odd_name = folder.path / os.fsdecode(b"caf\xe9.json")
+    odd_name.write_bytes(sidecar)
+    odd_name.with_suffix(".bin").write_bytes(dump)
+    # A dump that was exchanged is found out when it is read.
+    (folder.path / "swap.json").write_bytes(sidecar)
+    (folder.path / "swap.bin").write_bytes(dump)
+    listed = folder.list()
+    (folder.path / "swap.bin").unlink()
+    os.mkfifo(folder.path / "swap.bin")
+
+    assert {backup.path.name for backup in listed} == {good.path.name, "swap.bin"}
+    for backup in listed:
+        if backup.path.name == "swap.bin":
+            with pytest.raises(BackupDamagedError):
+                backup.read()
+    assert folder.list() == (good,)
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o177, 0o777])
+def test_folders_and_files_are_private_whatever_the_umask(
+    folder: BackupFolder, dump: bytes, umask: int
+) -> None:
+    """Those above the folder that had to be made, too."""
+    before = os.umask(umask)
+    try:
+        backup = folder.save(dump, ORIGIN, Contents.FACTORY, DATE)
+        write_private_file(folder.path / "note", b"binary \xff")
+    finally:
+        os.umask(before)
+
+    assert mode(folder.path) == mode(folder.path.parent) == 0o700
+    for path in (backup.path, backup.path.with_suffix(".json"), folder.path / "note"):
+        assert mode(path) == 0o600
+    # What was there before is somebody else's.
+    assert mode(folder.path.parent.parent) != 0o600
+
+
+def test_a_temporary_file_left_behind_is_replaced(tmp_path: Path) -> None:
+    """Even where it is something that a writer would wait for."""
+    os.mkfifo(tmp_path / "note.tmp")
+    write_private_file(tmp_path / "note", "text")
+
+    assert (tmp_path / "note").read_text() == "text"
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+def test_an_upload_that_does_not_fit_leaves_nothing(
+    folder: BackupFolder, dump: bytes
+) -> None:
+    """Nobody goes on with half of it."""
+    folder.prepare()
+    with files_no_larger_than(8 * BLOCK_SIZE), pytest.raises(DiskFullError):
+        folder.save(dump, ORIGIN, Contents.FACTORY, DATE)
+
+    assert list(folder.path.iterdir()) == []
 
 
 def test_folder_that_is_not_there_is_empty(folder: BackupFolder) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from custom_components.openbk.pyopenbk.backups.folder import BackupFolder
+from custom_components.openbk.pyopenbk.backups import BackupFolder
 from custom_components.openbk.pyopenbk.flashing import FlashingJob, Phase
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command

@@ -9,7 +9,7 @@ from pathlib import Path
 import random
 from typing import Final
 
-from custom_components.openbk.pyopenbk.backups.folder import BackupError
+from custom_components.openbk.pyopenbk.backups import BackupError
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     BOOTLOADER,

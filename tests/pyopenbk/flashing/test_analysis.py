@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import Contents
+from custom_components.openbk.pyopenbk.backups import Contents
 from custom_components.openbk.pyopenbk.beken.application import CodeKey
 from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
 from custom_components.openbk.pyopenbk.flashing import (

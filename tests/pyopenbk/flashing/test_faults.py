@@ -7,10 +7,7 @@ from random import Random
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import (
-    BackupDamagedError,
-    Contents,
-)
+from custom_components.openbk.pyopenbk.backups import BackupDamagedError, Contents
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     LinkLostError,
     PortTrouble,

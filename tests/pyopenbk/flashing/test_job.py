@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import (
+from custom_components.openbk.pyopenbk.backups import (
     BackupStorageError,
     Contents,
     DiskFullError,

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+import json
+import os
 from pathlib import Path
 import stat
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import (
+from custom_components.openbk.pyopenbk.backups import (
     BackupFolder,
     FolderNotWritableError,
 )
@@ -90,6 +92,63 @@ def test_damaged_record_counts_as_none(
 
     assert records.find(MAC) is None
     assert records.list() == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"started": "0001-01-01T00:00:00+14:00"},
+        {"started": "9999-12-31T23:59:59-14:00"},
+        {"started": 5},
+        {"mac": 5},
+        {"mac": "38:1f:8d:12:34:5g"},
+        {"regions": [[0, 1e999]]},
+        {"regions": [[0, 1 << 70]]},
+        {"regions": [[5, 5]]},
+        {"regions": 5},
+        {"content": "\ud800"},
+        {"backup": "x" * 1000},
+        {"restores": 7},
+        {"phase": []},
+    ],
+    ids=repr,
+)
+def test_record_with_an_odd_field_counts_as_none(
+    records: JobRecords, tmp_path: Path, change: dict[str, object]
+) -> None:
+    records.save(RECORD)
+    (path,) = (tmp_path / "backups").iterdir()
+    text = json.dumps(json.loads(RECORD.as_json()) | change)
+    path.write_text(text.replace("Infinity", "1e999"))
+
+    assert records.find(MAC) is None
+    assert records.list() == ()
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, " " * 70_000, '{"a":' * 12_000])
+def test_record_that_breaks_a_reader_counts_as_none_and_is_named(
+    records: JobRecords, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.save(RECORD)
+    (path,) = (tmp_path / "backups").iterdir()
+    path.write_text(text)
+
+    assert records.find(MAC) is None
+    assert path.name in caplog.text
+
+
+def test_what_is_no_file_counts_as_none(records: JobRecords, tmp_path: Path) -> None:
+    """A pipe would wait for ever for somebody who writes into it."""
+    records.save(RECORD)
+    (path,) = (tmp_path / "backups").iterdir()
+    path.unlink()
+    os.mkfifo(path)
+    path.with_name("zero.job").symlink_to("/dev/zero")
+
+    assert records.find(MAC) is None
+    assert records.list() == ()
+    records.save(RECORD)
+    assert records.find(MAC) == RECORD
 
 
 def test_record_of_another_chip_under_this_name_counts_as_none(

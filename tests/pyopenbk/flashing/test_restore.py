@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups.folder import (
+from custom_components.openbk.pyopenbk.backups import (
     Backup,
     BackupDamagedError,
     Contents,

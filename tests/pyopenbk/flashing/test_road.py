@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from custom_components.openbk.pyopenbk.backups.folder import Contents
+from custom_components.openbk.pyopenbk.backups import Contents
 from custom_components.openbk.pyopenbk.flashing import FlashingJob
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import recognise

@@ -11,7 +11,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.translation import async_get_translations
 
 from ...const import DOMAIN, LOGGER
-from ...pyopenbk.backups.folder import Backup, BackupFolder
+from ...pyopenbk.backups import Backup, BackupFolder
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.bootrom.chip import ChipIdentity
 from ...pyopenbk.errors import OpenBekenError

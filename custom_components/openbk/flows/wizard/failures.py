@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ...pyopenbk import errors, profile
-from ...pyopenbk.backups import folder
+from ...pyopenbk.backups import errors as backups
 from ...pyopenbk.beken import flash_map, rf_sector
 from ...pyopenbk.beken.application import CodeKey, Firmware
 from ...pyopenbk.bootrom import errors as bootrom
@@ -41,13 +41,13 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     bootrom.FlashUnreachableError: "failed_flash_unreachable",
     bootrom.ProtectedFlashError: "failed_protected",
     bootrom.CrcMismatchError: "failed_crc",
-    folder.BackupError: "failed_backup_storage",
-    folder.DiskFullError: "failed_disk_full",
-    folder.FolderNotWritableError: "failed_folder",
-    folder.BackupStorageError: "failed_backup_storage",
-    folder.BackupDamagedError: "failed_backup_storage",
-    folder.BackupExistsError: "failed_backup_storage",
-    folder.EmptyDumpError: "failed_flash_unreachable",
+    backups.BackupError: "failed_backup_storage",
+    backups.DiskFullError: "failed_disk_full",
+    backups.FolderNotWritableError: "failed_folder",
+    backups.BackupStorageError: "failed_backup_storage",
+    backups.BackupDamagedError: "failed_backup_storage",
+    backups.BackupExistsError: "failed_backup_storage",
+    backups.EmptyDumpError: "failed_flash_unreachable",
     rf_sector.RfSectorError: "failed_radio",
     flash_map.OutsideAllowanceError: "failed_unexpected",
     flashing.FlashingError: "failed_unexpected",
@@ -124,9 +124,9 @@ PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
 }
 # What can be wrong with a backup that is to go back onto a chip.
 BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
-    folder.BackupError: "backup_not_kept",
-    folder.DiskFullError: "backup_disk_full",
-    folder.EmptyDumpError: "backup_empty",
+    backups.BackupError: "backup_not_kept",
+    backups.DiskFullError: "backup_disk_full",
+    backups.EmptyDumpError: "backup_empty",
 }
 # What a file or a download can be instead of firmware for this chip.
 FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
@@ -171,7 +171,7 @@ def page_of(err: Exception | None, state: ChipState) -> str:
     page = "failed_unexpected"
     if isinstance(err, bootrom.PortUnavailableError):
         page = PORT_PAGES[err.reason]
-    elif isinstance(err, folder.EmptyDumpError) and err.byte == ERASED:
+    elif isinstance(err, backups.EmptyDumpError) and err.byte == ERASED:
         page = "failed_erased"
     elif err is not None:
         page = _lookup(JOB_ERRORS, err)

@@ -11,7 +11,7 @@ from homeassistant.helpers.selector import SerialPortSelector
 import probatio
 
 from ...const import LOGGER
-from ...pyopenbk.backups.folder import Contents
+from ...pyopenbk.backups import Contents
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
 from .. import serial_port

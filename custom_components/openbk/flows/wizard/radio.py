@@ -6,7 +6,7 @@ from homeassistant.config_entries import ConfigFlowResult
 import probatio
 
 from ...const import LOGGER
-from ...pyopenbk.backups.folder import BackupError
+from ...pyopenbk.backups import BackupError
 from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ...pyopenbk.beken.rf_sector import RfSector, RfSectorError, parse_rf_sector
 from ...pyopenbk.errors import OpenBekenError

@@ -19,13 +19,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import LOGGER
-from ...pyopenbk.backups.folder import (
-    Backup,
-    BackupError,
-    Contents,
-    EmptyDumpError,
-    Origin,
-)
+from ...pyopenbk.backups import Backup, BackupError, Contents, EmptyDumpError, Origin
 from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ...pyopenbk.beken.rf_sector import RfSectorError, is_generic_mac, parse_rf_sector
 from ...pyopenbk.errors import OpenBekenError

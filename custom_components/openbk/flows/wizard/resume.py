@@ -7,7 +7,7 @@ from homeassistant.config_entries import ConfigFlowResult
 import probatio
 
 from ...network.broker import own_password, try_login
-from ...pyopenbk.backups.folder import Contents
+from ...pyopenbk.backups import Contents
 from .firmware import FirmwareSteps
 from .link import LinkSteps
 from .network import CONF_USE_OWN_LOGIN, OWN_LOGIN, PASSWORD, NetworkSteps

@@ -23,7 +23,7 @@ from ...const import (
     CONF_TUNED,
     DOMAIN,
 )
-from ...pyopenbk.backups.folder import Contents
+from ...pyopenbk.backups import Contents
 from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.obk import config_sector
 from ...pyopenbk.obk.setup import WifiNetwork

@@ -1,6 +1,6 @@
 """Flashing jobs: where the boot ROM, the backups and the formats meet."""
 
-from ..backups.folder import Contents
+from ..backups import Contents
 from ..executor import RunBlocking
 from .analysis import Analysis
 from .errors import (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..backups.folder import Contents
+from ..backups import Contents
 from ..beken.application import (
     APPLICATION_LENGTH,
     Application,

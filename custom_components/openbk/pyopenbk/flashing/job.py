@@ -9,7 +9,7 @@ import hashlib
 import logging
 from typing import Final, Self
 
-from ..backups.folder import (
+from ..backups import (
     Backup,
     BackupError,
     BackupFolder,

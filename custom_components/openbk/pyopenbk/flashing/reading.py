@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
 
-from ..backups.folder import (
+from ..backups import (
     Backup,
     BackupDamagedError,
     BackupFolder,

@@ -2,20 +2,28 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 import json
 import logging
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ..backups.folder import BackupFolder, write_private_file
+from ..backups import BackupFolder
+from ..backups.files import (
+    read_date,
+    read_small_file,
+    read_text_field,
+    write_private_file,
+)
+from ..backups.sidecar import MAC
 from ..beken.flash_map import FLASH_SIZE, Region, WriteAllowance
 
 _LOGGER = logging.getLogger(__name__)
 
 _FORMAT: Final = 1
 _SUFFIX: Final = ".job"
+_LONGEST_NAME: Final = 200
 
 
 class Phase(StrEnum):
@@ -83,22 +91,32 @@ class JobRecord:
         try:
             stored: Mapping[str, Any] = json.loads(text)
             if stored["format"] != _FORMAT:
-                raise ValueError(f"job record of format {stored['format']}")
+                raise ValueError("a job record of another format")
+            if not MAC.fullmatch(stored["mac"]):
+                raise ValueError("no MAC address")
             restores = stored.get("restores")
             return cls(
-                mac=str(stored["mac"]),
-                started=datetime.fromisoformat(stored["started"]).astimezone(UTC),
+                mac=stored["mac"],
+                started=read_date(stored["started"]),
                 phase=Phase(stored["phase"]),
-                backup=str(stored["backup"]),
-                content=str(stored["content"]),
-                content_sha256=str(stored["content_sha256"]),
-                regions=tuple(
-                    (int(start), int(end)) for start, end in stored["regions"]
-                ),
-                restores=None if restores is None else str(restores),
+                backup=read_text_field(stored["backup"], _LONGEST_NAME),
+                content=read_text_field(stored["content"], _LONGEST_NAME),
+                content_sha256=read_text_field(stored["content_sha256"], 64),
+                regions=tuple(_read_region(*region) for region in stored["regions"]),
+                restores=None
+                if restores is None
+                else read_text_field(restores, _LONGEST_NAME),
             )
-        except (KeyError, TypeError, AttributeError) as err:
+        except (KeyError, TypeError, AttributeError, RecursionError) as err:
             raise ValueError("not a job record") from err
+
+
+def _read_region(start: object, end: object) -> tuple[int, int]:
+    if type(start) is not int or type(end) is not int:
+        raise ValueError("a border is a number")
+    if not 0 <= start < end <= FLASH_SIZE:
+        raise ValueError("a region lies in the flash")
+    return start, end
 
 
 def regions_of(allowance: WriteAllowance) -> tuple[tuple[int, int], ...]:
@@ -164,9 +182,9 @@ def _outside(regions: Iterable[tuple[int, int]]) -> tuple[Region, ...]:
 
 def _read(path: Path) -> JobRecord | None:
     try:
-        return JobRecord.from_json(path.read_text(encoding="utf-8"))
+        return JobRecord.from_json(read_small_file(path).decode())
     except FileNotFoundError, NotADirectoryError:
         return None
     except (OSError, ValueError) as err:
-        _LOGGER.warning("Passing over %s: %s", path.name, type(err).__name__)
+        _LOGGER.warning("Passing over %r: %s", path.name, type(err).__name__)
         return None
