@@ -3,11 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 import json
+import os
+from pathlib import Path
+import stat
 
 from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.flows.wizard.unfinished import (
+    FIRMWARE,
     UnfinishedSocket,
     UnfinishedSockets,
 )
@@ -31,8 +35,16 @@ SETTINGS = SocketSettings(
     ntp_server="192.168.1.1",
     time_zone="Europe/Warsaw",
 )
+STORED = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None).as_dict()
 WINTER = datetime(2026, 1, 15, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def hass(hass: HomeAssistant, tmp_path: Path) -> HomeAssistant:
+    """Let Home Assistant keep its files in a folder of this test's own."""
+    hass.config.config_dir = str(tmp_path)
+    return hass
 
 
 def test_everything_is_in_the_configuration() -> None:
@@ -93,14 +105,63 @@ def test_wifi_limits(network: WifiNetwork, problem: str | None) -> None:
     assert network.problem == problem
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {MAC: {"profile": BLOW.as_dict()}},
+        {MAC: 5},
+        {MAC: STORED | {"name": 5}},
+        {MAC: STORED | {"name": "\ud800"}},
+        {MAC: STORED | {"name": "x" * 300}},
+        {MAC: STORED | {"broker": "a\nb"}},
+        {MAC: STORED | {"broker_port": True}},
+        {MAC: STORED | {"broker_port": 1 << 70}},
+        {MAC: STORED | {"release": []}},
+        {MAC: STORED | {"ssid2": {"a": 1}}},
+        {MAC: STORED | {"profile": None}},
+        [],
+        "text",
+    ],
+    ids=repr,
+)
 async def test_damaged_record_is_no_unfinished_socket(
-    hass: HomeAssistant, hass_storage: dict[str, object]
+    hass: HomeAssistant, hass_storage: dict[str, object], data: object
 ) -> None:
-    hass_storage["openbk.unfinished"] = {
-        "version": 1,
-        "data": {MAC: {"profile": BLOW.as_dict()}},
-    }
-    assert await UnfinishedSockets(hass).async_find(MAC) is None
+    hass_storage["openbk.unfinished"] = {"version": 1, "data": data}
+    sockets = UnfinishedSockets(hass)
+    assert await sockets.async_find(MAC) is None
+    # It is in nobody's way.
+    socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
+    await sockets.async_remember(MAC, socket, b"firmware")
+    assert await sockets.async_find(MAC) is not None
+    await sockets.async_forget(MAC)
+
+
+@pytest.mark.parametrize("umask", [0, 0o022])
+async def test_kept_firmware_is_private_and_whatever_lies_in_its_place_is_passed_over(
+    hass: HomeAssistant, umask: int
+) -> None:
+    sockets = UnfinishedSockets(hass)
+    socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
+    path = Path(hass.config.path(FIRMWARE, f"{MAC.replace(':', '')}.bin"))
+    before = os.umask(umask)
+    try:
+        await sockets.async_remember(MAC, socket, b"firmware")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for folder in (path.parent, path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    path.unlink()
+    for lay in (
+        lambda: os.mkfifo(path),
+        lambda: path.symlink_to("/dev/zero"),
+        lambda: path.write_bytes(bytes(3 * 1024 * 1024)),
+    ):
+        lay()
+        assert await sockets.async_firmware(MAC) is None
+        path.unlink()
+    await sockets.async_forget(MAC)
 
 
 async def test_unfinished_socket_comes_back_without_passwords(

@@ -7,14 +7,23 @@ from typing import Any, Final, Self
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
-from homeassistant.util.file import WriteError, write_utf8_file_atomic
 
 from ...const import DOMAIN, LOGGER
+from ...pyopenbk.backups import BackupError
+from ...pyopenbk.backups.files import (
+    make_private_folder,
+    read_small_file,
+    read_text_field,
+    write_private_file,
+)
+from ...pyopenbk.beken.flash_map import FLASH_SIZE
 from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
 from ...pyopenbk.profile import ProfileError, SocketProfile
 
 _VERSION: Final = 1
 FIRMWARE: Final = "openbk/unfinished"
+_LONGEST_TEXT: Final = 256
+_PORTS: Final = range(1, 0x10000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +55,31 @@ class UnfinishedSocket:
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Self:
-        """Read what as_dict returned; raises KeyError or ProfileError for something else."""
-        second = stored["ssid2"]
+        """Read what as_dict returned.
+
+        Raises KeyError, TypeError, ValueError or ProfileError for something else.
+        """
+
+        def text(key: str) -> str:
+            return read_text_field(stored[key], _LONGEST_TEXT)
+
+        port = stored["broker_port"]
+        if type(port) is not int or port not in _PORTS:
+            raise ValueError("no port of a broker")
         return cls(
             profile=SocketProfile.from_dict(stored["profile"]),
-            release=stored["release"],
+            release=None if stored["release"] is None else text("release"),
             settings=SocketSettings(
-                name=stored["name"],
-                client_id=stored["client_id"],
-                group=stored["group"],
-                wifi=WifiNetwork(ssid=stored["ssid"]),
-                wifi2=WifiNetwork(ssid=second) if second else None,
+                name=text("name"),
+                client_id=text("client_id"),
+                group=text("group"),
+                wifi=WifiNetwork(ssid=text("ssid")),
+                wifi2=WifiNetwork(ssid=text("ssid2")) if stored["ssid2"] else None,
                 broker=Broker(
-                    host=stored["broker"],
-                    port=stored["broker_port"],
-                    username=stored["broker_username"],
+                    host=text("broker"), port=port, username=text("broker_username")
                 ),
-                ntp_server=stored["ntp_server"],
-                time_zone=stored["time_zone"],
+                ntp_server=text("ntp_server"),
+                time_zone=text("time_zone"),
             ),
         )
 
@@ -80,21 +96,33 @@ class UnfinishedSockets:
 
     async def async_find(self, mac: str) -> UnfinishedSocket | None:
         """Return what was chosen for the chip with this address."""
-        stored = (await self._store.async_load() or {}).get(mac)
+        stored = (await self._async_load()).get(mac)
         if stored is None:
             return None
         try:
             return UnfinishedSocket.from_dict(stored)
-        except KeyError, ProfileError:
+        except (KeyError, TypeError, ValueError, ProfileError) as err:
+            LOGGER.warning(
+                "What was chosen for %s cannot be read: %s", mac, type(err).__name__
+            )
             return None
+
+    async def _async_load(self) -> dict[str, dict[str, Any]]:
+        stored = await self._store.async_load()
+        return stored if isinstance(stored, dict) else {}
 
     async def async_firmware(self, mac: str) -> bytes | None:
         """Return the file that was being written; without it, it has to be fetched again."""
 
         def read() -> bytes | None:
             try:
-                return self._file(mac).read_bytes()
-            except OSError:
+                return read_small_file(self._file(mac), FLASH_SIZE)
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError) as err:
+                LOGGER.warning(
+                    "Passing over %s: %s", self._file(mac), type(err).__name__
+                )
                 return None
 
         return await self._hass.async_add_executor_job(read)
@@ -103,21 +131,21 @@ class UnfinishedSockets:
         self, mac: str, socket: UnfinishedSocket, firmware: bytes
     ) -> None:
         """Keep this on disk before the first byte of the chip is changed."""
-        sockets = await self._store.async_load() or {}
+        sockets = await self._async_load()
         await self._store.async_save(sockets | {mac: socket.as_dict()})
 
         def write() -> None:
             try:
-                self._file(mac).parent.mkdir(parents=True, exist_ok=True)
-                write_utf8_file_atomic(str(self._file(mac)), firmware, mode="wb")
-            except (OSError, WriteError) as err:
+                make_private_folder(self._file(mac).parent)
+                write_private_file(self._file(mac), firmware)
+            except BackupError as err:
                 LOGGER.warning("The firmware is not kept for a second attempt: %s", err)
 
         await self._hass.async_add_executor_job(write)
 
     async def async_forget(self, mac: str) -> None:
         """Forget a socket that has reported in."""
-        sockets = await self._store.async_load() or {}
+        sockets = await self._async_load()
         if sockets.pop(mac, None) is not None:
             await self._store.async_save(sockets)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import errno
 import os
 from pathlib import Path
+import re
 import stat
 from typing import IO, Final
 
@@ -26,6 +27,7 @@ _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_PERMISSION: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 # Dates that every time zone can show.
 _YEARS: Final = range(1971, 9999)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def make_private_folder(path: Path) -> None:
@@ -84,10 +86,10 @@ def read_date(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read_text_field(text: object, longest: int) -> str:
-    """Return a short text in one line; raises ValueError where it is none."""
-    if not isinstance(text, str) or len(text) > longest or not text.isprintable():
-        raise ValueError("no short text")
+def read_text_field(text: str, longest: int) -> str:
+    """Return a short text in one line; raises ValueError and TypeError where it is none."""
+    if _CONTROL.search(text) or len(text.encode()) > longest:
+        raise ValueError("no short text in one line")
     return text
 
 
