@@ -285,9 +285,28 @@ async def test_by_address(hass: HomeAssistant, mosquitto: Broker) -> None:
 async def test_nothing_is_found(hass: HomeAssistant) -> None:
     wizard = await Wizard.open(hass, "existing")
     assert wizard.page == "where"
-    for address in ("127.0.0.1:nonsense", f"127.0.0.1:{free_port()}"):
+    # Copied out of a browser, too.
+    for address in (
+        f"127.0.0.1:{free_port()}",
+        f" http://127.0.0.1:{free_port()}/index?state=1 ",
+    ):
         assert await wizard.submit(address=address) == "where"
         assert wizard.errors == {"address": "socket_unreachable"}
+    for address in (
+        "127.0.0.1:nonsense",
+        "127.0.0.1:99999999",
+        "127.0.0.1:-1",
+        "127.0.0.1:８０",
+        "192.168.1.300",
+        "0.0.0.0",
+        "255.255.255.255",
+        "239.1.2.3",
+        "fd00::10",
+        "my socket",
+        "x" * 254,
+    ):
+        assert await wizard.submit(address=address) == "where"
+        assert wizard.errors == {"address": "socket_address_invalid"}
     await wizard.close()
 
 
@@ -297,6 +316,8 @@ async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
         wizard = await by_hand(hass)
         await wizard.submit(client_id="no/topic")
         assert wizard.errors == {"client_id": "topic_invalid"}
+        await wizard.submit(client_id="ж" * 32)
+        assert wizard.errors == {"client_id": "topic_too_long"}
         await until(lambda: socket.firmware.http_address)
         await wizard.submit(client_id=CLIENT_ID)
         # Its web page is on a port of its own here, where the socket does not say so.

@@ -245,8 +245,11 @@ class TestReconfiguring:
                 at = {"host": mosquitto.host, "port": mosquitto.port}
                 values = {**at, "use_own_login": False}
                 await wizard.submit(**values, address="127.0.0.1:nonsense")
+                assert wizard.errors == {"address": "socket_address_invalid"}
+                silent = f"127.0.0.1:{free_port()}"
+                await wizard.submit(**values, address=silent)
                 assert wizard.errors == {"host": "broker_loopback"}
-                await wizard.submit(**values, address="127.0.0.1:nonsense")
+                await wizard.submit(**values, address=silent)
                 assert wizard.errors == {"address": "socket_unreachable"}
                 await wizard.submit(**values, address=other.firmware.http_address)
                 assert wizard.errors == {"address": "socket_other"}

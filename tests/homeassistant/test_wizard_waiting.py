@@ -281,6 +281,7 @@ async def test_socket_that_is_online_is_asked(
         hass, "cmnd/obkE4720741/#", lambda message: heard.append(message.topic)
     )
     async with waiting(hass, mosquitto, releases) as scene:
+        heard.clear()
         hass.data[WAITING] = replace(hass.data[WAITING], turn=1.5, ask_every=0.3)
         await mqtt.async_publish(hass, "obkE4720741/connected", "online", qos=1)
         assert await scene.wizard.choose("wait") == "waiting_nothing"

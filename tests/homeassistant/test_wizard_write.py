@@ -6,6 +6,7 @@ from pathlib import Path
 import random
 from typing import Any
 
+from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -15,12 +16,14 @@ from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     FLASH_SIZE,
+    OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator import factory, images
+from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.images import Build
@@ -45,6 +48,7 @@ from tests.homeassistant.road import (
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.sockets import BLOW, socket_entry
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
@@ -61,6 +65,13 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
 def protected_parts(flash: bytes) -> tuple[bytes, bytes]:
     """Return what no flash job may change."""
     return flash[: APPLICATION.start], flash[RF_CALIBRATION.start : RF_CALIBRATION.end]
+
+
+def written(socket: SimulatedSocket) -> ConfigSector:
+    """Return the configuration that is on a chip."""
+    return config_sector.parse(
+        socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+    )
 
 
 @walks(
@@ -95,6 +106,44 @@ async def test_whole_road(
     assert backup.read_bytes() == dump
     assert SECRET not in str(entry.as_dict())
     assert SECRET not in str(hass_storage)
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+async def test_passwords_need_not_be_typed_again(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, is_open: bool
+) -> None:
+    """They are kept in the dialog, never sent back to the browser, and can be taken back."""
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await wizard.choose("use_pins")
+        await wizard.submit_suggested(name="Kitchen")
+        assert "open" not in wizard.suggested
+        await wizard.submit_suggested(
+            ssid="x" * 33, password=SECRET, second={"password": "another word"}
+        )
+        assert wizard.errors == {"base": "wifi_name_too_long"}
+        assert SECRET not in str(wizard.result)
+        assert "another word" not in str(wizard.result)
+        kept = "Leave empty to keep the one that you entered before."
+        assert wizard.placeholders["wifi_password"] == kept
+        assert wizard.placeholders["second_wifi_password"] == kept
+        second = {"ssid": "Second", "password": None}
+        assert await wizard.submit_suggested(
+            ssid="Net", open=is_open, password=None, second=second
+        ) == ("broker")
+        at = {"host": mosquitto.host, "port": mosquitto.port, "username": "sockets"}
+        await wizard.submit_suggested(**at, password="of the broker")
+        assert "of the broker" not in str(wizard.result)
+        assert wizard.placeholders["broker_password"] == kept
+        assert await wizard.submit_suggested() == "firmware", wizard.errors
+        await wizard.submit_suggested()
+        assert await wizard.submit() == "reassemble", wizard.pages
+        config = written(socket)
+        assert (config.wifi_ssid, config.wifi_ssid2) == ("Net", "Second")
+        assert config.wifi_password == ("" if is_open else SECRET)
+        assert config.wifi_password2 == "another word"
+        assert config.mqtt_password == "of the broker"
+        await wizard.close()
 
 
 @walks("wait -> reflashed")
@@ -334,7 +383,10 @@ class TestSettings:
         ("advanced", "error"),
         [
             ({"client_id": "kitchen/socket"}, {"base": "topic_invalid"}),
-            ({"group": "all sockets"}, {"base": "topic_invalid"}),
+            ({"client_id": "$SYS"}, {"base": "topic_invalid"}),
+            ({"client_id": "ж" * 32}, {"base": "topic_too_long"}),
+            ({"group": "all sockets"}, {"base": "group_invalid"}),
+            ({"group": "ж" * 32}, {"base": "group_too_long"}),
             ({"client_id": "same", "group": "same"}, {"base": "topic_same"}),
             ({"client_id": "taken"}, {"base": "topic_taken"}),
             ({"client_id": "bekens_n", "group": "mine"}, {"base": "topic_taken"}),
@@ -378,11 +430,16 @@ class TestSettings:
         await wizard.submit_suggested(name="Kitchen")
         await wizard.submit_suggested(ssid="Net", password="short")
         assert wizard.errors == {"base": "wifi_password_short"}
-        second = {"password": "12345678"}
-        await wizard.submit_suggested(ssid="Net", password="", second=second)
-        assert wizard.errors == {"base": "second_wifi_name_missing"}
+        await wizard.submit_suggested(ssid="Net", password="half a letter \ud800")
+        assert wizard.errors == {"base": "wifi_not_storable"}
+        await wizard.submit_suggested(ssid="ż" * 17, password="12345678")
+        assert wizard.errors == {"base": "wifi_name_too_long"}
+        await wizard.submit_suggested(
+            ssid="Net", second={"ssid": "Second", "password": "short"}
+        )
+        assert wizard.errors == {"base": "second_wifi_password_short"}
         second = {"ssid": "Second", "password": "12345678"}
-        assert await wizard.submit_suggested(password="", second=second) == "broker"
+        assert await wizard.submit_suggested(second=second) == "broker"
 
     @pytest.fixture
     async def broker_page(self, wizard: Wizard) -> Wizard:
@@ -407,7 +464,13 @@ class TestSettings:
         [
             ("mqtt://192.168.1.10", "broker_not_a_host"),
             ("  ", "broker_not_a_host"),
+            ("192.168.1.10:1883", "broker_not_a_host"),
+            ("::1", "broker_ipv6"),
+            ("fd00::10", "broker_ipv6"),
+            ("x" * 256, "broker_host_too_long"),
             ("localhost", "broker_loopback"),
+            ("172.30.32.1", "broker_internal_address"),
+            ("169.254.1.2", "broker_link_local"),
             ("core-mosquitto", "broker_internal_name"),
             ("homeassistant.local", "broker_local_name"),
         ],
@@ -418,6 +481,27 @@ class TestSettings:
         await broker_page.submit_suggested(host=host)
         assert broker_page.errors == {"host": error}
 
+    @pytest.mark.parametrize(
+        ("login", "error"),
+        [
+            ({"username": "u" * 64}, {"username": "broker_username_too_long"}),
+            ({"username": "ö" * 32}, {"username": "broker_username_too_long"}),
+            (
+                {"username": "a", "password": "p" * 128},
+                {"password": "broker_password_too_long"},
+            ),
+            (
+                {"username": "a", "password": "\ud800"},
+                {"password": "broker_password_not_storable"},
+            ),
+        ],
+    )
+    async def test_login_has_to_fit(
+        self, broker_page: Wizard, login: dict[str, str], error: dict[str, str]
+    ) -> None:
+        await broker_page.submit_suggested(host="192.168.1.10", **login)
+        assert broker_page.errors == error
+
     @walks("broker -> broker, releases")
     async def test_login_is_tried(
         self, broker_page: Wizard, releases: ReleaseServer
@@ -425,16 +509,46 @@ class TestSettings:
         with Broker(users={"sockets": "right"}) as broker:
             at = {"host": broker.host, "port": broker.port, "username": "sockets"}
             await broker_page.submit_suggested(**at, password="wrong")
-            await broker_page.submit_suggested(**at, password="wrong")
+            assert broker_page.errors == {"host": "broker_loopback"}
+            await broker_page.submit_suggested(**at)
             assert broker_page.errors == {"base": "broker_refused_login"}
-            await broker_page.submit_suggested(**at, use_own_login=True, password=None)
+            await broker_page.submit_suggested(**at, use_own_login=True)
             assert broker_page.errors == {"username": "broker_login_not_own"}
-            await broker_page.submit_suggested(port=free_port(), password="right")
-            assert broker_page.errors == {"base": "broker_unreachable"}
             await broker_page.submit_suggested(
-                **at, use_own_login=False, password="right"
+                port=free_port(), password="right", use_own_login=False
             )
-            assert broker_page.page == "firmware"
+            assert broker_page.errors == {"base": "broker_unreachable"}
+            assert "right" not in str(broker_page.result["data_schema"])
+            # Home Assistant is on another broker than this one, which may be meant.
+            await broker_page.submit_suggested(**at)
+            assert broker_page.errors == {"base": "broker_another"}
+            assert await broker_page.submit_suggested() == "firmware"
+
+    @walks("broker -> broker, releases")
+    async def test_rights_of_the_login_are_tried(
+        self,
+        hass: HomeAssistant,
+        broker_page: Wizard,
+        mqtt_connection: MockConfigEntry,
+        releases: ReleaseServer,
+    ) -> None:
+        """As this socket: the broker knows it by its client id, and refuses without a word."""
+        rules = "user home\ntopic readwrite #\n\npattern read %c/#\n"
+        users = {"home": "its own", "sockets": "right"}
+        with Broker(users=users, access=rules) as broker:
+            await hass.config_entries.async_unload(mqtt_connection.entry_id)
+            home = {"username": "home", "password": "its own", "port": broker.port}
+            hass.config_entries.async_update_entry(
+                mqtt_connection, data=mqtt_connection.data | home
+            )
+            await hass.config_entries.async_setup(mqtt_connection.entry_id)
+            await until(lambda: mqtt.is_connected(hass))
+            at = {"host": broker.host, "port": broker.port, "username": "sockets"}
+            await broker_page.submit_suggested(**at, password="right")
+            await broker_page.submit_suggested()
+            assert broker_page.errors == {"base": "broker_mute"}
+            assert broker_page.placeholders["client_id"] == "obkE4720741"
+            assert await broker_page.submit_suggested() == "firmware"
 
 
 @pytest.mark.slow
@@ -457,7 +571,11 @@ async def test_home_assistants_own_login_is_used_on_request(
             await wizard.submit_suggested(**at)
             await wizard.submit_suggested(**at)
             assert wizard.errors == {"base": "broker_refused_login"}
-            assert await wizard.submit_suggested(use_own_login=True) == "firmware"
+            await wizard.submit_suggested(use_own_login=True)
+            # Home Assistant is not connected to it in this test.
+            assert wizard.errors == {"base": "broker_another"}
+            assert "its own" not in str(wizard.result["data_schema"])
+            assert await wizard.submit_suggested() == "firmware"
             await wizard.close()
 
 

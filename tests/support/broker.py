@@ -33,14 +33,17 @@ class Broker:
         self,
         *,
         users: Mapping[str, str] | None = None,
+        access: str = "",
         port: int | None = None,
         tls: bool = False,
         asks_for_certificate: bool = False,
     ) -> None:
         """Prepare a broker for these users and passwords, or for everyone if there are none.
 
-        With ``tls`` it lets nobody in without encryption, and it may want a client's certificate.
+        ``access`` is an access list as mosquitto reads it. With ``tls`` it lets nobody in without
+        encryption, and it may want a client's certificate.
         """
+        self._access = access
         self._tls = tls
         self._asks_for_certificate = asks_for_certificate
         self._program = _find("mosquitto")
@@ -136,6 +139,11 @@ class Broker:
             lines += ["allow_anonymous false", f"password_file {passwords}"]
         else:
             lines.append("allow_anonymous true")
+        if self._access:
+            access = directory / "access"
+            access.write_text(self._access, encoding="utf-8")
+            access.chmod(0o600)
+            lines.append(f"acl_file {access}")
         configuration = directory / "mosquitto.conf"
         configuration.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return configuration

@@ -57,13 +57,13 @@ def socket_entry(
 
 
 async def connect_mqtt(
-    hass: HomeAssistant, broker: Broker, *, birth: bool = False
+    hass: HomeAssistant, broker: Broker, *, birth: bool = False, **login: str
 ) -> MockConfigEntry:
     """Set up the core MQTT integration with a real broker and wait for the connection."""
     pytest_socket.socket_allow_hosts(["127.0.0.0/8"])
     entry = MockConfigEntry(
         domain=mqtt.DOMAIN,
-        data={"broker": broker.host, "port": broker.port, "protocol": "5"},
+        data={"broker": broker.host, "port": broker.port, "protocol": "5", **login},
         options={"discovery": True}
         if birth
         else {"birth_message": {}, "discovery": True},

@@ -19,13 +19,14 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, LOGGER
-from ..flows.forms import tidy
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
-from ..pyopenbk.obk.messages import chip_of, is_client_id
+from ..pyopenbk.obk.messages import chip_of
 from ..pyopenbk.obk.tuning import Tuning
+from .checks import socket_address, topic_problem
+from .forms import tidy, without
 from .options.tuning import (
     COMMANDS_WORD,
     CONF_CHANGES,
@@ -34,7 +35,7 @@ from .options.tuning import (
     undo_data,
 )
 from .wizard import pin_form
-from .wizard.network import PASSWORD
+from .wizard.network import PASSWORD, WEB
 from .wizard.radio import RadioSteps
 
 CONF_FOUND: Final = "found"
@@ -45,7 +46,6 @@ class AddingSteps(RadioSteps):
     """The steps from a socket that runs to its entry."""
 
     _evidence: Evidence | None = None
-    _password: str | None = None
     _tunings: tuple[Tuning, ...] = ()
     _found: Sequence[Evidence] = ()
     _asked: bool = False
@@ -124,8 +124,8 @@ class AddingSteps(RadioSteps):
         """Ask where the socket is to be found."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._password = user_input.get(CONF_PASSWORD) or None
-            if address := tidy(user_input.get(CONF_ADDRESS, "")):
+            self.passwords.take(WEB, user_input, CONF_PASSWORD)
+            if address := user_input.get(CONF_ADDRESS, "").strip():
                 errors = await self._find_address(address)
             else:
                 errors = await self._find_topic(
@@ -144,21 +144,26 @@ class AddingSteps(RadioSteps):
                         probatio.Optional(CONF_PASSWORD): PASSWORD,
                     }
                 ),
-                user_input,
+                without(user_input or {}, CONF_PASSWORD),
             ),
             errors=errors,
             description_placeholders=self.placeholders,
         )
 
-    async def _find_address(self, address: str) -> dict[str, str]:
+    @property
+    def _password(self) -> str | None:
+        """Return the password of the web page, if one was typed."""
+        return self.passwords.take(WEB, {}, CONF_PASSWORD) or None
+
+    async def _find_address(self, typed: str) -> dict[str, str]:
         """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
+        if (address := socket_address(typed)) is None:
+            return {CONF_ADDRESS: "socket_address_invalid"}
         try:
             answers = await discovery.async_ask(self.hass, address, self._password)
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: console_error(err)}
-        except ValueError:
-            return {CONF_ADDRESS: "socket_unreachable"}
         if answers.chip != discovery.CHIP:
             return {CONF_ADDRESS: "socket_other_chip"}
         evidence = await discovery.async_gather(self.hass, answers.client_id)
@@ -171,8 +176,8 @@ class AddingSteps(RadioSteps):
     async def _find_topic(self, client_id: str) -> dict[str, str]:
         if not client_id:
             return {"base": "socket_missing"}
-        if not is_client_id(client_id):
-            return {CONF_CLIENT_ID: "topic_invalid"}
+        if problem := topic_problem(client_id):
+            return {CONF_CLIENT_ID: problem}
         evidence = await discovery.async_gather(self.hass, client_id)
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
@@ -203,7 +208,7 @@ class AddingSteps(RadioSteps):
         assert self._evidence is not None
         errors: dict[str, str] = {}
         if user_input is not None:
-            self._password = user_input.get(CONF_PASSWORD) or None
+            self.passwords.take(WEB, user_input, CONF_PASSWORD)
         if self._evidence.address is None:
             return self.show_page("no_pins_closed")
         try:

@@ -1,5 +1,7 @@
-"""What forms share: sections that open where something in them matters, and tidied text."""
+"""What forms share: sections that open by themselves, tidied text, passwords that are kept."""
 
+from collections.abc import Mapping
+from typing import Any
 import unicodedata
 
 from homeassistant.data_entry_flow import section
@@ -17,5 +19,45 @@ def opened(schema: probatio.Schema, name: str) -> probatio.Schema:
 
 
 def tidy(text: str) -> str:
-    """Return a typed name without blanks around it and with composed letters."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Return a typed name without blanks around it, in one line and with composed letters.
+
+    What cannot be shown is left out: half a character would stop Home Assistant from saving.
+    """
+    shown = (
+        letter for letter in text if unicodedata.category(letter) not in ("Cc", "Cs")
+    )
+    return unicodedata.normalize("NFC", "".join(shown)).strip()
+
+
+class Passwords:
+    """The passwords that were typed into a dialog, by form and field.
+
+    A form that is shown again never has them in it; left empty, a field keeps what it had.
+    """
+
+    def __init__(self) -> None:
+        """Know none yet."""
+        self._typed: dict[tuple[str, str], str] = {}
+
+    def take(self, form: str, typed: Mapping[str, Any], field: str) -> str:
+        """Return what a field means, and remember it."""
+        password: str = typed.get(field) or self._typed.get((form, field), "")
+        self.keep(form, field, password)
+        return password
+
+    def keep(self, form: str, field: str, password: str) -> None:
+        """Let an empty field mean this from now on."""
+        self._typed[form, field] = password
+
+    def knows(self, form: str, field: str) -> bool:
+        """Return whether an empty field would mean a password."""
+        return bool(self._typed.get((form, field)))
+
+
+def without(typed: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    """Return what was typed but for these fields, in the sections of the form too."""
+    return {
+        key: without(value, *fields) if isinstance(value, Mapping) else value
+        for key, value in typed.items()
+        if key not in fields
+    }

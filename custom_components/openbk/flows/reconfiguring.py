@@ -1,22 +1,23 @@
 """A socket that is set up already: follow it elsewhere, or lead it to another broker."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
-from homeassistant.const import CONF_HOST, CONF_PORT, CONF_USERNAME
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
-from ..flows.forms import tidy
 from ..network import discovery
 from ..network.broker import async_suggest
 from ..network.consoles import console_at
 from ..pyopenbk.obk.console import CommandRefusedError, ConsoleError
-from ..pyopenbk.obk.messages import is_client_id
 from .adding import AddingSteps, console_error
-from .wizard.network import BROKER, OWN_LOGIN, PASSWORD
+from .checks import socket_address, topics_problem
+from .forms import tidy, without
+from .wizard.network import BROKER, OWN_LOGIN, PASSWORD, WEB
 
 _WEB_PASSWORD: Final = "web_password"
 _SOCKET: Final = {
@@ -34,7 +35,13 @@ class ReconfigureSteps(AddingSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what has changed, or what is to be written to this socket."""
-        self._entry_mac = self._get_reconfigure_entry().unique_id
+        entry = self._get_reconfigure_entry()
+        self._entry_mac = entry.unique_id
+        self.settings = replace(
+            self.settings,
+            client_id=entry.data[CONF_CLIENT_ID],
+            group=entry.data[CONF_GROUP],
+        )
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=["moved", "new_broker", "flash", "restore"],
@@ -54,7 +61,7 @@ class ReconfigureSteps(AddingSteps):
                     data_updates={
                         CONF_CLIENT_ID: tidy(user_input[CONF_CLIENT_ID]),
                         CONF_GROUP: tidy(user_input[CONF_GROUP]),
-                        CONF_ADDRESS: tidy(user_input.get(CONF_ADDRESS, "")) or None,
+                        CONF_ADDRESS: socket_address(user_input.get(CONF_ADDRESS, "")),
                     },
                 )
         return self.async_show_form(
@@ -79,14 +86,13 @@ class ReconfigureSteps(AddingSteps):
             tidy(user_input[CONF_CLIENT_ID]),
             tidy(user_input[CONF_GROUP]),
         )
-        if not is_client_id(client_id) or not is_client_id(group):
-            return {"base": "topic_invalid"}
-        if client_id == group:
-            return {"base": "topic_same"}
+        if problem := topics_problem(self.hass, client_id, group, mac=entry.unique_id):
+            return {"base": problem}
+        address = user_input.get(CONF_ADDRESS, "").strip()
+        if address and socket_address(address) is None:
+            return {CONF_ADDRESS: "socket_address_invalid"}
         if client_id == entry.data[CONF_CLIENT_ID]:
             return {}
-        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
-            return {"base": "topic_taken"}
         evidence = await discovery.async_gather(self.hass, client_id)
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
@@ -113,11 +119,14 @@ class ReconfigureSteps(AddingSteps):
                 CONF_USERNAME: broker.username,
             }
         else:
-            errors = await self._take_broker(user_input) or await self._lead(
-                entry, user_input
-            )
+            address = socket_address(user_input[CONF_ADDRESS])
+            if address is None:
+                errors[CONF_ADDRESS] = "socket_address_invalid"
+            else:
+                errors = await self._take_broker(user_input) or await self._lead(
+                    entry, address, user_input
+                )
             if not errors:
-                address = tidy(user_input[CONF_ADDRESS])
                 return self.async_update_reload_and_abort(
                     entry,
                     data_updates={
@@ -128,7 +137,8 @@ class ReconfigureSteps(AddingSteps):
         return self.async_show_form(
             step_id="new_broker",
             data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(_SOCKET | BROKER | OWN_LOGIN), user_input
+                probatio.Schema(_SOCKET | BROKER | OWN_LOGIN),
+                without(user_input, _WEB_PASSWORD, CONF_PASSWORD),
             ),
             errors=errors,
             description_placeholders=self.placeholders
@@ -136,16 +146,14 @@ class ReconfigureSteps(AddingSteps):
         )
 
     async def _lead(
-        self, entry: ConfigEntry, user_input: dict[str, Any]
+        self, entry: ConfigEntry, address: str, user_input: dict[str, Any]
     ) -> dict[str, str]:
         """Set the broker over the web page of the socket, if it is this one."""
         broker = self.settings.broker
+        typed = {CONF_PASSWORD: user_input.get(_WEB_PASSWORD, "")}
+        password = self.passwords.take(WEB, typed, CONF_PASSWORD)
         try:
-            console = console_at(
-                self.hass,
-                tidy(user_input[CONF_ADDRESS]),
-                user_input.get(_WEB_PASSWORD) or None,
-            )
+            console = console_at(self.hass, address, password or None)
             info = await console.info()
             if format_mac(info.mac) != entry.unique_id:
                 return {CONF_ADDRESS: "socket_other"}

@@ -18,6 +18,7 @@ from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
 from ...pyopenbk.flashing.errors import ChipState
 from .. import pictures, serial_port
+from ..forms import Passwords
 from .failures import LEFT, page_of
 from .pages import PAGES
 
@@ -64,6 +65,11 @@ class WizardFlow(ConfigFlow):
     _connected_mac: str | None = None
     _entry_mac: str | None = None
     """The socket whose entry the wizard was opened from."""
+
+    def __init__(self) -> None:
+        """Begin a dialog in which no password was typed yet."""
+        super().__init__()
+        self.passwords = Passwords()
 
     @property
     def job(self) -> FlashingJob:

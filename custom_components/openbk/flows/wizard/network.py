@@ -1,8 +1,9 @@
 """The questions about one socket: its name, Wi-Fi, broker and clock."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 import socket
-from typing import Any, Final
+from typing import Any, Final, override
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -26,26 +27,35 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ...const import CONF_CLIENT_ID, CONF_GROUP
-from ...flows.forms import tidy
 from ...network.broker import (
+    ABOUT_ADDRESSES,
+    BrokerProblem,
+    Concern,
     Suggestion,
+    address_problem,
+    async_concern_about,
+    async_rehearse,
     async_suggest,
-    concern_about,
     own_password,
-    try_login,
 )
-from ...pyopenbk.obk.messages import is_client_id
 from ...pyopenbk.obk.names import client_id_of
 from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
-from ..forms import opened
+from ..checks import topics_problem
+from ..forms import opened, tidy, without
 from .base import WizardFlow
 
 CONF_SSID: Final = "ssid"
 CONF_SECOND: Final = "second"
+CONF_OPEN: Final = "open"
 CONF_USE_OWN_LOGIN: Final = "use_own_login"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
 CONF_TIME_ZONE: Final = "time_zone"
+
+# What passwords are kept for.
+WIFI: Final = "wifi"
+BROKER_LOGIN: Final = "broker"
+WEB: Final = "web"
 
 PASSWORD: Final = TextSelector(
     # Not remembered by the browser: these are other people's passwords to it.
@@ -53,21 +63,6 @@ PASSWORD: Final = TextSelector(
 )
 _PORT: Final = NumberSelector(
     NumberSelectorConfig(min=1, max=65535, step=1, mode=NumberSelectorMode.BOX)
-)
-_WIFI: Final = probatio.Schema(
-    {
-        probatio.Required(CONF_SSID): TextSelector(),
-        probatio.Optional(CONF_PASSWORD): PASSWORD,
-        probatio.Required(CONF_SECOND): section(
-            probatio.Schema(
-                {
-                    probatio.Optional(CONF_SSID): TextSelector(),
-                    probatio.Optional(CONF_PASSWORD): PASSWORD,
-                }
-            ),
-            {"collapsed": True},
-        ),
-    }
 )
 _NAME: Final = probatio.Schema(
     {
@@ -94,6 +89,12 @@ BROKER: Final = {
 OWN_LOGIN: Final = {
     probatio.Required(CONF_USE_OWN_LOGIN, default=False): BooleanSelector()
 }
+# Where the broker's fields are, in every form that has them, a problem stands beside the right one.
+_FIELDS: Final = {
+    "broker_host": CONF_HOST,
+    "broker_username": CONF_USERNAME,
+    "broker_password": CONF_PASSWORD,
+}
 
 
 class NetworkSteps(WizardFlow):
@@ -101,8 +102,24 @@ class NetworkSteps(WizardFlow):
 
     settings: SocketSettings = SocketSettings()
     _suggestion: Suggestion | None = None
-    _accepted_host: str | None = None
-    """An address that was questioned once; submitted again unchanged, it is taken."""
+    _questioned: frozenset[tuple[Concern, Broker]] = frozenset()
+    """What was in doubt once; submitted again unchanged, it is taken."""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add what an empty field for a password means."""
+
+        def kept(form: str, field: str) -> str:
+            known = self.passwords.knows(form, field)
+            return self.word("password", "kept" if known else "new")
+
+        return super().placeholders | {
+            "wifi_password": kept(WIFI, CONF_PASSWORD),
+            "second_wifi_password": kept(WIFI, CONF_SECOND),
+            "broker_password": kept(BROKER_LOGIN, CONF_PASSWORD),
+            "web_password": kept(WEB, CONF_PASSWORD),
+        }
 
     async def async_step_name(
         self, user_input: dict[str, Any] | None = None
@@ -164,12 +181,9 @@ class NetworkSteps(WizardFlow):
         server = await self._async_address_of(tidy(advanced[CONF_NTP]))
         if not name:
             return {CONF_NAME: "name_missing"}
-        if not is_client_id(client_id) or not is_client_id(group):
-            return {"base": "topic_invalid"}
-        if client_id == group:
-            return {"base": "topic_same"}
-        if self._topics_clash(client_id, group):
-            return {"base": "topic_taken"}
+        mac = self._analysis.mac if self._analysis else None
+        if problem := topics_problem(self.hass, client_id, group, mac=mac):
+            return {"base": problem}
         if server is None:
             return {"base": "ntp_unknown"}
         if not await self.hass.async_add_executor_job(_is_time_zone, time_zone):
@@ -183,19 +197,6 @@ class NetworkSteps(WizardFlow):
             time_zone=time_zone,
         )
         return {}
-
-    def _topics_clash(self, client_id: str, group: str) -> bool:
-        """Two sockets under one name would throw each other off the broker for ever.
-
-        And a name that is the group of others would make one command switch them all.
-        """
-        mac = self._analysis.mac if self._analysis else None
-        return any(
-            client_id in (entry.data.get(CONF_CLIENT_ID), entry.data.get(CONF_GROUP))
-            or group == entry.data.get(CONF_CLIENT_ID)
-            for entry in self._async_current_entries()
-            if entry.unique_id != mac
-        )
 
     async def _async_address_of(self, server: str) -> str | None:
         """Return the IPv4 address of a time server: the firmware looks up no names."""
@@ -221,7 +222,8 @@ class NetworkSteps(WizardFlow):
                 CONF_SECOND: {CONF_SSID: second.ssid},
             }
         else:
-            first, second = _wifi(user_input), _wifi(user_input[CONF_SECOND])
+            first = self._wifi(user_input, CONF_PASSWORD)
+            second = self._wifi(user_input[CONF_SECOND], CONF_SECOND)
             if problem := first.problem:
                 errors["base"] = problem
             elif (second.ssid or second.password) and (problem := second.problem):
@@ -231,23 +233,60 @@ class NetworkSteps(WizardFlow):
                     self.settings, wifi=first, wifi2=second if second.ssid else None
                 )
                 return await self.async_step_broker()
+        schema = self._wifi_schema()
         return self.async_show_form(
             step_id="wifi",
             data_schema=self.add_suggested_values_to_schema(
-                opened(_WIFI, CONF_SECOND)
+                opened(schema, CONF_SECOND)
                 if any(user_input[CONF_SECOND].values())
-                else _WIFI,
-                user_input,
+                else schema,
+                without(user_input, CONF_PASSWORD, CONF_OPEN),
             ),
             errors=errors,
             description_placeholders=self.placeholders,
             last_step=False,
         )
 
+    def _wifi(self, typed: Mapping[str, Any], field: str) -> WifiNetwork:
+        # A network's name may begin or end with a blank, so it is taken as typed.
+        ssid = typed.get(CONF_SSID, "")
+        if typed.get(CONF_OPEN) or (field == CONF_SECOND and not ssid):
+            self.passwords.keep(WIFI, field, "")
+        password = self.passwords.take(
+            WIFI, {field: typed.get(CONF_PASSWORD, "")}, field
+        )
+        return WifiNetwork(ssid=ssid, password=password)
+
+    def _wifi_schema(self) -> probatio.Schema:
+        """Return the form; only who has given a password can say that there is none."""
+
+        def network(field: str) -> dict[Any, Any]:
+            fields: dict[Any, Any] = {probatio.Optional(CONF_PASSWORD): PASSWORD}
+            if self.passwords.knows(WIFI, field):
+                tick = probatio.Required(CONF_OPEN, default=False)
+                fields[tick] = BooleanSelector()
+            return fields
+
+        return probatio.Schema(
+            {
+                probatio.Required(CONF_SSID): TextSelector(),
+                **network(CONF_PASSWORD),
+                probatio.Required(CONF_SECOND): section(
+                    probatio.Schema(
+                        {
+                            probatio.Optional(CONF_SSID): TextSelector(),
+                            **network(CONF_SECOND),
+                        }
+                    ),
+                    {"collapsed": True},
+                ),
+            }
+        )
+
     async def async_step_broker(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the broker and try the login before it is written into a chip."""
+        """Ask for the broker, and do there what the socket will do, before it is written."""
         errors: dict[str, str] = {}
         if self._suggestion is None:
             self._suggestion = await async_suggest(self.hass)
@@ -269,7 +308,7 @@ class NetworkSteps(WizardFlow):
         return self.async_show_form(
             step_id="broker",
             data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(BROKER | OWN_LOGIN), user_input
+                probatio.Schema(BROKER | OWN_LOGIN), without(user_input, CONF_PASSWORD)
             ),
             errors=errors,
             description_placeholders=self.placeholders
@@ -278,28 +317,60 @@ class NetworkSteps(WizardFlow):
         )
 
     async def _take_broker(self, user_input: dict[str, Any]) -> dict[str, str]:
+        """Take the broker out of a form that asks for it; return what is wrong, by field."""
+        username = user_input.get(CONF_USERNAME, "")
+        if not username:
+            # Without a name no password is sent, whatever was typed for an earlier one.
+            self.passwords.keep(BROKER_LOGIN, CONF_PASSWORD, "")
+        typed = user_input.get(CONF_PASSWORD, "")
+        if user_input[CONF_USE_OWN_LOGIN] and not typed:
+            own = own_password(self.hass, username)
+            if own is None:
+                return {CONF_USERNAME: "broker_login_not_own"}
+            self.passwords.keep(BROKER_LOGIN, CONF_PASSWORD, own)
         broker = Broker(
             host=tidy(user_input[CONF_HOST]),
             port=int(user_input[CONF_PORT]),
-            username=user_input.get(CONF_USERNAME, ""),
-            password=user_input.get(CONF_PASSWORD, ""),
+            username=username,
+            password=self.passwords.take(BROKER_LOGIN, user_input, CONF_PASSWORD),
         )
-        if "://" in broker.host or "/" in broker.host or not broker.host:
-            return {CONF_HOST: "broker_not_a_host"}
-        concern = concern_about(broker.host)
-        if concern is not None and self._accepted_host != broker.host:
-            self._accepted_host = broker.host
-            return {CONF_HOST: concern}
-        if user_input[CONF_USE_OWN_LOGIN] and not broker.password:
-            password = own_password(self.hass, broker.username)
-            if password is None:
-                return {CONF_USERNAME: "broker_login_not_own"}
-            broker = replace(broker, password=password)
-        problem = await self.hass.async_add_executor_job(try_login, broker)
-        if problem is not None:
-            return {"base": problem}
+        if problem := await self.async_check_broker(broker):
+            return {_field_of(problem): problem}
         self.settings = replace(self.settings, broker=broker)
         return {}
+
+    async def async_check_broker(self, broker: Broker) -> str | None:
+        """Return the key of why this socket could not use the broker, or None.
+
+        What may be wrong is asked once: the same again, unchanged, is meant.
+        """
+        if problem := address_problem(broker.host) or broker.problem:
+            return problem
+        concern = await async_concern_about(self.hass, broker.host)
+        if concern is not None and not self._is_meant(concern, broker):
+            return concern
+        return await self.async_try_broker(broker)
+
+    async def async_try_broker(self, broker: Broker) -> str | None:
+        """Return the key of what this socket could not do at a broker, or None."""
+        found = await async_rehearse(
+            self.hass, broker, self.settings.client_id, self.settings.group
+        )
+        if isinstance(found, BrokerProblem):
+            return found
+        if found is not None and not self._is_meant(found, broker):
+            return found
+        return None
+
+    def _is_meant(self, concern: Concern, broker: Broker) -> bool:
+        """Return whether the person was asked about this before; from now on they were."""
+        # Whoever corrects the login has not changed the address that was in doubt.
+        about = replace(broker, password="")
+        if concern in ABOUT_ADDRESSES:
+            about = replace(about, username="", port=0)
+        meant = (concern, about) in self._questioned
+        self._questioned |= {(concern, about)}
+        return meant
 
     async def async_step_releases(
         self, user_input: dict[str, Any] | None = None
@@ -308,10 +379,12 @@ class NetworkSteps(WizardFlow):
         raise NotImplementedError
 
 
-def _wifi(user_input: dict[str, Any]) -> WifiNetwork:
-    # A network's name may begin or end with a blank, so it is taken as typed.
-    return WifiNetwork(
-        ssid=user_input.get(CONF_SSID, ""), password=user_input.get(CONF_PASSWORD, "")
+def _field_of(problem: str) -> str:
+    """Return the field that a problem of the broker is about; ``base`` for the whole form."""
+    if problem in ABOUT_ADDRESSES or problem in ("broker_not_a_host", "broker_ipv6"):
+        return CONF_HOST
+    return next(
+        (field for key, field in _FIELDS.items() if problem.startswith(key)), "base"
     )
 
 

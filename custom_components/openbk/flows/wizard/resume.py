@@ -4,13 +4,22 @@ from dataclasses import replace
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.const import CONF_PASSWORD
 import probatio
 
-from ...network.broker import own_password, try_login
+from ...network.broker import own_password
 from ...pyopenbk.backups import Contents
 from .firmware import FirmwareSteps
 from .link import LinkSteps
-from .network import CONF_USE_OWN_LOGIN, OWN_LOGIN, PASSWORD, NetworkSteps
+from .network import (
+    BROKER_LOGIN,
+    CONF_SECOND,
+    CONF_USE_OWN_LOGIN,
+    OWN_LOGIN,
+    PASSWORD,
+    WIFI,
+    NetworkSteps,
+)
 from .pins import PinSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
@@ -89,9 +98,7 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
             fields |= OWN_LOGIN
         return self.async_show_form(
             step_id="resume_passwords",
-            data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(fields), user_input
-            ),
+            data_schema=probatio.Schema(fields),
             errors=errors,
             description_placeholders=self.placeholders | {"own_login": username or "-"},
             last_step=False,
@@ -108,22 +115,29 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         return await self.async_step_releases()
 
     async def _take_passwords(self, user_input: dict[str, Any]) -> dict[str, str]:
+        """Take the passwords where the forms that asked for them first would have kept them."""
         settings = self.settings
-        wifi = replace(settings.wifi, password=user_input.get(CONF_WIFI_PASSWORD, ""))
+        first, second = (
+            self.passwords.take(WIFI, {kept: user_input.get(typed, "")}, kept)
+            for kept, typed in (
+                (CONF_PASSWORD, CONF_WIFI_PASSWORD),
+                (CONF_SECOND, CONF_SECOND_WIFI_PASSWORD),
+            )
+        )
+        wifi = replace(settings.wifi, password=first)
         if problem := wifi.problem:
             return {"base": problem}
-        second = settings.wifi2
-        if second is not None:
-            second = replace(
-                second, password=user_input.get(CONF_SECOND_WIFI_PASSWORD, "")
-            )
-            if problem := second.problem:
-                return {"base": f"second_{problem}"}
-        password = user_input.get(CONF_BROKER_PASSWORD, "")
-        if user_input.get(CONF_USE_OWN_LOGIN) and not password:
-            password = own_password(self.hass, settings.broker.username) or ""
+        wifi2 = settings.wifi2 and replace(settings.wifi2, password=second)
+        if wifi2 is not None and (problem := wifi2.problem):
+            return {"base": f"second_{problem}"}
+        typed = user_input.get(CONF_BROKER_PASSWORD, "")
+        if user_input.get(CONF_USE_OWN_LOGIN) and not typed:
+            typed = own_password(self.hass, settings.broker.username) or ""
+        password = self.passwords.take(
+            BROKER_LOGIN, {CONF_PASSWORD: typed}, CONF_PASSWORD
+        )
         broker = replace(settings.broker, password=password)
-        if problem := await self.hass.async_add_executor_job(try_login, broker):
+        if problem := broker.problem or await self.async_try_broker(broker):
             return {"base": problem}
-        self.settings = replace(settings, wifi=wifi, wifi2=second, broker=broker)
+        self.settings = replace(settings, wifi=wifi, wifi2=wifi2, broker=broker)
         return {}

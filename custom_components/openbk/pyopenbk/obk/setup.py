@@ -18,6 +18,17 @@ _LONGEST_PASSPHRASE: Final = 63
 _KEY_DIGITS: Final = 64
 
 
+def size_of(text: str) -> int | None:
+    """Return how many bytes a text takes in the socket, or None for one that it cannot keep.
+
+    It ends a text at a NUL, and what has no UTF-8 would also stop Home Assistant from saving.
+    """
+    try:
+        return None if "\0" in text else len(text.encode())
+    except UnicodeEncodeError:
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WifiNetwork:
     """One Wi-Fi network; neither its name nor its password shows in a repr."""
@@ -30,11 +41,13 @@ class WifiNetwork:
         """Return the key of what is wrong with it, or None."""
         if not self.ssid:
             return "wifi_name_missing"
-        if len(self.ssid.encode()) > config_sector.SSID_LIMIT:
+        size, length = size_of(self.ssid), size_of(self.password)
+        if size is None or length is None:
+            return "wifi_not_storable"
+        if size > config_sector.SSID_LIMIT:
             return "wifi_name_too_long"
         if not self.password:
             return None
-        length = len(self.password.encode())
         if length < _SHORTEST_PASSPHRASE:
             return "wifi_password_short"
         if length > _LONGEST_PASSPHRASE and not self._is_raw_key:
@@ -57,6 +70,36 @@ class Broker:
     port: int = PLAIN_PORT
     username: str = ""
     password: str = ""
+
+    @property
+    def problem(self) -> str | None:
+        """Return the key of what does not fit into the socket, or None."""
+        for field_name, text, too_long, not_storable in (
+            (
+                "mqtt_host",
+                self.host,
+                "broker_host_too_long",
+                "broker_host_not_storable",
+            ),
+            (
+                "mqtt_username",
+                self.username,
+                "broker_username_too_long",
+                "broker_username_not_storable",
+            ),
+            (
+                "mqtt_password",
+                self.password,
+                "broker_password_too_long",
+                "broker_password_not_storable",
+            ),
+        ):
+            size = size_of(text)
+            if size is None:
+                return not_storable
+            if size > config_sector.room_for(field_name):
+                return too_long
+        return None
 
     @override
     def __repr__(self) -> str:

@@ -1,0 +1,84 @@
+"""What every road into an entry checks in the same way: topics, the address of a socket."""
+
+import ipaddress
+import re
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+
+from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
+from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id
+from ..pyopenbk.obk.setup import size_of
+
+_HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
+_LONGEST_HOST_NAME: Final = 253
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+
+
+def topic_problem(client_id: str) -> str | None:
+    """Return the key of why a socket cannot have this topic, or None."""
+    return _topic_problem(client_id, "topic_too_long", "topic_invalid")
+
+
+@callback
+def topics_problem(
+    hass: HomeAssistant, client_id: str, group: str, *, mac: str | None
+) -> str | None:
+    """Return the key of what is wrong with the two topics of the socket with this MAC, or None.
+
+    Two sockets under one name would throw each other off the broker for ever, and a name that is
+    the group of others would make one command switch them all.
+    """
+    problem = topic_problem(client_id) or _topic_problem(
+        group, "group_too_long", "group_invalid"
+    )
+    if problem is not None:
+        return problem
+    if client_id == group:
+        return "topic_same"
+    taken = any(
+        client_id in (entry.data.get(CONF_CLIENT_ID), entry.data.get(CONF_GROUP))
+        or group == entry.data.get(CONF_CLIENT_ID)
+        for entry in hass.config_entries.async_entries(DOMAIN)
+        if entry.unique_id != mac
+    )
+    return "topic_taken" if taken else None
+
+
+def socket_address(typed: str) -> str | None:
+    """Return the address of a socket without what a browser shows around it; None for no address.
+
+    It is an IPv4 address or a host name, perhaps with a port; the firmware has no IPv6.
+    """
+    text = re.sub(r"^https?://", "", typed.strip(), flags=re.IGNORECASE)
+    host, colon, port = text.partition("/")[0].partition(":")
+    if colon and not (_PORT.fullmatch(port) and 0 < int(port) < 1 << 16):
+        return None
+    try:
+        address = ipaddress.IPv4Address(host)
+    except ValueError:
+        if not _is_host_name(host):
+            return None
+    else:
+        if address.is_multicast or address.is_unspecified or address == _BROADCAST:
+            return None
+    return f"{host}:{port}" if colon else host
+
+
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+
+
+def _is_host_name(text: str) -> bool:
+    # What ends in a number is an address that was mistyped.
+    return (
+        len(text) <= _LONGEST_HOST_NAME
+        and _HOST_NAME.fullmatch(text) is not None
+        and not text.rstrip(".").rpartition(".")[2].isdecimal()
+    )
+
+
+def _topic_problem(topic: str, too_long: str, invalid: str) -> str | None:
+    size = size_of(topic)
+    if size is not None and size > LONGEST_CLIENT_ID:
+        return too_long
+    return None if is_client_id(topic) else invalid
