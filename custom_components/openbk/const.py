@@ -14,6 +14,8 @@ CONF_GROUP: Final = "group"
 CONF_PROFILE: Final = "profile"
 CONF_ADDRESS: Final = "address"
 CONF_FIRMWARE: Final = "firmware"
+# The name of the time zone that the socket's days are counted in; without it Home Assistant's.
+CONF_TIME_ZONE: Final = "time_zone"
 # Whether the person let us set the socket up: true for one that we flashed.
 CONF_TUNED: Final = "tuned"
 # Commands that take back what was tuned, by the name of the change.

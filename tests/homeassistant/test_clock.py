@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+import re
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -162,6 +163,25 @@ async def test_offset_follows_summer_time(
         send_again()
     assert {publication.topic for publication in sent} == {"cmnd/plug/ntp_timeZoneOfs"}
     assert [item.payload for item in sent] == ["+1:0", "+2:0", "+2:0", "+1:0"]
+
+
+async def test_socket_in_another_time_zone(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """Its days are those of the place that was chosen for it, not those of Home Assistant."""
+    await hass.config.async_set_time_zone("US/Pacific")
+    entry = socket_entry(time_zone="Asia/Kolkata")
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect()
+    await until(lambda: OFFSET in dict(socket.heard))
+    await pass_time(hass, 3601)
+    await entry.runtime_data.async_set_time_server("192.168.1.1")
+    await until(lambda: any("ntp_setServer" in said for _, said in socket.heard))
+    said = [
+        word for _, said in socket.heard for word in re.findall(r"[+-]\d+:\d+", said)
+    ]
+    assert set(said) == {"+5:30"}
 
 
 async def test_simulated_socket_learns_the_time(

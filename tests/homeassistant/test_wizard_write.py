@@ -47,7 +47,7 @@ from tests.homeassistant.road import (
 )
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
-from tests.support.sockets import BLOW, socket_entry
+from tests.support.sockets import BLOW, listen, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -106,6 +106,37 @@ async def test_whole_road(
     assert backup.read_bytes() == dump
     assert SECRET not in str(entry.as_dict())
     assert SECRET not in str(hass_storage)
+
+
+async def test_the_time_zone_that_was_chosen_holds(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """In the chip, in the entry, and in what Home Assistant tells the socket afterwards."""
+    told: set[str] = set()
+    await listen(
+        hass,
+        "cmnd/+/ntp_timeZoneOfs",
+        lambda message: told.add(str(message.payload)),
+    )
+    async with socket_on_the_bench(blow_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await wizard.choose("use_pins")
+        await wizard.submit_suggested(
+            name="Cabin", advanced={"time_zone": "Asia/Kolkata"}
+        )
+        await wizard.submit_suggested(ssid="TestNet", password=SECRET)
+        await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
+        await wizard.submit_suggested()
+        await wizard.submit_suggested()
+        await wizard.submit()
+        assert "ntp_timeZoneOfs +5:30;" in written(socket).startup_command
+        assert await wizard.submit_suggested() == "created"
+        entry = wizard.result["result"]
+        assert entry.data["time_zone"] == "Asia/Kolkata"
+        await until(lambda: told)
+        assert told == {"+5:30"}
+        await hass.async_block_till_done()
+        await hass.config_entries.async_unload(entry.entry_id)
 
 
 @pytest.mark.parametrize("is_open", [False, True])

@@ -1,7 +1,7 @@
 """The clock of a socket: it is set from here, and its days count only while it is right."""
 
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -45,6 +45,8 @@ class SocketClock:
         self.right = False
         self.missed = False
         """The socket had time enough to learn the time and did not."""
+        self.time_zone: tzinfo | None = None
+        """Where the socket's days begin and end; None: where Home Assistant's do."""
         self._client_id = client_id
         self._send = send
         self._later = later
@@ -87,9 +89,14 @@ class SocketClock:
         It knows no summer time. That begins and ends hours away from midnight, where its energy
         of the day begins.
         """
-        command = utc_offset_command(utc_offset())
+        command = utc_offset_command(self.utc_offset)
         self._send([messages.console(self._client_id, *command)])
         self._again(_SET_EVERY, self.set_offset)
+
+    @property
+    def utc_offset(self) -> timedelta:
+        """Return how far the socket's time is from UTC now, summer time included."""
+        return utc_offset(self.time_zone)
 
     @callback
     def look_again(self) -> None:
@@ -121,9 +128,9 @@ class SocketClock:
         return abs(seconds - dt_util.utcnow().timestamp()) < _TOLERANCE
 
 
-def utc_offset() -> timedelta:
-    """Return how far Home Assistant's time zone is from UTC now, summer time included."""
-    return dt_util.now().utcoffset() or timedelta()
+def utc_offset(time_zone: tzinfo | None = None) -> timedelta:
+    """Return how far a time zone, or else Home Assistant's, is from UTC now, with summer time."""
+    return dt_util.now(time_zone).utcoffset() or timedelta()
 
 
 @callback

@@ -19,6 +19,7 @@ from ..const import (
     CONF_FIRMWARE,
     CONF_MAC,
     CONF_PROFILE,
+    CONF_TIME_ZONE,
     CONF_TUNED,
     DOMAIN,
     LOGGER,
@@ -129,6 +130,8 @@ class SocketState:
 
     async def start(self) -> None:
         """Subscribe to everything that somebody listens to."""
+        if name := self.entry.data.get(CONF_TIME_ZONE):
+            self.clock.time_zone = await dt_util.async_get_time_zone(name)
         self._started = True
         self.source("build").add(self._build_changed)
         self.source("ip").add(self._address_changed)
@@ -208,7 +211,7 @@ class SocketState:
         not there.
         """
         commands = time_commands(
-            Clock(utc_offset=clock.utc_offset(), ntp_server=server)
+            Clock(utc_offset=self.clock.utc_offset, ntp_server=server)
         )
         await self.async_command(*backlog(commands))
         self.clock.look_again()

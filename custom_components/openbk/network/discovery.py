@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 import re
 from typing import Any, Final
@@ -136,10 +137,16 @@ class Answers:
     flags: int
     startup_command: str
 
-    def tunings(self) -> tuple[Tuning, ...]:
-        """Return what is worth changing in the socket."""
+    def tunings(self, offset: timedelta | None = None) -> tuple[Tuning, ...]:
+        """Return what is worth changing in the socket; its clock is as far from UTC as this one.
+
+        Without ``offset`` it shows Home Assistant's time.
+        """
         return propose(
-            self.profile, utc_offset(), flags=self.flags, startup=self.startup_command
+            self.profile,
+            utc_offset() if offset is None else offset,
+            flags=self.flags,
+            startup=self.startup_command,
         )
 
 

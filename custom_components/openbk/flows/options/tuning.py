@@ -105,7 +105,7 @@ class TuningSteps(OptionsFlow):
         except (ConsoleError, ValueError) as err:
             LOGGER.debug("Settings of %s: %s", entry.title, err)
             return self.async_abort(reason="settings_closed")
-        self._tunings = answers.tunings()
+        self._tunings = answers.tunings(entry.runtime_data.clock.utc_offset)
         if not self._tunings:
             self._note_tuned(entry.data.get(CONF_UNDO, {}), tuned=True)
             return self.async_abort(reason="nothing_to_tune")

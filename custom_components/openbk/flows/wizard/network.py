@@ -26,7 +26,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ...const import CONF_CLIENT_ID, CONF_GROUP
+from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE
 from ...network.broker import (
     ABOUT_ADDRESSES,
     BrokerProblem,
@@ -50,7 +50,6 @@ CONF_OPEN: Final = "open"
 CONF_USE_OWN_LOGIN: Final = "use_own_login"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
-CONF_TIME_ZONE: Final = "time_zone"
 
 # What passwords are kept for.
 WIFI: Final = "wifi"
@@ -170,6 +169,7 @@ class NetworkSteps(WizardFlow):
                     name=entry.title,
                     client_id=entry.data[CONF_CLIENT_ID],
                     group=entry.data[CONF_GROUP],
+                    time_zone=entry.data.get(CONF_TIME_ZONE, ""),
                 )
         return self.settings
 

@@ -20,6 +20,7 @@ from ...const import (
     CONF_GROUP,
     CONF_MAC,
     CONF_PROFILE,
+    CONF_TIME_ZONE,
     CONF_TUNED,
     DOMAIN,
 )
@@ -331,6 +332,7 @@ class WriteSteps(ResumeSteps):
             CONF_PROFILE: self.profile.as_dict(),
             CONF_ADDRESS: self._arrival.address,
             CONF_FIRMWARE: self._arrival.build,
+            CONF_TIME_ZONE: self.settings.time_zone,
             CONF_TUNED: True,
         }
 
