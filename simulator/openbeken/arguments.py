@@ -1,6 +1,6 @@
 """What follows a command, taken apart as the firmware's tokenizer does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import re
 from typing import Final
 
@@ -34,6 +34,7 @@ class Arguments:
         *,
         command: str = "",
         quotes: bool = False,
+        complain: Callable[[str], None] = lambda _text: None,
     ) -> None:
         """Split a text; bytes that are no UTF-8 are surrogates in it."""
         self.command = command
@@ -41,13 +42,19 @@ class Arguments:
         self.text = text
         """All of it, as it came."""
         self._constants = constants
-        line = encode(text.lstrip(BLANKS))
-        self._line = line
-        self._words = list(_split(line[: _BUFFER - 1], quotes=quotes))
+        self._complain = complain
+        self._line = encode(text.lstrip(BLANKS))
+        self._words = list(_split(self._line[: _BUFFER - 1], quotes=quotes))
 
     def with_quotes(self) -> Arguments:
         """Return the same text split by a command that allows quotes everywhere."""
-        return Arguments(self.text, self._constants, command=self.command, quotes=True)
+        return Arguments(
+            self.text,
+            self._constants,
+            command=self.command,
+            quotes=True,
+            complain=self._complain,
+        )
 
     def expanded(self) -> Arguments:
         """Return the same text with its constants put in before it is split, as publish does.
@@ -55,11 +62,21 @@ class Arguments:
         Quotes are allowed and can be escaped there.
         """
         text = self._constants.put_into(self.text.lstrip(BLANKS), _BUFFER - 1)
-        early = Arguments("", self._constants, command=self.command)
-        early.text = text
-        early._line = encode(text)
+        early = Arguments(
+            text, self._constants, command=self.command, complain=self._complain
+        )
         early._words = list(_split(early._line, quotes=True, escapes=True))
         return early
+
+    def are_fewer_than(self, count: int) -> bool:
+        """Return whether the command has too few, which the log tells."""
+        if len(self) >= count:
+            return False
+        self._complain(
+            f"Cant run '{self.command}', expected at least {count} args "
+            f"(given {len(self)})"
+        )
+        return True
 
     def __len__(self) -> int:
         """Return how many arguments there are."""

@@ -113,11 +113,16 @@ class Console:
             stem = cut(_DIGIT.split(command, maxsplit=1)[0], _NAME_WITHOUT_DIGITS)
             known = self._commands.get(stem.casefold())
         if known is None:
-            self._device.log(
-                "CMD", f"cmd {command} NOT found (args {arguments})", "Error"
-            )
+            self._complain(f"cmd {command} NOT found (args {arguments})")
             return Result.UNKNOWN
-        return known(Arguments(arguments, self.constants, command=command))
+        return known(
+            Arguments(
+                arguments, self.constants, command=command, complain=self._complain
+            )
+        )
+
+    def _complain(self, text: str) -> None:
+        self._device.log("CMD", text, "Error")
 
     def run_start_up(self) -> None:
         """Run the start-up command."""
@@ -544,7 +549,7 @@ def needing(count: int, command: Command, *, quotes: bool = False) -> Command:
     def checked(arguments: Arguments) -> Result:
         if quotes:
             arguments = arguments.with_quotes()
-        if len(arguments) < count:
+        if arguments.are_fewer_than(count):
             return Result.NOT_ENOUGH_ARGUMENTS
         return command(arguments)
 

@@ -3,16 +3,21 @@
 Each has an ``about`` (how it was taken and how to read it), the ``firmware``, ``parts`` (lists of
 cases by what is done with them) and ``left_out``: recorded cases that nothing can be held to,
 each with the reason. A case is an object with a ``stimulus`` and whatever its part needs.
+In texts ``⟨ab*9⟩`` stands for nine times ab, and one that begins with ``hex:`` for bytes that
+are no UTF-8, which become surrogates.
 """
 
 from functools import cache
 import json
 from pathlib import Path
-from typing import Any
+import re
+from typing import Any, Final
 
 import pytest
 
 _FOLDER = Path(__file__).parent
+_REPEATED: Final = re.compile("⟨(.+?)[*]([0-9]+)⟩")
+_HEX: Final = "hex:"
 
 type Case = dict[str, Any]
 
@@ -21,7 +26,7 @@ type Case = dict[str, Any]
 def recording(name: str) -> dict[str, Any]:
     """Return the whole file ``name``.json."""
     text = (_FOLDER / f"{name}.json").read_text(encoding="utf-8")
-    content: dict[str, Any] = json.loads(text)
+    content: dict[str, Any] = _unfolded(json.loads(text))
     return content
 
 
@@ -45,6 +50,20 @@ def replay(name: str, title: str) -> pytest.MarkDecorator:
 def names() -> list[str]:
     """Return the names of all recordings."""
     return sorted(path.stem for path in _FOLDER.glob("*.json"))
+
+
+def _unfolded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _unfolded(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_unfolded(entry) for entry in value]
+    if not isinstance(value, str):
+        return value
+    text = _REPEATED.sub(lambda match: match[1] * int(match[2]), value)
+    if text.startswith(_HEX):
+        data = bytes.fromhex(text.removeprefix(_HEX))
+        return data.decode(errors="surrogateescape")
+    return text
 
 
 def _readable(stimulus: object) -> str:
