@@ -10,6 +10,7 @@ from custom_components.openbk.pyopenbk.roles import role_from_name
 from .arguments import BLANKS, Arguments, leading_word
 from .events import CHANNEL_CHANGE, Handler, Handlers, event_code, is_relation
 from .expressions import Constants
+from .names import CHANNEL_TYPES
 from .scripts import Scripts
 from .settings import CHANNEL_COUNT, PIN_COUNT, Settings
 from .state import SAFE_MODE_AFTER, DeviceState
@@ -257,6 +258,7 @@ class Console:
             "setchannel": needing(2, self._set_channel),
             "addchannel": needing(2, self._add_channel),
             "togglechannel": needing(1, self._toggle_channel),
+            "setchanneltype": needing(2, self._set_channel_type),
             "getchannel": needing(1, self._get_channel),
             "ch": needing(1, self._set_numbered_channel),
             "power": self._power,
@@ -281,6 +283,16 @@ class Console:
 
     def _toggle_channel(self, arguments: Arguments) -> Result:
         self._device.pins.toggle(arguments.integer(0))
+        return Result.OK
+
+    def _set_channel_type(self, arguments: Arguments) -> Result:
+        channel, name = arguments.integer(0), arguments.word(1).casefold()
+        names = [kind.casefold() for kind in CHANNEL_TYPES]
+        if name not in names:
+            return Result.BAD_ARGUMENT
+        if 0 <= channel < CHANNEL_COUNT:
+            kind = names.index(name)
+            self._device.settings.change_entry("channel_types", channel, kind)
         return Result.OK
 
     def _get_channel(self, arguments: Arguments) -> Result:

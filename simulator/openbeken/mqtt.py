@@ -78,6 +78,11 @@ class MqttService:
         """Return whether the broker is connected."""
         return self._connection is not None and self._connection.connected
 
+    @property
+    def awaits_reconnect(self) -> bool:
+        """Return whether a changed broker or topic is about to be taken up."""
+        return self._seconds_to_reconnect > 0
+
     async def every_second(self) -> None:
         """Do a second's work."""
         device = self._device

@@ -42,6 +42,29 @@ _INPUT_ROLES: Final = frozenset(
 )
 # Roles whose channel is published, as far as a socket has them. A two-coil relay's is not.
 _PUBLISHED_ROLES: Final = RELAY_ROLES | LED_ROLES | _INPUT_ROLES
+# How many channels a role has (PIN_IOR_NofChan in new_pins.c, 1.18.300); most have one.
+_TWO_CHANNEL_ROLES: Final = frozenset(
+    {
+        *(PinRole.BTN, PinRole.BTN_N, PinRole.BTN_PD, PinRole.BTN_PD_N),
+        *(PinRole.DHT11, PinRole.DHT12, PinRole.DHT21, PinRole.DHT22),
+        *(PinRole.CHT83XX_SDA, PinRole.SHT3X_SDA, PinRole.SGP_DAT),
+    }
+)
+_ROLES_WITHOUT_CHANNEL: Final = (
+    WIFI_LED_ROLES
+    | METER_SELECT_ROLES
+    | {
+        *(PinRole.BL0937CF, PinRole.BL0937CF1),
+        *(PinRole.BTN_TGL_ALL, PinRole.BTN_TGL_ALL_N),
+        *(PinRole.CHT83XX_SCK, PinRole.SHT3X_SCK, PinRole.SGP_CLK),
+        *(role for role in PinRole if PinRole.IR_RECV <= role < PinRole.DHT11),
+        *(
+            role
+            for role in PinRole
+            if PinRole.SM2135_DAT <= role <= PinRole.BP1658CJ_CLK
+        ),
+    }
+)
 _KNOWN: Final = {int(role): role for role in PinRole}
 
 type ChannelListener = Callable[[int], None]
@@ -125,10 +148,18 @@ class Pins:
             channel
             for pin in range(PIN_COUNT)
             if self.role(pin)
-            for channel in (values.channels[pin], values.channels2[pin])
+            for channel in self._channels_of(pin)
         }
         typed = {channel for channel, kind in enumerate(values.channel_types) if kind}
         return sorted(used | typed)
+
+    def _channels_of(self, pin: int) -> tuple[int, ...]:
+        """Return the channels that a pin's role makes use of."""
+        values, role = self._settings.values, self.role(pin)
+        both = values.channels[pin], values.channels2[pin]
+        if role in _TWO_CHANNEL_ROLES:
+            return both
+        return () if role in _ROLES_WITHOUT_CHANNEL else both[:1]
 
     def is_published(self, channel: int) -> bool:
         """Return whether a change of the channel is worth a message."""

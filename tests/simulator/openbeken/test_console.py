@@ -69,6 +69,8 @@ async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
         ("SetPinRole 26 1", Result.BAD_ARGUMENT),
         ("ntp_setServer 10.0.0.1", Result.UNKNOWN),
         ("Flags abc", Result.BAD_ARGUMENT),
+        ("SetChannelType 5 1", Result.BAD_ARGUMENT),
+        ("SetChannelType 5 Toggle", Result.OK),
         ("delay_s 1", Result.ERROR),
         ("addEventHandler OnDance 11 echo", Result.BAD_ARGUMENT),
         ("addEventHandler OnClick 11", Result.NOT_ENOUGH_ARGUMENTS),

@@ -333,16 +333,10 @@ async def test_discovery_page_without_mqtt(rig: Rig) -> None:
 
 
 async def test_settings_reach_the_flash_within_a_second(rig: Rig) -> None:
-    saved_at = []
-    rig.flash.watcher = lambda _operation: saved_at.append(rig.device.uptime)
-    # Past the second in which the boot counter is cleared, which is a write, too.
-    await rig.until(lambda: saved_at)
-    saved_at.clear()
-    asked = rig.device.uptime
     rig.device.console.execute("SetFlag 21 1")
     assert rig.device.settings.changed
-    await rig.until(lambda: not rig.device.settings.changed)
-    assert saved_at[0] - asked <= 1
+    await rig.seconds(1)
+    assert not rig.device.settings.changed
     saved = parse(rig.flash.read(CONFIG_ADDRESS, 0x1000))
     assert saved.flags == flags(10, 21)
     assert saved.change_counter == 1
