@@ -127,7 +127,10 @@ class Scenario:
         if job.chip_state is ChipState.WRITTEN and not self._is_as_wanted():
             raise Untrue("written, it says")
         if job.chip_state is ChipState.HALF_WRITTEN and not (
-            starts_nothing(now[FIRST_SECTOR]) or self._may_stray
+            starts_nothing(now[FIRST_SECTOR])
+            or self._may_stray
+            # The last write arrived, its answer did not.
+            or self._is_as_wanted()
         ):
             raise Untrue("half-written, and would start")
         if not self._restores and not self._may_stray:

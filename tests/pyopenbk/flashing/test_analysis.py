@@ -1,10 +1,13 @@
 """What a dump says of its chip, and whether a job would write to it."""
 
+from dataclasses import replace
+
 import pytest
 
 from custom_components.openbk.pyopenbk.backups import Contents
 from custom_components.openbk.pyopenbk.beken.application import CodeKey
 from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
+from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
 from custom_components.openbk.pyopenbk.flashing import (
     BootloaderTrouble,
     BootloaderUnfitError,
@@ -16,6 +19,7 @@ from custom_components.openbk.pyopenbk.flashing.analysis import (
     analyse_dump,
     check_bootloader,
     code_key_of,
+    has_ended,
     starts_nothing,
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
@@ -189,13 +193,32 @@ def test_unencrypted_chip_runs_nothing_that_we_have() -> None:
     check_bootloader(dump, CodeKey.NONE)
 
 
-@pytest.mark.parametrize("programmed", [0, 1, 7, 15])
-def test_first_sector_cut_at_any_page_starts_nothing(programmed: int) -> None:
-    sector = OPENBEKEN[0x11000:0x12000]
-    torn = sector[: programmed * 256].ljust(4096, b"\xff")
+FIRST_SECTOR = OPENBEKEN[0x11000:0x12000]
+
+
+@pytest.mark.parametrize(
+    "border", [*range(0, 4096, 34), *range(0, 4096, 256), 1, 4081, 4095]
+)
+@pytest.mark.parametrize("start", [FIRST_SECTOR[:34], b"\xff" * 34])
+def test_first_sector_cut_anywhere_starts_nothing(border: int, start: bytes) -> None:
+    """At the border of two records as well, where no record is damaged by the cut."""
+    torn = (start + FIRST_SECTOR[34:])[:border].ljust(4096, b"\xff")
+    record = replace(RECORD, first_sector_crc=crc32_jamcrc(FIRST_SECTOR))
 
     assert starts_nothing(torn)
-    assert not starts_nothing(sector)
+    assert not has_ended(record, torn)
+
+
+def test_job_has_ended_where_its_last_sector_is_in_place_or_somebody_elses() -> None:
+    record = replace(RECORD, first_sector_crc=crc32_jamcrc(FIRST_SECTOR))
+
+    assert has_ended(record, FIRST_SECTOR)
+    # It never began, or another tool was at work since.
+    assert has_ended(record, FACTORY[0x11000:0x12000])
+    # What was put back starts nothing by itself.
+    blank = replace(RECORD, first_sector_crc=crc32_jamcrc(BLANK_SECTOR))
+    assert has_ended(blank, BLANK_SECTOR)
+    assert not has_ended(RECORD, BLANK_SECTOR)
 
 
 def test_secrets_stay_out_of_texts() -> None:

@@ -20,6 +20,7 @@ from custom_components.openbk.pyopenbk.flashing import (
     Phase,
     ProtectedRegionChangedError,
 )
+from custom_components.openbk.pyopenbk.flashing.analysis import starts_nothing
 from simulator.bootrom import Timings
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
@@ -315,6 +316,51 @@ async def test_power_is_lost_at_any_operation(tmp_path: Path) -> None:
                     assert job.chip_state is ChipState.HALF_WRITTEN
             check_that_nothing_is_lost(chip)
             await complete(chip)
+
+
+async def test_power_is_lost_anywhere_in_the_sector_that_is_written_last(
+    tmp_path: Path,
+) -> None:
+    """Nothing starts until its very first record is there, and the job is remembered till then."""
+    wanted = written(factory_chip(), openbeken_image())
+    count = await operations_of_a_job(tmp_path / "counting")
+    # Its erase and 16 pages but for the first record, then that record in 16 pages.
+    for number in (count - 31, count - 24, count - 23, count - 16, count - 15):
+        path = tmp_path / str(number)
+        async with bench(factory_chip(), path) as chip:
+            chip.socket.inject(Fault(name=FaultName.POWER_LOST, operation=number))
+            async with chip.job(patience=IMPATIENT) as job:
+                with pytest.raises(LinkLostError):
+                    await everything(job)
+                assert job.chip_state is ChipState.HALF_WRITTEN
+            assert starts_nothing(chip.flash[FIRST_SECTOR]) is (chip.flash != wanted)
+            chip.socket.power(on=True)
+            async with chip.identified() as job:
+                assert (job.unfinished is None) is (chip.flash == wanted)
+                await job.back_up()
+            assert len(chip.folder.list()) == (2 if chip.flash == wanted else 1)
+            await complete(chip)
+
+
+async def test_first_record_that_arrives_wrong_is_written_again(tmp_path: Path) -> None:
+    """The whole sector is: programming cannot set a bit again."""
+    async with bench(factory_chip(), tmp_path) as chip:
+        async with chip.job() as job:
+            await everything(job)
+        writes = chip.watched.answered.count(Command.WRITE_4K)
+    async with bench(factory_chip(), tmp_path / "again") as chip:
+        chip.socket.inject(
+            Fault(
+                name=FaultName.REQUEST_FLIPPED,
+                command=Command.WRITE_4K,
+                nth=writes,
+                byte=20,
+            )
+        )
+        async with chip.job() as job:
+            await everything(job)
+        assert chip.watched.answered.count(Command.WRITE_4K) == writes + 2
+        assert chip.flash == written(factory_chip(), openbeken_image())
 
 
 async def test_power_comes_back_at_once(tmp_path: Path) -> None:

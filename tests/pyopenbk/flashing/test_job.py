@@ -132,8 +132,15 @@ async def test_first_sector_goes_first_and_comes_last(tmp_path: Path) -> None:
             0x11000,
             0x1000,
         )
-        last, middle = middle[-16:], middle[:-16]
-        assert [page.address for page in last] == list(range(0x11000, 0x12000, 256))
+        last, middle = middle[-32:], middle[:-32]
+        pages = list(range(0x11000, 0x12000, 256))
+        assert [page.address for page in last] == pages * 2
+        # First all but the record that everything starts with, then that one alone.
+        blank = b"\xff" * 256
+        assert last[0].data[:34] == blank[:34]
+        assert last[16].data[:34] == openbeken_image().application[:34]
+        assert last[16].data[34:] == blank[34:]
+        assert all(page.data == blank for page in last[17:])
         config = [o for o in middle if CONFIG_START <= o.address < CONFIG_START + 4096]
         assert middle[-len(config) :] == config
         assert all(

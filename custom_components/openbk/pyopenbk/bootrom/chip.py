@@ -18,7 +18,7 @@ from .errors import (
 )
 from .flash_parts import FLASH_PARTS, UNKNOWN_PART, FlashPart
 from .link import Link
-from .programming import FlashProgrammer, ProgramReport
+from .programming import FlashProgrammer, ProgramReport, complete_sector
 from .reading import FlashReader, Progress, VerifiedPart
 
 CHIP_ID: Final = 0x7231C
@@ -158,6 +158,21 @@ class Chip:
         )
         await self.unprotect()
         return await programmer.program()
+
+    async def complete(
+        self, sector: int, before: bytes, data: bytes, *, allowance: WriteAllowance
+    ) -> bool:
+        """Program what a sector of 4 KiB lacks, without an erase; return whether it came out right.
+
+        The sector holds ``before``, which is ``data`` with some bytes still blank; nothing else in
+        it is programmed. Where it holds something else, nothing is done. Raises
+        OutsideAllowanceError, ProtectedFlashError, NoReplyError, StatusError, LinkLostError,
+        PortUnavailableError.
+        """
+        self._check_sectors(sector, len(data))
+        allowance.check(sector, SECTOR_SIZE)
+        await self.unprotect()
+        return await complete_sector(self.link, sector, before, data, allowance)
 
     async def erase(
         self, start: int, length: int, *, allowance: WriteAllowance

@@ -312,3 +312,26 @@ class FlashProgrammer:
         if self._progress is not None and count:
             total = self._end - self._start
             self._progress(min(self._done, total), total)
+
+
+async def complete_sector(
+    link: Link, sector: int, before: bytes, data: bytes, allowance: WriteAllowance
+) -> bool:
+    """Program the bytes of a sector that are still blank; return whether its CRC is right then.
+
+    Programming only clears bits, so what is sent as FF stays as it is.
+    """
+    right = crc32_jamcrc(data)
+    found = await link.crc(sector, SECTOR_SIZE)
+    if found != crc32_jamcrc(before):
+        return found == right
+    missing = bytes(
+        0xFF if old == new else new for old, new in zip(before, data, strict=True)
+    )
+    request = frames.write_sector(sector, missing)
+    try:
+        await link.receive(link.send(request, allowance))
+    except (NoReplyError, StatusError) as err:
+        _LOGGER.debug("Completing 0x%06X: %s", sector, err)
+        await link.recover(request)
+    return await link.crc(sector, SECTOR_SIZE) == right

@@ -27,6 +27,7 @@ from ..beken.rf_sector import (
     RfSectorLostError,
     parse_rf_sector,
 )
+from ..checksums import crc32_jamcrc
 from ..errors import OpenBekenError
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError
@@ -168,9 +169,25 @@ def code_key_of(dump: bytes, code_key: CodeKeyWords) -> CodeKey:
 
 
 def starts_nothing(first_sector: bytes) -> bool:
-    """Return whether the application's first sector is blank or was written by half."""
+    """Return whether the application's first sector is blank or was written by half.
+
+    Power that is lost on the border of two records leaves no damaged one: in this sector, which
+    code always fills, blank ones tell.
+    """
     records = check_records(first_sector)
-    return not records.sound or bool(records.damaged)
+    rest = first_sector[records.count * RECORD_SIZE :]
+    return records.sound < records.count or not rest.strip(b"\xff")
+
+
+def has_ended(record: JobRecord, first_sector: bytes) -> bool:
+    """Return whether nothing is left to do of a job, by the sector that it writes last.
+
+    Where the sector is neither what was to be written nor written by half, the job changed nothing
+    yet, or somebody has written other firmware since.
+    """
+    if crc32_jamcrc(first_sector) == record.first_sector_crc:
+        return True
+    return not starts_nothing(first_sector)
 
 
 def read_rf_sector(sector: bytes) -> RfSector | None:

@@ -45,10 +45,10 @@ from .analysis import (
     check_rf_sector,
     code_key_of,
     find_obstacle,
+    has_ended,
     judge,
     part,
     read_rf_sector,
-    starts_nothing,
 )
 from .errors import (
     ChipChangedError,
@@ -415,12 +415,12 @@ class FlashingJob:
         record = await self._run(self._records.find, mac)
         if record is None:
             return subject
-        if starts_nothing(await chip.read(FIRST_SECTOR.start, FIRST_SECTOR.size)):
+        if has_ended(record, await chip.read(FIRST_SECTOR.start, FIRST_SECTOR.size)):
+            # Only its record was left behind.
+            await self._run(self._records.remove, mac)
+        else:
             subject.unfinished = record
             subject.state = ChipState.HALF_WRITTEN
-        else:
-            # That sector is written last: the job ended, only its record was left behind.
-            await self._run(self._records.remove, mac)
         return subject
 
     async def _read(
@@ -503,6 +503,7 @@ class FlashingJob:
             content_sha256=hashlib.sha256(plan.application).hexdigest(),
             regions=regions_of(plan.allowance),
             restores=restores,
+            first_sector_crc=crc32_jamcrc(plan.first_sector),
         )
 
     @asynccontextmanager

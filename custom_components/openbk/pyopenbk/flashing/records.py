@@ -58,6 +58,8 @@ class JobRecord:
     """Start and end of each part of the flash that the job may have changed."""
     restores: str | None = None
     """File name of the backup that was being put back; None: a firmware was written."""
+    first_sector_crc: int | None = None
+    """JAMCRC of the application's first sector, which is written last."""
 
     @property
     def untouched(self) -> tuple[Region, ...]:
@@ -81,6 +83,7 @@ class JobRecord:
                 "content_sha256": self.content_sha256,
                 "regions": [list(region) for region in self.regions],
                 "restores": self.restores,
+                "first_sector_crc": self.first_sector_crc,
             },
             indent=1,
         )
@@ -94,7 +97,9 @@ class JobRecord:
                 raise ValueError("a job record of another format")
             if not MAC.fullmatch(stored["mac"]):
                 raise ValueError("no MAC address")
-            restores = stored.get("restores")
+            restores, crc = stored["restores"], stored["first_sector_crc"]
+            if type(crc) is not int and crc is not None:
+                raise ValueError("a CRC is a number")
             return cls(
                 mac=stored["mac"],
                 started=read_date(stored["started"]),
@@ -106,6 +111,7 @@ class JobRecord:
                 restores=None
                 if restores is None
                 else read_text_field(restores, _LONGEST_NAME),
+                first_sector_crc=crc,
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as err:
             raise ValueError("not a job record") from err

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ..beken.code_flash import RECORD_SIZE
 from ..beken.flash_map import (
     APPLICATION,
     BLOCK_SIZE,
@@ -13,7 +14,7 @@ from ..beken.flash_map import (
     WriteAllowance,
 )
 from ..bootrom.chip import Chip
-from ..bootrom.errors import ProtectedFlashError, UnexpectedReplyError
+from ..bootrom.errors import CrcMismatchError, ProtectedFlashError, UnexpectedReplyError
 from ..bootrom.programming import ProgramReport
 from ..checksums import crc32_jamcrc
 from .analysis import FIRST_SECTOR, part
@@ -93,8 +94,9 @@ class SafeWriter:
     """Carries out a plan: the first sector is erased first and written last.
 
     The configuration goes before the first sector too: power lost in between would otherwise start
-    an OpenBeken without its pins and its network. So whatever happens, the chip either starts with
-    everything in place or stays in its boot ROM.
+    an OpenBeken without its pins and its network. Of the first sector the first record, which
+    everything starts with, comes after all others; its own CRC guards it. So whatever happens, the
+    chip either starts with everything in place or stays in its boot ROM.
     """
 
     def __init__(
@@ -159,7 +161,8 @@ class SafeWriter:
         await note(Phase.VERIFY)
         await self._settle(self._plan.pieces)
         await self._prove_unchanged()
-        await self._program(self._first)
+        self._programmed.append(await self._put(self._first))
+        self._advance(Phase.VERIFY, self._first.size)
         self._set_state(ChipState.WRITTEN_NOT_VERIFIED)
         await self._settle(self._everything)
 
@@ -186,6 +189,25 @@ class SafeWriter:
         )
         self._advance(piece.phase, piece.size)
 
+    async def _put(self, piece: Piece) -> ProgramReport:
+        """Make a piece right; the first sector so that a part of it starts nothing."""
+        if piece is not self._first:
+            return await self._chip.program(
+                piece.start, piece.data, allowance=self._plan.allowance
+            )
+        if await self._chip.crc(piece.start, piece.size) == piece.crc:
+            return ProgramReport(sectors=1, equal=1, written=0, blank=0, repaired=0)
+        disabled = b"\xff" * RECORD_SIZE + piece.data[RECORD_SIZE:]
+        for _ in range(_ROUNDS_OF_SETTLING):
+            report = await self._chip.program(
+                piece.start, disabled, allowance=self._plan.allowance
+            )
+            if await self._chip.complete(
+                piece.start, disabled, piece.data, allowance=self._plan.allowance
+            ):
+                return report
+        raise CrcMismatchError(piece.start, piece.size)
+
     async def _prove_unchanged(self) -> None:
         changed = []
         for region in self._plan.unchanged:
@@ -207,9 +229,7 @@ class SafeWriter:
             self._disturbances = _disturbances(self._chip)
             repaired = 0
             for piece in pieces:
-                report = await self._chip.program(
-                    piece.start, piece.data, allowance=self._plan.allowance
-                )
+                report = await self._put(piece)
                 repaired += report.sectors - report.equal
             await prove_untouched(self._chip, self._plan.allowance, self._plan.before)
             self._repaired += repaired
