@@ -1,7 +1,6 @@
 """Fixtures for all tests."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,15 +21,6 @@ def enable_event_loop_debug(request: pytest.FixtureRequest) -> None:
     """Keep the harness's slow event loop to tests of Home Assistant."""
     if uses_home_assistant(request.path):
         request.getfixturevalue("enable_event_loop_debug")
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """Return the folder of reference data that lies beside the repository."""
-    path = Path(__file__).parents[2] / "shared"
-    if not path.is_dir():
-        pytest.skip(f"the reference data in {path} is not here")
-    return path
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The checksums, by their published check values and by independent code."""
 
 from ctypes import c_int8
-from pathlib import Path
 from random import Random
 import zlib
 
@@ -13,6 +12,7 @@ from custom_components.openbk.pyopenbk.checksums import (
     crc32_jamcrc,
     openbeken_config_crc,
 )
+from tests.recordings.sector import saved_sector
 
 CHECK = b"123456789"
 NOISE = Random(7231).randbytes(5000)
@@ -54,9 +54,9 @@ def test_configuration_crc_shifts_a_signed_character() -> None:
     assert openbeken_config_crc(NOISE) == crc.value & 0xFF
 
 
-def test_configuration_crc_is_the_firmwares(shared: Path) -> None:
+def test_configuration_crc_is_the_firmwares() -> None:
     """A sector that a real OpenBeken saved."""
-    sector = (shared / "data/config_sector_saved_by_firmware.bin").read_bytes()
+    sector = saved_sector()
     assert openbeken_config_crc(sector[4:]) == sector[3] == 0x11
 
 

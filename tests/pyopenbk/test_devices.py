@@ -1,8 +1,5 @@
 """The sockets whose pins are known."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES, KnownDevice
@@ -11,6 +8,7 @@ from custom_components.openbk.pyopenbk.tuya import (
     parse_user_params,
     profile_from_user_params,
 )
+from tests.reference import published_plugs
 
 from .tuya.store_writer import BLOW
 
@@ -41,14 +39,14 @@ def test_titles_and_keys_are_unique() -> None:
     assert all(key.isidentifier() for key in KNOWN_DEVICES)
 
 
-def test_the_layouts_are_those_that_were_published(shared: Path) -> None:
+def test_the_layouts_are_those_that_were_published() -> None:
     """Every row has the meter and the relays of a published template of this chip."""
     published = {
         frozenset(
             (int(pin), use.split(";")[0].strip().casefold())
             for pin, use in device["pins"].items()
         )
-        for device in json.loads((shared / "data/plugs.json").read_text())["devices"]
+        for device in published_plugs()
         if device["chip"] == "BK7231N"
     }
     for device in list(KNOWN_DEVICES.values())[1:]:

@@ -1,8 +1,6 @@
 """The pin roles."""
 
 import json
-from pathlib import Path
-import re
 
 import pytest
 
@@ -15,16 +13,19 @@ from custom_components.openbk.pyopenbk.roles import (
     PinRole,
     role_from_name,
 )
+from tests.recordings.session import exchanges
 
 
-def test_numbers_and_names_are_the_firmwares(shared: Path) -> None:
+def test_numbers_and_names_are_the_firmwares() -> None:
     """GET /api/pins of a real OpenBeken lists every name at its number."""
-    transcript = (shared / "transcripts/01-fresh-http.txt").read_text()
-    found = re.search(r'"rolenames":(\[[^\]]*\])', transcript)
-    assert found is not None
+    (said,) = (
+        json.loads(exchange.content)
+        for exchange in exchanges("fresh")
+        if exchange.target == "/api/pins"
+    )
     # It shows a pin without a role as a blank.
     names = [role.firmware_name for role in PinRole]
-    assert names[1:] == json.loads(found[1])[1:]
+    assert names[1:] == said["rolenames"][1:]
     assert [int(role) for role in PinRole] == list(range(len(PinRole)))
 
 

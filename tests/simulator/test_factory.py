@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 import io
-import lzma
-from pathlib import Path
 import re
 
 from bk7231tools.analysis.flash import FLASH_LAYOUTS
@@ -24,6 +22,7 @@ from simulator.factory import (
     rotated,
 )
 from simulator.flash import SIZE, Flash
+from tests.reference import fragmented_dump
 
 DUMP = FactorySocket().dump()
 BLANK_BLOCK = b"\xff" * 0x10000
@@ -154,9 +153,7 @@ def test_a_chip_runs_it_only_with_its_key() -> None:
     assert examine(Flash(DUMP), (0, 0, 0, 0)).running is Running.NOTHING
 
 
-def test_its_hardware_text_is_that_of_the_shared_dump(shared: Path) -> None:
-    name = "SYNTHETIC_blow_72_074_fragmented.bin.xz"
-    other = lzma.decompress((shared / "data" / name).read_bytes())
-    theirs = read_store(other).read_all_values_parsed()
+def test_its_hardware_text_is_that_of_the_reference_dump() -> None:
+    theirs = read_store(fragmented_dump()).read_all_values_parsed()
     ours = read_store(DUMP).read_all_values_parsed()
     assert ours["user_param_key"] == theirs["user_param_key"]

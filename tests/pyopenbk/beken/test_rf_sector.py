@@ -1,8 +1,5 @@
 """The sector with radio calibration and MAC."""
 
-import lzma
-from pathlib import Path
-
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.rf_sector import (
@@ -12,6 +9,7 @@ from custom_components.openbk.pyopenbk.beken.rf_sector import (
     parse_rf_sector,
 )
 from simulator.factory import rf_calibration
+from tests.reference import fragmented_dump
 
 
 def sector_with(mac: str) -> bytearray:
@@ -52,11 +50,9 @@ def test_some_addresses_identify_nobody(mac: str, generic: bool) -> None:
     assert is_generic_mac(mac) is generic
 
 
-def test_the_sector_of_a_dump_is_read(shared: Path) -> None:
+def test_the_sector_of_a_dump_is_read() -> None:
     """The reference dump has a locally administered address."""
-    packed = shared / "data/SYNTHETIC_blow_72_074_fragmented.bin.xz"
-    dump = lzma.decompress(packed.read_bytes())
-    mac = parse_rf_sector(dump[0x1D0000:0x1D1000]).mac
+    mac = parse_rf_sector(fragmented_dump()[0x1D0000:0x1D1000]).mac
     assert int(mac[:2], 16) & 2
 
 

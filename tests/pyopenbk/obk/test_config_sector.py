@@ -1,7 +1,6 @@
 """OpenBeken's configuration sector."""
 
 from dataclasses import fields, replace
-from pathlib import Path
 import struct
 
 import pytest
@@ -22,6 +21,7 @@ from custom_components.openbk.pyopenbk.obk.config_sector import (
 )
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.recordings.sector import saved_sector
 
 
 def reference_crc(data: bytes) -> int:
@@ -124,9 +124,9 @@ def test_built_from_its_values_alone_it_is_the_same(sector: bytes) -> None:
     assert build(config) == sector.ljust(4096, b"\xff")
 
 
-def test_a_sector_saved_by_the_firmware_survives_byte_for_byte(shared: Path) -> None:
+def test_a_sector_saved_by_the_firmware_survives_byte_for_byte() -> None:
     """What a real OpenBeken saved comes out as it went in, both ways."""
-    saved = (shared / "data/config_sector_saved_by_firmware.bin").read_bytes()
+    saved = saved_sector()
     config = parse(saved)
     assert config.mqtt_port == 18830
     assert [pin.pin for pin in config.profile.pins] == [6, 7, 8, 10, 11, 24, 26]

@@ -1,12 +1,12 @@
 """What a socket says is read for what it is."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from custom_components.openbk.pyopenbk.obk import messages
 from custom_components.openbk.pyopenbk.obk.messages import Change, Gesture, Value
-from tests.support.transcripts import read_messages
+from tests.recordings import session as recorded
 
 
 @pytest.mark.parametrize(
@@ -174,22 +174,22 @@ def test_status_is_never_sent() -> None:
     assert not sent.retain
 
 
-# The last value of each key in each transcript, read from it by eye.
-TRANSCRIPTS: dict[str, tuple[str, dict[str, Value]]] = {
-    "03-mqtt-connect-flags-2-10-19-27-30.txt": (
+# The last value of each key in each session, read from it by eye.
+SESSIONS: dict[str, tuple[str, dict[str, Value]]] = {
+    "connecting": (
         "obk8C123456",
         {"connected": True, "channel_1": 0, "ssid": "TestNet", "rssi": -61.0},
     ),
-    "04-relay.txt": (
+    "relay": (
         "obk8C123456",
         {"connected": True, "mac": "c8:47:8c:12:34:56", "ip": "127.0.0.1"},
     ),
-    "05-button.txt": ("obk8C123456", {"connected": True}),
-    "06-meter.txt": ("obk8C123456", {"connected": True}),
-    "07-calibration.txt": ("obk8C123456", {"connected": True}),
-    "08-hadiscovery.txt": ("obk8C123456", {"connected": True}),
-    "09-lwt.txt": ("obk8C123456", {"connected": False}),
-    "12-default-flags-10-only.txt": (
+    "button": ("obk8C123456", {"connected": True}),
+    "meter": ("obk8C123456", {"connected": True}),
+    "calibration": ("obk8C123456", {"connected": True}),
+    "discovery": ("obk8C123456", {"connected": True}),
+    "last_will": ("obk8C123456", {"connected": False}),
+    "factory_flags": (
         "obk8C123456",
         {
             "connected": True,
@@ -200,11 +200,11 @@ TRANSCRIPTS: dict[str, tuple[str, dict[str, Value]]] = {
             "power_factor": 1.0,
         },
     ),
-    "15-led-own-channel.txt": (
+    "led_on_its_own_channel": (
         "obkIMG01",
         {"channel_1": 1, "channel_2": 1, "channel_3": 1, "energy": 0.000903},
     ),
-    "16-broker-restart.txt": (
+    "broker_restart": (
         "obkIMG01",
         {
             "connected": True,
@@ -218,11 +218,11 @@ TRANSCRIPTS: dict[str, tuple[str, dict[str, Value]]] = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_transcript(shared: Path, name: str) -> None:
-    client_id, expected = TRANSCRIPTS[name]
+@pytest.mark.parametrize("name", SESSIONS)
+def test_session(name: str) -> None:
+    client_id, expected = SESSIONS[name]
     known: dict[str, Value] = {}
-    for message in read_messages(shared / "transcripts" / name):
+    for message in _recorded(name):
         if (suffix := messages.below(client_id, message.topic)) is None:
             continue
         if (change := messages.parse(suffix, message.payload)) is not None:
@@ -230,15 +230,23 @@ def test_transcript(shared: Path, name: str) -> None:
     assert {key: known.get(key) for key in expected} == expected
 
 
-def test_every_line_of_every_transcript_can_be_read(shared: Path) -> None:
+def test_every_message_of_every_session_can_be_read() -> None:
     read = 0
-    for path in sorted((shared / "transcripts").glob("*.txt")):
-        for message in read_messages(path):
+    for name in recorded.sessions():
+        for message in _recorded(name):
             _, _, suffix = message.topic.partition("/")
             messages.parse(suffix, message.payload)
             messages.parse(message.topic, message.payload)
             read += 1
-    assert read > 1000
+    assert read > 500
+
+
+def _recorded(name: str) -> Iterator[recorded.Message]:
+    return (
+        entry
+        for entry in recorded.messages(name)
+        if isinstance(entry, recorded.Message)
+    )
 
 
 @pytest.mark.parametrize(

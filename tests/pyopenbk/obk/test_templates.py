@@ -1,7 +1,6 @@
 """OpenBeken's templates of devices."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from custom_components.openbk.pyopenbk.obk.templates import (
 )
 from custom_components.openbk.pyopenbk.profile import PinAssignment
 from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.reference import published_plugs
 
 TEMPLATE = """{
   "vendor": "BLOW",
@@ -115,9 +115,9 @@ def test_other_texts_are_refused(text: str) -> None:
         parse_template(text)
 
 
-def test_published_templates_are_read(shared: Path) -> None:
+def test_published_templates_are_read() -> None:
     """72 plugs with a meter; only one uses roles of sensors that no longer have that name."""
-    devices = json.loads((shared / "data/plugs.json").read_text())["devices"]
+    devices = published_plugs()
     refused = []
     for device in devices:
         try:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 import json
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from custom_components.openbk.pyopenbk.tuya.pins import (
     profile_from_user_params,
 )
 from custom_components.openbk.pyopenbk.tuya.user_params import parse_user_params
+from tests.reference import tuya_parameters
 
 from .store_writer import BLOW
 
@@ -370,14 +370,11 @@ def test_the_pins_of_real_sockets(name: str) -> None:
     assert found == expected
 
 
-def test_every_known_set_of_parameters_is_translated(shared: Path) -> None:
-    """514 real ones: none raises, no pin twice, and what has relays can be written."""
-    corpus = json.loads((shared / "data/upk_corpus.json").read_text())["devices"]
+def test_every_known_set_of_parameters_is_translated() -> None:
+    """None raises, no pin twice, and what has relays can be written."""
     seen: Counter[str] = Counter()
-    for device in corpus:
-        reading = profile_from_user_params(
-            parse_user_params(json.dumps(device["user_param_key"]))
-        )
+    for parameters in tuya_parameters().values():
+        reading = profile_from_user_params(parse_user_params(json.dumps(parameters)))
         pins = [pin.pin for pin in reading.profile.pins]
         assert len(pins) == len(set(pins))
         is_light = any(
@@ -389,14 +386,12 @@ def test_every_known_set_of_parameters_is_translated(shared: Path) -> None:
         seen["conflicts"] += bool(reading.conflicts)
         if reading.profile.relays and not is_light:
             assert reading.profile.problems == ()
-    assert seen == {"lights": 271, "writable": 197, "metering": 51, "conflicts": 3}
+    assert seen == {"lights": 25, "writable": 69, "metering": 51, "conflicts": 3}
 
 
-def test_the_real_socket_with_the_same_pins(shared: Path) -> None:
+def test_the_real_socket_with_the_same_pins() -> None:
     """Another brand's plug of the same make is in the collection."""
-    corpus = json.loads((shared / "data/upk_corpus.json").read_text())["devices"]
-    (denver,) = (entry for entry in corpus if entry["slug"] == "denver-shp-102-plug")
-    reading = profile_from_user_params(denver["user_param_key"])
+    reading = profile_from_user_params(tuya_parameters()["denver-shp-102-plug"])
     blow = profile_from_user_params(parse_user_params(BLOW))
     assert reading.profile == blow.profile
     assert reading.profile.buttons == (

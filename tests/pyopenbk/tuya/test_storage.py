@@ -1,8 +1,6 @@
 """Tuya's store: what a sound one holds, and how much of a damaged one can be saved."""
 
 from collections.abc import Sequence
-import lzma
-from pathlib import Path
 from random import Random
 from time import perf_counter
 
@@ -29,6 +27,7 @@ from custom_components.openbk.pyopenbk.tuya.storage import (
     parse_storage,
 )
 from tests.pyopenbk.obk import packer
+from tests.reference import fragmented_dump
 
 from . import store_writer as write
 from .store_writer import BLOW, Entry
@@ -127,11 +126,9 @@ def test_we_read_what_bk7231tools_writes() -> None:
     assert all(value.trusted for value in storage.values.values())
 
 
-def test_a_fragmented_dump_agrees_with_bk7231tools(shared: Path) -> None:
+def test_a_fragmented_dump_agrees_with_bk7231tools() -> None:
     """The reference dump, in which every older copy is empty."""
-    dump = lzma.decompress(
-        (shared / "data/SYNTHETIC_blow_72_074_fragmented.bin.xz").read_bytes()
-    )
+    dump = fragmented_dump()
     storage = parse_storage(dump)
     theirs = KVStorage.decrypt_and_unpack(dump, find=True).read_all_values()
     assert values(storage) == theirs

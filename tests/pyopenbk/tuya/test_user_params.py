@@ -1,7 +1,6 @@
 """The text of Tuya's user parameters, in all its generations."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from bk7231tools.analysis.kvstorage import KVStorage
@@ -11,6 +10,7 @@ from custom_components.openbk.pyopenbk.tuya.user_params import (
     UserParamsError,
     parse_user_params,
 )
+from tests.reference import tuya_parameters
 
 from .store_writer import BLOW
 
@@ -214,12 +214,11 @@ def test_the_flat_old_dialect_is_translated() -> None:
     }
 
 
-def test_every_known_set_of_parameters_is_read(shared: Path) -> None:
-    """514 real ones: as JSON, and written back into the firmware's own form."""
-    corpus = json.loads((shared / "data/upk_corpus.json").read_text())["devices"]
-    assert len(corpus) == 514
-    for device in corpus:
-        known = device["user_param_key"]
+def test_every_known_set_of_parameters_is_read() -> None:
+    """Real ones: as JSON, and written back into the firmware's own form."""
+    corpus = tuya_parameters()
+    assert len(corpus) > 100
+    for device, known in corpus.items():
         from_bare = parse_user_params(bare(known))
         from_json = parse_user_params(json.dumps(known))
         if "sw" in known or "btpin" in known:
@@ -234,4 +233,4 @@ def test_every_known_set_of_parameters_is_read(shared: Path) -> None:
                 value = json.loads(value)
             elif isinstance(value, float):
                 value = str(value)
-            assert from_bare[name] == value, device["slug"]
+            assert from_bare[name] == value, device
