@@ -9,6 +9,7 @@ from .const import DOMAIN
 from .flows.options.menu import OpenBekenOptionsFlow
 from .flows.reconfiguring import ReconfigureSteps
 from .flows.wizard.base import with_pages
+from .issues.half_written import CONF_ROAD
 
 
 @with_pages
@@ -28,7 +29,12 @@ class OpenBekenConfigFlow(ReconfigureSteps, domain=DOMAIN):
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask what is to be done."""
+        """Ask what is to be done, unless a repair has led here."""
+        road = (user_input or {}).get(CONF_ROAD)
+        if road == "flash":
+            return await self.async_step_flash()
+        if road == "restore":
+            return await self.async_step_restore()
         return self.async_show_menu(
             step_id="user", menu_options=["flash", "existing", "restore"]
         )

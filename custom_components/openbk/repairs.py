@@ -7,13 +7,16 @@ from homeassistant.components.repairs import (
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.components.repairs.const import FlowType
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from .issues import old_discovery
+from .const import DOMAIN
+from .issues import half_written, old_discovery
 from .live import clock
 from .live.state import OpenBekenConfigEntry
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
@@ -89,12 +92,46 @@ class TimeServerFlow(RepairsFlow):
         )
 
 
+class OpenWizardFlow(RepairsFlow):
+    """Open the wizard, which goes on with a half-written chip; the issue goes when it is whole."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say first what has to be connected."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Lead to the first page of the wizard."""
+        if user_input is None:
+            issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+            return self.async_show_form(
+                step_id="confirm",
+                data_schema=probatio.Schema({}),
+                description_placeholders=issue.translation_placeholders
+                if issue
+                else None,
+            )
+        road = str((self.data or {}).get(half_written.CONF_ROAD))
+        wizard = await self.hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": SOURCE_USER}, data={half_written.CONF_ROAD: road}
+        )
+        return self.async_abort(
+            reason="wizard_opened",
+            next_flow=(FlowType.CONFIG_FLOW, wizard["flow_id"]),
+        )
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
     """Return the flow that repairs an issue."""
     if issue_id.startswith(old_discovery.ISSUE):
         return RemoveOldDiscoveryFlow()
+    if issue_id.startswith(half_written.ISSUE):
+        return OpenWizardFlow()
     if issue_id.startswith(clock.ISSUE):
         return TimeServerFlow()
     return ConfirmRepairFlow()

@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from homeassistant import loader
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
     async_test_home_assistant,
 )
 
+from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
@@ -25,10 +31,10 @@ from tests.homeassistant.bench import (
     open_port,
     socket_on_the_bench,
 )
-from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
+from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
-from tests.support.sockets import connect_mqtt
+from tests.support.sockets import BLOW, connect_mqtt, listen, listens_for_sockets
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -131,6 +137,15 @@ async def in_writing(
     return wizard
 
 
+def half_written(hass: HomeAssistant) -> list[str]:
+    """Return the names of the chips that repairs are offered for."""
+    return [
+        str((issue.translation_placeholders or {})["name"])
+        for issue in ir.async_get(hass).issues.values()
+        if issue.translation_key == "half_written"
+    ]
+
+
 async def go_on(hass: HomeAssistant, socket: SimulatedSocket) -> None:
     """Bring an interrupted writing to its end with the passwords alone."""
     socket.clear()
@@ -150,9 +165,194 @@ async def test_closing_the_dialog_while_it_writes(
     socket: SimulatedSocket,
 ) -> None:
     wizard = await in_writing(hass, socket, mosquitto, releases)
+    # Whatever happens to Home Assistant from now on, it is told of.
+    await until(lambda: half_written(hass) == ["Kitchen"])
+    (issue,) = ir.async_get(hass).issues.values()
+    assert issue.is_persistent
     await wizard.close()
     await free_in_time(hass, socket.path)
+    await hass.async_block_till_done()
+    assert half_written(hass) == ["Kitchen"]
     await go_on(hass, socket)
+    assert not half_written(hass)
+
+
+@walks("left_half_written", "intro -> port")
+async def test_repair_opens_the_wizard(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    assert await async_setup_component(hass, "repairs", {})
+    wizard = await to_pins(hass, socket)
+    await to_confirmation(wizard, mosquitto, releases)
+    socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+    assert await wizard.submit() == "failed_link_lost_writing"
+    assert await wizard.choose("leave") == "left_half_written"
+    await hass.async_block_till_done()
+    socket.power(on=True)
+    (issue,) = ir.async_get(hass).issues.values()
+    repairs = hass.data["repairs"]["flow_manager"]
+    page = await repairs.async_init("openbk", context={"issue_id": issue.issue_id})
+    assert page["step_id"] == "confirm"
+    assert page["description_placeholders"]["name"] == "Kitchen"
+    ended = await repairs.async_configure(page["flow_id"], {})
+    assert (ended["type"], ended["reason"]) == ("abort", "wizard_opened")
+    # Nothing is repaired yet.
+    assert half_written(hass) == ["Kitchen"]
+    kind, flow_id = ended["next_flow"]
+    assert kind == "config_flow"
+    again = Wizard(hass)
+    again.look_at(await hass.config_entries.flow.async_configure(flow_id))
+    assert again.page == "intro"
+    await again.submit()
+    await again.submit(adapter=socket.path)
+    await walk_on(again)
+    assert again.page == "resume"
+    await again.choose("resume_passwords")
+    await again.submit(wifi_password=SECRET)
+    assert await again.submit() == "reassemble"
+    assert not half_written(hass)
+    await finish(hass, again)
+
+
+def cards(hass: HomeAssistant) -> list[str]:
+    """Return the names on the cards of what was discovered."""
+    return [
+        flow["context"]["title_placeholders"]["name"]
+        for flow in hass.config_entries.flow.async_progress_by_handler("openbk")
+        if flow["context"].get("title_placeholders")
+    ]
+
+
+async def written(
+    hass: HomeAssistant,
+    socket: SimulatedSocket,
+    broker: Broker,
+    server: ReleaseServer,
+) -> Wizard:
+    """Return a wizard that has written a socket, which then reports in."""
+    await listens_for_sockets(hass)
+    said: list[str] = []
+    stop = await listen(
+        hass, "obkE4720741/build", lambda message: said.append(str(message.payload))
+    )
+    wizard = await to_pins(hass, socket)
+    await wizard.choose("use_pins")
+    advanced = {"group": "plugs", "time_zone": "Asia/Kolkata"}
+    await wizard.submit_suggested(name="Kitchen", advanced=advanced)
+    await wizard.submit_suggested(ssid="TestNet", password=SECRET)
+    await wizard.submit_suggested(host=broker.host, port=broker.port)
+    await wizard.submit_suggested()
+    await wizard.submit_suggested()
+    assert await wizard.submit() == "reassemble", wizard.pages
+    await until(lambda: said)
+    await hass.async_block_till_done()
+    stop()
+    return wizard
+
+
+async def added_from_card(hass: HomeAssistant) -> ConfigEntry:
+    """Add the socket whose card has the name that was chosen for it, as it was set up."""
+    await until(lambda: cards(hass) == ["Kitchen"])
+    (card,) = hass.config_entries.flow.async_progress_by_handler("openbk")
+    wizard = Wizard(hass)
+    wizard.look_at(await hass.config_entries.flow.async_configure(card["flow_id"]))
+    assert wizard.page == "reported_in"
+    assert wizard.placeholders["client_id"] == "obkE4720741"
+    assert await wizard.submit() == "created"
+    return set_up(wizard.result["result"])
+
+
+def set_up(entry: ConfigEntry) -> ConfigEntry:
+    """See that an entry has what was chosen in the wizard."""
+    assert entry.title == "Kitchen"
+    chosen = {"group": "plugs", "time_zone": "Asia/Kolkata", "tuned": True}
+    assert {key: entry.data[key] for key in chosen} == chosen
+    assert SocketProfile.from_dict(entry.data["profile"]) == BLOW
+    return entry
+
+
+async def unload(hass: HomeAssistant) -> None:
+    await hass.async_block_till_done()
+    for entry in hass.config_entries.async_entries("openbk"):
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+@walks("reported_in -> created")
+async def test_written_socket_is_found_when_its_dialog_is_closed(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    wizard = await written(hass, socket, mosquitto, releases)
+    # Its dialog is open, so nothing else offers it.
+    assert not cards(hass)
+    await wizard.close()
+    await added_from_card(hass)
+    assert not hass_storage["openbk.unfinished"]["data"]
+    await unload(hass)
+
+
+@walks("other_wizard -> take_over -> port", "reported_in -> created")
+async def test_written_socket_is_found_when_its_wizard_is_taken_over(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    """The tab was closed; nothing tells a dialog of that."""
+    await written(hass, socket, mosquitto, releases)
+    second = await Wizard.open(hass, "flash")
+    assert await second.submit() == "other_wizard"
+    assert "**Kitchen**: It has written OpenBeken" in second.placeholders["other"]
+    assert await second.choose("take_over") == "port"
+    await second.close()
+    await added_from_card(hass)
+    await unload(hass)
+
+
+@walks("found -> created")
+async def test_written_socket_has_its_name_in_the_list_of_those_found(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    wizard = await written(hass, socket, mosquitto, releases)
+    await wizard.close()
+    await until(lambda: cards(hass) == ["Kitchen"])
+    wizard = await Wizard.open(hass, "existing")
+    assert wizard.page == "found"
+    (choice,) = wizard.result["data_schema"].schema.values()
+    assert choice.config["options"][0]["label"].startswith("Kitchen (obkE4720741")
+    assert await wizard.submit(found="obkE4720741") == "created"
+    set_up(wizard.result["result"])
+    assert not cards(hass)
+    await unload(hass)
+
+
+@walks("wait -> added")
+async def test_written_socket_is_added_when_nobody_goes_on(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    """The dialog may only be left open for long: whoever comes back is told."""
+    hass.data[WAITING] = Waiting(abandoned_after=0.3)
+    wizard = await written(hass, socket, mosquitto, releases)
+    await until(lambda: hass.config_entries.async_entries("openbk"))
+    (entry,) = hass.config_entries.async_entries("openbk")
+    set_up(entry)
+    await hass.async_block_till_done()
+    assert await wizard.submit_suggested() == "added"
+    assert wizard.placeholders["name"] == "Kitchen"
+    assert hass.config_entries.async_entries("openbk") == [entry]
+    await unload(hass)
 
 
 async def test_home_assistant_stops_while_it_writes(
@@ -184,6 +384,7 @@ async def test_taking_over_from_a_wizard_that_reads(
     await in_backup(hass, socket, mosquitto)
     second = await Wizard.open(hass, "flash")
     assert await second.submit() == "other_wizard"
+    assert second.placeholders["other"].startswith("It has not read a chip yet")
     # Two progress displays would share one ring.
     assert not second.percentages
     assert await second.choose("leave") == "left_untouched"

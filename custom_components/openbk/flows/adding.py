@@ -1,6 +1,7 @@
 """Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
@@ -18,10 +19,11 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, LOGGER
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
+from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
 from ..pyopenbk.obk.tuning import Tuning
@@ -37,6 +39,7 @@ from .options.tuning import (
 from .wizard import pin_form
 from .wizard.network import PASSWORD, WEB
 from .wizard.radio import RadioSteps
+from .wizard.unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"
@@ -50,6 +53,8 @@ class AddingSteps(RadioSteps):
     _found: Sequence[Evidence] = ()
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
+    _left: UnfinishedSocket | None = None
+    """What was chosen for this socket in a wizard that was left before it reported in."""
 
     @property
     @override
@@ -58,12 +63,19 @@ class AddingSteps(RadioSteps):
         values = super().placeholders
         if (found := self._evidence) is not None:
             values |= {
-                "name": found.client_id,
+                "name": markdown_text(self._name),
+                "client_id": markdown_text(found.client_id),
                 "mac": found.mac or "?",
                 "build": found.build or "?",
                 "address": found.address or "?",
             }
         return values
+
+    @property
+    def _name(self) -> str:
+        """Return what the socket will be called."""
+        assert self._evidence is not None
+        return self._left.settings.name if self._left else self._evidence.client_id
 
     async def async_step_existing(
         self, user_input: dict[str, Any] | None = None
@@ -97,7 +109,7 @@ class AddingSteps(RadioSteps):
             return await self.async_step_where()
         options = [
             SelectOptionDict(
-                value=item.client_id, label=f"{item.client_id} ({item.mac})"
+                value=item.client_id, label=await self._label_of_found(item)
             )
             for item in self._found
         ]
@@ -117,6 +129,14 @@ class AddingSteps(RadioSteps):
             ),
             description_placeholders=self.placeholders,
         )
+
+    async def _label_of_found(self, evidence: Evidence) -> str:
+        """Return what a person knows a socket by that was found."""
+        left = await self._choices_of(evidence)
+        if left is None:
+            return f"{evidence.client_id} ({evidence.mac})"
+        name = one_line(left.settings.name)
+        return f"{name} ({evidence.client_id}, {evidence.mac})"
 
     async def async_step_where(
         self, user_input: dict[str, Any] | None = None
@@ -200,6 +220,15 @@ class AddingSteps(RadioSteps):
         by_hand = self.source == SOURCE_USER
         await self.async_set_unique_id(mac, raise_on_progress=not by_hand)
         self._abort_if_unique_id_configured()
+        self._left = await self._choices_of(self._evidence)
+
+    async def _choices_of(self, evidence: Evidence) -> UnfinishedSocket | None:
+        """Return what a wizard that was left had chosen for a socket, if it is this one."""
+        if evidence.mac is None:
+            return None
+        found = await UnfinishedSockets(self.hass).async_find(format_mac(evidence.mac))
+        written = found is not None and found.settings.client_id == evidence.client_id
+        return found if written else None
 
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None
@@ -209,6 +238,8 @@ class AddingSteps(RadioSteps):
         errors: dict[str, str] = {}
         if user_input is not None:
             self.passwords.take(WEB, user_input, CONF_PASSWORD)
+        if self._left is not None:
+            return await self._take_left(self._left)
         if self._evidence.address is None:
             return self.show_page("no_pins_closed")
         try:
@@ -229,6 +260,30 @@ class AddingSteps(RadioSteps):
             errors=errors,
             description_placeholders=self.placeholders,
         )
+
+    async def _take_left(self, left: UnfinishedSocket) -> ConfigFlowResult:
+        """Add it as its wizard would have done, with the pins that it has now."""
+        assert self._evidence is not None
+        assert self._evidence.mac is not None
+        self.profile = left.profile
+        if self._evidence.address is not None:
+            try:
+                answers = await discovery.async_ask(
+                    self.hass, self._evidence.address, self._password
+                )
+            except ConsoleError as err:
+                LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
+            else:
+                if not pin_form.problem_of(answers.profile):
+                    self.profile = replace(answers.profile, module=left.profile.module)
+        data = discovery.entry_data(self._evidence, self.profile, tuned=True, undo={})
+        data |= {
+            CONF_GROUP: left.settings.group,
+            CONF_TIME_ZONE: left.settings.time_zone,
+        }
+        added = self.async_create_entry(title=left.settings.name, data=data)
+        await UnfinishedSockets(self.hass).async_forget(self._evidence.mac)
+        return added
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
         self.profile = answers.profile
@@ -338,8 +393,21 @@ class AddingSteps(RadioSteps):
         await self.async_prepare()
         self._evidence = evidence
         await self._take_found()
-        self.context["title_placeholders"] = {"name": evidence.client_id}
+        self.context["title_placeholders"] = {"name": one_line(self._name)}
+        if self._left is not None:
+            return await self.async_step_reported_in()
         return await self.async_step_discovery_confirm()
+
+    async def async_step_reported_in(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether a socket that was flashed here is to be added after all."""
+        if user_input is not None:
+            return await self.async_step_read_pins()
+        self._set_confirm_only()
+        return self.async_show_form(
+            step_id="reported_in", description_placeholders=self.placeholders
+        )
 
     async def async_step_discovery_confirm(
         self, user_input: dict[str, Any] | None = None

@@ -46,6 +46,8 @@ class Waiting:
     """It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated."""
     glance: float = 2.0
     ask_every: float = 10.0
+    abandoned_after: float = 600.0
+    """Somebody has to take the wires off and close the case before they can go on."""
     look_up: Callable[[str], Awaitable[list[str]]] = _ask_name_server
     """Return the IPv4 addresses of a host name; raises OSError."""
 
@@ -111,6 +113,10 @@ class Arrival:
         except TimeoutError:
             return self.complete
         return True
+
+    async def async_completed(self) -> None:
+        """Wait until the socket is complete, however long that takes."""
+        await self._complete.wait()
 
     async def async_ask(self) -> None:
         """Ask a socket that is online for everything that it reports when it connects."""

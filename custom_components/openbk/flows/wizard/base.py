@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
@@ -11,18 +10,19 @@ from homeassistant.core import callback
 from homeassistant.helpers.translation import async_get_translations
 
 from ...const import DOMAIN, LOGGER
+from ...issues.half_written import backup_folder
 from ...pyopenbk.backups import Backup, BackupFolder
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.bootrom.chip import ChipIdentity
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
 from ...pyopenbk.flashing.errors import ChipState
+from ...pyopenbk.foreign_text import markdown_text
 from .. import pictures, serial_port
 from ..forms import Passwords
 from .failures import LEFT, page_of
 from .pages import PAGES
 
-BACKUPS: Final = "openbk/backups"
 _PICTURES: Final = (
     "safety",
     "opening",
@@ -57,6 +57,7 @@ class WizardFlow(ConfigFlow):
     _pictures: str = ""
     _words: Mapping[str, str] = {}
     _shown_percent: int = -1
+    _change_noted: bool = False
     leaving: bool = False
     """The dialog is closed; the port is about to be free."""
     _meant: frozenset[str | None] = frozenset()
@@ -87,7 +88,7 @@ class WizardFlow(ConfigFlow):
     @property
     def backups(self) -> BackupFolder:
         """Return the folder of flash backups under Home Assistant's configuration."""
-        return BackupFolder(Path(self.hass.config.path(BACKUPS)))
+        return backup_folder(self.hass)
 
     async def async_prepare(self) -> None:
         """Serve the pictures and fetch the words that stand in tables."""
@@ -123,8 +124,35 @@ class WizardFlow(ConfigFlow):
             "state": self.word("state", self.state),
             "backup": backup,
             "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
-            "backup_folder": self.hass.config.path(BACKUPS),
+            "backup_folder": str(self.backups.path),
+            "other": self._what_the_other_does(),
         }
+
+    @property
+    def title(self) -> str:
+        """Return what a person knows the socket on the wires by; empty before there is one."""
+        return (self._analysis.mac if self._analysis else None) or ""
+
+    @property
+    def doing(self) -> str:
+        """Return the key of how far this wizard has got, for another one that would end it."""
+        state = self._job.chip_state if self._job else ChipState.UNTOUCHED
+        if state is ChipState.UNTOUCHED:
+            state = self._chip_state
+        if state is ChipState.WRITTEN:
+            return "written"
+        if state is not ChipState.UNTOUCHED:
+            return "writing" if self._task is not None else "half_written"
+        return "read" if self._analysis is not None else "begun"
+
+    def _what_the_other_does(self) -> str:
+        """Return Markdown that says how far the wizard at work has got, and with what."""
+        other = serial_port.async_wizard_at_work(self.hass)
+        if other is None or other is self:
+            return ""
+        done = self.word("other_wizard", other.doing)
+        title = markdown_text(other.title)
+        return f"**{title}**: {done}" if title else done
 
     @property
     def state(self) -> str:
@@ -196,10 +224,11 @@ class WizardFlow(ConfigFlow):
         return page
 
     @callback
-    def _note_chip_state(self) -> None:
+    def _note_chip_state(self, job: FlashingJob | None = None) -> None:
         """Remember what a job did to the chip; the next job knows nothing of it at first."""
-        if self._job is not None and self._job.chip_state is not ChipState.UNTOUCHED:
-            self._chip_state = self._job.chip_state
+        job = job or self._job
+        if job is not None and job.chip_state is not ChipState.UNTOUCHED:
+            self._chip_state = job.chip_state
 
     async def async_step_leave(
         self, user_input: dict[str, Any] | None = None
@@ -236,9 +265,19 @@ class WizardFlow(ConfigFlow):
 
     @callback
     def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
+        if phase is Phase.WRITE_APPLICATION and not self._change_noted:
+            # Whatever happens from now on, somebody has to be told of what is left half-written.
+            self._change_noted = True
+            self.hass.async_create_task(self.async_chip_changes(), eager_start=True)
         if total and phase in _SPANS:
             start, end = _SPANS[phase]
             self.show_fraction(start + (end - start) * done / total)
+
+    async def async_chip_changes(self) -> None:
+        """Do what has to be done once the chip is no longer what it was."""
+
+    async def async_left(self) -> None:
+        """Do what has to be done once the wizard has ended and its port is free."""
 
     @callback
     @override
@@ -249,7 +288,7 @@ class WizardFlow(ConfigFlow):
         job, self._job = self._job, None
         if task is not None:
             task.cancel()
-        if job is None and task is None:
+        if job is None and task is None and self._chip_state is ChipState.UNTOUCHED:
             serial_port.async_release(self.hass, self)
             return
         self.hass.async_create_task(
@@ -265,8 +304,10 @@ class WizardFlow(ConfigFlow):
                     await task
             if job is not None:
                 await job.close()
+                self._note_chip_state(job)
         finally:
             serial_port.async_release(self.hass, self)
+        await self.async_left()
 
 
 def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:

@@ -19,6 +19,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import LOGGER
+from ...issues.half_written import async_review_half_written
 from ...pyopenbk.backups import Backup, BackupError, Contents, EmptyDumpError, Origin
 from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
 from ...pyopenbk.beken.rf_sector import RfSectorError, is_generic_mac, parse_rf_sector
@@ -380,6 +381,7 @@ class RestoreSteps(WriteSteps):
         if self._own_mac is not None:
             # Whatever was being written to it before, that is over.
             await UnfinishedSockets(self.hass).async_forget(self._own_mac)
+        await async_review_half_written(self.hass)
         await self.job.start()
         await self.async_close_job()
         return "restored"

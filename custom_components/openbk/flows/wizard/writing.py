@@ -1,5 +1,6 @@
 """From the last confirmation to a socket that has reported in."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, override
@@ -10,6 +11,7 @@ from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import BooleanSelector
+from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import probatio
 
@@ -23,9 +25,12 @@ from ...const import (
     CONF_TIME_ZONE,
     CONF_TUNED,
     DOMAIN,
+    LOGGER,
 )
+from ...issues.half_written import async_review_half_written
 from ...pyopenbk.backups import Contents
 from ...pyopenbk.flashing import ChipState, Comparison
+from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import config_sector
 from ...pyopenbk.obk.setup import WifiNetwork
 from . import pin_form
@@ -62,6 +67,12 @@ class WriteSteps(ResumeSteps):
     _another: bool = False
     """The next socket is to be flashed with the same settings."""
     _added: str = ""
+    """The name of the last socket whose entry another flow has made for this one."""
+    _abandoned: asyncio.Task[None] | None = None
+    _settled: bool = False
+    """So has the one that was on the wires last."""
+    _reported: bool = False
+    """It has reported in, so it is about to get its entry."""
     _same_settings: bool = False
     """They are those of a socket that has reported in."""
 
@@ -72,16 +83,24 @@ class WriteSteps(ResumeSteps):
         settings = self.settings
         second = settings.wifi2 or WifiNetwork()
         return super().placeholders | {
-            "name": settings.name,
-            "client_id": settings.client_id,
-            "added": self._added,
-            "wifi": " / ".join(filter(None, (settings.wifi.ssid, second.ssid))),
-            "broker": f"{settings.broker.host}:{settings.broker.port}",
+            "name": markdown_text(settings.name),
+            "client_id": markdown_text(settings.client_id),
+            "added": markdown_text(self._added),
+            "wifi": markdown_text(
+                " / ".join(filter(None, (settings.wifi.ssid, second.ssid)))
+            ),
+            "broker": markdown_text(f"{settings.broker.host}:{settings.broker.port}"),
             "access_point": self._long_name,
             "access_point_code": _wifi_code(self._long_name),
             "seen_at": self._sighting.address if self._sighting else "?",
             "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
+
+    @property
+    @override
+    def title(self) -> str:
+        """Return the name that was chosen, as soon as there is one."""
+        return self.settings.name or super().title
 
     @property
     def _mac(self) -> str:
@@ -160,19 +179,55 @@ class WriteSteps(ResumeSteps):
         else:
             await self.job.write(self.image, config)
         self._note_chip_state()
+        await async_review_half_written(self.hass)
         await self.job.start()
         await self.async_close_job()
         return "reassemble"
+
+    @override
+    async def async_chip_changes(self) -> None:
+        """Tell of a chip that is half-written, also when Home Assistant itself goes now."""
+        # Without an entry nothing of this integration may be loaded, and a repair needs it.
+        await async_setup_component(self.hass, DOMAIN, {})
+        await async_review_half_written(self.hass)
+
+    @override
+    async def async_left(self) -> None:
+        """Find a socket that was written and did not report in; tell of one that is half-written."""
+        await async_review_half_written(self.hass)
+        left_alone = not (self._settled or self._reported)
+        if self._chip_state is ChipState.WRITTEN and self._arrival and left_alone:
+            # It may have reported in while this wizard stood in the way of its discovery.
+            with suppress(HomeAssistantError):
+                await self._arrival.async_ask()
 
     async def _listen(self) -> None:
         self._stop_listening()
         self._arrival = Arrival(self.hass, self.settings.client_id, self._mac)
         await self._arrival.async_listen()
+        self._abandoned = self.hass.async_create_background_task(
+            self._add_if_abandoned(self._arrival), f"{DOMAIN} wizard: nobody goes on"
+        )
 
     @callback
     def _stop_listening(self) -> None:
         if self._arrival is not None:
             self._arrival.async_stop()
+        if self._abandoned is not None:
+            self._abandoned.cancel()
+            self._abandoned = None
+
+    async def _add_if_abandoned(self, arrival: Arrival) -> None:
+        """Make the entry of a socket that has reported in while nobody goes on with the dialog.
+
+        It was confirmed. Somebody may still come back to the dialog, and is told.
+        """
+        await arrival.async_completed()
+        await asyncio.sleep(waiting(self.hass).abandoned_after)
+        if self._task is None and self._chip_state is ChipState.WRITTEN:
+            LOGGER.info("%s has reported in; its wizard was left", self.title)
+            await self._add()
+            await UnfinishedSockets(self.hass).async_forget(self._mac)
 
     async def async_step_reassemble(
         self, user_input: dict[str, Any] | None = None
@@ -315,7 +370,9 @@ class WriteSteps(ResumeSteps):
     async def _arrived(self) -> str:
         """Do here what takes time: core and a browser may both ask for the step that follows."""
         await UnfinishedSockets(self.hass).async_forget(self._mac)
+        self._reported = True
         if not self._another:
+            self._stop_listening()
             return "finish"
         await self._add_and_go_on()
         return "next_socket"
@@ -344,6 +401,10 @@ class WriteSteps(ResumeSteps):
         entry = await self.async_set_unique_id(
             format_mac(self._mac), raise_on_progress=False
         )
+        if self._settled:
+            return self.async_abort(
+                reason="added", description_placeholders=self.placeholders
+            )
         if entry is not None:
             return self.async_update_reload_and_abort(
                 entry,
@@ -371,10 +432,10 @@ class WriteSteps(ResumeSteps):
             context={"source": SOURCE_IMPORT},
             data={CONF_NAME: self.settings.name} | self._entry_data,
         )
+        self._added, self._settled = self.settings.name, True
 
     async def _add_and_go_on(self) -> None:
         await self._add()
-        self._added = self.settings.name
         self._stop_listening()
         self._another, self._same_settings = False, True
         self.forget_chip()
@@ -382,6 +443,7 @@ class WriteSteps(ResumeSteps):
     def forget_chip(self) -> None:
         """Begin anew with the next chip; the settings are those of the last one."""
         self._arrival = self._analysis = self._backup = self._sighting = None
+        self._change_noted = self._settled = self._reported = False
         self.profile = self._reading = None
         self._meant = frozenset()
         self._chip_state = ChipState.UNTOUCHED
