@@ -20,6 +20,7 @@ from .wire import KEEP_ALIVE_SECONDS, ConnectionRefused, Credentials, MqttConnec
 # Seconds without a connection after which the next attempt follows.
 _RETRY_SECONDS: Final = 15
 _AFTER_WIFI_SECONDS: Final = 2
+_HIGHEST_ASKED_CHANNEL: Final = 32
 _RECONNECT_SECONDS: Final = 5
 # The receive buffer with the packet's header; a longer message arrives in pieces, each
 # of which is taken for a message of its own.
@@ -53,8 +54,6 @@ class MqttService:
         self._attempt: asyncio.Task[MqttConnection] | None = None
         self._unconnected = _RETRY_SECONDS + 1 - device.timing.mqtt_after
         self._seconds_to_reconnect = 0
-        self._client_id = ""
-        self._group = ""
         self._just_connected = False
         self._items: Iterator[_Item] | None = None
         self._queue: deque[tuple[str, str]] = deque()
@@ -62,7 +61,7 @@ class MqttService:
         self.broadcast_interval = 60
         self.items_per_second = 1
         self.tele_intervals = (3, 120)
-        self._tele_seconds = 0
+        self._tele_seconds = {"SENSOR": 0, "STATE": 0}
         self._seconds_to_discovery = 0
         self._seconds_to_ping = KEEP_ALIVE_SECONDS // 2
         self._inbox: deque[tuple[str, bytes]] = deque()
@@ -94,6 +93,7 @@ class MqttService:
             if not self._seconds_to_reconnect and self.online:
                 self.close()
                 self._unconnected = _RETRY_SECONDS - _AFTER_WIFI_SECONDS
+                return
         if device.flashing_over_air:
             self.close()
             return
@@ -102,8 +102,8 @@ class MqttService:
             return
         if self._just_connected:
             self._just_connected = False
-            self.broadcast_tele_state()
             if device.settings.has_flag(Flag.SELF_STATE_ON_CONNECT):
+                self.broadcast_tele_state()
                 self.publish_all()
         self._keep_alive()
         self._publish_tele()
@@ -279,7 +279,7 @@ class MqttService:
     def _lose_wifi(self) -> None:
         self.close(silently=self._device.goes_silently)
         self._seconds_to_reconnect = 0
-        if self._flag(Flag.QUICK_CONNECT):
+        if self._device.wifi.quick:
             self._unconnected = _RETRY_SECONDS + 1
         else:
             self._unconnected = _RETRY_SECONDS - _AFTER_WIFI_SECONDS
@@ -294,7 +294,6 @@ class MqttService:
         if not values.mqtt_host:
             return
         self.connects += 1
-        self._client_id, self._group = values.mqtt_client_id, values.mqtt_group
         host, port = self._device.resolve(values.mqtt_host, values.mqtt_port)
         self._attempt = asyncio.create_task(
             MqttConnection.open(
@@ -327,11 +326,13 @@ class MqttService:
         self._connection = attempt.result()
         for topic_filter in self._subscriptions():
             self._connection.subscribe(topic_filter)
-        self.publish_raw(f"{self._client_id}/connected", "online", qos=2, retain=True)
+        client_id = self._device.settings.values.mqtt_client_id
+        self.publish_raw(f"{client_id}/connected", "online", qos=2, retain=True)
         self._just_connected = True
 
     def _subscriptions(self) -> Iterator[str]:
-        client, group = self._client_id, self._group
+        values = self._device.settings.values
+        client, group = values.mqtt_client_id, values.mqtt_group
         yield f"{client}/+/set"
         if group:
             yield f"{group}/+/set"
@@ -354,12 +355,17 @@ class MqttService:
     def _publish_tele(self) -> None:
         if not self._flag(Flag.TELE_PUBLISHES):
             return
-        self._tele_seconds += 1
-        sensor_interval, state_interval = self.tele_intervals
-        if self._tele_seconds % max(1, sensor_interval) == 0:
-            self._broadcast_tele_sensor()
-        if self._tele_seconds % max(1, state_interval) == 0:
-            self._tele("STATE", tasmota.state(self._device))
+        for (name, seconds), interval in zip(
+            self._tele_seconds.items(), self.tele_intervals, strict=True
+        ):
+            self._tele_seconds[name] = seconds + 1
+            if seconds + 1 < interval:
+                continue
+            self._tele_seconds[name] = 0
+            if name == "STATE":
+                self._tele("STATE", tasmota.state(self._device))
+            else:
+                self._broadcast_tele_sensor()
 
     def _broadcast_tele_sensor(self) -> None:
         if self._device.energy:
@@ -473,7 +479,9 @@ class MqttService:
                 self._obey_command(command, text)
 
     def _own_part(self, topic: str) -> str | None:
-        for root in (self._client_id, self._group):
+        # A changed name counts at once, although the old one is still subscribed to.
+        values = self._device.settings.values
+        for root in (values.mqtt_client_id, values.mqtt_group):
             if root and topic.startswith(f"{root}/"):
                 return topic[len(root) + 1 :]
         return None
@@ -488,7 +496,7 @@ class MqttService:
                 self._device.pins.toggle(channel)
             else:
                 self._device.pins.set(channel, leading_int(text))
-        elif verb == "get" and not text:
+        elif verb == "get" and not text and channel <= _HIGHEST_ASKED_CHANNEL:
             self.publish_channel(channel)
 
     def _obey_command(self, command: str, argument: str) -> None:
