@@ -3,7 +3,7 @@
 import socket as sockets
 from typing import TYPE_CHECKING
 
-from .meter import Bl0937
+from .meter import MeteredLoad
 from .openbeken import OpenBeken, Release
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class OpenBekenOnSocket:
 
     def __init__(
         self,
-        meter: Bl0937,
+        meter: MeteredLoad,
         *,
         resolve: Callable[[str, int], tuple[str, int]] | None = None,
     ) -> None:

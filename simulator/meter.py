@@ -1,10 +1,10 @@
-"""A BL0937 energy meter and the load that it measures behind its relay."""
+"""Energy meters and the load that they measure behind a relay."""
 
 from collections import deque
 from dataclasses import dataclass, replace
 from math import floor, inf
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from .clock import Clock
 
@@ -13,6 +13,17 @@ from .clock import Clock
 VOLTS_PER_HERTZ: Final = 0.13253012
 AMPERES_PER_HERTZ: Final = 0.0118577075
 WATTS_PER_HERTZ: Final = 1.5
+
+# What the other meters' registers count at the firmware's default factors (OpenBeken
+# 1.18.300: drv_bl0942, drv_cse7766).
+BL0942_PER_VOLT: Final = 15188
+BL0942_PER_AMPERE: Final = 251210
+BL0942_PER_WATT: Final = 598
+_BL0942_WATT_SECONDS_PER_PULSE: Final = 1638.4 * 256
+_BL0942_FREQUENCY: Final = 1_000_000
+CSE7766_PER_VOLT: Final = 1.94034719
+CSE7766_PER_WATT: Final = 1.88214409
+MAINS_HERTZ: Final = 50.0
 
 # Windows are read every second; a history that nobody reads must not grow for ever.
 _LONGEST_HISTORY: Final = 256
@@ -93,8 +104,8 @@ class _Segment:
         return self.load.amperes if self.closed else 0.0
 
 
-class Bl0937:
-    """CF gives pulses for power, CF1 for voltage or current, as the level on SEL says.
+class MeteredLoad:
+    """A load behind a relay, and how the chip of a meter sees its three quantities.
 
     The load is known over time, so a window across a load step counts both sides of it.
     Changes apply from the clock's present moment.
@@ -108,24 +119,15 @@ class Bl0937:
         voltage: Response | None = None,
         current: Response | None = None,
         power: Response | None = None,
-        inverted_select: bool = False,
         seed: int = 0,
     ) -> None:
-        """Connect the chip; the relay is open.
-
-        ``inverted_select``: a high SEL selects the current, which firmware reads with the
-        pin role BL0937SEL_n. The same ``seed`` gives the same noise.
-        """
+        """Connect the chip; the relay is open. The same ``seed`` gives the same noise."""
         self._clock = clock
         self.voltage = voltage or Response()
         self.current = current or Response()
-        # The chip's creep threshold, which 0.5 W passes in the recorded sessions.
+        # The BL0937's creep threshold, which 0.5 W passes in the recorded sessions.
         self.power = power or Response(cutoff=0.3)
-        self.inverted_select = inverted_select
         self._random = Random(seed)
-        self._cf = _PulseTrain(WATTS_PER_HERTZ, self._random.random())
-        self._cf1_voltage = _PulseTrain(VOLTS_PER_HERTZ, self._random.random())
-        self._cf1_current = _PulseTrain(AMPERES_PER_HERTZ, self._random.random())
         first = _Segment(clock.now(), load or Load(), closed=False)
         self._segments = deque([first], maxlen=_LONGEST_HISTORY)
         self._energy_wh = 0.0
@@ -177,6 +179,38 @@ class Bl0937:
         self._settle()
         return self._energy_wh
 
+    def _change(self, load: Load, closed: bool) -> None:
+        self._settle()
+        if (load, closed) != (self.load, self.relay_closed):
+            self._segments.append(_Segment(self._energy_until, load, closed))
+
+    def _settle(self) -> None:
+        now = max(self._clock.now(), self._energy_until)
+        self._energy_wh += self._segments[-1].watts * (now - self._energy_until) / 3600
+        self._energy_until = now
+
+    def _forget_before(self, moment: float) -> None:
+        while len(self._segments) > 1 and self._segments[1].start <= moment:
+            self._segments.popleft()
+
+
+class Bl0937(MeteredLoad):
+    """CF gives pulses for power, CF1 for voltage or current, as the level on SEL says."""
+
+    def __init__(
+        self, clock: Clock, *, inverted_select: bool = False, **options: Any
+    ) -> None:
+        """Connect the chip, with the ``options`` of every metered load.
+
+        ``inverted_select``: a high SEL selects the current, which firmware reads with the
+        pin role BL0937SEL_n.
+        """
+        super().__init__(clock, **options)
+        self.inverted_select = inverted_select
+        self._cf = _PulseTrain(WATTS_PER_HERTZ, self._random.random())
+        self._cf1_voltage = _PulseTrain(VOLTS_PER_HERTZ, self._random.random())
+        self._cf1_current = _PulseTrain(AMPERES_PER_HERTZ, self._random.random())
+
     def pulses_cf(self, seconds: float) -> int:
         """Return the pulses on CF in so much time at the present load."""
         return self._count_cf(self._segments[-1], seconds)
@@ -201,8 +235,7 @@ class Bl0937:
             if seconds > 0:
                 cf += self._count_cf(segment, seconds)
                 cf1 += self._count_cf1(segment, select_high, seconds)
-        while len(self._segments) > 1 and self._segments[1].start <= end:
-            self._segments.popleft()
+        self._forget_before(end)
         return cf, cf1
 
     def _count_cf(self, segment: _Segment, seconds: float) -> int:
@@ -216,12 +249,80 @@ class Bl0937:
         amperes = self.current.measured(segment.amperes, self._random)
         return self._cf1_current.advance(amperes, seconds)
 
-    def _change(self, load: Load, closed: bool) -> None:
-        self._settle()
-        if (load, closed) != (self.load, self.relay_closed):
-            self._segments.append(_Segment(self._energy_until, load, closed))
 
-    def _settle(self) -> None:
-        now = max(self._clock.now(), self._energy_until)
-        self._energy_wh += self._segments[-1].watts * (now - self._energy_until) / 3600
-        self._energy_until = now
+class Bl0942(MeteredLoad):
+    """Answers on its serial line with a packet of registers."""
+
+    def __init__(self, clock: Clock, **options: Any) -> None:
+        """Connect the chip, with the ``options`` of every metered load."""
+        super().__init__(clock, **options)
+        self._pulses = 0.0
+        self._counted_until = clock.now()
+
+    def packet(self) -> bytes:
+        """Return what the chip answers to a question for all registers: 23 bytes."""
+        now, segment = self._clock.now(), self._segments[-1]
+        watts = self.power.measured(segment.watts, self._random)
+        raw = watts * BL0942_PER_WATT
+        seconds = now - self._counted_until
+        self._counted_until = now
+        self._pulses += raw * seconds / _BL0942_WATT_SECONDS_PER_PULSE
+        self._forget_before(now)
+        return bl0942_packet(
+            i_rms=round(
+                self.current.measured(segment.amperes, self._random) * BL0942_PER_AMPERE
+            ),
+            v_rms=round(
+                self.voltage.measured(segment.load.volts, self._random)
+                * BL0942_PER_VOLT
+            ),
+            watt=round(raw),
+            cf_cnt=floor(self._pulses) & 0xFFFFFF,
+            freq=round(_BL0942_FREQUENCY / MAINS_HERTZ),
+        )
+
+
+class Cse7766(MeteredLoad):
+    """Sends a packet by itself; quantities are periods, with a coefficient for each."""
+
+    _COEFFICIENTS: Final = (195_800, 16_690, 5_471_000)
+
+    def packet(self) -> bytes:
+        """Return what the chip sends: 24 bytes."""
+        segment = self._segments[-1]
+        self._forget_before(self._clock.now())
+        raw = (
+            self.voltage.measured(segment.load.volts, self._random) / CSE7766_PER_VOLT,
+            # The firmware's default for the current makes no sense: what the chip gives
+            # is near to amperes, once the firmware was told a true current.
+            self.current.measured(segment.amperes, self._random),
+            self.power.measured(segment.watts, self._random) / CSE7766_PER_WATT,
+        )
+        body = bytearray()
+        valid = 0
+        for value, coefficient, flag in zip(
+            raw, self._COEFFICIENTS, (0x40, 0x20, 0x10), strict=True
+        ):
+            period = round(coefficient / value) if value > 0 else 0
+            valid |= flag if 0 < period <= 0xFFFFFF else 0
+            body += coefficient.to_bytes(3) + min(period, 0xFFFFFF).to_bytes(3)
+        body += bytes((valid | 0x01, 0, 0))
+        return b"\x55\x5a" + body + bytes((sum(body) & 0xFF,))
+
+
+def bl0942_packet(
+    *, i_rms: int, v_rms: int, watt: int, cf_cnt: int, freq: int
+) -> bytes:
+    """Return registers of a BL0942 as it sends them; ``watt`` may be negative."""
+    body = (
+        b"\x55"
+        + i_rms.to_bytes(3, "little")
+        + v_rms.to_bytes(3, "little")
+        + bytes(3)
+        + watt.to_bytes(3, "little", signed=True)
+        + cf_cnt.to_bytes(3, "little")
+        + freq.to_bytes(2, "little")
+        + bytes(4)
+    )
+    # The command byte counts although it was the other side that sent it.
+    return body + bytes(((sum(body) + 0x58 & 0xFF) ^ 0xFF,))

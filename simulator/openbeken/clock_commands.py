@@ -1,51 +1,42 @@
 """The console commands of the time of day."""
 
 from collections.abc import Mapping
+import re
+from typing import Final
 
 from .arguments import Arguments
 from .console import Command, Result, needing, setter
-from .device_clock import DstRule
 from .state import DeviceState
 from .text import leading_int
+
+# What C's %i takes: a number in the base that its beginning names.
+_HEXADECIMAL: Final = re.compile(r"\s*([+-]?)0[xX]([0-9a-fA-F]+)")
+_OCTAL: Final = re.compile(r"\s*([+-]?)(0[0-7]*)")
+_DECIMAL: Final = re.compile(r"\s*([+-]?)([1-9][0-9]*)")
+_BASES: Final = ((_HEXADECIMAL, 16), (_OCTAL, 8), (_DECIMAL, 10))
+_NEVER_ASSIGNED: Final = 0x0BADF00D
+"""What is read where the firmware never wrote: anything at all."""
 
 
 def commands(device: DeviceState) -> Mapping[str, Command]:
     """Return the commands, which set the clock of ``device``."""
 
     def set_time_zone(arguments: Arguments) -> Result:
-        hours, _, minutes = arguments.word(0).partition(":")
-        seconds = abs(leading_int(hours)) * 3600 + leading_int(minutes) * 60
-        negative = hours.lstrip().startswith("-")
-        device.device_clock.zone_seconds = -seconds if negative else seconds
+        text = arguments.word(0)
+        if ":" in text:
+            seconds = _hours_and_minutes(text)
+        else:
+            seconds = arguments.integer(0) * 3600
+        device.device_clock.zone_seconds = _signed(seconds)
         return Result.OK
 
     def set_time(arguments: Arguments) -> Result:
-        device.device_clock.set_time(arguments.integer(0))
-        return Result.OK
-
-    def set_dst(arguments: Arguments) -> Result:
-        numbers = arguments.integers()
-        return apply(numbers[:5], numbers[5:10])
-
-    def calculate_dst(arguments: Arguments) -> Result:
-        # End before start, and hours instead of minutes: the older command.
-        numbers = arguments.integers()
-        hours = numbers[8] if len(numbers) > 8 else 1
-        return apply([*numbers[4:8], hours * 60], [*numbers[:4], 0])
-
-    def apply(first: list[int], second: list[int]) -> Result:
-        rules = DstRule(*first), DstRule(*second)
-        if not all(map(_possible, rules)):
-            return Result.BAD_ARGUMENT
-        device.device_clock.dst = rules
+        device.device_clock.set_time(leading_int(arguments.word(0)))
         return Result.OK
 
     return {
         "time_settz": needing(1, set_time_zone),
         "time_settime": needing(1, set_time),
-        "time_setdst": needing(10, set_dst),
-        "time_calcdst": needing(8, calculate_dst),
-        "clock_calcdst": needing(8, calculate_dst),
     }
 
 
@@ -58,10 +49,29 @@ def ntp_commands(device: DeviceState) -> Mapping[str, Command]:
     }
 
 
-def _possible(rule: DstRule) -> bool:
-    return (
-        1 <= rule.month <= 12
-        and 1 <= rule.weekday <= 7
-        and 0 <= rule.week <= 4
-        and 0 <= rule.hour <= 23
+def _hours_and_minutes(text: str) -> int:
+    """Return HH:MM in seconds as the firmware reads it: 010 is eight, 08 ends at its 0."""
+    negative = text.startswith("-")
+    hours, rest = _number(text.removeprefix("-"))
+    minutes = None
+    if hours is not None and rest.startswith(":"):
+        minutes, _ = _number(rest[1:])
+    hours, minutes = (
+        _NEVER_ASSIGNED if number is None else number for number in (hours, minutes)
     )
+    seconds = hours * 3600 + minutes * 60
+    return -seconds if negative else seconds
+
+
+def _number(text: str) -> tuple[int | None, str]:
+    """Return the number that a text begins with, and what follows it."""
+    for form, base in _BASES:
+        if match := form.match(text):
+            number = int(match[2], base)
+            return -number if match[1] == "-" else number, text[match.end() :]
+    return None, text
+
+
+def _signed(number: int) -> int:
+    """Return a number as it is left of 32 bits."""
+    return (number + 0x80000000 & 0xFFFFFFFF) - 0x80000000

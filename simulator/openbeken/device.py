@@ -9,6 +9,7 @@ from custom_components.openbk.pyopenbk.roles import METER_SELECT_ROLES, PinRole
 from .buttons import Button, ButtonEvent
 from .console import Console
 from .drivers import BRIDGE, METER, Drivers
+from .energy import FirmwareCrash
 from .http_server import Answer, HttpServer, Request
 from .mqtt import MqttService
 from .settings import Flag
@@ -69,7 +70,7 @@ class OpenBeken(DeviceState):
 
     def _driven_level(self, pin: int) -> bool | None:
         if self.pins.role(pin) in METER_SELECT_ROLES and self.energy:
-            return self.energy.select_level
+            return bool(self.energy.select_level)
         if (
             self._drivers.bridges
             and (level := self._drivers.bridges.level(pin)) is not None
@@ -111,7 +112,8 @@ class OpenBeken(DeviceState):
                 moment = self.booted_at + ticks
                 await self.clock.sleep_until(moment)
                 await self._every_second(moment)
-        except _Restart:
+        except _Restart, FirmwareCrash:
+            # After a crash the watchdog does it, and nothing was saved.
             self._stop(silently=self.goes_silently)
             if self.on_restart:
                 self.on_restart()
@@ -161,6 +163,7 @@ class OpenBeken(DeviceState):
             if self._drivers.bridges:
                 self._drivers.bridges.advance()
             if self.energy:
+                self.energy.may_save = not self.flashing_over_air
                 self.energy.every_second(
                     moment, uptime=self.uptime, online=self.mqtt.online
                 )

@@ -3,22 +3,28 @@
 from collections.abc import Callable
 from typing import Final
 
+from simulator.meter import Bl0937, Bl0942, Cse7766
+
 from . import clock_commands, meter_commands
 from .arguments import Arguments
 from .bridge import Bridges
 from .console import Command, Console, Result, needing
 from .energy import EnergyDriver
+from .meter_drivers import Bl0937Driver, Bl0942Driver, Cse7766Driver, MeterDriver
 from .mqtt import MqttService
 from .state import DeviceState
 
 METER: Final = "BL0937"
+"""The meter whose driver starts by itself, where its pins are."""
+_METERS: Final = (METER, "BL0942", "CSE7766")
 BRIDGE: Final = "BRIDGE"
 NTP: Final = "NTP"
 _MDNS: Final = "MDNS"
 # Those of the standard image that a socket may be told to start (obk_config.h, 1.18.300).
 _KNOWN: Final = frozenset(
     {
-        *(METER, BRIDGE, NTP, _MDNS, "SSDP", "DGR", "TUYAMCU", "TMSENSOR", "IR", "RC"),
+        *_METERS,
+        *(BRIDGE, NTP, _MDNS, "SSDP", "DGR", "TUYAMCU", "TMSENSOR", "IR", "RC"),
         *("HTTPBUTTONS", "WEMO", "HUE", "DDP", "SHUTTERS", "PWMTOGGLER", "DOORSENSOR"),
         *("BATTERY", "I2C", "DS1820", "CHT83XX", "SHT3X", "SGP", "AHT2X", "KP18058"),
     }
@@ -55,8 +61,8 @@ class Drivers:
         if name == NTP:
             device.device_clock.start_ntp()
             self._console.register(clock_commands.ntp_commands(device))
-        elif name == METER:
-            device.energy = self._start_meter()
+        elif name in _METERS:
+            device.energy = self._start_meter(name)
         elif name == BRIDGE:
             self.bridges = Bridges(device)
             self._console.register(self.bridges.commands())
@@ -67,7 +73,7 @@ class Drivers:
         self._device.drivers.discard(name)
         if name == NTP:
             self._device.device_clock.stop_ntp()
-        elif name == METER:
+        elif self._device.energy and self._device.energy.driver.name == name:
             self._device.energy = None
         elif name == BRIDGE:
             self.bridges = None
@@ -80,10 +86,12 @@ class Drivers:
 
         return command
 
-    def _start_meter(self) -> EnergyDriver:
+    def _start_meter(self, name: str) -> EnergyDriver:
+        # Of several that were started, the last one is read; the firmware reads them all
+        # into the same numbers.
         device = self._device
         energy = EnergyDriver(
-            meter=device.meter,
+            driver=self._driver_of_meter(name),
             settings=device.settings,
             variables=device.variables,
             pins=device.pins,
@@ -91,11 +99,27 @@ class Drivers:
             release=device.release,
             publish=self._publish_reading,
             now=device.moment,
-            jitter=device.timing.jitter,
-            seed=int.from_bytes(device.identity.mac),
         )
         self._console.register(meter_commands.commands(energy, lambda: device.moment))
         return energy
+
+    def _driver_of_meter(self, name: str) -> MeterDriver:
+        device, meter = self._device, self._device.meter
+        if name == METER:
+            return Bl0937Driver(
+                meter if isinstance(meter, Bl0937) else None,
+                device.settings,
+                device.pins,
+                device.release,
+                now=device.moment,
+                jitter=device.timing.jitter,
+                seed=int.from_bytes(device.identity.mac),
+            )
+        if name == "BL0942":
+            packet = meter.packet if isinstance(meter, Bl0942) else bytes
+            return Bl0942Driver(device.settings, packet)
+        packet = meter.packet if isinstance(meter, Cse7766) else bytes
+        return Cse7766Driver(device.settings, packet)
 
     def _publish_reading(self, name: str, text: str, qos: int) -> None:
         self._mqtt.publish(name, text, qos=qos)

@@ -1,42 +1,39 @@
-"""The firmware's BL0937 driver: pulses to readings, readings to messages."""
+"""What all meter drivers share: readings become counters and messages (drv_bl_shared)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-import json
-from math import sqrt
-from random import Random
-import struct
+from math import isfinite, isnan, sqrt
 from typing import Final
 
-from custom_components.openbk.pyopenbk.roles import PinRole
-from simulator.meter import AMPERES_PER_HERTZ, VOLTS_PER_HERTZ, WATTS_PER_HERTZ, Bl0937
-
 from .device_clock import DeviceClock
+from .meter_drivers import Measured, MeterDriver, single
 from .pins import Pins
 from .release import Release
 from .settings import Flag, Settings
 from .variables import StoredEnergy, Variables
 
-_TICK_MS: Final = 2
-"""A tick of the RTOS: the finest that elapsed time is measured in."""
 _SAVE_SECONDS: Final = 6 * 3600
-_DEFAULT_POWER_MAX: Final = 3680.0
-_LOWEST_FACTOR: Final = 0.001
+_LONGEST_NUMBER: Final = 15
+"""Characters of a number in the buffer that it is printed into, decimals and all."""
 
 type Publish = Callable[[str, str, int], None]
 """Publish ``(name, text, qos)`` below the socket's own topic."""
 
 
-def single(value: float) -> float:
-    """Round to single precision, which the firmware reckons with."""
-    rounded: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return rounded
+class FirmwareCrash(Exception):
+    """The firmware wrote beyond one of its buffers."""
 
 
 def cut(value: float, decimals: int) -> str:
-    """Return a number as published: six decimals printed, then cut off, not rounded."""
+    """Return a number as published: six decimals printed, then cut off, not rounded.
+
+    Raises FirmwareCrash where the six decimals do not fit into the firmware's buffer.
+    """
     text = f"{value:.6f}"
-    return text[: text.index(".") + 1 + decimals] if decimals else f"{int(value)}"
+    if len(text) > _LONGEST_NUMBER:
+        raise FirmwareCrash(f"{text} has more than {_LONGEST_NUMBER} characters")
+    whole, point, fraction = text.partition(".")
+    return f"{whole}{point}{fraction[:decimals]}" if decimals else whole
 
 
 @dataclass(slots=True)
@@ -51,7 +48,8 @@ class Sensor:
     """End of its unique id in Home Assistant's discovery."""
     decimals: int
     threshold: float
-    reading: float = 0.0
+    reading: float | None = 0.0
+    """None where the meter does not measure it."""
     sent: float = 0.0
     silent: int = field(default=0)
     """Evaluations since the last message."""
@@ -62,6 +60,7 @@ def _sensors() -> dict[str, Sensor]:
         ("voltage", "Voltage", "V", "voltage", "0", 1, 0.25),
         ("current", "Current", "A", "current", "1", 3, 0.002),
         ("power", "Power", "W", "power", "2", 2, 0.25),
+        (FREQUENCY, "Frequency", "Hz", "frequency", "138", 2, 0.02),
         ("power_apparent", "Apparent Power", "VA", "apparent_power", "9", 2, 0.25),
         ("power_reactive", "Reactive Power", "var", "reactive_power", "10", 2, 0.25),
         ("power_factor", "Power Factor", "", "power_factor", "11", 2, 0.05),
@@ -76,6 +75,8 @@ def _sensors() -> dict[str, Sensor]:
     return {row[0]: Sensor(*row) for row in rows}
 
 
+FREQUENCY: Final = "138"
+"""The topic of the frequency, which goes by the number of a special channel."""
 LAST_HOUR: Final = "energycounter_last_hour"
 CLEAR_DATE: Final = "energycounter_clear_date"
 DERIVED_POWER: Final = frozenset({"power_apparent", "power_reactive", "power_factor"})
@@ -101,12 +102,12 @@ class _Statistics:
 
 
 class EnergyDriver:
-    """Counts for a second, scales, derives, integrates and publishes."""
+    """Derives, integrates and publishes what the driver of a meter reads."""
 
     def __init__(
         self,
         *,
-        meter: Bl0937,
+        driver: MeterDriver,
         settings: Settings,
         variables: Variables,
         pins: Pins,
@@ -114,53 +115,57 @@ class EnergyDriver:
         release: Release,
         publish: Publish,
         now: float,
-        jitter: float,
-        seed: int,
     ) -> None:
-        """Start the driver at the simulated moment ``now``.
-
-        ``jitter`` is the standard deviation of a window's length in seconds.
-        """
-        self._meter = meter
+        """Start at the simulated moment ``now`` with the counters that were saved."""
+        self._driver = driver
         self._settings = settings
         self._variables = variables
         self._pins = pins
         self._clock = device_clock
         self._release = release
         self._publish = publish
-        self._jitter = jitter
-        self._random = Random(seed)
         self.sensors = _sensors()
         if not release.derives_power:
             for topic in DERIVED_POWER | _OLDER_DAYS:
                 del self.sensors[topic]
+        if not release.reports_frequency:
+            del self.sensors[FREQUENCY]
         self.quiet_evaluations = 5
         self.forced_evaluations = 60
         self.save_threshold = 10.0
+        self.may_save = True
+        """Nothing is saved while firmware comes over the air."""
         self.messages_sent = 0
         self.messages_skipped = 0
-        self._select_high = True
-        self._window_start = now
         self._energy_stamp = now
         self._save_stamp = now
-        self._pulses = [0, 0, 0]
-        self._last_valid_power = 0.0
         self._statistics: _Statistics | None = None
         self._restore()
 
     @property
-    def select_level(self) -> bool:
-        """Return the level on the pin SEL."""
-        return self._select_high
+    def driver(self) -> MeterDriver:
+        """Return the driver that reads the meter."""
+        return self._driver
+
+    @property
+    def select_level(self) -> bool | None:
+        """Return the level on the pin SEL; None for a meter that has none."""
+        return self._driver.select_level
 
     def reading(self, topic: str) -> float:
         """Return the latest value of a quantity in single precision; 0 without it."""
         sensor = self.sensors.get(topic)
-        return single(sensor.reading) if sensor else 0.0
+        return single(sensor.reading or 0.0) if sensor else 0.0
 
     def every_second(self, now: float, *, uptime: int, online: bool) -> None:
-        """Read, integrate and publish; ``now`` in simulated seconds."""
-        voltage, current, power = self._read(now)
+        """Read, integrate and publish; ``now`` in simulated seconds.
+
+        Raises FirmwareCrash where a number is too long for the firmware.
+        """
+        measured = self._driver.read(now)
+        if measured is None:
+            return
+        voltage, current, power = measured.volts, measured.amperes, measured.watts
         if not self._settings.has_flag(Flag.ALLOW_NEGATIVE_POWER):
             voltage, current, power = max(0, voltage), max(0, current), max(0, power)
         if (
@@ -169,45 +174,43 @@ class EnergyDriver:
         ):
             current = power = 0.0
         self._store(voltage, current, power)
-        energy = power * (now - self._energy_stamp) / 3600
-        self._energy_stamp = now
+        if FREQUENCY in self.sensors:
+            self.sensors[FREQUENCY].reading = measured.hertz
+        energy = self._energy(measured, power, now)
         self._add(energy)
         self._follow_days(now)
         self._sample(now, energy, uptime=uptime, online=online)
         for sensor in self.sensors.values():
             self._evaluate(sensor, online=online)
-        stored = self._variables.energy
-        if (
-            self._total.reading - stored.counters[0] >= self.save_threshold
-            or now - self._save_stamp >= _SAVE_SECONDS
-        ):
-            self.save(now)
+        self._save_now_and_then(now)
 
-    def calibrate(self, index: int, true: float) -> bool:
-        """Set the factor of voltage (0), current (1) or power (2) by a true value.
-
-        From the last window's pulse count, whatever its length. Returns whether that gave
-        a factor: no pulses, no factor.
-        """
-        pulses = self._pulses[index]
-        factor = single(single(true) / pulses) if pulses else 0.0
-        if abs(factor) < _LOWEST_FACTOR:
-            return False
-        self._settings.change_entry("calibration", index, factor)
-        return True
-
-    def set_power_max(self, watts: float) -> None:
-        """Set the power above which a reading counts as a fault; 200 to 7200 W only."""
-        if 200 < watts < 7200:
-            self._settings.change_entry("calibration", 3, single(watts))
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return name, value and unit of what the index page shows: rounded, not cut."""
+        rows = []
+        for sensor in self.sensors.values():
+            value, unit = sensor.reading, sensor.unit
+            if value is None or sensor.topic == CLEAR_DATE:
+                continue
+            if sensor.topic == LAST_HOUR and self._statistics is None:
+                continue
+            if sensor.topic == "energycounter":
+                value, unit = value / 1000, "kWh"
+            elif sensor.device_class == "energy" and not self._clock.synced:
+                continue
+            rows.append((sensor.name, f"{value:.{sensor.decimals}f}", unit))
+        return rows
 
     def reset(self, total: float | None, now: float) -> None:
-        """Begin to count anew, or set the total alone to so many Wh."""
+        """Begin to count anew, or set the total alone to so many Wh.
+
+        Only the former sets back what the threshold of saving counts from: a total that
+        was set to less is not saved by it before it exceeds the last saved one.
+        """
         self._energy_stamp = now
         if total is not None:
             self._total.reading = total
         else:
-            self._total.reading = 0.0
+            self._total.reading = self._threshold_base = 0.0
             for topic in DAILY:
                 if topic in self.sensors:
                     self.sensors[topic].reading = 0.0
@@ -215,15 +218,19 @@ class EnergyDriver:
                 self._statistics.samples = [0.0] * len(self._statistics.samples)
                 self._statistics.index = 0
                 self._statistics.stamp = now
-        self._variables.energy.cleared_at = self._clock.local
-        self.save(now)
+        self._cleared_at = self._clock.local
+        if self.may_save:
+            self.save(now)
 
     def set_up_statistics(
         self, interval: int, count: int, *, as_json: bool, now: float
     ) -> None:
         """Sum the last ``count`` samples of ``interval`` seconds as the last hour."""
-        interval = min(max(interval, 10), 900)
-        samples = [0.0] * min(max(count, 10), 180)
+        interval, count = min(max(interval, 10), 900), min(max(count, 10), 180)
+        before = self._statistics
+        samples = [0.0] * count
+        if before and (before.interval, len(before.samples)) == (interval, count):
+            samples = before.samples
         self._statistics = _Statistics(interval, samples, as_json, now)
 
     def stop_statistics(self) -> None:
@@ -232,60 +239,48 @@ class EnergyDriver:
 
     def save(self, now: float) -> None:
         """Write the counters to the flash."""
-        stored = self._variables.energy
         self._variables.energy = StoredEnergy(
             tuple(self.reading(topic) for topic in _STORED),
-            day_of_month=stored.day_of_month,
-            cleared_at=stored.cleared_at,
-            saves=stored.saves + 1,
+            day_of_month=self._day_of_month,
+            cleared_at=self._cleared_at,
+            saves=self._variables.energy.saves + 1,
         )
         self._variables.save()
         self._save_stamp = now
+
+    @property
+    def cleared_at(self) -> int:
+        """Return since when is counted, in local seconds since 1970; 0: not known."""
+        return self._cleared_at
 
     @property
     def _total(self) -> Sensor:
         return self.sensors["energycounter"]
 
     def _restore(self) -> None:
-        counters = self._variables.energy.counters
-        for topic, value in zip(_STORED, counters, strict=True):
+        stored = self._variables.energy
+        for topic, value in zip(_STORED, stored.counters, strict=True):
             if topic in self.sensors:
                 self.sensors[topic].reading = value
+        self._threshold_base = stored.counters[0]
+        self._day_of_month = stored.day_of_month
+        self._cleared_at = stored.cleared_at
 
-    def _factor(self, index: int, default: float) -> float:
-        return self._settings.values.calibration[index] or single(default)
+    def _energy(self, measured: Measured, power: float, now: float) -> float:
+        elapsed = now - self._energy_stamp
+        self._energy_stamp = now
+        if measured.watt_hours is not None:
+            return max(0.0, measured.watt_hours)
+        return max(0.0, power * elapsed / 3600)
 
-    def _read(self, now: float) -> tuple[float, float, float]:
-        end = now + self._random.gauss(0, self._jitter) if self._jitter else now
-        end = max(end, self._window_start + _TICK_MS / 1000)
-        cf, cf1 = self._meter.count(
-            self._window_start, end, select_high=self._select_high
-        )
-        milliseconds = round((end - self._window_start) * 1000 / _TICK_MS) * _TICK_MS
-        self._window_start = end
-        inverted = any(self._pins.with_role(frozenset({PinRole.BL0937SEL_N})))
-        self._pulses[0 if self._select_high is not inverted else 1] = cf1
-        self._pulses[2] = cf
-        self._select_high = not self._select_high
-        if self._release.divides_by_elapsed:
-            stretch = 1000 / milliseconds
-        else:
-            stretch = milliseconds / 1000
-        volts, amperes, watts = (
-            single(single(pulses * self._factor(index, default)) * stretch)
-            for index, (pulses, default) in enumerate(
-                zip(
-                    self._pulses,
-                    (VOLTS_PER_HERTZ, AMPERES_PER_HERTZ, WATTS_PER_HERTZ),
-                    strict=True,
-                )
-            )
-        )
-        if watts > self._factor(3, _DEFAULT_POWER_MAX):
-            watts = self._last_valid_power
-        else:
-            self._last_valid_power = watts
-        return volts, amperes, watts
+    def _save_now_and_then(self, now: float) -> None:
+        total = self._total.reading or 0.0
+        if self.may_save and (
+            total - self._threshold_base >= self.save_threshold
+            or now - self._save_stamp >= _SAVE_SECONDS
+        ):
+            self._threshold_base = single(total)
+            self.save(now)
 
     def _store(self, voltage: float, current: float, power: float) -> None:
         apparent = single(voltage * current)
@@ -306,26 +301,32 @@ class EnergyDriver:
                 self.sensors[topic].reading = value
 
     def _add(self, energy: float) -> None:
-        self._total.reading += energy
-        self.sensors["energycounter_today"].reading += energy
+        for topic in ("energycounter", DAILY[0]):
+            sensor = self.sensors[topic]
+            sensor.reading = (sensor.reading or 0.0) + energy
+        # The total waits in RAM for whatever is saved next, the days do not.
+        self._variables.energy.counters = (
+            self.reading("energycounter"),
+            *self._variables.energy.counters[1:],
+        )
 
     def _follow_days(self, now: float) -> None:
+        if not self._clock.synced:
+            return
         today = self._clock.day_of_month
-        if today == -1:
+        self._cleared_at = self._cleared_at or self._clock.local
+        if self._day_of_month == -1:
+            self._day_of_month = today
+        if self._day_of_month == today:
             return
-        stored = self._variables.energy
-        if not stored.cleared_at:
-            stored.cleared_at = self._clock.local
-        if stored.day_of_month == -1:
-            stored.day_of_month = today
-        if stored.day_of_month == today:
-            return
-        stored.day_of_month = today
+        # Any other day will do, a former one or that of another zone too.
+        self._day_of_month = today
         days = [topic for topic in DAILY if topic in self.sensors]
         for older, newer in zip(reversed(days), reversed(days[:-1]), strict=False):
             self.sensors[older].reading = self.sensors[newer].reading
         self.sensors[days[0]].reading = 0.0
-        self.save(now)
+        if self.may_save:
+            self.save(now)
 
     def _sample(self, now: float, energy: float, *, uptime: int, online: bool) -> None:
         statistics = self._statistics
@@ -359,15 +360,18 @@ class EnergyDriver:
             message["consumption_daily"] = [
                 self.reading(topic) for topic in DAILY if topic in self.sensors
             ]
-        self._publish(
-            "consumption_stats", json.dumps(message, separators=(",", ":")), 1
-        )
+        self._publish("consumption_stats", _json(message), 1)
         self.messages_sent += 1
 
     def _evaluate(self, sensor: Sensor, *, online: bool) -> None:
-        moved = abs(sensor.sent - sensor.reading) > sensor.threshold
+        if sensor.reading is None or isnan(sensor.reading):
+            return
+        moved = single(abs(single(sensor.sent) - single(sensor.reading)))
         if not (
-            (moved and sensor.silent >= self.quiet_evaluations)
+            (
+                moved > single(sensor.threshold)
+                and sensor.silent >= self.quiet_evaluations
+            )
             or sensor.silent >= self.forced_evaluations
         ):
             sensor.silent += 1
@@ -380,7 +384,7 @@ class EnergyDriver:
             return
         self.messages_sent += 1
         if sensor.topic == CLEAR_DATE:
-            sensor.reading = float(self._variables.energy.cleared_at)
+            sensor.reading = float(self._cleared_at)
             self._publish(sensor.topic, self._clear_date(), 1)
         else:
             text = cut(self._in_unit(sensor.topic), sensor.decimals)
@@ -388,9 +392,26 @@ class EnergyDriver:
 
     def _in_unit(self, topic: str) -> float:
         sensor = self.sensors[topic]
+        reading = single(sensor.reading or 0.0)
         if sensor.unit == "Wh" and self._settings.has_flag(Flag.ENERGY_IN_KWH):
-            return single(sensor.reading * 0.001)
-        return single(sensor.reading)
+            return single(reading * single(0.001))
+        return reading
 
     def _clear_date(self) -> str:
-        return self._clock.minute_text(self._variables.energy.cleared_at)
+        return self._clock.minute_text(self._cleared_at)
+
+
+def _json(value: object) -> str:
+    """Return JSON as the firmware prints it: whole numbers, or five decimals."""
+    if isinstance(value, dict):
+        return ",".join(f'"{key}":{_json(item)}' for key, item in value.items()).join(
+            "{}"
+        )
+    if isinstance(value, list):
+        return ",".join(map(_json, value)).join("[]")
+    if isinstance(value, str):
+        return f'"{value}"'
+    assert isinstance(value, int | float)
+    if not isfinite(value):
+        return "null"
+    return f"{int(value)}" if value == int(value) else f"{value:.5f}"

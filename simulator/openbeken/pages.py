@@ -240,22 +240,25 @@ class Pages:
         energy = self._device.energy
         if energy is None:
             return ""
-        rows = []
-        for sensor in energy.sensors.values():
-            value, unit, decimals = sensor.reading, sensor.unit, sensor.decimals
-            if sensor.topic == "energycounter":
-                value, unit = value / 1000, "kWh"
-            elif sensor.device_class in ("energy", "timestamp"):
-                continue
-            rows.append(
-                f"<tr><td><b>{sensor.name}</b></td><td style='text-align: right;'>"
-                f"{value:.{decimals}f}</td><td>{unit}</td>"
-            )
+        rows = "".join(
+            f"<tr><td><b>{name}</b></td><td style='text-align: right;'>"
+            f"{value}</td><td>{unit}</td>"
+            for name, value, unit in energy.rows()
+        )
         saves = self._device.variables.energy.saves
+        clock = self._device.device_clock
+        cleared = clock.text(energy.cleared_at).replace("T", " ")
         return (
-            f"<hr><table style='width:100%'>{''.join(rows)}</table>"
+            f"<hr><table style='width:100%'>{rows}</table>"
             f"(changes sent {energy.messages_sent}, skipped {energy.messages_skipped}, "
-            f"saved {saves}) - BL0937<hr>"
+            f"saved {saves}) - {energy.driver.name}<hr><h5>Energy Clear Date: "
+            f"{cleared if energy.cleared_at else '(not set)'}<br>"
+            + (
+                ""
+                if clock.synced
+                else "Device time not in sync, daily energy stats disabled."
+            )
+            + "</h5>"
         )
 
     # Settings by address

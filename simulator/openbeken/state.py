@@ -11,7 +11,7 @@ from custom_components.openbk.pyopenbk.beken.flash_map import OTA, SECTOR_SIZE
 from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator.clock import Clock
 from simulator.flash import Flash
-from simulator.meter import Bl0937
+from simulator.meter import MeteredLoad
 
 from .device_clock import DeviceClock
 from .energy import EnergyDriver
@@ -58,7 +58,7 @@ class DeviceState:
         self,
         flash: Flash,
         clock: Clock,
-        meter: Bl0937,
+        meter: MeteredLoad,
         mac: str,
         *,
         http_host: str = "127.0.0.1",

@@ -1,95 +1,23 @@
 """Tests of the meter driver on its own, second by second without real time."""
 
-from dataclasses import replace
 from itertools import pairwise
 import json
-from typing import Any
 
 import pytest
 
-from custom_components.openbk.pyopenbk.obk.config_sector import build
-from simulator.flash import Flash
-from simulator.meter import AMPERES_PER_HERTZ, VOLTS_PER_HERTZ, Bl0937, Load, Response
-from simulator.openbeken.device_clock import DeviceClock
-from simulator.openbeken.energy import EnergyDriver, cut, single
-from simulator.openbeken.pins import Pins
+from simulator.meter import AMPERES_PER_HERTZ, VOLTS_PER_HERTZ, Load, Response
+from simulator.openbeken.energy import cut
+from simulator.openbeken.meter_drivers import Calibrated, single
 from simulator.openbeken.release import Release
-from simulator.openbeken.settings import Flag, Identity, Settings
-from simulator.openbeken.variables import Variables
-from tests.simulator.manual_clock import ManualClock
+from simulator.openbeken.settings import Flag
 
 from . import rules
-from .rig import CONFIG_ADDRESS, LOAD, MAC, configuration
+from .metered_bench import Bench
+from .rig import configuration
 
 VARIABLES_ADDRESS = 0x1E5000
 # Some evening in Warsaw, in UTC.
 EVENING = 1_700_000_000 // 86400 * 86400 + 22 * 3600
-
-
-class Bench:
-    """The driver, its meter and its flash; time passes when ``run`` is called."""
-
-    def __init__(
-        self,
-        *,
-        load: Load = LOAD,
-        jitter: float = 0.0,
-        release: Release | None = None,
-        config: dict[str, Any] | None = None,
-        **meter: Any,
-    ) -> None:
-        self.clock = ManualClock()
-        self.flash = Flash()
-        sector = replace(configuration(), **(config or {}))
-        self.flash.rewrite(CONFIG_ADDRESS, build(sector))
-        self.meter = Bl0937(self.clock, load=load, **meter)
-        self.release = release or Release()
-        self.jitter = jitter
-        self.world = EVENING
-        self.time_of_day = DeviceClock(self.clock, lambda: self.world + self.clock.time)
-        self.readings: list[rules.Reading] = []
-        self.uptime = 0
-        self.online = True
-        self.boot()
-        self.meter.relay_closed = True
-
-    def boot(self) -> None:
-        """Start the firmware anew from what is in the flash."""
-        self.settings = Settings(self.flash, Identity.of(MAC))
-        self.variables = Variables.load(self.flash, VARIABLES_ADDRESS)
-        pins = Pins(self.settings, self.variables, lambda _channel: None)
-        pins.start()
-        self.pins = pins
-        self.driver = EnergyDriver(
-            meter=self.meter,
-            settings=self.settings,
-            variables=self.variables,
-            pins=pins,
-            device_clock=self.time_of_day,
-            release=self.release,
-            publish=self._publish,
-            now=self.clock.time,
-            jitter=self.jitter,
-            seed=1,
-        )
-
-    def run(self, seconds: int) -> None:
-        for _ in range(seconds):
-            self.clock.time += 1
-            self.time_of_day.every_second()
-            self.driver.every_second(
-                self.clock.time, uptime=self.uptime, online=self.online
-            )
-            self.uptime += 1
-
-    def said(self, name: str) -> list[rules.Reading]:
-        return [reading for reading in self.readings if reading.name == name]
-
-    def values(self, name: str) -> list[float]:
-        return [float(reading.text) for reading in self.said(name)]
-
-    def _publish(self, name: str, text: str, qos: int) -> None:
-        self.readings.append(rules.Reading(self.clock.time, name, text, qos))
 
 
 @pytest.fixture
@@ -211,16 +139,16 @@ def test_maximum_freezes_the_power(bench: Bench) -> None:
 
 def test_maximum_has_limits_of_its_own(bench: Bench) -> None:
     for watts in (100, 200, 7200, 9000):
-        bench.driver.set_power_max(watts)
+        bench.driver.driver.set_power_max(watts)
     assert bench.settings.values.calibration[3] == 0
-    bench.driver.set_power_max(4000)
+    bench.driver.driver.set_power_max(4000)
     assert bench.settings.values.calibration[3] == 4000
 
 
 def test_factor_comes_from_the_last_count_whatever_its_length() -> None:
     bench = Bench(load=Load(watts=1500), jitter=0.02)
     bench.run(5)
-    assert bench.driver.calibrate(2, 1500)
+    assert bench.calibrate(2, 1500) is Calibrated.DONE
     pulses = round(1500 / bench.settings.values.calibration[2])
     assert pulses != 1000
     assert abs(pulses - 1000) < 100
@@ -230,14 +158,14 @@ def test_factor_comes_from_the_last_count_whatever_its_length() -> None:
 
 def test_no_factor_without_pulses_and_none_that_is_tiny(bench: Bench) -> None:
     bench.run(2)
-    assert not bench.driver.calibrate(2, 0.01)
+    assert bench.calibrate(2, 0.01) is Calibrated.NO_READING
     bench.meter.relay_closed = False
     bench.run(2)
-    assert not bench.driver.calibrate(2, 75)
+    assert bench.calibrate(2, 75) is Calibrated.NO_READING
     # But ten times too much is fine with the firmware.
     bench.meter.relay_closed = True
     bench.run(2)
-    assert bench.driver.calibrate(2, 7500)
+    assert bench.calibrate(2, 7500) is Calibrated.DONE
 
 
 def test_inverted_select_needs_its_own_role() -> None:
