@@ -85,6 +85,8 @@ def _energy(device: DeviceState) -> Iterator[tuple[str, str, _Details]]:
     kilo = device.settings.has_flag(Flag.ENERGY_IN_KWH)
     daily = {*DAILY, CLEAR_DATE}
     for sensor in device.energy.sensors.values():
+        if sensor.reading is None:
+            continue
         if sensor.topic in daily and not (
             device.device_clock.ntp_running and device.release.discovers_days
         ):

@@ -6,7 +6,8 @@ from math import isfinite, isnan, sqrt
 from typing import Final
 
 from .device_clock import DeviceClock
-from .meter_drivers import Measured, MeterDriver, single
+from .floats import single
+from .meter_drivers import Measured, MeterDriver
 from .pins import Pins
 from .release import Release
 from .settings import Flag, Settings
@@ -72,7 +73,9 @@ def _sensors() -> dict[str, Sensor]:
         ("energycounter_3_days_ago", "Energy 3 Days Ago", "Wh", "energy", "13", 3, 0.1),
         (CLEAR_DATE, "Energy Clear Date", "", "timestamp", "8", 0, 86400),
     )
-    return {row[0]: Sensor(*row) for row in rows}
+    sensors = {row[0]: Sensor(*row) for row in rows}
+    sensors[FREQUENCY].reading = None
+    return sensors
 
 
 FREQUENCY: Final = "138"

@@ -6,7 +6,7 @@ from math import fmod, inf, isnan
 import re
 from typing import Final
 
-from .energy import single
+from .floats import single
 from .state import DeviceState
 from .text import cut, leading_float, leading_int
 

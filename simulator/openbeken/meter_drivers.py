@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from random import Random
-import struct
 from typing import Final, Protocol
 
 from custom_components.openbk.pyopenbk.roles import PinRole
@@ -21,6 +20,7 @@ from simulator.meter import (
     Bl0937,
 )
 
+from .floats import single
 from .pins import Pins
 from .release import Release
 from .settings import Settings
@@ -31,16 +31,6 @@ _DEFAULT_POWER_MAX: Final = 3680.0
 _POWER_MAX_SLOT: Final = 3
 _SMALLEST: Final = 0.001
 """Readings and factors below it count as nothing (VERY_SMALL_VAL in drv_pwrCal)."""
-
-
-def single(value: float) -> float:
-    """Round to single precision, which the firmware reckons with."""
-    try:
-        packed = struct.pack("<f", value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
-    rounded: float = struct.unpack("<f", packed)[0]
-    return rounded
 
 
 class Calibrated(Enum):

@@ -7,13 +7,16 @@ from custom_components.openbk.pyopenbk.obk.config_sector import build
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from simulator.openbeken import meter_commands
-from simulator.openbeken.console import Arguments, Result
+from simulator.openbeken.arguments import Arguments
+from simulator.openbeken.console import Result
 from simulator.openbeken.device_clock import DeviceClock
 from simulator.openbeken.energy import EnergyDriver
+from simulator.openbeken.expressions import Constants
 from simulator.openbeken.meter_drivers import Bl0937Driver, Calibrated
 from simulator.openbeken.pins import Pins
 from simulator.openbeken.release import Release
 from simulator.openbeken.settings import Identity, Settings
+from simulator.openbeken.state import DeviceState
 from simulator.openbeken.variables import Variables
 from tests.simulator.manual_clock import ManualClock
 
@@ -88,7 +91,8 @@ class Bench:
         }
         if (run := known.get(command.casefold())) is None:
             return Result.UNKNOWN
-        return run(Arguments(arguments))
+        device = DeviceState(self.flash, self.clock, self.meter, MAC)
+        return run(Arguments(arguments, Constants(device)))
 
     def until_pulses(self, volts: int, amperes: int, watts: int) -> None:
         """Run until the chip has just given so many pulses."""

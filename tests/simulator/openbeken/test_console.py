@@ -5,10 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulator.openbeken import DeviceClock, Release
+from simulator.openbeken import Release
 from simulator.openbeken.console import Result
-from simulator.openbeken.device_clock import DstRule
-from tests.simulator.manual_clock import ManualClock
 
 from .rig import PINS, Rig, configuration
 
@@ -75,7 +73,6 @@ async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
         ("addEventHandler OnDance 11 echo", Result.BAD_ARGUMENT),
         ("addEventHandler OnClick 11", Result.NOT_ENOUGH_ARGUMENTS),
         ("publish topic", Result.NOT_ENOUGH_ARGUMENTS),
-        ("time_setDST 0 13 1 2 60 0 10 1 3 0", Result.BAD_ARGUMENT),
         ("PREF 1.5", Result.UNKNOWN),
         ("MqttPort 1884", Result.UNKNOWN),
         ("powerful", Result.UNKNOWN),
@@ -215,38 +212,17 @@ async def test_unreachable_time_server(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("moment", "hours"),
-    [
-        ("2026-01-15T12:00", 1),
-        ("2026-03-29T00:59", 1),
-        ("2026-03-29T01:01", 2),
-        ("2026-07-01T12:00", 2),
-        ("2026-10-25T00:59", 2),
-        ("2026-10-25T01:01", 1),
-    ],
+    "command", ["time_setDST 0 3 1 2 60 0 10 1 3 0", "clock_calcDST 0 10 1 3 0 3 1 2"]
 )
-@pytest.mark.parametrize(
-    "command", ["time_setDST 0 3 1 2 60 0 10 1 3 0", "time_calcDST 0 10 1 3 0 3 1 2"]
-)
-async def test_summer_time(rig: Rig, command: str, moment: str, hours: int) -> None:
+async def test_no_rules_of_summer_time(rig: Rig, command: str) -> None:
+    assert rig.device.console.execute(command) is Result.UNKNOWN
+
+
+async def test_server_of_time_has_the_last_word(rig: Rig) -> None:
     clock = rig.device.device_clock
-    rig.device.console.execute(f"backlog time_setTZ 1; {command}")
-    clock.set_time(datetime.fromisoformat(f"{moment}+00:00").timestamp())
-    assert clock.offset == hours * 3600
-
-
-def test_summer_time_south_of_the_equator() -> None:
-    manual = ManualClock()
-    clock = DeviceClock(manual, lambda: 0.0)
-    clock.zone_seconds = 10 * 3600
-    # Sydney: from the first Sunday in October to the first one in April.
-    clock.dst = DstRule(1, 10, 1, 2, 60), DstRule(1, 4, 1, 3, 0)
-    for moment, hours in (
-        ("2026-01-15", 11),
-        ("2026-04-04T15:59", 11),
-        ("2026-04-04T16:01", 10),
-        ("2026-07-01", 10),
-        ("2026-10-03T16:01", 11),
-    ):
-        clock.set_time(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp())
-        assert clock.offset == hours * 3600, moment
+    rig.device.console.execute("startDriver NTP")
+    await rig.until(lambda: clock.synced)
+    now = clock.utc
+    rig.device.console.execute("time_setTime 5000000")
+    assert clock.utc < now
+    await rig.until(lambda: clock.utc >= now)

@@ -7,7 +7,8 @@ import pytest
 
 from simulator.meter import AMPERES_PER_HERTZ, VOLTS_PER_HERTZ, Load, Response
 from simulator.openbeken.energy import cut
-from simulator.openbeken.meter_drivers import Calibrated, single
+from simulator.openbeken.floats import single
+from simulator.openbeken.meter_drivers import Calibrated
 from simulator.openbeken.release import Release
 from simulator.openbeken.settings import Flag
 
