@@ -26,6 +26,7 @@ FIELDS: Final = {
 }
 CHANNEL_OFF: Final = ("ShortName", "FriendlyName", "MqttClient")
 OLD: Final = "__old__"
+GROUP: Final = "bekens_n"
 UNUSED_CHANNEL: Final = 60
 _numbers = count(1)
 # On its network at once, but slow enough that a new topic is not taken up meanwhile.
@@ -35,10 +36,12 @@ type Road = Callable[[Rig, str, str], Awaitable[object]]
 
 
 async def by_message(rig: Rig, command: str, argument: str) -> None:
-    rig.listener.publish(f"cmnd/{CLIENT}/{command}", argument)
+    # A changed client id counts at once: the old topic reaches nobody any more.
+    root = GROUP if "MqttClient" in command + argument else CLIENT
+    rig.listener.publish(f"cmnd/{root}/{command}", argument)
     # The topic below which the socket says anything may be another one by now.
     number = next(_numbers)
-    rig.listener.publish(f"{CLIENT}/{UNUSED_CHANNEL}/set", f"{number}")
+    rig.listener.publish(f"{root}/{UNUSED_CHANNEL}/set", f"{number}")
     await rig.until(lambda: rig.device.channel(UNUSED_CHANNEL) == number)
 
 

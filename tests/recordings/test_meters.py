@@ -1,6 +1,7 @@
 """Holds the drivers of meters to what real ones read, stored and answered."""
 
 from collections.abc import Callable
+import re
 from typing import Any
 
 import pytest
@@ -203,3 +204,26 @@ def test_volts_scatter_by_a_pulse_as_recorded() -> None:
     assert len(said) == 600
     as_recorded = [reading for reading in said if reading.text in case["volts"]]
     assert len(as_recorded) > 0.97 * len(said)
+
+
+@replay("meters", "index")
+async def test_index_page(case: Case) -> None:
+    wired = case["driver"] == "BL0937"
+    config = configuration(1) if wired else without_pins()
+    async with Rig(None, config, meter=None if wired else no_meter) as rig:
+        execute = rig.device.console.execute
+        execute(f"startDriver {case['driver']}")
+        for line in case["commands"]:
+            assert execute(line).status == 200
+        if "packet" in case:
+            execute(f"uartFakeHex {packets(case)[0]}")
+        await rig.seconds(2)
+        page = body(await rig.get("/index?state=1"))
+    rows = re.findall(r"<b>([^<]*)</b></td><td[^>]*>([^<]*)</td><td>([^<]*)<", page)
+    shape = [(name, len(value.partition(".")[2]), unit) for name, value, unit in rows]
+    assert shape == [
+        (name, len(value.partition(".")[2]), unit) for name, value, unit in case["rows"]
+    ]
+    if "packet" in case:
+        assert [list(row) for row in rows] == case["rows"]
+    assert all(text in page for text in case["contains"])
