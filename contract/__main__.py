@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for kind in (socket, chip):
         kind.add_argument(
-            "--json", type=Path, metavar="FILE", help="leave a report in FILE"
+            "--json", type=_new_file, metavar="FILE", help="leave a report in FILE"
         )
     return parser.parse_args(arguments)
 
@@ -77,6 +77,12 @@ def _text(path: str) -> str:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as err:
         raise argparse.ArgumentTypeError(str(err)) from err
+
+
+def _new_file(path: str) -> Path:
+    if not Path(path).parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {Path(path).parent}")
+    return Path(path)
 
 
 def _levels(command: str) -> Levels:

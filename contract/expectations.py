@@ -127,6 +127,8 @@ async def _try[TargetT: Judged](
         return Outcome.FAILED, "no answer in time"
     except OSError as err:
         return Outcome.FAILED, f"the line broke: {err}"
+    except (ValueError, LookupError, TypeError) as err:
+        return Outcome.FAILED, f"the answer has another shape: {err!r}"
     return Outcome.PASSED, ""
 
 

@@ -32,6 +32,7 @@ SPARE_CHANNELS: Final = range(63, 49, -1)
 _SAVED_AFTER: Final = 1.6
 # From a restart to the end of what is said at connecting: measured 30 s; Wi-Fi may take its time.
 _RESTART_SECONDS: Final = 75.0
+_STARTUP_COMMAND: Final = re.compile(rb'"startcmd":"(.*)","supportsSSDP"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Socket(Judged):
         self.topic = ""
         """The client id, below which the socket speaks."""
         self.restarted = False
+        self.patience = 5.0
+        """Seconds between tries to put something back: it may be restarting."""
         self._broker: Broker | None = None
         self._borrowed: dict[Setting, str] = {}
         self.headers: tuple[str, ...] = ()
@@ -108,8 +111,16 @@ class Socket(Judged):
         return await self.exchange(request("POST", target, body, *self.headers))
 
     async def info(self) -> dict[str, Any]:
-        """Return what /api/info says; raises BrokenError where that is no JSON object."""
+        """Return what /api/info says; raises BrokenError where that is no JSON object.
+
+        A backslash in the start-up command, which it leaves as it is, is no such error.
+        """
         body = (await self.get("/api/info")).body
+        if found := _STARTUP_COMMAND.search(body):
+            text = found[1].replace(b"\\", b"\\\\")
+            for escaped in (b"n", b"r", b'"'):
+                text = text.replace(b"\\\\" + escaped, b"\\" + escaped)
+            body = body[: found.start(1)] + text + body[found.end(1) :]
         try:
             told = json.loads(body)
         except ValueError:
@@ -224,7 +235,7 @@ class Socket(Judged):
         return failures
 
     async def _put_back(self, setting: Setting, value: str) -> str | None:
-        """Put one setting back and look; several times, the socket may be restarting."""
+        """Put one setting back and look; again where that fails. Returns why it did not work."""
         error = ""
         for _ in range(6):
             try:
@@ -234,7 +245,7 @@ class Socket(Judged):
                     same("it", await setting.read(self), value)
             except (BrokenError, UnfitError, OSError) as err:
                 error = str(err) or type(err).__name__
-                await asyncio.sleep(5)
+                await asyncio.sleep(self.patience)
             else:
                 return None
         return error

@@ -288,7 +288,8 @@ class Console:
     def _set_channel_type(self, arguments: Arguments) -> Result:
         channel, name = arguments.integer(0), arguments.word(1).casefold()
         names = [kind.casefold() for kind in CHANNEL_TYPES]
-        if name not in names:
+        # "Error" is in the list, but stands for none (CHANNEL_ParseChannelType).
+        if name not in names or name == "error":
             return Result.BAD_ARGUMENT
         if 0 <= channel < CHANNEL_COUNT:
             kind = names.index(name)
