@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import re
 from typing import Final
 
-from .expressions import Constants
+from .expressions import Constants, to_integer
 from .text import decode, encode
 
 BLANKS: Final = " \t\n\r"
@@ -83,8 +83,9 @@ class Arguments:
         return len(self._words)
 
     def raw(self, index: int) -> str:
-        """Return an argument with its constants as they were typed; empty beyond the last."""
-        return decode(self._words[index][1]) if index < len(self._words) else ""
+        """Return an argument with its constants as they were typed; empty where it is none."""
+        inside = 0 <= index < len(self._words)
+        return decode(self._words[index][1]) if inside else ""
 
     def word(self, index: int) -> str:
         """Return an argument; empty where there are not so many."""
@@ -100,8 +101,8 @@ class Arguments:
             return default
         word = self.raw(index)
         if match := _HEX.match(word):
-            return int(match[1] or "0", 16)
-        return int(self._constants.evaluate(word))
+            return _signed(int(match[1] or "0", 16))
+        return to_integer(self._constants.evaluate(word))
 
     def number(self, index: int) -> float:
         """Return an argument as a number, computed where it is an expression."""
@@ -125,6 +126,12 @@ class Arguments:
         if count >= len(self._words):
             return ""
         return decode(self._line[self._words[count][0] :])
+
+
+def _signed(number: int) -> int:
+    """Return a number's lowest 32 bits as the chip's int."""
+    number &= 0xFFFFFFFF
+    return number - (number >> 31 << 32)
 
 
 def leading_word(text: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ _OPERATORS: Final[Mapping[str, tuple[int, Callable[[float, float], float]]]] = {
     "-": (6, lambda a, b: a - b),
     "*": (4, lambda a, b: a * b),
     "/": (4, lambda a, b: a / b if b else inf),
-    "%": (4, lambda a, b: fmod(to_integer(a), to_integer(b)) if int(b) else 0.0),
+    "%": (4, lambda a, b: fmod(to_integer(a), to_integer(b)) if to_integer(b) else 0.0),
 }
 """How late each is applied and what it does, in the order of cmd_if.c."""
 _NEGATIVE: Final = re.compile(r"-\d")

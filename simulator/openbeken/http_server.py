@@ -115,7 +115,7 @@ type PasswordSource = Callable[[], str]
 
 
 class HttpServer:
-    """Serves one connection at a time and closes it after one answer.
+    """Serves each connection beside the others and closes it after one answer.
 
     It takes what the first ``recv`` gives for the whole request and goes on reading only
     while a ``recv`` fills its buffer, ignoring Content-Length: a body that comes in a
@@ -127,7 +127,6 @@ class HttpServer:
         """Answer with ``handler``; ``password()`` is empty where nobody is asked."""
         self._handler = handler
         self._password = password
-        self._one_at_a_time = asyncio.Lock()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
@@ -147,8 +146,7 @@ class HttpServer:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         try:
-            async with self._one_at_a_time:
-                await self._answer(reader, writer)
+            await self._answer(reader, writer)
         except OSError, asyncio.IncompleteReadError:
             pass
         finally:

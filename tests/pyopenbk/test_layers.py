@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 import sys
 
@@ -101,6 +102,20 @@ def test_the_simulator_believes_only_what_is_judged_elsewhere(path: Path) -> Non
             inside == module or inside.startswith(f"{module}.")
             for module in OPEN_TO_THE_SIMULATOR
         ), name
+
+
+def test_no_part_of_the_simulator_needs_itself() -> None:
+    """What its parts share lies below them, what assembles them above."""
+    modules = {module_name(path): path for path in files(SIMULATOR)}
+    needs = {
+        module: {
+            name
+            for name in imports_of(path)
+            if name in modules and modules[name].name != "__init__.py"
+        }
+        for module, path in modules.items()
+    }
+    TopologicalSorter(needs).prepare()
 
 
 def test_the_product_uses_the_libraries_that_home_assistant_uses() -> None:

@@ -157,6 +157,18 @@ async def test_restart_in_no_time_never_comes(rig: Rig) -> None:
     await rig.until(lambda: rig.restarts == 1)
 
 
+@pytest.mark.parametrize(
+    "number", ["-1e400", "1e39", "nan", "5%1e39", "1/0", "0xfffffffff", "$FLAG99", "(("]
+)
+async def test_odd_numbers_do_not_end_the_device(rig: Rig, number: str) -> None:
+    for command in (
+        "SetChannel", "AddChannel", "SetFlag", "PowerSave", "SetStartValue",
+        "PingInterval", "Choice", "if 1 then SetChannel 1",
+    ):  # fmt: skip
+        rig.device.console.execute(f"{command} {number} {number} {number}")
+    await rig.uptime(10)
+
+
 async def test_power_sets_any_channel_to_any_number(rig: Rig) -> None:
     console = rig.device.console
     console.execute("POWER 2")
