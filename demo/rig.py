@@ -45,9 +45,12 @@ openbk_demo:
   control: {control}
   speed: {speed}
   patience: {patience}
+  search_patience: {search_patience}
 """
 # Seconds for which a written socket is waited for before the wizard says that it did not come.
 PATIENCE = 90.0
+# And for which a chip is searched for.
+SEARCH_PATIENCE = 300.0
 
 
 class StageFailed(Exception):
@@ -129,12 +132,16 @@ async def _home_assistant(
     *,
     speed: float,
     patience: float,
+    search_patience: float,
 ) -> AsyncIterator[HomeAssistantAddress]:
     """Run Home Assistant with onboarding done, on a folder that is kept afterwards."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     configuration = _CONFIGURATION.format(
-        control=simulator.control, speed=speed, patience=patience
+        control=simulator.control,
+        speed=speed,
+        patience=patience,
+        search_patience=search_patience,
     )
     (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
     _link_components(folder / "custom_components")
@@ -236,6 +243,7 @@ class World:
         *,
         port: int | None = None,
         patience: float = PATIENCE,
+        search_patience: float = SEARCH_PATIENCE,
     ) -> None:
         """Prepare a world whose files are in ``folder``; nothing runs yet."""
         self._folder = folder
@@ -243,6 +251,7 @@ class World:
         self._speed = _speed_of(simulator)
         self._port = port
         self._patience = patience
+        self._search_patience = search_patience
         self._running = AsyncExitStack()
 
     async def start(self) -> None:
@@ -262,6 +271,7 @@ class World:
                     self.simulator,
                     speed=self._speed,
                     patience=self._patience,
+                    search_patience=self._search_patience,
                 )
             )
             address = self.home_assistant

@@ -13,6 +13,7 @@ from homeassistant.helpers.typing import ConfigType
 import probatio
 
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 
 DOMAIN = "openbk_demo"
@@ -24,6 +25,7 @@ CONFIG_SCHEMA = probatio.Schema(
                 probatio.Required("control"): cv.url,
                 probatio.Required("speed"): probatio.Coerce(float),
                 probatio.Required("patience"): probatio.Coerce(float),
+                probatio.Required("search_patience"): probatio.Coerce(float),
             }
         )
     },
@@ -61,6 +63,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
         return [leases[host_name]]
 
     hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=speed)
+    hass.data[SEARCHING] = Searching(patience=config[DOMAIN]["search_patience"])
     hass.data[WAITING] = Waiting(turn=config[DOMAIN]["patience"], look_up=look_up)
     return True
 

@@ -64,14 +64,25 @@ def patience() -> float:
 
 
 @pytest.fixture
+def search_patience() -> float:
+    """Return for how many seconds the wizard searches for a chip; a module may have less."""
+    return rig.SEARCH_PATIENCE
+
+
+@pytest.fixture
 async def scene(
-    chromium: str, tmp_path: Path, request: pytest.FixtureRequest, patience: float
+    chromium: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    patience: float,
+    search_patience: float,
 ) -> AsyncIterator[Scene]:
     """Start everything; nobody resets a chip unless the test does."""
     world = rig.World(
         tmp_path,
         ["--speed", "10", "--auto-reset", "3600", "--sockets", "2"],
         patience=patience,
+        search_patience=search_patience,
     )
     pictures = os.environ.get(SCREENSHOTS)
     await world.start()

@@ -88,6 +88,10 @@ class Dialog:
         """Wait until this form says so."""
         await self._until("error", error)
 
+    async def says(self, text: str) -> None:
+        """Wait until this is to be read on the page."""
+        await self.root.get_by_text(text).first.wait_for()
+
     async def press(self) -> None:
         """Press the button of this page."""
         await self.root.locator("ha-dialog-footer ha-button").last.click()

@@ -21,6 +21,12 @@ from .road import look_in_other_languages
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
+@pytest.fixture
+def search_patience() -> float:
+    """Let a search in vain end soon."""
+    return 9.0
+
+
 async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     dialog = scene.dialog
     scene.looks.screens = FEW_SCREENS
@@ -49,6 +55,14 @@ async def _choose_wrong_ports(scene: Scene) -> None:
     await dialog.press()
     await dialog.refuses("port_missing")
     await scene.look("port", "missing")
+    for address, error in (
+        ("192.168.1.5:8888", "port_network"),
+        ("COM3", "port_other_computer"),
+    ):
+        await dialog.type_port(address)
+        await dialog.press()
+        await dialog.refuses(error)
+        await scene.look("port", error.removeprefix("port_"))
     with _held(serial):
         await dialog.type_port(serial)
         await dialog.press()
@@ -76,12 +90,18 @@ async def _wire_wrongly(scene: Scene) -> None:
     await dialog.shows("wiring")
     await hands.inject("echo")
     await dialog.press()
+    await dialog.shows("search")
+    await dialog.says("RX and TX touch each other")
+    await scene.look("search", "echo")
     await scene.look("seen_echo")
     await hands.mend()
     await hands.inject("disconnected")
     await dialog.choose("check_wiring")
     await scene.look("check_wiring")
     await dialog.press()
+    await dialog.shows("search")
+    await dialog.says("Nothing can be heard")
+    await scene.look("search", "silent")
     await scene.look("seen_nothing")
     await hands.mend()
     await dialog.choose("search")

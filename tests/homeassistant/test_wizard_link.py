@@ -13,6 +13,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import serialx
 
+from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
@@ -169,6 +170,11 @@ class TestPort:
 class TestSearch:
     """What the search says when there is no answer."""
 
+    @pytest.fixture(autouse=True)
+    def impatience(self, hass: HomeAssistant) -> None:
+        """Search for some seconds only."""
+        hass.data[SEARCHING] = Searching(patience=2.5, turn=0.7)
+
     @pytest.mark.parametrize(
         ("fault", "page"),
         [
@@ -205,6 +211,7 @@ class TestSearch:
     )
     @walks(
         "port -> opening -> wiring -> search -> seen_…",
+        "port -> search",
         "check_wiring -> search",
     )
     async def test_says_what_it_saw(
@@ -223,7 +230,7 @@ class TestSearch:
             assert wizard.percentages
             assert await take(wizard, "check_wiring") == page
             assert await take(wizard, "port") == page
-            assert wizard.pages[-4:] == ["opening", "wiring", "search", page]
+            assert wizard.pages[-3:] == ["port", "search", page]
             socket.clear()
             socket.power(on=True)
             assert await wizard.choose("search") == "no_pins_erased"

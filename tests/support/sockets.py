@@ -60,7 +60,7 @@ async def connect_mqtt(
     hass: HomeAssistant, broker: Broker, *, birth: bool = False, **login: str
 ) -> MockConfigEntry:
     """Set up the core MQTT integration with a real broker and wait for the connection."""
-    pytest_socket.socket_allow_hosts(["127.0.0.0/8"])
+    pytest_socket.socket_allow_hosts(["127.0.0.0/8"], allow_unix_socket=True)
     entry = MockConfigEntry(
         domain=mqtt.DOMAIN,
         data={"broker": broker.host, "port": broker.port, "protocol": "5", **login},

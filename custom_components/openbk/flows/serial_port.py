@@ -1,12 +1,16 @@
-"""Who may use which serial port: one wizard at a time, and nobody else's port."""
+"""Which serial ports may be used: no foreign kinds, one wizard at a time, nobody else's port."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Final
 
 from homeassistant.components import usb
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
+from yarl import URL
 
 from ..const import DOMAIN, LOGGER
 
@@ -15,6 +19,13 @@ if TYPE_CHECKING:
 
 # The ring of a progress page listens to every flow, so two wizards at work would also share that.
 _AT_WORK: Final[HassKey[WizardFlow]] = HassKey(f"{DOMAIN}_wizard_at_work")
+# Ports as Windows and macOS call them, on the computer in front of which somebody sits.
+_OTHER_COMPUTER: Final = re.compile(r"(COM\d+:?|/dev/(cu|tty)\.\S+)", re.IGNORECASE)
+_HOST_AND_PORT: Final = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
+_ESPHOME: Final = "esphome"
+_ESPHOME_SCHEME: Final = "esphome-hass"
+# SerialProxyPortType of aioesphomeapi; its others are TTL and USB_SERIAL.
+_HIGH_VOLTAGE: Final = frozenset({"RS232", "RS485"})
 
 
 @callback
@@ -34,6 +45,57 @@ def async_release(hass: HomeAssistant, wizard: WizardFlow) -> None:
     """Note that this wizard has ended; nothing happens when it was not at work."""
     if hass.data.get(_AT_WORK) is wizard:
         del hass.data[_AT_WORK]
+
+
+def network_address(address: str) -> str | None:
+    """Return what is probably meant by ``192.168.1.5:8888``; None for anything else."""
+    if _HOST_AND_PORT.fullmatch(address):
+        return f"socket://{address}"
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return None
+    return f"socket://[{ip}]:8888" if ip.version == 6 else f"socket://{ip}:8888"
+
+
+@callback
+def async_obstacle(hass: HomeAssistant, address: str) -> str | None:
+    """Return the key of why an address need not even be tried, or must not be."""
+    if not address:
+        return "port_missing"
+    if _OTHER_COMPUTER.fullmatch(address):
+        return "port_other_computer"
+    if network_address(address) is not None:
+        return "port_network"
+    return _esphome_obstacle(hass, address)
+
+
+def _esphome_obstacle(hass: HomeAssistant, address: str) -> str | None:
+    """Look at a port of an ESPHome device: ``esphome-hass://esphome/ENTRY?port_name=…``."""
+    try:
+        url = URL(address)
+    except ValueError:
+        return None
+    if url.scheme != _ESPHOME_SCHEME:
+        return None
+    entry = hass.config_entries.async_get_entry(url.path.strip("/"))
+    if entry is None or entry.domain != _ESPHOME:
+        return "port_missing"
+    if entry.state is not ConfigEntryState.LOADED:
+        return "port_not_ready"
+    return "port_high_voltage" if _is_high_voltage(entry, url) else None
+
+
+def _is_high_voltage(entry: ConfigEntry, url: URL) -> bool:
+    """Return whether a port, or each that it may be, has levels that destroy a chip."""
+    device = getattr(entry.runtime_data, "device_info", None)
+    name = url.query.get("port_name")
+    kinds = [
+        getattr(proxy.port_type, "name", None)
+        for proxy in getattr(device, "serial_proxies", ())
+        if name in (None, proxy.name)
+    ]
+    return bool(kinds) and _HIGH_VOLTAGE.issuperset(kinds)
 
 
 async def async_port_owner(hass: HomeAssistant, address: str) -> str | None:

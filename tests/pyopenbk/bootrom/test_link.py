@@ -1,8 +1,6 @@
 """Opening, searching, baud rates and recovery of the link."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 import fcntl
 import os
 from pathlib import Path
@@ -33,6 +31,7 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Flash
 from simulator.uart import LineOptions
+from tests.support.serial_server import served
 
 from .rig import Counted, factory_like, linked_chip
 
@@ -341,60 +340,10 @@ async def test_bytes_that_come_while_the_rate_changes_do_no_harm(
 # Addresses of other hosts
 
 
-@asynccontextmanager
-async def served(socket: SimulatedSocket) -> AsyncIterator[int]:
-    """Put a socket's serial port on the network, as raw bytes; return its TCP port."""
-    local_reader, local_writer = await open_terminal(socket.path)
-
-    async def pass_on(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        async def copy(
-            source: asyncio.StreamReader, sink: asyncio.StreamWriter
-        ) -> None:
-            while data := await source.read(4096):
-                sink.write(data)
-
-        _, pending = await asyncio.wait(
-            [
-                asyncio.create_task(copy(reader, local_writer)),
-                asyncio.create_task(copy(local_reader, writer)),
-            ],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        for task in pending:
-            task.cancel()
-        writer.close()
-
-    server = await asyncio.start_server(pass_on, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        local_writer.close()
-
-
-async def open_terminal(
-    path: str,
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a terminal for reading and writing."""
-    loop = asyncio.get_running_loop()
-    descriptor = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-    reader = asyncio.StreamReader()
-    await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", 0)
-    )
-    transport, protocol = await loop.connect_write_pipe(
-        asyncio.streams.FlowControlMixin,
-        os.fdopen(os.dup(descriptor), "wb", 0),
-    )
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
 async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> None:
     async with (
-        served(socket) as port,
-        open_link(f"socket://127.0.0.1:{port}") as link,
+        served(socket.path) as server,
+        open_link(server.address) as link,
     ):
         assert (await link.search(3)).linked
         assert await link.set_baudrate() == 115_200

@@ -13,6 +13,7 @@ from ...const import DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
 from ...pyopenbk.backups import Backup, BackupFolder
 from ...pyopenbk.beken.rf_sector import is_generic_mac
+from ...pyopenbk.bootrom.adapter import Adapter
 from ...pyopenbk.bootrom.chip import ChipIdentity
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
@@ -49,6 +50,8 @@ class WizardFlow(ConfigFlow):
     _job: FlashingJob | None = None
     _task: asyncio.Task[str] | None = None
     _address: str | None = None
+    _adapters: Mapping[str, Adapter] = {}
+    """What was learnt of each port that this wizard has used."""
     _owner: str = ""
     _backup: Backup | None = None
     _analysis: Analysis | None = None
@@ -73,6 +76,14 @@ class WizardFlow(ConfigFlow):
         self.passwords = Passwords()
 
     @property
+    def adapter(self) -> Adapter:
+        """Return what was learnt of the port that is used now; it outlives each try."""
+        address = self._address or ""
+        if address not in self._adapters:
+            self._adapters = {**self._adapters, address: Adapter()}
+        return self._adapters[address]
+
+    @property
     def job(self) -> FlashingJob:
         """Return the job that holds the port; it is opened by the first search."""
         if self._job is None:
@@ -82,6 +93,7 @@ class WizardFlow(ConfigFlow):
                 backups=self.backups,
                 progress=self._show_progress_of,
                 run_blocking=self.hass.async_add_executor_job,
+                adapter=self.adapter,
             )
         return self._job
 
@@ -186,23 +198,26 @@ class WizardFlow(ConfigFlow):
     ) -> ConfigFlowResult:
         """Show progress while ``work`` runs; it returns the step that comes next.
 
-        A progress page can lead nowhere but on, so an error is kept as the next page.
+        Where that is this step again, it goes on with another turn, and the page shows what its
+        text names anew. A progress page can lead nowhere but on, so an error is kept as the next
+        page.
         """
+        if self._task is not None and self._task.done():
+            task, self._task = self._task, None
+            if (following := task.result()) != step_id:
+                return self.async_show_progress_done(next_step_id=following)
         if self._task is None:
             self._shown_percent = -1
             # In the background, so that Home Assistant can stop without waiting for its end.
             self._task = self.hass.async_create_background_task(
                 self._guarded(work), f"{DOMAIN} wizard: {step_id}", eager_start=False
             )
-        if not self._task.done():
-            return self.async_show_progress(
-                step_id=step_id,
-                progress_action=step_id,
-                progress_task=self._task,
-                description_placeholders=self.placeholders,
-            )
-        task, self._task = self._task, None
-        return self.async_show_progress_done(next_step_id=task.result())
+        return self.async_show_progress(
+            step_id=step_id,
+            progress_action=step_id,
+            progress_task=self._task,
+            description_placeholders=self.placeholders,
+        )
 
     async def _guarded(self, work: Callable[[], Awaitable[str]]) -> str:
         try:

@@ -34,6 +34,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     bootrom.BootRomError: "failed_unexpected",
     bootrom.NoChipError: "failed_link_lost",
     bootrom.LinkLostError: "failed_link_lost",
+    bootrom.BaudRateLostError: "failed_baud_rate",
     bootrom.NoReplyError: "failed_link_lost",
     bootrom.UnexpectedReplyError: "failed_garbled",
     bootrom.StatusError: "failed_garbled",
@@ -74,10 +75,10 @@ PORT_PAGES: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.BUSY: "failed_port_busy",
     PortTrouble.NO_PERMISSION: "failed_port_permission",
     PortTrouble.UNPLUGGED: "failed_port_unplugged",
-    PortTrouble.UNREACHABLE: "failed_port_unplugged",
-    PortTrouble.CLOSED: "failed_port_unplugged",
-    PortTrouble.NOT_READY: "failed_port_missing",
-    PortTrouble.UNSUPPORTED: "failed_port_missing",
+    PortTrouble.UNREACHABLE: "failed_port_unreachable",
+    PortTrouble.CLOSED: "failed_port_closed",
+    PortTrouble.NOT_READY: "failed_port_not_ready",
+    PortTrouble.UNSUPPORTED: "failed_port_unsupported",
 }
 PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.MISSING: "port_missing",
@@ -85,8 +86,8 @@ PORT_ERRORS: Final[Mapping[PortTrouble, str]] = {
     PortTrouble.NO_PERMISSION: "port_permission",
     PortTrouble.UNPLUGGED: "port_unplugged",
     PortTrouble.UNREACHABLE: "port_unreachable",
-    PortTrouble.CLOSED: "port_unplugged",
-    PortTrouble.NOT_READY: "port_missing",
+    PortTrouble.CLOSED: "port_closed",
+    PortTrouble.NOT_READY: "port_not_ready",
     PortTrouble.UNSUPPORTED: "port_unsupported",
 }
 # Why the chip itself does not tell its pins: a page that offers other sources.

@@ -2,15 +2,18 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import UnknownFlow
-from homeassistant.helpers.selector import SerialPortSelector
+from homeassistant.helpers.selector import BooleanSelector, SerialPortSelector
+from homeassistant.util.hass_dict import HassKey
 import probatio
 
-from ...const import LOGGER
+from ...const import DOMAIN, LOGGER
 from ...pyopenbk.backups import Contents
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
@@ -19,12 +22,28 @@ from .base import WizardFlow
 from .failures import PORT_ERRORS
 
 CONF_ADAPTER: Final = "adapter"
+CONF_RESET_WIRED: Final = "reset_wired"
 
-# One turn of the search. A person needs time to touch CEN; where there is something to tell, the
-# turn ends sooner.
-_QUIET_TURN: Final = 15.0
-_TELLING_TURN: Final = 5.0
-_SHORT_SEARCH: Final = 2.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searching:
+    """How long a chip is searched for, in seconds."""
+
+    patience: float = 300.0
+    """Somebody holds wires in both hands, and may have to solder one again."""
+    turn: float = 2.0
+    """So often the page says what is heard."""
+
+
+SEARCHING: Final[HassKey[Searching]] = HassKey(f"{DOMAIN}.searching")
+
+
+@callback
+def searching(hass: HomeAssistant) -> Searching:
+    """Return how chips are searched for here."""
+    return hass.data.setdefault(SEARCHING, Searching())
+
+
 _FIRST_LOOK: Final = 0.3
 _BYTES_SHOWN: Final = 12
 
@@ -49,14 +68,69 @@ class LinkSteps(WizardFlow):
     """The steps up to a verified backup of the chip."""
 
     _linked: bool = False
+    _wired: bool = False
+    """The wires are on the module: another port leads straight to the search."""
     _came_in: str = ""
-    """What the last search received that was no answer, for a person to read."""
+    """What was received that was no answer, and told most, for a person to read."""
+    _heard: Observation | None = None
+    """What the last turn of the search heard; None: none has ended yet."""
+    _heard_most: Observation = Observation.NOTHING
+    """What told most since the search began."""
+    _heard_before: Observation = Observation.NOTHING
+    """What told most in an earlier search."""
+    _search_began: float = 0.0
 
     @property
     @override
     def placeholders(self) -> dict[str, str]:
-        """Add what the search received."""
-        return super().placeholders | {"came_in": self._came_in}
+        """Add what the search received, and what it has taught."""
+        by_hand = not self.adapter.reset_wired
+        return super().placeholders | {
+            **({} if by_hand else {"reset_now": ""}),
+            "came_in": self._came_in,
+            "suggestion": serial_port.network_address(self._address or "") or "",
+            "rate": _grouped(self.adapter.not_understood or 0),
+            "how_to_reset": self.word("how_to_reset", self._how_to_reset),
+            "heard": self._heard_text,
+            "lesson": self._lesson,
+            "elapsed": _minutes(self._elapsed),
+            "patience": _minutes(searching(self.hass).patience),
+        }
+
+    @property
+    def _how_to_reset(self) -> str:
+        """Return the key of what resets the chip: a hand, a line, or one that is yet to be found."""
+        if not self.adapter.reset_wired:
+            return "by_hand"
+        wire = self.adapter.reset_wire
+        return "by_some_line" if wire is None else f"by_{wire.line}"
+
+    @property
+    def _heard_text(self) -> str:
+        """Return what is heard now, and what was heard before where that is something else."""
+        if self._heard is None:
+            now = self.word("heard", "starting")
+        else:
+            now = self.word("heard", self._heard)
+            if self._came_in and self._heard is self._heard_most:
+                now += f" `{self._came_in}`"
+        before = self._heard_most
+        if before is Observation.NOTHING:
+            before = self._heard_before
+        if before in (Observation.NOTHING, self._heard):
+            return now
+        return f"{now}\n\n{self.word('heard', 'before')} {self.word('heard', before)}"
+
+    @property
+    def _lesson(self) -> str:
+        rate = self.adapter.not_understood
+        if rate is None:
+            return ""
+        return f"{self.word('lesson', 'slower')} {_grouped(rate)} baud."
+
+    @property
+    def _elapsed(self) -> float:
+        return self.hass.loop.time() - self._search_began
 
     async def async_step_flash(
         self, user_input: dict[str, Any] | None = None
@@ -98,6 +172,8 @@ class LinkSteps(WizardFlow):
                 errors[CONF_ADAPTER] = error
             elif self._linked:
                 return await self.async_step_linked()
+            elif self._wired:
+                return await self.async_step_search()
             else:
                 return await self.async_step_opening()
         return self.async_show_form(
@@ -116,8 +192,8 @@ class LinkSteps(WizardFlow):
     async def _open_port(self) -> str | None:
         """Hold the port from here on; return the key of what is in the way."""
         assert self._address is not None
-        if not self._address:
-            return "port_missing"
+        if obstacle := serial_port.async_obstacle(self.hass, self._address):
+            return obstacle
         if owner := await serial_port.async_port_owner(self.hass, self._address):
             self._owner = owner
             return "port_owned"
@@ -164,11 +240,12 @@ class LinkSteps(WizardFlow):
     async def async_step_wiring(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show which wire goes where."""
+        """Show which wire goes where, and ask whether one of them goes to RTS or DTR."""
         if user_input is not None:
-            return await self.async_step_search()
+            return await self._search_with(user_input)
         return self.async_show_form(
             step_id="wiring",
+            data_schema=self._wiring_schema,
             description_placeholders=self.placeholders,
             last_step=False,
         )
@@ -178,35 +255,53 @@ class LinkSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """List what to look at, then search again."""
         if user_input is not None:
-            return await self.async_step_search()
+            return await self._search_with(user_input)
         return self.async_show_form(
             step_id="check_wiring",
+            data_schema=self._wiring_schema,
             description_placeholders=self.placeholders,
             last_step=False,
         )
 
+    @property
+    def _wiring_schema(self) -> probatio.Schema:
+        wired = probatio.Required(CONF_RESET_WIRED, default=self.adapter.reset_wired)
+        return probatio.Schema({wired: BooleanSelector()})
+
+    async def _search_with(self, user_input: dict[str, Any]) -> ConfigFlowResult:
+        self.adapter.reset_wired = user_input[CONF_RESET_WIRED]
+        return await self.async_step_search()
+
     async def async_step_search(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Search for the chip for one turn."""
+        """Search for the chip in short turns, each of which shows what was heard."""
+        self._wired = True
+        if self._task is None:
+            self._begin_search()
         return await self.async_run("search", self._search)
 
+    def _begin_search(self) -> None:
+        self._search_began = self.hass.loop.time()
+        if self._heard_most is not Observation.NOTHING:
+            self._heard_before = self._heard_most
+        self._heard, self._heard_most, self._came_in = None, Observation.NOTHING, ""
+
     async def _search(self) -> str:
-        started = self.hass.loop.time()
+        limits = searching(self.hass)
+        report = await self.job.search(limits.turn)
+        if report.linked:
+            self._heard_before = self._heard_most = Observation.NOTHING
+            return "linked"
         seen = list(_SEEN)
-        best = Observation.NOTHING
-        while True:
-            report = await self.job.search(_SHORT_SEARCH)
-            if report.linked:
-                return "linked"
-            if seen.index(report.observation) >= seen.index(best):
-                best = report.observation
-                self._came_in = _readable(report)
-            turn = _QUIET_TURN if best is Observation.NOTHING else _TELLING_TURN
-            passed = self.hass.loop.time() - started
-            if passed >= turn:
-                return _SEEN[best]
-            self.show_fraction(passed / turn)
+        self._heard = report.observation
+        if seen.index(self._heard) >= seen.index(self._heard_most):
+            self._heard_most = self._heard
+            self._came_in = _readable(report)
+        self.show_fraction(self._elapsed / limits.patience)
+        if self._elapsed < limits.patience:
+            return "search"
+        return _SEEN[self._heard_most]
 
     async def async_step_linked(
         self, user_input: dict[str, Any] | None = None
@@ -261,3 +356,14 @@ def _readable(report: SearchReport) -> str:
         text = report.sample.decode("ascii", errors="replace")
         return " ".join(text.replace("`", "'").split())
     return report.sample[:_BYTES_SHOWN].hex(" ")
+
+
+def _minutes(seconds: float) -> str:
+    """Return a time as minutes and seconds, ``1:05``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def _grouped(number: int) -> str:
+    """Return a number in groups of three that no language takes for a decimal point."""
+    return f"{number:,}".replace(",", "\u202f")
