@@ -91,14 +91,14 @@ async def touching(
 # Rates that the driver does not take
 
 
-@pytest.mark.parametrize("name", ["cp2102", "8250", "8250-fast", "pl2303h"])
+@pytest.mark.parametrize(("name", "seconds"), [("cp2102", 2.8), ("8250", 6.0)])
 async def test_a_socket_is_read_over_an_adapter_that_refuses_rates(
-    hass: HomeAssistant, name: str
+    hass: HomeAssistant, name: str, seconds: float
 ) -> None:
     """The search outlasts each rate that the driver refuses, and the port is not said to be gone."""
     async with bench(name) as socket:
-        # Past all rates of the ladder, which are visited a second apart.
-        async with touching(hass, socket.reset, after=6.5):
+        # Past all rates that it refuses, which are visited a second apart.
+        async with touching(hass, socket.reset, after=seconds):
             wizard = await to_chip(hass, socket.path)
         assert wizard.page == "pins", (wizard.pages, wizard.placeholders)
         assert wizard.pages[-3:] == ["search", "backup", "pins"]
@@ -109,8 +109,9 @@ async def test_a_socket_is_read_over_an_adapter_that_refuses_rates(
 
 
 @walks("backup -> failed_baud_rate -> search -> backup")
-@pytest.mark.parametrize("after", [1.0, 4.0])
-@pytest.mark.parametrize(("limit", "tries"), [(115_200, 3), (500_000, 2)])
+@pytest.mark.parametrize(
+    ("limit", "tries", "after"), [(115_200, 3, 1.0), (500_000, 2, 4.0)]
+)
 async def test_a_new_try_is_slower_than_the_one_before(
     hass: HomeAssistant, limit: int, tries: int, after: float
 ) -> None:
@@ -231,8 +232,7 @@ async def test_closing_the_dialog_ends_a_search(hass: HomeAssistant) -> None:
 # RTS or DTR at CEN
 
 
-@pytest.mark.parametrize("inverted", [False, True], ids=["usual", "inverted"])
-@pytest.mark.parametrize("line", [Lines.RTS, Lines.DTR])
+@pytest.mark.parametrize(("line", "inverted"), [(Lines.RTS, False), (Lines.DTR, True)])
 async def test_an_adapter_that_resets_the_chip_spares_every_touch(
     hass: HomeAssistant,
     mosquitto: Broker,

@@ -173,7 +173,7 @@ class TestSearch:
     @pytest.fixture(autouse=True)
     def impatience(self, hass: HomeAssistant) -> None:
         """Search for some seconds only."""
-        hass.data[SEARCHING] = Searching(patience=2.5, turn=0.7)
+        hass.data[SEARCHING] = Searching(patience=1.4, turn=0.6)
 
     @pytest.mark.parametrize(
         ("fault", "page"),

@@ -11,7 +11,7 @@ from typing import Final
 from . import frames
 from .adapter import RESET_BAUDRATE, Adapter, ResetLine, ResetWire
 from .errors import PortTrouble, PortUnavailableError
-from .port import Port
+from .port import QUIET, Port
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -93,6 +93,8 @@ class Search:
         await self._port.use(RESET_BAUDRATE)
         if not parser.skipped:
             return self._report(Observation.NOTHING)
+        # What the last checks bring is no answer to a silence.
+        await asyncio.sleep(QUIET)
         parser.clear()
         unasked = await self._port.more(self._loop.time() + _EXCURSION)
         return self._report(observe(bytes(parser.skipped), unasked=unasked))
