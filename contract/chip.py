@@ -5,14 +5,18 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+import termios
 from typing import Any, Final, override
 
 import serialx
+from serialx.platforms.serial_posix import PosixSerialTransport
 
 from .expectations import BrokenError, Expectation, Judged, UnfitError, same, shorten
 
 RESET_RATE: Final = 115_200
 """What a loader speaks after a reset."""
+RATES: Final = (230_400, 460_800, 921_600, 1_500_000, 2_000_000)
+"""Rates that the tools use; 26 MHz divide well enough for each."""
 LINK_CHECK: Final = bytes.fromhex("01E0FC0100")
 LINKED: Final = bytes.fromhex("040E0501E0FC0100")
 SECTOR: Final = 0x1000
@@ -26,8 +30,8 @@ _QUIET: Final = 0.15
 _PATIENCE: Final = 2.0
 # Between the order to change the rate and the answer at the new one, in 2 ms ticks of a
 # BK7231T and ms of a BK7231N: we have to follow in between.
-_RATE_DELAY: Final = 60
-_RATE_PAUSE: Final = 0.03
+_RATE_DELAY: Final = 150
+_RATE_PAUSE: Final = 0.08
 
 
 class Kind(Enum):
@@ -88,6 +92,8 @@ class Chip(Judged):
     kind: Kind = Kind.OTHER
     told: dict[str, str] = field(default_factory=dict)
     """What it said of itself: its version, its flash."""
+    stuck_at: int | None = None
+    """A rate to which it was told to go and from which nothing shows that it came back."""
 
     def lacks(self, expectation: Expectation[Any]) -> str | None:
         """Return whether another chip does this."""
@@ -149,30 +155,45 @@ class Chip(Judged):
 
     async def change_rate(self, rate: int) -> None:
         """Take both sides to ``rate``; raises UnfitError where the port cannot."""
-        transport = self.port.transport
+        if self.stuck_at is not None:
+            raise UnfitError(f"it was left at {self.stuck_at} baud")
         try:
             # Where our side cannot follow, the chip must not go.
             await self._use(rate)
+            taken = self._rate_of_port()
         except (OSError, serialx.SerialException, ValueError, RuntimeError) as err:
-            await self._use(RESET_RATE)
             raise UnfitError(f"this port does not take {rate} baud: {err}") from err
-        await self._use(RESET_RATE)
-        self.port.received.clear()
-        transport.write(short(0x0F, number(rate) + bytes([_RATE_DELAY])))
+        finally:
+            await self._use(RESET_RATE)
+        if taken not in (None, rate):
+            raise UnfitError(f"this port takes {taken} baud for {rate}")
+        await self.quiet()
+        self.stuck_at = rate
+        await self._order(rate)
+
+    async def return_rate(self) -> None:
+        """Take both sides back to 115200 baud."""
+        await self.quiet()
+        await self._order(RESET_RATE)
+        self.stuck_at = None
+
+    async def _order(self, rate: int) -> None:
+        """Tell the loader to change, follow, and see its echo at the new rate."""
+        request = short(0x0F, number(rate) + bytes([_RATE_DELAY]))
+        transport = self.port.transport
+        transport.write(request)
         await transport.flush()
         await asyncio.sleep(_RATE_PAUSE)
         await self._use(rate)
+        echo = await self.ask(b"")
+        same("the echo", echo.raw, b"\x04\x0e\x09\x01\xe0\xfc" + request[4:])
 
-    async def return_rate(self, rate: int) -> None:
-        """Take both sides back from ``rate``."""
-        await self.quiet()
-        self.port.transport.write(
-            short(0x0F, number(RESET_RATE) + bytes([_RATE_DELAY]))
-        )
-        await self.port.transport.flush()
-        await asyncio.sleep(_RATE_PAUSE)
-        await self._use(RESET_RATE)
-        await self.quiet(0.3)
+    def _rate_of_port(self) -> int | None:
+        """Return what the driver took, where it tells: some take the nearest they have."""
+        if not isinstance(self.port.transport, PosixSerialTransport):
+            return None
+        speed = termios.tcgetattr(self.port.transport.serial.fileno())[5]
+        return next((n for n in RATES if getattr(termios, f"B{n}", 0) == speed), None)
 
     async def quiet(self, seconds: float = _QUIET) -> None:
         """Wait until nothing has come for so long."""
