@@ -189,6 +189,8 @@ CHIP_TABLE: Final[tuple[Row, ...]] = (
     silent("it has no registers to read", short(0x03, number(0x800000)), _T, LOADER_T),
     silent("it does not tell its flash", long(0x0E, b"\x9f\0\0\0"), _T, LOADER_T),
     silent("an unknown command has no answer", short(0x55), _T, LOADER_T),
+    silent("a frame of no length has none", b"\x01\xe0\xfc\x00", _T, LOADER_T),
+    silent("a 01 right before a frame hides it", b"\x01" + LINK_CHECK, _T, LOADER_T),
     replies(
         "below 0x10000 it refuses to read",
         long(0x09, number(0)),
