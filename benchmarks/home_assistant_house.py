@@ -222,6 +222,7 @@ def payload_of(number: int, mode: str) -> str:
     payload = discovery_payload(
         Described(
             name=name_of(number),
+            identity=mac(number),
             mac=mac(number),
             client_id=name,
             profile=BLOW,

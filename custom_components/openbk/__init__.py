@@ -12,13 +12,13 @@ from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
-from .const import CONF_MAC, DOMAIN
+from .const import DOMAIN
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.plausibility import async_watch
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.publisher import Mode, Publisher, async_retract, mode_of
-from .live.state import OpenBekenConfigEntry, SocketState
+from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .network.consoles import METER_ACCESS, MeterAccess
 from .network.discovery import async_probe
 from .services import async_setup_services
@@ -89,7 +89,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
     """Forget what was kept for a socket, here and on the broker."""
     forget_old_discovery(hass, entry)
     await async_retract(hass, entry)
-    await hass.data[ENERGY_STORE].async_forget(entry.data[CONF_MAC])
+    await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
 
 
 def _platforms(socket: SocketState) -> tuple[Platform, ...]:
@@ -105,6 +105,6 @@ def _remove_native_entities(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     """Make room for the entities of MQTT discovery, which have the same names."""
     registry = er.async_get(hass)
     for item in er.async_entries_for_config_entry(registry, entry.entry_id):
-        is_relay = item.unique_id.startswith(f"{entry.data[CONF_MAC]}_relay_")
+        is_relay = item.unique_id.startswith(f"{identity_of_entry(entry)}_relay_")
         if item.domain not in SETTINGS or is_relay:
             registry.async_remove(item.entity_id)

@@ -16,7 +16,7 @@ from .const import (
     DOMAIN,
 )
 from .issues.plausibility import found
-from .live.state import OpenBekenConfigEntry, SocketState
+from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
 from .pyopenbk.quantities import DIAGNOSTICS, METER
@@ -76,6 +76,7 @@ async def async_get_config_entry_diagnostics(
 def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, Any]]:
     """Return what the registries hold of the socket: names may be private, keys are not."""
     registry = er.async_get(hass)
+    prefix = f"{identity_of_entry(entry)}_"
     return [
         {
             "manufacturer": device.manufacturer,
@@ -85,7 +86,7 @@ def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, 
             "disabled_by": device.disabled_by,
             "entities": [
                 {
-                    "key": item.unique_id.partition("_")[2],
+                    "key": item.unique_id.removeprefix(prefix),
                     "domain": item.domain,
                     "disabled_by": item.disabled_by,
                 }

@@ -41,8 +41,8 @@ class SocketEntity(Entity):
     @property
     @override
     def unique_id(self) -> str:
-        """Return the MAC of the socket and the key of the description."""
-        return f"{self.socket.mac}_{self.entity_description.key}"
+        """Return what identifies the socket and the key of the description."""
+        return f"{self.socket.identity}_{self.entity_description.key}"
 
     @property
     @override

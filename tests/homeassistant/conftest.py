@@ -11,10 +11,11 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.network.addresses import TOLD_ADDRESS
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
 from tests.support.broker import Broker
-from tests.support.sockets import connect_mqtt
+from tests.support.sockets import connect_mqtt, simulated_address
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -34,6 +35,14 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 @pytest.fixture(autouse=True)
 def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant load the integration under test."""
+
+
+@pytest.fixture(autouse=True)
+def simulated_addresses(request: pytest.FixtureRequest) -> None:
+    """Believe sockets that tell an address on loopback, as simulated ones do."""
+    if "hass" in request.fixturenames:
+        hass: HomeAssistant = request.getfixturevalue("hass")
+        hass.data[TOLD_ADDRESS] = simulated_address
 
 
 @pytest.fixture

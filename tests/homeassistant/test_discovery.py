@@ -6,6 +6,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.live.entries import async_entry_of, async_follow
 from custom_components.openbk.network import discovery
 from custom_components.openbk.pyopenbk.obk.console import (
     PasswordError,
@@ -135,11 +136,11 @@ async def test_entry_follows_its_socket(
 ) -> None:
     entry = socket_entry()
     await add_socket(hass, entry)
-    assert discovery.async_entry_of(hass, client_id=CLIENT_ID) is entry
-    assert discovery.async_entry_of(hass, mac=MAC) is entry
-    assert discovery.async_entry_of(hass, client_id="other") is None
-    assert not discovery.async_follow(hass, entry, client_id=CLIENT_ID)
-    assert discovery.async_follow(hass, entry, client_id="renamed", address="127.0.0.9")
+    assert async_entry_of(hass, client_id=CLIENT_ID) is entry
+    assert async_entry_of(hass, mac=MAC) is entry
+    assert async_entry_of(hass, client_id="other") is None
+    assert not async_follow(hass, entry, client_id=CLIENT_ID)
+    assert async_follow(hass, entry, client_id="renamed", address="127.0.0.9")
     await hass.async_block_till_done()
     renamed = ScriptedSocket(hass, "renamed")
     await renamed.connect()

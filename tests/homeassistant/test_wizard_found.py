@@ -323,7 +323,7 @@ class TestRadio:
         self, hass: HomeAssistant, dump: bytes, taken: bool, page: str
     ) -> None:
         if taken:
-            data = {"client_id": "cellar", "group": "bekens_n"}
+            data = {"mac": GENERIC_MAC, "client_id": "cellar", "group": "bekens_n"}
             MockConfigEntry(
                 domain="openbk", unique_id=GENERIC_MAC, title="Cellar", data=data
             ).add_to_hass(hass)

@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
+from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN
 from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory
@@ -253,7 +253,7 @@ def entry(mac: str, title: str) -> MockConfigEntry:
         domain=DOMAIN,
         unique_id=mac,
         title=title,
-        data={CONF_CLIENT_ID: "kitchen", CONF_GROUP: "bekens_n"},
+        data={CONF_MAC: mac, CONF_CLIENT_ID: "kitchen", CONF_GROUP: "bekens_n"},
     )
 
 
@@ -314,7 +314,8 @@ async def test_next_socket_with_the_generic_address_is_asked_about_again(
         assert content(second) == GENERIC
         await wizard.close()
     (entry,) = hass.config_entries.async_entries(DOMAIN)
-    assert (entry.title, entry.unique_id) == ("Kitchen", GENERIC_MAC)
+    identity = f"{GENERIC_MAC}_obk8C000000"
+    assert (entry.title, entry.unique_id) == ("Kitchen", identity)
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -1,12 +1,14 @@
 """Adding a socket that already runs OpenBeken: by hand, or because it was discovered."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
+from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import (
     SelectOptionDict,
@@ -20,9 +22,12 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
+from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
+from ..network.strangers import strangers
+from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
@@ -66,8 +71,8 @@ class AddingSteps(RadioSteps):
                 "name": markdown_text(self._name),
                 "client_id": markdown_text(found.client_id),
                 "mac": found.mac or "?",
-                "build": found.build or "?",
-                "address": found.address or "?",
+                "build": markdown_text(found.build or "?"),
+                "address": markdown_text(found.address or "?"),
             }
         return values
 
@@ -205,21 +210,22 @@ class AddingSteps(RadioSteps):
         return {}
 
     async def _take_found(self) -> None:
-        """Refuse a socket that is here already; its entry follows it."""
+        """Refuse a socket that is here already; its entry follows it, if that may be."""
         assert self._evidence is not None
         assert self._evidence.mac is not None
-        mac = format_mac(self._evidence.mac)
-        if (entry := discovery.async_entry_of(self.hass, mac=mac)) is not None:
-            discovery.async_follow(
-                self.hass,
-                entry,
-                client_id=self._evidence.client_id,
-                address=self._evidence.address,
+        mac, client_id = format_mac(self._evidence.mac), self._evidence.client_id
+        if (entry := async_entry_of(self.hass, mac=mac)) is not None:
+            async_follow(
+                self.hass, entry, client_id=client_id, address=self._evidence.address
             )
         # A card of the same socket may be there; it goes when the entry is made.
         by_hand = self.source == SOURCE_USER
-        await self.async_set_unique_id(mac, raise_on_progress=not by_hand)
+        await self.async_set_unique_id(
+            async_identity_of(self.hass, mac, client_id),
+            raise_on_progress=not by_hand,
+        )
         self._abort_if_unique_id_configured()
+        self.abort_if_topic_taken(client_id)
         self._left = await self._choices_of(self._evidence)
 
     async def _choices_of(self, evidence: Evidence) -> UnfinishedSocket | None:
@@ -229,6 +235,24 @@ class AddingSteps(RadioSteps):
         found = await UnfinishedSockets(self.hass).async_find(format_mac(evidence.mac))
         written = found is not None and found.settings.client_id == evidence.client_id
         return found if written else None
+
+    @callback
+    def abort_if_topic_taken(self, client_id: str) -> None:
+        """End where an entry has this topic: two would show and switch the same socket.
+
+        Every road into an entry comes through here at last.
+        """
+        if (entry := async_entry_of(self.hass, client_id=client_id)) is not None:
+            raise AbortFlow("topic_taken", {"owner": markdown_text(entry.title)})
+
+    @callback
+    @override
+    def async_create_entry(
+        self, *, data: Mapping[str, Any], **others: Any
+    ) -> ConfigFlowResult:
+        """Make the entry, unless another flow made one with the same topic meanwhile."""
+        self.abort_if_topic_taken(data[CONF_CLIENT_ID])
+        return super().async_create_entry(data=data, **others)
 
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None
@@ -351,6 +375,15 @@ class AddingSteps(RadioSteps):
         )
         return self.async_create_entry(title=self._evidence.client_id, data=data)
 
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Make room for somebody else who was discovered."""
+        super().async_remove()
+        if self.source == SOURCE_MQTT:
+            # The manager counts this flow until it is through.
+            self.hass.loop.call_soon(strangers(self.hass).call_next)
+
     async def async_step_mqtt(
         self, discovery_info: MqttServiceInfo
     ) -> ConfigFlowResult:
@@ -358,9 +391,12 @@ class AddingSteps(RadioSteps):
         client_id = discovery.client_id_of(discovery_info)
         if client_id is None or chip_of(str(discovery_info.payload)) != discovery.CHIP:
             return self.async_abort(reason="not_openbeken")
-        if discovery.async_entry_of(self.hass, client_id=client_id) is not None:
+        if async_entry_of(self.hass, client_id=client_id) is not None:
             return self.async_abort(reason="already_configured")
-        evidence = await discovery.async_gather(self.hass, client_id)
+        with strangers(self.hass).question(client_id, discovery_info) as may_ask:
+            if not may_ask:
+                return self.async_abort(reason="already_in_progress")
+            evidence = await discovery.async_gather(self.hass, client_id)
         if not evidence.is_socket:
             return self.async_abort(reason="not_openbeken")
         return await self._show_discovered(evidence)
@@ -369,7 +405,11 @@ class AddingSteps(RadioSteps):
         self, discovery_info: DhcpServiceInfo
     ) -> ConfigFlowResult:
         """Take the new address of a known socket, or ask a new host who it is."""
-        await self.async_set_unique_id(format_mac(discovery_info.macaddress))
+        mac = format_mac(discovery_info.macaddress)
+        if is_generic_mac(mac):
+            # It may be any of those that lost their RF data. They are found by their topics.
+            return self.async_abort(reason="not_openbeken")
+        await self.async_set_unique_id(mac)
         self._abort_if_unique_id_configured(updates={CONF_ADDRESS: discovery_info.ip})
         client_id = await self._client_id_of(discovery_info)
         if client_id is None:

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from typing import Final
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
@@ -22,9 +23,11 @@ def topic_problem(client_id: str) -> str | None:
 
 @callback
 def topics_problem(
-    hass: HomeAssistant, client_id: str, group: str, *, mac: str | None
+    hass: HomeAssistant, client_id: str, group: str, *, own: ConfigEntry | None
 ) -> str | None:
-    """Return the key of what is wrong with the two topics of the socket with this MAC, or None.
+    """Return the key of what is wrong with the two topics of a socket, or None.
+
+    ``own`` is the entry that the socket has already.
 
     Two sockets under one name would throw each other off the broker for ever, and a name that is
     the group of others would make one command switch them all.
@@ -40,7 +43,7 @@ def topics_problem(
         client_id in (entry.data.get(CONF_CLIENT_ID), entry.data.get(CONF_GROUP))
         or group == entry.data.get(CONF_CLIENT_ID)
         for entry in hass.config_entries.async_entries(DOMAIN)
-        if entry.unique_id != mac
+        if own is None or entry.entry_id != own.entry_id
     )
     return "topic_taken" if taken else None
 

@@ -9,7 +9,7 @@ from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, LOGGER
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, LOGGER
 from ..network import discovery
 from ..network.broker import async_suggest
 from ..network.consoles import console_at
@@ -36,7 +36,7 @@ class ReconfigureSteps(AddingSteps):
     ) -> ConfigFlowResult:
         """Ask what has changed, or what is to be written to this socket."""
         entry = self._get_reconfigure_entry()
-        self._entry_mac = entry.unique_id
+        self._entry_mac = entry.data[CONF_MAC]
         self.settings = replace(
             self.settings,
             client_id=entry.data[CONF_CLIENT_ID],
@@ -86,7 +86,7 @@ class ReconfigureSteps(AddingSteps):
             tidy(user_input[CONF_CLIENT_ID]),
             tidy(user_input[CONF_GROUP]),
         )
-        if problem := topics_problem(self.hass, client_id, group, mac=entry.unique_id):
+        if problem := topics_problem(self.hass, client_id, group, own=entry):
             return {"base": problem}
         address = user_input.get(CONF_ADDRESS, "").strip()
         if address and socket_address(address) is None:
@@ -96,7 +96,7 @@ class ReconfigureSteps(AddingSteps):
         evidence = await discovery.async_gather(self.hass, client_id)
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
-        if format_mac(evidence.mac or "") != entry.unique_id:
+        if format_mac(evidence.mac or "") != entry.data[CONF_MAC]:
             return {CONF_CLIENT_ID: "socket_other"}
         return {}
 
@@ -155,7 +155,7 @@ class ReconfigureSteps(AddingSteps):
         try:
             console = console_at(self.hass, address, password or None)
             info = await console.info()
-            if format_mac(info.mac) != entry.unique_id:
+            if format_mac(info.mac) != entry.data[CONF_MAC]:
                 return {CONF_ADDRESS: "socket_other"}
             await console.set_broker(
                 broker.host, broker.port, broker.username, broker.password

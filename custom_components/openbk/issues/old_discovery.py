@@ -13,6 +13,7 @@ from homeassistant.helpers import (
 from ..const import CONF_MAC, DOMAIN
 from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
+from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.messages import console
 from ..pyopenbk.obk.provisioning import Flag
 from ..pyopenbk.obk.settings import flag_command
@@ -74,14 +75,15 @@ def _old_entities(
     It has no MAC there: its id is the long name, which ends with that of the MAC, and its name the
     short name, which is the client id unless somebody changed one of them.
     """
-    tail = entry.data[CONF_MAC].replace(":", "").upper()[-8:]
+    mac: str = entry.data[CONF_MAC]
+    tail = "" if is_generic_mac(mac) else mac.replace(":", "").upper()[-8:]
     registry = dr.async_get(hass)
     found = []
     for mqtt_entry in hass.config_entries.async_entries(mqtt.DOMAIN):
         for device in dr.async_entries_for_config_entry(registry, mqtt_entry.entry_id):
             is_old = device.manufacturer == _MANUFACTURER and (
                 device.name == entry.runtime_data.client_id
-                or any(item[1].endswith(tail) for item in device.identifiers)
+                or any(tail and item[1].endswith(tail) for item in device.identifiers)
             )
             if is_old:
                 found += er.async_entries_for_device(

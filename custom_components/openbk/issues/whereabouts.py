@@ -7,9 +7,9 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from ..const import CONF_ADDRESS, CONF_MAC, DOMAIN, LOGGER
+from ..live.entries import async_follow
 from ..live.state import SocketState
 from ..network.consoles import console_at
-from ..network.discovery import async_follow
 from ..pyopenbk.obk.console import ConsoleError, SocketInfo
 
 ISSUE: Final = "elsewhere"

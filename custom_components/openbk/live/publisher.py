@@ -15,6 +15,7 @@ from ..const import (
     CONF_PUBLISHED,
     LOGGER,
 )
+from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.obk.discovery_payload import (
     Described,
@@ -110,7 +111,7 @@ class Publisher:
 
     @property
     def _topic(self) -> str:
-        return discovery_topic(self._prefix, self.socket.mac)
+        return discovery_topic(self._prefix, self.socket.identity)
 
     @callback
     def _consumer_changed(self, message: mqtt.ReceiveMessage) -> None:
@@ -143,7 +144,7 @@ class Publisher:
 
     @property
     def _last_energy(self) -> tuple[float, float] | None:
-        return self.hass.data[ENERGY_STORE].last(self.socket.mac, ENERGY.key)
+        return self.hass.data[ENERGY_STORE].last(self.socket.identity, ENERGY.key)
 
     def _draw_line(self, *, first: bool = False) -> None:
         """Let the total go on from where it is, with the gain that power has now."""
@@ -177,7 +178,8 @@ class Publisher:
         payload = discovery_payload(
             Described(
                 name=entry.title,
-                mac=self.socket.mac,
+                identity=self.socket.identity,
+                mac=None if is_generic_mac(self.socket.mac) else self.socket.mac,
                 client_id=self.socket.client_id,
                 profile=self.socket.profile,
                 build=self.socket.build,

@@ -24,11 +24,15 @@ from ..const import (
     DOMAIN,
     LOGGER,
 )
+from ..network.addresses import told_address
+from ..network.mqtt import publish
+from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.metering.load import LoadSplit, LoadTriangle
 from ..pyopenbk.metering.session import STEPS
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Publication, Value, channel_key
+from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
 from ..pyopenbk.obk.settings import LedUse, backlog, led_pins, led_use, pin_commands
 from ..pyopenbk.profile import SocketProfile
@@ -96,6 +100,7 @@ class SocketState:
         self.hass = hass
         self.entry = entry
         self.mac: str = entry.data[CONF_MAC]
+        self.identity = identity_of_entry(entry)
         self.client_id: str = entry.data[CONF_CLIENT_ID]
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
         dark = entry.data.get(CONF_DARK_LEDS, ())
@@ -219,12 +224,12 @@ class SocketState:
     async def async_set_energy(self, kilowatt_hours: float) -> None:
         """Set the socket's total energy, from which it counts on."""
         await self.async_command("EnergyCntReset", f"{kilowatt_hours * 1000:.1f}")
-        self.hass.data[ENERGY_STORE].set_total(self.mac, kilowatt_hours)
+        self.hass.data[ENERGY_STORE].set_total(self.identity, kilowatt_hours)
 
     async def async_reset_energy(self) -> None:
         """Set all energy counters of the socket to zero."""
         await self.async_command("EnergyCntReset")
-        self.hass.data[ENERGY_STORE].reset(self.mac)
+        self.hass.data[ENERGY_STORE].reset(self.identity)
 
     async def async_configure(self, commands: Iterable[str], **data: Any) -> None:
         """Write settings into the socket and note them in the entry.
@@ -255,7 +260,7 @@ class SocketState:
                 translation_key="socket_unreachable",
                 translation_placeholders={"name": self.entry.title},
             )
-        await self._publish(publication)
+        await publish(self.hass, publication)
 
     @callback
     def expect_new_readings(self) -> None:
@@ -294,6 +299,8 @@ class SocketState:
             return Channel()
         if key.startswith(messages.BUTTON_TOPIC):
             return Event(messages.decode_gesture)
+        if key == "ip":
+            return Topic(partial(told_address, self.hass))
         if key in STEPS:
             return Reading(key, self.calibration)
         if key in _COUNTERS or key in _PAST:
@@ -303,10 +310,10 @@ class SocketState:
     def _make_energy(self, key: str) -> Energy:
         store, power = self.hass.data[ENERGY_STORE], self.calibration.power_correction
         if key in _PAST:
-            follow = store.scaler(self.mac, key, power)
+            follow = store.scaler(self.identity, key, power)
         else:
             today = _today if key in _DAILY else _no_day
-            follow = store.follower(self.mac, key, today, power)
+            follow = store.follower(self.identity, key, today, power)
         if key in _NEED_CLOCK:
             return DailyEnergy(key, follow, self.clock)
         return Energy(key, follow)
@@ -383,7 +390,7 @@ class SocketState:
         if self._was_online:
             LOGGER.info("%s is back", self.entry.title)
         self._was_online = True
-        self.hass.data[ENERGY_STORE].restarted(self.mac)
+        self.hass.data[ENERGY_STORE].restarted(self.identity)
         for source in self._sources.values():
             if isinstance(source, Channel):
                 source.unanswered = True
@@ -473,20 +480,11 @@ class SocketState:
     async def _send_all(self, publications: Iterable[Publication]) -> None:
         for publication in publications:
             try:
-                await self._publish(publication)
+                await publish(self.hass, publication)
             except HomeAssistantError as err:
                 # The broker has just gone; everything is asked again when it is back.
                 LOGGER.debug("Could not ask %s: %s", self.client_id, err)
                 return
-
-    async def _publish(self, publication: Publication) -> None:
-        await mqtt.async_publish(
-            self.hass,
-            publication.topic,
-            publication.payload,
-            publication.qos,
-            publication.retain,
-        )
 
     def _later(self, seconds: float, action: Callable[[], None]) -> CALLBACK_TYPE:
         return self.hass.loop.call_later(seconds, action).cancel
@@ -538,8 +536,11 @@ class SocketState:
         """
         return dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,
-            identifiers={(DOMAIN, self.mac)},
-            connections={(dr.CONNECTION_NETWORK_MAC, self.mac)},
+            identifiers={(DOMAIN, self.identity)},
+            # Devices with the same connection would become one.
+            connections=set()
+            if is_generic_mac(self.mac)
+            else {(dr.CONNECTION_NETWORK_MAC, self.mac)},
             name=self.entry.title,
             manufacturer=MANUFACTURER,
             model=messages.chip_of(self.build),
@@ -547,6 +548,13 @@ class SocketState:
             sw_version=messages.version_of(self.build),
             configuration_url=self.url,
         )
+
+
+def identity_of_entry(entry: ConfigEntry) -> str:
+    """Return what identifies the socket of an entry in all registries and stores."""
+    return entry.unique_id or identity_of(
+        entry.data[CONF_MAC], entry.data[CONF_CLIENT_ID]
+    )
 
 
 def _today() -> int:

@@ -1,11 +1,10 @@
 """Sockets that run OpenBeken already: notice them, ask them, follow them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 import re
 from typing import Any, Final
 
@@ -26,15 +25,16 @@ from ..const import (
     LOGGER,
 )
 from ..live.clock import utc_offset
-from ..live.state import OpenBekenConfigEntry
 from ..pyopenbk.obk import messages
-from ..pyopenbk.obk.messages import Publication, Value
+from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.provisioning import DEFAULT_GROUP
 from ..pyopenbk.obk.tuning import Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import PinAssignment, SocketProfile
 from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
+from .addresses import told_address
 from .consoles import console_at
+from .mqtt import publish, subscribed
 
 # The list of a socket takes 12 s, one item a second; a busy broker may add some.
 _LIST_TIMEOUT: Final = 20.0
@@ -43,13 +43,16 @@ _PARTS_TIMEOUT: Final = 65.0
 _CHANNELS_TIMEOUT: Final = 3.0
 _METER_KEYS: Final = frozenset({VOLTAGE.key, CURRENT.key, POWER.key, ENERGY.key})
 _HEARD: Final = ("build", "mac", "ip", "host")
-_CHANNELS: Final = range(1, 9)
+# A relay may be on channel 0 (the numbers go to 63, but nobody has so many).
+_CHANNELS: Final = range(9)
 # The broker replays what it retained at once; the rest is for a slow one.
 _RETAINED_TIMEOUT: Final = 3.0
 _CONNECTED: Final = "+/connected"
 # Who they are comes first in the list. One who waits in a dialog waits no longer than this.
 _FIND_TIMEOUT: Final = 12.0
 _MOST_FOUND: Final = 50
+# More than anybody has; a broker may hold any number of topics.
+_MOST_ONLINE: Final = 5000
 # What there are roles, meters and settings for.
 CHIP: Final = "BK7231N"
 _HOST_NAME: Final = re.compile(r"(openbk7231n_|obk)(?P<tail>[0-9a-f]{8})")
@@ -168,43 +171,6 @@ def client_id_of(info: MqttServiceInfo) -> str | None:
     return client_id if messages.is_build(str(info.payload)) else None
 
 
-@callback
-def async_entry_of(
-    hass: HomeAssistant, *, client_id: str | None = None, mac: str | None = None
-) -> OpenBekenConfigEntry | None:
-    """Return the entry of a socket by its topic or by its MAC."""
-    for entry in hass.config_entries.async_entries(DOMAIN):
-        if client_id is not None and entry.data[CONF_CLIENT_ID] == client_id:
-            return entry
-        if mac is not None and entry.data[CONF_MAC] == mac:
-            return entry
-    return None
-
-
-@callback
-def async_follow(
-    hass: HomeAssistant,
-    entry: OpenBekenConfigEntry,
-    *,
-    client_id: str | None = None,
-    address: str | None = None,
-) -> bool:
-    """Let an entry follow its socket to another topic or address; return whether it did."""
-    known = {CONF_CLIENT_ID: client_id, CONF_ADDRESS: address}
-    changes = {
-        key: value
-        for key, value in known.items()
-        if value is not None and entry.data[key] != value
-    }
-    if not changes:
-        return False
-    hass.config_entries.async_update_entry(entry, data={**entry.data, **changes})
-    if CONF_CLIENT_ID in changes:
-        LOGGER.info("%s speaks as %s now", entry.title, client_id)
-        hass.config_entries.async_schedule_reload(entry.entry_id)
-    return True
-
-
 async def async_gather(
     hass: HomeAssistant,
     client_id: str,
@@ -229,7 +195,7 @@ async def async_gather(
         )
 
     async with _listening(hass, evidence, keys) as heard:
-        await _publish(hass, messages.publish_all(client_id))
+        await publish(hass, messages.publish_all(client_id))
         try:
             async with asyncio.timeout(_PARTS_TIMEOUT if parts else seconds):
                 while not complete():
@@ -304,7 +270,7 @@ async def _send_lines(
 ) -> None:
     for line in lines:
         command, _, arguments = line.partition(" ")
-        await _publish(hass, messages.console(client_id, command, arguments))
+        await publish(hass, messages.console(client_id, command, arguments))
 
 
 async def async_probe(hass: HomeAssistant) -> list[str]:
@@ -312,9 +278,9 @@ async def async_probe(hass: HomeAssistant) -> list[str]:
 
     Whoever is asked for its list says its ``build``, which starts a discovery. Return who was.
     """
-    asked = await _online_strangers(hass)
+    asked = (await _online_strangers(hass))[:_MOST_FOUND]
     for client_id in asked:
-        await _publish(hass, messages.publish_all(client_id))
+        await publish(hass, messages.publish_all(client_id))
     return asked
 
 
@@ -340,10 +306,14 @@ async def _online_strangers(hass: HomeAssistant) -> list[str]:
     @callback
     def connected(message: mqtt.ReceiveMessage) -> None:
         client_id, _, _ = message.topic.partition("/")
-        if message.payload == "online" and messages.is_client_id(client_id):
+        if (
+            message.payload == "online"
+            and messages.is_client_id(client_id)
+            and len(online) < _MOST_ONLINE
+        ):
             online.add(client_id)
 
-    async with _subscribed(hass, [_CONNECTED], connected):
+    async with subscribed(hass, [_CONNECTED], connected):
         await asyncio.sleep(_RETAINED_TIMEOUT)
     return sorted(online - known)
 
@@ -358,7 +328,7 @@ async def _listening(
     @callback
     def received(message: mqtt.ReceiveMessage) -> None:
         suffix = messages.below(evidence.client_id, message.topic) or ""
-        change = messages.parse(suffix, str(message.payload))
+        change = _read(hass, suffix, str(message.payload))
         # What the broker kept may be of a name that the socket had long ago.
         if change is None or message.retain:
             return
@@ -370,54 +340,15 @@ async def _listening(
     suffixes = {messages.topic_of(key) for key in keys}
     suffixes |= {suffix.removesuffix("/get") for suffix in suffixes}
     topics = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
-    async with _subscribed(hass, topics, received):
+    async with subscribed(hass, topics, received):
         yield heard
 
 
-@asynccontextmanager
-async def _subscribed(
-    hass: HomeAssistant,
-    topics: Iterable[str],
-    received: Callable[[mqtt.ReceiveMessage], None],
-) -> AsyncIterator[None]:
-    """Subscribe; begin once the broker has taken all topics, or does not in its time.
-
-    Core does so some seconds later while it starts. Whoever leaves before that finds nothing, and
-    disturbs core at the subscriptions of others.
-    """
-    waiting = set(topics)
-    subscribed = asyncio.Event()
-
-    @callback
-    def done(topic: str) -> None:
-        waiting.discard(topic)
-        if not waiting:
-            subscribed.set()
-
-    unsubscribe = []
-    try:
-        for topic in sorted(waiting):
-            unsubscribe += [
-                await mqtt.async_subscribe(hass, topic, received),
-                mqtt.async_on_subscribe_done(hass, topic, 0, partial(done, topic)),
-            ]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LIST_TIMEOUT):
-                await subscribed.wait()
-        yield
-    finally:
-        for leave in unsubscribe:
-            leave()
-
-
-async def _publish(hass: HomeAssistant, publication: Publication) -> None:
-    await mqtt.async_publish(
-        hass,
-        publication.topic,
-        publication.payload,
-        publication.qos,
-        publication.retain,
-    )
+def _read(hass: HomeAssistant, suffix: str, payload: str) -> Change | None:
+    if suffix != "ip":
+        return messages.parse(suffix, payload)
+    address = told_address(hass, payload)
+    return None if address is None else Change(key=suffix, value=address)
 
 
 def _text(value: Value | None) -> str | None:

@@ -21,6 +21,7 @@ def described(**changes: object) -> Described:
     """Return the reference socket."""
     values: dict[str, object] = {
         "name": "Washing machine",
+        "identity": MAC,
         "mac": MAC,
         "client_id": CLIENT_ID,
         "profile": BLOW,

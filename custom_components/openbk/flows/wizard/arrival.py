@@ -15,15 +15,10 @@ from homeassistant.helpers.device_registry import format_mac
 from homeassistant.util.hass_dict import HassKey
 
 from ...const import DOMAIN
+from ...network.addresses import told_address
 from ...network.consoles import console_at
 from ...pyopenbk.obk.console import ConsoleError
-from ...pyopenbk.obk.messages import (
-    decode_address,
-    decode_connected,
-    decode_mac,
-    is_build,
-    publish_all,
-)
+from ...pyopenbk.obk.messages import decode_connected, decode_mac, is_build, publish_all
 
 _TOPICS: Final = ("connected", "mac", "build", "ip")
 
@@ -142,7 +137,7 @@ class Arrival:
             case "build" if is_build(payload):
                 self.build = payload
             case "ip":
-                self.address = decode_address(payload)
+                self.address = told_address(self._hass, payload)
         if self._right_mac and self.build is not None:
             self._complete.set()
 

@@ -181,6 +181,7 @@ class WizardFlow(ConfigFlow):
             self._entry_mac is not None
             and mac is not None
             and not is_generic_mac(mac)
+            and not is_generic_mac(self._entry_mac)
             and mac != self._entry_mac
         )
 

@@ -6,7 +6,7 @@ import socket
 from typing import Any, Final, override
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import (
     CONF_HOST,
     CONF_NAME,
@@ -26,7 +26,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE
+from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_TIME_ZONE
 from ...network.broker import (
     ABOUT_ADDRESSES,
     BrokerProblem,
@@ -161,17 +161,25 @@ class NetworkSteps(WizardFlow):
 
     def _settings_before(self) -> SocketSettings:
         """Return what was chosen so far; a socket that is set up already keeps its names."""
+        entry = self._own_entry
+        if entry is None or self.settings.name:
+            return self.settings
+        return replace(
+            self.settings,
+            name=entry.title,
+            client_id=entry.data[CONF_CLIENT_ID],
+            group=entry.data[CONF_GROUP],
+            time_zone=entry.data.get(CONF_TIME_ZONE, ""),
+        )
+
+    @property
+    def _own_entry(self) -> ConfigEntry | None:
+        """Return the entry of the connected socket; of one with a default MAC it was said to be."""
         mac = self._analysis.mac if self._analysis else None
         for entry in self._async_current_entries():
-            if entry.unique_id == mac and not self.settings.name:
-                return replace(
-                    self.settings,
-                    name=entry.title,
-                    client_id=entry.data[CONF_CLIENT_ID],
-                    group=entry.data[CONF_GROUP],
-                    time_zone=entry.data.get(CONF_TIME_ZONE, ""),
-                )
-        return self.settings
+            if mac is not None and entry.data.get(CONF_MAC) == mac:
+                return entry
+        return None
 
     async def _take_name(self, user_input: dict[str, Any]) -> dict[str, str]:
         name = tidy(user_input[CONF_NAME])
@@ -181,8 +189,8 @@ class NetworkSteps(WizardFlow):
         server = await self._async_address_of(tidy(advanced[CONF_NTP]))
         if not name:
             return {CONF_NAME: "name_missing"}
-        mac = self._analysis.mac if self._analysis else None
-        if problem := topics_problem(self.hass, client_id, group, mac=mac):
+        own = self._own_entry
+        if problem := topics_problem(self.hass, client_id, group, own=own):
             return {"base": problem}
         if server is None:
             return {"base": "ntp_unknown"}

@@ -5,10 +5,15 @@ from typing import Any, Final, override
 from homeassistant.config_entries import ConfigFlowResult
 import probatio
 
-from ...const import LOGGER
+from ...const import CONF_MAC, LOGGER
 from ...pyopenbk.backups import BackupError
 from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
-from ...pyopenbk.beken.rf_sector import RfSector, RfSectorError, parse_rf_sector
+from ...pyopenbk.beken.rf_sector import (
+    RfSector,
+    RfSectorError,
+    is_generic_mac,
+    parse_rf_sector,
+)
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import (
     ChipState,
@@ -55,7 +60,7 @@ class RadioSteps(RestoreSteps):
             (
                 entry.title
                 for entry in self._async_current_entries()
-                if entry.unique_id == mac
+                if entry.data.get(CONF_MAC) == mac
             ),
             None,
         )
@@ -73,7 +78,7 @@ class RadioSteps(RestoreSteps):
                 # An erase that broke off leaves anything behind.
                 return "radio_missing"
             case None if self._analysis.mac_is_generic and not self._generic_is_meant:
-                if self._entry_mac is not None:
+                if self._entry_mac is not None and not is_generic_mac(self._entry_mac):
                     # It is said to be a socket that has an address of its own.
                     return "radio_missing"
                 taken = self._title_of(self._analysis.mac or "")
@@ -131,7 +136,8 @@ class RadioSteps(RestoreSteps):
             radio = parse_rf_sector(sector)
         except RfSectorError:
             return "radio_not_in_file"
-        if self._entry_mac not in (None, radio.mac):
+        known = self._entry_mac is None or is_generic_mac(self._entry_mac)
+        if not known and self._entry_mac != radio.mac:
             return "radio_of_another"
         self._radio, self._radio_sector = radio, sector
         return None

@@ -28,6 +28,7 @@ from ...const import (
     LOGGER,
 )
 from ...issues.half_written import async_review_half_written
+from ...live.entries import async_identity_of
 from ...pyopenbk.backups import Contents
 from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.foreign_text import markdown_text
@@ -109,6 +110,12 @@ class WriteSteps(ResumeSteps):
         return self._analysis.mac
 
     @property
+    def _unique_id(self) -> str:
+        return async_identity_of(
+            self.hass, format_mac(self._mac), self.settings.client_id
+        )
+
+    @property
     def _long_name(self) -> str:
         if self._analysis is None or self._analysis.mac is None:
             return "OpenBK7231N_…"
@@ -130,9 +137,7 @@ class WriteSteps(ResumeSteps):
         """Sum up; from here on the chip is changed."""
         if user_input is not None:
             # Another wizard or a discovery of the same socket must not finish before this one.
-            await self.async_set_unique_id(
-                format_mac(self._mac), raise_on_progress=False
-            )
+            await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
             self._meant = frozenset({self._mac})
             if self._assembled:
                 return await self.async_step_rewire()
@@ -398,9 +403,7 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Make the entry of a socket that has reported in."""
         assert self.profile is not None
-        entry = await self.async_set_unique_id(
-            format_mac(self._mac), raise_on_progress=False
-        )
+        entry = await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         if self._settled:
             return self.async_abort(
                 reason="added", description_placeholders=self.placeholders
@@ -454,7 +457,8 @@ class WriteSteps(ResumeSteps):
         """Make the entry of a socket whose wizard goes on with the next one."""
         data = dict(import_data)
         title = data.pop(CONF_NAME)
-        entry = await self.async_set_unique_id(data[CONF_MAC], raise_on_progress=False)
+        identity = async_identity_of(self.hass, data[CONF_MAC], data[CONF_CLIENT_ID])
+        entry = await self.async_set_unique_id(identity, raise_on_progress=False)
         if entry is not None:
             return self.async_update_reload_and_abort(
                 entry, title=title, data=data, reason="reflashed"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+import re
 from typing import Any, Final, Protocol
 
 from ..profile import SocketProfile
@@ -74,7 +75,10 @@ class Described:
     """What the payload of a socket is made of."""
 
     name: str
-    mac: str
+    identity: str
+    """What its unique ids begin with: the MAC, or more where that identifies nobody."""
+    mac: str | None
+    """Its MAC in lower case with colons, where that identifies it."""
     client_id: str
     profile: SocketProfile
     build: str | None
@@ -85,19 +89,23 @@ class Described:
     energy: EnergyLine = EnergyLine()
 
 
-def discovery_topic(prefix: str, mac: str) -> str:
-    """Return the topic of a socket's payload below a discovery prefix."""
-    return f"{prefix}/device/openbk_{mac.replace(':', '')}/config"
+def discovery_topic(prefix: str, identity: str) -> str:
+    """Return the topic of a socket's payload below a discovery prefix.
+
+    Consumers take letters, digits, ``_`` and ``-`` there.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", identity.replace(":", ""))
+    return f"{prefix}/device/openbk_{name}/config"
 
 
 def discovery_payload(socket: Described) -> dict[str, Any]:
     """Return the device-based payload: device, origin, availability and all components.
 
-    Unique ids are ``<mac>_<key>``, the same as those of the native entities.
+    Unique ids are ``<identity>_<key>``, the same as those of the native entities.
     """
     device = {
-        "ids": [f"openbk_{socket.mac}"],
-        "cns": [["mac", socket.mac]],
+        "ids": [f"openbk_{socket.identity}"],
+        "cns": None if socket.mac is None else [["mac", socket.mac]],
         "name": socket.name,
         "mf": "OpenBeken",
         "sw": version_of(socket.build or ""),
@@ -109,7 +117,7 @@ def discovery_payload(socket: Described) -> dict[str, Any]:
         "o": {"name": ORIGIN_NAME, "sw": socket.origin_version},
         "avty_t": f"{socket.client_id}/connected",
         "cmps": {
-            key: {"uniq_id": f"{socket.mac}_{key}", **component}
+            key: {"uniq_id": f"{socket.identity}_{key}", **component}
             for key, component in _components(socket)
         },
     }

@@ -118,16 +118,23 @@ def decode_gesture(payload: str) -> Gesture | None:
 
 
 def decode_address(payload: str) -> str | None:
-    """Return an IPv4 address, which is what the firmware has, or None for anything else.
+    """Return the IPv4 address of a host in a network, or None for anything else.
 
-    A port may follow it, as that of a simulated socket.
+    The firmware has no IPv6 and serves port 80 alone. Anybody on the broker can say an address, so
+    it must not be one of this computer, nor one that means many hosts or none.
     """
-    host, colon, port = payload.partition(":")
     try:
-        ipaddress.IPv4Address(host)
-        return payload if not colon or 0 < int(port) < 1 << 16 else None
+        address = ipaddress.IPv4Address(payload)
     except ValueError:
         return None
+    of_no_host = (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_reserved
+        or address in _THIS_NETWORK
+    )
+    return None if of_no_host else payload
 
 
 def decode_mac(payload: str) -> str | None:
@@ -248,6 +255,7 @@ def publish_all(client_id: str) -> Publication:
     return console(client_id, "publishAll")
 
 
+_THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 _CONNECTED: Final = {"online": True, "offline": False}
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
