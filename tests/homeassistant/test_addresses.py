@@ -4,6 +4,8 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.network.addresses import TOLD_ADDRESS
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from tests.homeassistant.test_adding import refuse
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -13,6 +15,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> None:
     """Home Assistant would ask whatever is there, and tell people to open it."""
     del hass.data[TOLD_ADDRESS]
+    hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
     entry = socket_entry(address="192.168.1.7")
     await add_socket(hass, entry)
     scripted = ScriptedSocket(hass)
