@@ -8,8 +8,10 @@ from pathlib import Path
 import signal
 import sys
 
-from .chip import PATIENT_PERSON_SECONDS
+from .adapters import ADAPTERS
+from .chip import PATIENT_PERSON_SECONDS, ResetWire
 from .flash import SIZE
+from .modem_lines import Lines
 from .world import Bench, lay_out, simulated_world
 
 
@@ -56,6 +58,17 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="a patient person touches CEN to GND when link checks come in vain",
     )
+    add(
+        "--adapter",
+        choices=sorted(ADAPTERS),
+        help="what the port is, as Linux's driver has it: its rates, RTS and DTR; the port is "
+        "then an address of the serial library, for programs that import simulator.driver",
+    )
+    add(
+        "--reset-wire",
+        choices=("rts", "dtr"),
+        help="which line of the adapter is wired to CEN",
+    )
     add("--control-port", type=int, default=0, metavar="N", help="default: a free one")
     add("--releases-port", type=int, default=0, metavar="N", help="default: a free one")
     return parser.parse_args(arguments)
@@ -84,6 +97,10 @@ def _lay_out(options: argparse.Namespace, number: int) -> Bench:
         latency=options.latency_ms / 1000 if options.baud_pacing else None,
         link=link,
         auto_reset=options.auto_reset,
+        adapter=ADAPTERS.get(options.adapter),
+        reset_wire=ResetWire(line=Lines[options.reset_wire.upper()])
+        if options.reset_wire
+        else None,
     )
 
 

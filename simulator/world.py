@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from .adapters import Adapter
 from .bootrom import Timings
-from .chip import SimulatedSocket
+from .chip import ResetWire, SimulatedSocket
 from .clock import Clock
 from .control import Control
 from .factory import FactorySocket
@@ -58,6 +59,8 @@ def lay_out(
     latency: float | None = None,
     link: Path | None = None,
     auto_reset: float | None = None,
+    adapter: Adapter | None = None,
+    reset_wire: ResetWire | None = None,
 ) -> Bench:
     """Put a BLOW 72-074 on the bench, without power.
 
@@ -79,6 +82,8 @@ def lay_out(
         firmware=OpenBekenOnSocket(meter),
         link=link,
         auto_reset=auto_reset,
+        adapter=adapter,
+        reset_wire=reset_wire,
     )
     return Bench(socket=socket, meter=meter)
 

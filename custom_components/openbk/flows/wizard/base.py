@@ -128,7 +128,8 @@ class WizardFlow(ConfigFlow):
         expected = next(filter(None, self._meant), None) or self._entry_mac
         backup = self._backup.path.name if self._backup else ""
         return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
-            "port": self._address or "",
+            # What follows may be a key.
+            "port": (self._address or "").partition("?")[0],
             "owner": self._owner,
             "expected_mac": expected or "?",
             "connected_mac": self._connected_mac or "?",

@@ -112,7 +112,7 @@ class LinkSteps(WizardFlow):
             now = self.word("heard", "starting")
         else:
             now = self.word("heard", self._heard)
-            if self._came_in and self._heard is self._heard_most:
+            if self._heard is self._heard_most is Observation.BOOT_LOG:
                 now += f" `{self._came_in}`"
         before = self._heard_most
         if before is Observation.NOTHING:
