@@ -28,6 +28,7 @@ from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import (
     STEPS,
+    USUAL_ACCURACY,
     LoadKind,
     References,
     Sample,
@@ -80,7 +81,7 @@ _COMPARED: Final[VolDictType] = {
     probatio.Optional(CURRENT.key): _REFERENCE,
     probatio.Optional(POWER.key): _REFERENCE,
     probatio.Optional(ATTR_RESISTIVE, default=False): cv.boolean,
-    probatio.Optional(ATTR_ACCURACY, default=0.0): _PERCENT,
+    probatio.Optional(ATTR_ACCURACY, default=100 * USUAL_ACCURACY): _PERCENT,
 }
 _OWN_GAIN: Final[VolDictType] = {
     probatio.Optional(ATTR_SET_SOCKET, default=False): cv.boolean

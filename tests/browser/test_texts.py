@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from custom_components.openbk.const import DOMAIN
+from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard import pin_form
 from custom_components.openbk.flows.wizard.models import MODELS, profile_of
 
@@ -23,9 +24,7 @@ _VALUES: Final = {
     "added": "Washing machine in the cellar",
     "address": "192.168.178.123",
     "access_point": "OpenBK7231N_E4720741",
-    "access_point_code": (
-        '<ha-qr-code data="WIFI:S:OpenBK7231N_E4720741;T:nopass;;" scale="4"></ha-qr-code>'
-    ),
+    "access_point_code": wifi_code("OpenBK7231N_E4720741"),
     "backup": "bk7231n_020be4720741_20261122T211953Z.bin",
     "backup_folder": "/config/openbk/backups",
     "broker": "homeassistant.fritz.box:1883",

@@ -26,6 +26,11 @@ async def test_two_points_bring_a_socket_within_bounds_over_its_whole_range(
 ) -> None:
     async with calibrated(hass, mosquitto, speed=20, power=OFF) as socket:
         first = await socket.call("calibrate", power=2000, voltage=230)
+        # An instrument of a home is off by a per cent, unless somebody knows better.
+        assert first["power"]["quality"] == "fair"
+        await socket.call("undo_calibration")
+        exact = {"accuracy": 0.1}
+        first = await socket.call("calibrate", power=2000, voltage=230, **exact)
         assert first["method"] == "http"
         assert first["changed"] == {
             "home_assistant": ["voltage", "power"],
@@ -35,7 +40,7 @@ async def test_two_points_bring_a_socket_within_bounds_over_its_whole_range(
         assert first["power"]["after"] == pytest.approx(2000, rel=0.001)
         assert first["power"]["samples"] == 60
         await socket.load(60)
-        second = await socket.call("add_calibration_point", power=60)
+        second = await socket.call("add_calibration_point", power=60, **exact)
         assert second["power"]["points"] == 2
         assert second["power"]["gain"] == pytest.approx(1.08, rel=0.003)
         assert second["power"]["offset"] == pytest.approx(1.2, abs=0.3)

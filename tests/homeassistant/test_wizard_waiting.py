@@ -13,6 +13,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 import pytest
 
+from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.beken.flash_map import (
@@ -372,8 +373,7 @@ async def test_own_access_point_is_explained(
         wizard = scene.wizard
         assert await wizard.choose("access_point") == "access_point"
         assert wizard.placeholders["access_point"] == HOST_NAME
-        code = wizard.placeholders["access_point_code"]
-        assert f'data="WIFI:S:{HOST_NAME};T:nopass;;"' in code
+        assert wifi_code(HOST_NAME) == wizard.placeholders["access_point_code"]
         scene.let_through()
         await scene.plug_in()
         hass.data[WAITING] = Waiting()

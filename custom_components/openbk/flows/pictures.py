@@ -1,6 +1,8 @@
 """The wizard's pictures: where they are served and how a dialog shows them."""
 
+import base64
 from pathlib import Path
+import re
 from typing import Final
 
 from homeassistant.components.http import StaticPathConfig
@@ -9,11 +11,14 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
+from ..pyopenbk.qr_code import svg
 
 FOLDER: Final = Path(__file__).parent.parent / "images"
 # The dialog fills the window of a phone, and leaves a page with progress 112 pixels there.
 _PHONE: Final = "(max-width: 450px)"
 _NARROW: Final = {"reset_now": ("reset", "reset_tall")}
+# In pixels of the page, so that a phone reads it from the screen of another.
+_CODE_WIDTH: Final = 200
 _SERVED_AT: Final[HassKey[str]] = HassKey(f"{DOMAIN}_pictures")
 
 
@@ -50,3 +55,14 @@ def _sources(address: str, name: str, condition: str = "") -> str:
         f'media="{condition}(prefers-color-scheme: {scheme})">'
         for suffix, scheme in (("_dark", "dark"), ("", "light"))
     )
+
+
+def wifi_code(name: str) -> str:
+    """Return the HTML of a QR code that lets a phone join an open Wi-Fi.
+
+    It brings its own white card: in dark colours not every phone reads what the frontend draws.
+    """
+    escaped = re.sub(r'([\\;,:"])', r"\\\1", name)
+    picture = base64.b64encode(svg(f"WIFI:S:{escaped};T:nopass;;").encode()).decode()
+    source = f"data:image/svg+xml;base64,{picture}"
+    return f'<img src="{source}" width="{_CODE_WIDTH}" height="{_CODE_WIDTH}">'

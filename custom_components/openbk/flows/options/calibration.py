@@ -28,6 +28,7 @@ from ...pyopenbk.metering.calibration import Calibration, Quality
 from ...pyopenbk.metering.errors import CalibrationError, Refusal
 from ...pyopenbk.metering.session import (
     STEPS,
+    USUAL_ACCURACY,
     LoadKind,
     Method,
     Proposal,
@@ -89,13 +90,13 @@ _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
         probatio.Optional(POWER.key): _WATTS,
         probatio.Optional(VOLTAGE.key): _VOLTS,
         probatio.Optional(CURRENT.key): _AMPERES,
-        probatio.Optional(_ACCURACY, default=0): _PER_CENT,
+        probatio.Optional(_ACCURACY, default=100 * USUAL_ACCURACY): _PER_CENT,
     },
     _MULTIMETER: {
         probatio.Optional(VOLTAGE.key): _VOLTS,
         probatio.Optional(CURRENT.key): _AMPERES,
         probatio.Required(_RESISTIVE, default=True): BooleanSelector(),
-        probatio.Optional(_ACCURACY, default=0): _PER_CENT,
+        probatio.Optional(_ACCURACY, default=100 * USUAL_ACCURACY): _PER_CENT,
     },
     _KNOWN_LOAD: {
         probatio.Optional(_RATED_POWER): _WATTS,
@@ -111,7 +112,7 @@ _REFERENCE_FIELDS: Final[dict[str, dict[Any, Any]]] = {
 
 _VOLTAGE_FIELDS: Final[dict[Any, Any]] = {
     probatio.Optional(VOLTAGE.key): _VOLTS,
-    probatio.Optional(_ACCURACY, default=0): _PER_CENT,
+    probatio.Optional(_ACCURACY, default=100 * USUAL_ACCURACY): _PER_CENT,
 }
 
 

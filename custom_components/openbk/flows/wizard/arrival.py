@@ -10,7 +10,7 @@ from typing import Final
 from homeassistant.components import mqtt
 from homeassistant.components.dhcp import async_discovered_service_info
 from homeassistant.components.dhcp.models import DATA_DHCP
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.util.hass_dict import HassKey
 
@@ -68,8 +68,15 @@ class Sighting:
 class Arrival:
     """What one socket, known by its client id and its MAC, has said since it was started."""
 
-    def __init__(self, hass: HomeAssistant, client_id: str, mac: str) -> None:
-        """Take the socket that is awaited."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        client_id: str,
+        mac: str,
+        completed: CALLBACK_TYPE = lambda: None,
+    ) -> None:
+        """Take the socket that is awaited; ``completed`` is called once, when it is there."""
+        self._completed = completed
         self._hass = hass
         self._client_id = client_id
         self._mac = format_mac(mac)
@@ -109,10 +116,6 @@ class Arrival:
             return self.complete
         return True
 
-    async def async_completed(self) -> None:
-        """Wait until the socket is complete, however long that takes."""
-        await self._complete.wait()
-
     async def async_ask(self) -> None:
         """Ask a socket that is online for everything that it reports when it connects."""
         question = publish_all(self._client_id)
@@ -138,8 +141,9 @@ class Arrival:
                 self.build = payload
             case "ip":
                 self.address = told_address(self._hass, payload)
-        if self._right_mac and self.build is not None:
+        if self._right_mac and self.build is not None and not self.complete:
             self._complete.set()
+            self._completed()
 
 
 async def async_find_in_network(

@@ -1,15 +1,16 @@
 """From the last confirmation to a socket that has reported in."""
 
-import asyncio
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, override
 
 from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
 from homeassistant.const import CONF_NAME
-from homeassistant.core import callback
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.event import async_call_later
 from homeassistant.helpers.selector import BooleanSelector
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
@@ -34,6 +35,7 @@ from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import config_sector
 from ...pyopenbk.obk.setup import WifiNetwork
+from .. import pictures
 from . import pin_form
 from .arrival import Arrival, Sighting, async_find_in_network, waiting
 from .resume import ResumeSteps
@@ -69,7 +71,7 @@ class WriteSteps(ResumeSteps):
     """The next socket is to be flashed with the same settings."""
     _added: str = ""
     """The name of the last socket whose entry another flow has made for this one."""
-    _abandoned: asyncio.Task[None] | None = None
+    _abandoned: CALLBACK_TYPE | None = None
     _settled: bool = False
     """So has the one that was on the wires last."""
     _reported: bool = False
@@ -92,7 +94,6 @@ class WriteSteps(ResumeSteps):
             ),
             "broker": markdown_text(f"{settings.broker.host}:{settings.broker.port}"),
             "access_point": self._long_name,
-            "access_point_code": _wifi_code(self._long_name),
             "seen_at": self._sighting.address if self._sighting else "?",
             "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
@@ -208,27 +209,32 @@ class WriteSteps(ResumeSteps):
 
     async def _listen(self) -> None:
         self._stop_listening()
-        self._arrival = Arrival(self.hass, self.settings.client_id, self._mac)
-        await self._arrival.async_listen()
-        self._abandoned = self.hass.async_create_background_task(
-            self._add_if_abandoned(self._arrival), f"{DOMAIN} wizard: nobody goes on"
+        self._arrival = Arrival(
+            self.hass, self.settings.client_id, self._mac, self._expect_somebody
         )
+        await self._arrival.async_listen()
 
     @callback
     def _stop_listening(self) -> None:
         if self._arrival is not None:
             self._arrival.async_stop()
         if self._abandoned is not None:
-            self._abandoned.cancel()
+            self._abandoned()
             self._abandoned = None
 
-    async def _add_if_abandoned(self, arrival: Arrival) -> None:
+    @callback
+    def _expect_somebody(self) -> None:
+        """Give the person time to go on with a dialog whose socket has reported in."""
+        if self.hass.is_running:
+            self._abandoned = async_call_later(
+                self.hass, waiting(self.hass).abandoned_after, self._add_abandoned
+            )
+
+    async def _add_abandoned(self, _now: datetime) -> None:
         """Make the entry of a socket that has reported in while nobody goes on with the dialog.
 
         It was confirmed. Somebody may still come back to the dialog, and is told.
         """
-        await arrival.async_completed()
-        await asyncio.sleep(waiting(self.hass).abandoned_after)
         if self._task is None and self._chip_state is ChipState.WRITTEN:
             LOGGER.info("%s has reported in; its wizard was left", self.title)
             await self._add()
@@ -296,7 +302,8 @@ class WriteSteps(ResumeSteps):
             return await self.async_step_wait()
         return self.async_show_form(
             step_id="access_point",
-            description_placeholders=self.placeholders,
+            description_placeholders=self.placeholders
+            | {"access_point_code": pictures.wifi_code(self._long_name)},
             last_step=False,
         )
 
@@ -490,8 +497,3 @@ class WriteSteps(ResumeSteps):
         """Stop listening and release the port."""
         self._stop_listening()
         super().async_remove()
-
-
-def _wifi_code(name: str) -> str:
-    """Return the HTML of a QR code that lets a phone join the socket's open access point."""
-    return f'<ha-qr-code data="WIFI:S:{name};T:nopass;;" scale="4"></ha-qr-code>'

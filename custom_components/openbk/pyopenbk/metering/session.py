@@ -23,6 +23,9 @@ from .series import (
     Measurement,
 )
 
+# What a plug-in watt-meter or a multimeter of a home is good for, as a share of what it shows. Who
+# does not know better must not be told that a comparison is exact.
+USUAL_ACCURACY: Final = 0.01
 STEPS: Final[Mapping[str, float]] = {
     VOLTAGE.key: DEFAULT_VOLTS_PER_PULSE,
     CURRENT.key: DEFAULT_AMPERES_PER_PULSE,
