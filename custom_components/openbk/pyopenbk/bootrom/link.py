@@ -378,8 +378,6 @@ class Link:
             _LOGGER.info("Not every byte arrives at %d baud", rate)
             self.adapter.note_damage(rate)
             await self._leave_baudrate(rate)
-        except PortUnavailableError:
-            raise
         except LinkLostError as err:
             _LOGGER.info("The chip is not understood at %d baud", rate)
             self.adapter.note_loss(rate)
