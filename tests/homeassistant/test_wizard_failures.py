@@ -37,7 +37,6 @@ from tests.homeassistant.bench import (
     factory_dump,
     is_free,
     socket_on_the_bench,
-    upload,
 )
 from tests.homeassistant.road import (
     SECRET,
@@ -737,46 +736,38 @@ class TestRestoring:
             assert content(socket) == bytes(FLASH_SIZE)
 
     @walks("failed_backup_unfit -> *", "restore_write -> failed_backup_unfit")
-    async def test_backup_for_a_chip_with_another_key(
+    async def test_another_chip_with_the_address_of_many_chips(
         self, hass: HomeAssistant
     ) -> None:
-        unfit = put(blow_dump(), 0, packer.bootloader(packer.OTHER_KEY))
-        await self.refuse(hass, "failed_backup_unfit", upload=unfit)
-
-    @walks("failed_backup_foreign -> *", "restore_write -> failed_backup_foreign")
-    async def test_backup_that_says_to_be_of_this_chip(
-        self, hass: HomeAssistant, own_folder: Path
-    ) -> None:
-        """Somebody wrote the wrong address beside it."""
-        other = factory.FactorySocket.numbered(1)
-        async with chip(other.dump()) as socket:
-            wizard = await to_chip(hass, socket.path, "restore")
-            await wizard.close()
-        (sidecar,) = own_folder.glob(f"*{other.mac.replace(':', '')}*.json")
-        sidecar.write_text(sidecar.read_text().replace(other.mac, MAC))
-        name = sidecar.with_suffix(".bin").name
-        await self.refuse(hass, "failed_backup_foreign", backup=name)
-
-    async def refuse(
-        self, hass: HomeAssistant, page: str, **chosen: str | bytes
-    ) -> None:
-        flashed = images.flashed(blow_dump())
-        async with chip(flashed) as socket:
-            for offer in PAGES[page]:
+        """What fitted the chip before does not fit the one that is connected by now."""
+        generic = put(RADIO, 0, factory.rf_calibration(GENERIC_MAC))
+        flashed = put(images.flashed(blow_dump()), RF_CALIBRATION.start, generic)
+        other = put(flashed, 0, packer.bootloader(packer.NO_KEY))
+        # Its eFuse keeps the key to itself, so that the bootloader tells it.
+        async with chip(flashed, code_key=(0, 0, 0, 0)) as socket:
+            for offer, page in (
+                ("restore_other", "restore_choose"),
+                ("leave", "left_half_written"),
+            ):
                 wizard = await to_chip(hass, socket.path, "restore")
-                values = {
-                    key: await upload(hass, value) if key == "upload" else value
-                    for key, value in chosen.items()
-                }
-                assert await wizard.submit_suggested(**values) == "restore_confirm"
-                assert await wizard.submit() == page
-                assert content(socket) == flashed
+                await wizard.submit_suggested(deliberate={"foreign": True})
+                assert wizard.page == "restore_confirm"
+                socket.inject(Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K))
+                assert await wizard.submit() == "failed_port_unplugged_writing"
+                swap_chip(socket, other)
+                assert await wizard.choose("retry") == "failed_backup_unfit"
+                assert content(socket) == other
                 assert await is_free(socket.path)
-                if offer == "leave":
-                    assert await wizard.choose(offer) == "left_untouched"
-                    continue
-                assert await wizard.choose(offer) == "restore_choose"
-                assert await wizard.submit_suggested() == "restore_confirm"
-                assert await wizard.submit() == "restored"
-                assert content(socket) == blow_dump()
-                socket.flash.rewrite(0, flashed)
+                assert await wizard.choose(offer) == page
+                if page == "restore_choose":
+                    await wizard.close()
+                swap_chip(socket, flashed)
+
+
+def swap_chip(socket: SimulatedSocket, dump: bytes) -> None:
+    """Connect another chip in the place of this one."""
+    socket.power(on=False)
+    socket.clear()
+    socket.flash.rewrite(0, dump)
+    socket.power(on=True)
+    socket.plug()

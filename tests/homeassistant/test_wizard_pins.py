@@ -25,12 +25,12 @@ async def test_pins_of_an_earlier_backup_of_the_same_chip(hass: HomeAssistant) -
         wizard = await open_port(hass, socket.path)
         assert wizard.page == "pins"
         found = wizard.placeholders["pins"]
-        assert "earlier backup" not in wizard.placeholders["notes"]
+        assert wizard.placeholders["pins_from"] == "The pins are from the chip itself."
         await wizard.choose("use_pins")
         await wizard.close()
     async with chip(factory_dump()) as socket:
         wizard = await open_port(hass, socket.path)
         assert wizard.page == "pins"
         assert wizard.placeholders["pins"] == found
-        assert "earlier backup of this chip" in wizard.placeholders["notes"]
+        assert "earlier backup of this chip" in wizard.placeholders["pins_from"]
         await wizard.close()

@@ -1,6 +1,8 @@
 """The way back: a backup goes onto the chip that it came from, and onto no other by accident."""
 
+from collections.abc import Callable
 from pathlib import Path
+import random
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -9,7 +11,11 @@ from custom_components.openbk.flows.wizard.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    APPLICATION,
+    FLASH_SIZE,
+    RF_CALIBRATION,
+)
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from simulator import factory, images
@@ -17,9 +23,16 @@ from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Operation, OperationKind
-from tests.homeassistant.bench import MAC, blow_dump, chip, open_port, upload
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    chip,
+    factory_dump,
+    open_port,
+    upload,
+)
 from tests.homeassistant.wizard import Wizard
-from tests.pyopenbk.flashing.dumps import put
+from tests.pyopenbk.flashing.dumps import plain_chip, put
 from tests.pyopenbk.obk import packer
 from tests.support.sockets import BLOW
 
@@ -151,19 +164,170 @@ async def test_restored_chip_is_no_unfinished_socket_any_more(
     assert await unfinished.async_firmware(MAC) is None
 
 
-async def test_backup_for_a_chip_with_another_key(hass: HomeAssistant) -> None:
-    """It is found out before anything is erased, and another one can be chosen."""
-    await back_up_factory(hass)
-    unfit = put(blow_dump(), 0, packer.bootloader(packer.OTHER_KEY))
+def of_sister(code: bytes) -> bytes:
+    """Return a dump of a BK7231T that runs this."""
+    bare = factory.without(blow_dump(), RF_CALIBRATION.start)
+    sister = put(bare, 0x1E0000, factory.rf_calibration(MAC))
+    return put(sister, APPLICATION.start, code)
+
+
+def swapped(dump: bytes) -> bytes:
+    """Return a dump with the two bytes of each word the other way round."""
+    pairs = zip(dump[1::2], dump[::2], strict=True)
+    return bytes(byte for pair in pairs for byte in pair)
+
+
+OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", "dump_is_empty"),
+    "text": (lambda: b"the backup of the kitchen", "dump_is_text"),
+    "web page": (lambda: b"<!DOCTYPE html><html></html>", "dump_is_web_page"),
+    "archive": (lambda: b"PK\x03\x04" + blow_dump(), "dump_is_archive"),
+    "sent as text": (lambda: blow_dump().replace(b"\n", b"\r\n"), "dump_is_mangled"),
+    "update": (images.ota, "dump_is_update"),
+    "firmware": (images.qio, "backup_not_whole"),
+    "cut": (lambda: blow_dump()[:0x1F6000], "backup_not_whole"),
+    "erased": (factory.blank, "backup_erased"),
+    "zeros": (lambda: bytes(FLASH_SIZE), "backup_zeros"),
+    "swapped": (lambda: swapped(blow_dump()), "backup_swapped"),
+    "rotated without bootloader": (
+        lambda: put(factory.rotated(blow_dump()), 0x1EF000, b"\xff" * 0x11000),
+        "backup_rotated",
+    ),
+    "noise": (lambda: random.Random(1).randbytes(FLASH_SIZE), "dump_not_one"),
+    "BK7231T": (
+        lambda: of_sister(packer.application(packer.tuya_code("bk7231t"))),
+        "backup_other_chip",
+    ),
+    "OpenBeken on BK7231T": (
+        lambda: of_sister(images.qio(images.Build(chip="BK7231T"))[0x11000:]),
+        "backup_other_chip",
+    ),
+    "another key": (
+        lambda: put(blow_dump(), 0, packer.bootloader(packer.OTHER_KEY)),
+        "backup_other_key",
+    ),
+    "no key": (
+        lambda: plain_chip(packer.VECTORS + random.Random(2).randbytes(9000), MAC),
+        "backup_other_key",
+    ),
+    "no bootloader": (
+        lambda: factory.without(blow_dump(), 0, APPLICATION.start),
+        "backup_bootloader",
+    ),
+    "another map": (
+        lambda: put(blow_dump(), 0x1E0000, factory.rf_calibration(MAC).ljust(4096)),
+        "backup_other_map",
+    ),
+    "no address": (
+        lambda: factory.without(blow_dump(), RF_CALIBRATION.start),
+        "backup_without_mac",
+    ),
+    "another chip": (factory.FactorySocket.numbered(1).dump, "backup_foreign"),
+}
+
+
+async def test_file_is_called_what_it_is_before_anything_is_kept(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
+    """Whatever somebody takes for the backup of this chip."""
     async with chip(flashed()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
-        await wizard.submit_suggested(upload=await upload(hass, unfit))
-        assert await wizard.submit() == "failed_backup_unfit"
+        kept = sorted(own_folder.glob("*.bin"))
+        for name, (content, error) in OTHERS.items():
+            file = await upload(hass, content())
+            assert await wizard.submit_suggested(upload=file) == "restore_choose", name
+            assert wizard.errors == {"base": error}, name
+            if error == "backup_other_chip":
+                assert wizard.placeholders["backup_chip"] == "BK7231T", name
+        assert sorted(own_folder.glob("*.bin")) == kept
         assert socket.flash.read(0, FLASH_SIZE) == flashed()
-        assert await wizard.choose("restore_other") == "restore_choose"
-        assert await wizard.submit_suggested() == "restore_confirm"
+        # Said to be meant, what would not start is still refused.
+        file = await upload(hass, OTHERS["BK7231T"][0]())
+        await wizard.submit_suggested(upload=file, deliberate={"foreign": True})
+        assert wizard.errors == {"base": "backup_other_chip"}
+        # The right one is taken all the same.
+        file = await upload(hass, blow_dump())
+        assert await wizard.submit_suggested(upload=file) == "restore_confirm"
+        assert wizard.placeholders["chosen_notes"] == ""
+        await wizard.close()
+
+
+ODD: dict[str, tuple[Callable[[], bytes], str, str]] = {
+    "hole": (
+        lambda: factory.without(blow_dump(), 0x40000),
+        "Incomplete firmware",
+        "has a gap or is damaged, first at 0x03FF",
+    ),
+    "no firmware": (
+        lambda: factory.without(blow_dump(), APPLICATION.start, APPLICATION.size),
+        "Blank",
+        "There is no firmware in it",
+    ),
+    "no storage": (factory_dump, "Factory firmware", "storage in it is erased"),
+    "damaged storage": (
+        lambda: put(blow_dump(), 0x1F1700, b"\0"),
+        "Factory firmware",
+        "damaged in part",
+    ),
+    "rotated": (
+        lambda: factory.rotated(blow_dump()),
+        "Factory firmware",
+        "put in the right order",
+    ),
+}
+
+
+async def test_what_is_odd_about_a_backup_is_said_before_it_is_confirmed(
+    hass: HomeAssistant,
+) -> None:
+    async with chip(flashed()) as socket:
+        for name, (content, contents, note) in ODD.items():
+            wizard = await open_port(hass, socket.path, "restore")
+            before = {option["value"] for option in options(wizard)}
+            file = await upload(hass, content())
+            assert await wizard.submit_suggested(upload=file) == "restore_confirm", name
+            assert wizard.placeholders["chosen_contents"] == contents, name
+            assert note in wizard.placeholders["chosen_notes"], name
+            await wizard.close()
+            # It is among the backups now, and the same is said of it there.
+            wizard = await open_port(hass, socket.path, "restore")
+            (kept,) = {option["value"] for option in options(wizard)} - before
+            assert await wizard.submit_suggested(backup=kept) == "restore_confirm", name
+            # What was turned round is as it should be.
+            said = note in wizard.placeholders["chosen_notes"]
+            assert said is (name != "rotated"), name
+            await wizard.close()
+
+
+async def test_dump_that_was_turned_round_goes_back_the_right_way(
+    hass: HomeAssistant,
+) -> None:
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        file = await upload(hass, factory.rotated(blow_dump()))
+        assert await wizard.submit_suggested(upload=file) == "restore_confirm"
+        assert wizard.placeholders["chosen_mac"] == MAC
         assert await wizard.submit() == "restored"
         assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+async def test_backup_beside_which_somebody_wrote_the_wrong_address(
+    hass: HomeAssistant, own_folder: Path
+) -> None:
+    """What is in it counts, whatever is said of it."""
+    await back_up_factory(hass)
+    other = factory.FactorySocket.numbered(1)
+    async with chip(other.dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        await wizard.close()
+    (sidecar,) = own_folder.glob(f"*{other.mac.replace(':', '')}*.json")
+    sidecar.write_text(sidecar.read_text().replace(other.mac, MAC))
+    async with chip(flashed()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        name = sidecar.with_suffix(".bin").name
+        assert await wizard.submit_suggested(backup=name) == "restore_choose"
+        assert wizard.errors == {"base": "backup_foreign"}
+        await wizard.close()
 
 
 async def test_foreign_backup_needs_a_deliberate_choice(hass: HomeAssistant) -> None:
@@ -363,7 +527,7 @@ async def test_erased_chip_takes_an_uploaded_backup(
         await wizard.submit_suggested(
             upload=await upload(hass, bytes(FLASH_SIZE)), deliberate={"foreign": True}
         )
-        assert wizard.errors == {"base": "backup_empty"}
+        assert wizard.errors == {"base": "backup_zeros"}
         await wizard.submit_suggested(
             upload=await upload(hass, blow_dump()), deliberate={"foreign": False}
         )

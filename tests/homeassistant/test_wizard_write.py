@@ -46,6 +46,9 @@ from tests.homeassistant.road import (
     to_pins,
 )
 from tests.homeassistant.wizard import Wizard
+from tests.pyopenbk.flashing.dumps import put
+from tests.pyopenbk.obk import packer
+from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker, free_port
 from tests.support.sockets import BLOW, listen, socket_entry
 from tests.support.waiting import until
@@ -828,6 +831,23 @@ class TestFirmware:
             await wizard.close()
 
 
+def with_text_in_code() -> bytes:
+    """Return a dump whose storage has no list of pins, while its firmware has a text of one."""
+    code = packer.tuya_code() + b"\0" + factory.USER_PARAMETERS.encode() + b"\0"
+    dump = put(blow_dump(), APPLICATION.start, packer.application(code))
+    return put(dump, store_writer.KEY_SECTOR, store_writer.store([]))
+
+
+PINS = [store_writer.Entry("user_param_key", store_writer.BLOW, (1, 1))]
+
+
+def with_damaged_block(older: list[bytes]) -> bytes:
+    """Return a dump in which the block of the pins is damaged, and what may stand in for it."""
+    store = store_writer.store(PINS, older)
+    damaged = store_writer.flip(store, 0x2000 + 99)
+    return put(blow_dump(), store_writer.KEY_SECTOR, damaged)
+
+
 @pytest.mark.slow
 class TestPins:
     """The pages on which pins are chosen."""
@@ -850,6 +870,16 @@ class TestPins:
             (lambda: b"\xff" * FLASH_SIZE, "dump_erased"),
             (factory_dump, "dump_erased"),
             (lambda: b"tiny", "dump_small"),
+            (lambda: b'{"pins": {"26": "Rel;1"}}' * 3, "dump_is_text"),
+            (
+                lambda: b"PK\x03\x04" + random.Random(2).randbytes(90_000),
+                "dump_is_archive",
+            ),
+            (lambda: b"<!DOCTYPE html>" + b" " * 99, "dump_is_web_page"),
+            (lambda: blow_dump().replace(b"\n", b"\r\n"), "dump_is_mangled"),
+            (lambda: images.qio(Build(chip="BK7231U")), "dump_firmware"),
+            (lambda: blow_dump()[:0x1F0000], "dump_cut"),
+            (lambda: with_damaged_block([]), "dump_store_damaged"),
             (lambda: bytes(9_000_000), "dump_too_large"),
         ],
     )
@@ -868,6 +898,41 @@ class TestPins:
         )
         assert sources.page == "pins"
         assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+        assert "the uploaded dump" in sources.placeholders["pins_from"]
+
+    @pytest.mark.parametrize(
+        ("content", "origin", "note"),
+        [
+            # Another block than that of the pins.
+            (
+                lambda: put(blow_dump(), 0x1F2000, b"\0"),
+                "",
+                "the list of pins in it is whole",
+            ),
+            (
+                lambda: with_damaged_block(
+                    [store_writer.data_sector(1, PINS, generation=4)]
+                ),
+                "",
+                "older copy",
+            ),
+            (with_text_in_code, "meant for another product", ""),
+        ],
+        ids=["damage elsewhere", "older copy", "text in the firmware"],
+    )
+    async def test_doubt_about_a_list_of_pins_is_said(
+        self,
+        sources: Wizard,
+        hass: HomeAssistant,
+        content: Callable[[], bytes],
+        origin: str,
+        note: str,
+    ) -> None:
+        await sources.choose("pins_upload")
+        page = await sources.submit(dump=await upload(hass, content()))
+        assert page == "pins"
+        assert origin in sources.placeholders["pins_from"]
+        assert note in sources.placeholders["notes"]
 
     async def test_upload_got_lost(self, sources: Wizard) -> None:
         await sources.choose("pins_upload")

@@ -310,10 +310,10 @@ class AddingSteps(RadioSteps):
         return added
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
-        self.profile = answers.profile
+        self.take_pins(answers.profile, "socket")
         self._tunings = answers.tunings()
         self._asked = True
-        if pin_form.problem_of(self.profile):
+        if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
         return await self._tune_or_create()
 
@@ -328,9 +328,10 @@ class AddingSteps(RadioSteps):
         evidence = await discovery.async_gather(
             self.hass, self._evidence.client_id, parts=True
         )
-        self.profile = evidence.guess_profile()
+        profile = evidence.guess_profile()
+        self.take_pins(profile, "guess")
         self._evidence.without_get |= evidence.without_get
-        return "pins_incomplete" if pin_form.problem_of(self.profile) else "pins"
+        return "pins_incomplete" if pin_form.problem_of(profile) else "pins"
 
     async def async_step_tune(
         self, user_input: dict[str, Any] | None = None

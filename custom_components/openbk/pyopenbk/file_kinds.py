@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final
 
+from .beken.flash_map import FLASH_SIZE
+
 
 class FileKind(StrEnum):
     """What a file is that somebody took for a firmware image or a dump."""
@@ -23,6 +25,8 @@ class FileKind(StrEnum):
     RF_CALIBRATION = "rf_calibration"
     FLASH_DUMP = "flash_dump"
     """A piece of a flash that does not start where an image does."""
+    MANGLED = "mangled"
+    """Something binary whose line ends or characters a transfer has changed as if it were text."""
     UNKNOWN = "unknown"
 
 
@@ -42,6 +46,10 @@ _BY_START: Final = (
 _ESP_MAGIC: Final = 0xE9
 _ESP_MOST_SEGMENTS: Final = 16
 _LOOKED_AT: Final = 4096
+# How many line feeds or unreadable characters are more than chance.
+_FEW: Final = 64
+_EXPECTED_PAIRS: Final = 8
+_UNREADABLE: Final = "\ufffd".encode()
 _RAW_CODE_STARTS: Final = (0, 0x10000)
 _RAW_CODE: Final = bytes.fromhex("EA14F09FE5")
 _CONTROL_CHARACTERS: Final = bytes({*range(0x20), 0x7F} - set(b"\t\n\v\f\r"))
@@ -60,7 +68,8 @@ def name_file(data: bytes) -> FileKind:
         return FileKind.ESP_IMAGE
     if any(data.startswith(_RAW_CODE, start + 3) for start in _RAW_CODE_STARTS):
         return FileKind.RAW_CODE
-    return _name_text(data[:_LOOKED_AT])
+    kind = _name_text(data[:_LOOKED_AT])
+    return FileKind.MANGLED if kind is FileKind.UNKNOWN and _is_mangled(data) else kind
 
 
 def _name_text(start: bytes) -> FileKind:
@@ -72,3 +81,27 @@ def _name_text(start: bytes) -> FileKind:
     if "\ufffd" in characters or start.translate(None, _CONTROL_CHARACTERS) != start:
         return FileKind.UNKNOWN
     return FileKind.TEXT
+
+
+def _is_mangled(data: bytes) -> bool:
+    """Return whether no binary file of this length would have its line ends like this, by chance.
+
+    Every line feed behind a carriage return; no carriage return, or none before a line feed, where
+    chance would have put some, or where just these are missing to a whole flash; characters that a
+    decoder could not read, or that are all valid.
+    """
+    feeds, returns = data.count(b"\n"), data.count(b"\r")
+    pairs = data.count(b"\r\n")
+    filled = len(data) - data.count(b"\xff") - data.count(b"\0")
+    if feeds < _FEW:
+        return False
+    if pairs == feeds or not returns or data.count(_UNREADABLE) > _FEW:
+        return True
+    is_short = 0 < FLASH_SIZE - len(data) < _FEW
+    if not pairs and (is_short or feeds * returns > _EXPECTED_PAIRS * filled):
+        return True
+    try:
+        characters = data.decode()
+    except UnicodeDecodeError:
+        return False
+    return not characters.isascii()

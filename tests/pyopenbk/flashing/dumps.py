@@ -9,6 +9,7 @@ from random import Random
 from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
+from simulator.code_memory import to_records
 from simulator.factory import rf_calibration, without
 from tests.pyopenbk.obk import packer
 
@@ -40,6 +41,17 @@ def chip(code: bytes, mac: str | None = MAC) -> bytes:
     """Return 2 MiB with bootloader, an application and an RF sector."""
     dump = packer.qio(code).ljust(FLASH_SIZE, b"\xff")
     return dump if mac is None else put(dump, RF_START, rf_sector(mac))
+
+
+@cache
+def plain_chip(code: bytes, mac: str = MAC) -> bytes:
+    """Return a chip without a code key and with another map, as a BL2028N is.
+
+    Its firmware may be longer than a BK7231N's, and its RF calibration lies at 0x1E0000.
+    """
+    dump = packer.bootloader(packer.NO_KEY) + to_records(code[: len(code) // 32 * 32])
+    dump = put(dump.ljust(FLASH_SIZE, b"\xff"), 0x1E0000, rf_sector(mac))
+    return put(dump, 0x140000, Random(mac).randbytes(0x3000))
 
 
 @cache

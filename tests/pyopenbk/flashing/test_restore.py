@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -16,6 +17,7 @@ from custom_components.openbk.pyopenbk.backups import (
 )
 from custom_components.openbk.pyopenbk.bootrom.errors import PortUnavailableError
 from custom_components.openbk.pyopenbk.flashing import (
+    BackupTrouble,
     BackupUnfitError,
     ChipState,
     ForeignBackupError,
@@ -34,8 +36,10 @@ from .dumps import (
     MAC,
     RF_START,
     blank,
+    chip as chip_of,
     factory_chip,
     openbeken_image,
+    plain_chip,
     put,
     rf_sector,
     written,
@@ -235,6 +239,72 @@ async def test_file_from_elsewhere_that_would_not_start_here(
                 await job.restore(backup, foreign=mac != MAC)
 
         assert not chip.operations
+
+
+@pytest.mark.parametrize(
+    ("spoil", "trouble", "name"),
+    [
+        (lambda dump: dump[:-1], BackupTrouble.SIZE, None),
+        (lambda dump: Random(1).randbytes(0x200000), BackupTrouble.NO_FLASH, None),
+        (
+            lambda dump: chip_of(packer.tuya_code("bk7231t")),
+            BackupTrouble.CHIP,
+            "BK7231T",
+        ),
+        (
+            lambda dump: plain_chip(packer.tuya_code("bk7231")),
+            BackupTrouble.CHIP,
+            "BK7231Q",
+        ),
+        (
+            lambda dump: plain_chip(packer.VECTORS + Random(2).randbytes(9000)),
+            BackupTrouble.KEY,
+            None,
+        ),
+        (lambda dump: blank(dump, 0, 0x11000), BackupTrouble.BOOTLOADER, None),
+        (lambda dump: put(dump, 0x1E0000, rf_sector()), BackupTrouble.MAP, None),
+    ],
+    ids=["size", "noise", "T", "Q", "no key", "no bootloader", "another map"],
+)
+async def test_why_a_file_does_not_fit_is_known_before_it_is_kept(
+    tmp_path: Path,
+    spoil: Callable[[bytes], bytes],
+    trouble: BackupTrouble,
+    name: str | None,
+) -> None:
+    async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
+        with pytest.raises(BackupUnfitError) as refused:
+            await job.check_restore(spoil(factory_chip()), foreign=True)
+        assert (refused.value.trouble, refused.value.chip) == (trouble, name)
+        with pytest.raises(ForeignBackupError):
+            await job.check_restore(factory_chip(OTHER_MAC))
+        await job.check_restore(factory_chip())
+
+        assert not chip.operations
+
+
+@pytest.mark.parametrize(
+    ("mac", "expected"), [(MAC, MAC), (OTHER_MAC, MAC)], ids=["own", "foreign"]
+)
+async def test_chip_with_another_map_gets_its_file_back(
+    tmp_path: Path, mac: str, expected: str
+) -> None:
+    """A BL2028N answers like a BK7231N; its code is plain, its RF calibration elsewhere."""
+    code = packer.VECTORS + Random(5).randbytes(60_000)
+    now = put(plain_chip(code), 0x20000, b"\xff" * 0x3000)
+    no_key = {"code_key": (0, 0, 0, 0)}
+    async with bench(now, tmp_path, **no_key) as chip:
+        backup = keep(chip, plain_chip(code, mac), mac)
+        async with chip.analysed() as job:
+            assert job.mac == MAC
+            if mac != MAC:
+                with pytest.raises(ForeignBackupError):
+                    await job.restore(backup)
+                assert not chip.operations
+            await job.restore(backup, foreign=mac != MAC)
+
+        assert chip.flash == put(plain_chip(code, mac), 0x1E0000, rf_sector(expected))
+        assert 0x1E0000 not in sectors_touched(chip)
 
 
 async def test_own_backup_goes_back_as_it_was(tmp_path: Path) -> None:

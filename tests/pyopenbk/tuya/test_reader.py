@@ -118,7 +118,7 @@ def test_without_any_description_that_is_the_reason() -> None:
     for dump in (dump_of(ENVIRONMENT), write.store([ENVIRONMENT])):
         with pytest.raises(NoPinDataError) as refused:
             read_pins(dump)
-        assert refused.value.problems == ()
+        assert refused.value.damage == ()
 
 
 def test_a_lost_description_is_told_from_none() -> None:
@@ -126,7 +126,7 @@ def test_a_lost_description_is_told_from_none() -> None:
     store = write.store([Entry("user_param_key", BLOW, (5, 5))])
     with pytest.raises(NoPinDataError) as refused:
         read_pins(write.dump(write.flip(store, 6 * write.SECTOR + 900)))
-    assert [problem.kind for problem in refused.value.problems] == [
+    assert [problem.kind for problem in refused.value.damage] == [
         ProblemKind.DAMAGED_SECTOR
     ]
 

@@ -11,10 +11,11 @@ from ...pyopenbk.bootrom import errors as bootrom
 from ...pyopenbk.bootrom.errors import PortTrouble
 from ...pyopenbk.file_kinds import FileKind
 from ...pyopenbk.flashing import errors as flashing
-from ...pyopenbk.flashing.errors import ChipState
+from ...pyopenbk.flashing.errors import BackupTrouble, ChipState
 from ...pyopenbk.obk import config_sector, image, provisioning, releases, templates
 from ...pyopenbk.obk.image import ImageKind
 from ...pyopenbk.tuya import dump, reader, user_params
+from ...pyopenbk.tuya.storage import ProblemKind
 from .pages import PAGES
 
 # What every byte of erased flash reads as.
@@ -62,7 +63,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     flashing.ImageUnfitError: "failed_foreign_key",
     flashing.ChipChangedError: "failed_chip_changed",
     flashing.ProtectedRegionChangedError: "failed_region_changed",
-    flashing.ForeignBackupError: "failed_backup_foreign",
+    flashing.ForeignBackupError: "failed_backup_unfit",
     flashing.BackupUnfitError: "failed_backup_unfit",
     provisioning.ProvisioningError: "failed_settings",
     config_sector.ConfigSectorError: "failed_settings",
@@ -125,9 +126,35 @@ PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
 }
 # What can be wrong with a backup that is to go back onto a chip.
 BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
+    errors.OpenBekenError: "backup_not_kept",
     backups.BackupError: "backup_not_kept",
+    backups.BackupDamagedError: "backup_damaged",
     backups.DiskFullError: "backup_disk_full",
-    backups.EmptyDumpError: "backup_empty",
+    flashing.DumpFileError: "dump_not_one",
+    flashing.NotAFlashError: "dump_not_one",
+    flashing.PartOfAFlashError: "backup_not_whole",
+    flashing.SwappedBytesError: "backup_swapped",
+    flashing.RotatedWithoutBootloaderError: "backup_rotated",
+    flashing.ForeignBackupError: "backup_foreign",
+    flashing.BackupUnfitError: "backup_no_flash",
+}
+UNFIT_BACKUPS: Final[Mapping[BackupTrouble, str]] = {
+    BackupTrouble.SIZE: "backup_not_whole",
+    BackupTrouble.NO_FLASH: "backup_no_flash",
+    BackupTrouble.CHIP: "backup_other_chip",
+    BackupTrouble.KEY: "backup_other_key",
+    BackupTrouble.BOOTLOADER: "backup_bootloader",
+    BackupTrouble.MAP: "backup_other_map",
+}
+# What a file is instead of a dump, where that is more than that it is none.
+DUMP_KINDS: Final[Mapping[FileKind, str]] = {
+    FileKind.EMPTY: "dump_is_empty",
+    FileKind.WEB_PAGE: "dump_is_web_page",
+    FileKind.TEXT: "dump_is_text",
+    FileKind.ARCHIVE: "dump_is_archive",
+    FileKind.MANGLED: "dump_is_mangled",
+    FileKind.OVER_THE_AIR: "dump_is_update",
+    FileKind.UF2: "dump_is_update",
 }
 # What a file or a download can be instead of firmware for this chip.
 FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
@@ -160,6 +187,7 @@ FILE_KINDS: Final[Mapping[FileKind, str]] = {
     FileKind.ELF: "firmware_is_other_format",
     FileKind.ESP_IMAGE: "firmware_is_esp",
     FileKind.RAW_CODE: "firmware_is_raw_code",
+    FileKind.MANGLED: "firmware_is_mangled",
     FileKind.OPENBEKEN_CONFIG: "firmware_is_dump_part",
     FileKind.RF_CALIBRATION: "firmware_is_dump_part",
     FileKind.FLASH_DUMP: "firmware_is_dump_part",
@@ -198,16 +226,38 @@ def firmware_error(err: errors.OpenBekenError) -> str:
 
 def reason_for_no_pins(err: errors.OpenBekenError | None) -> str:
     """Return the page that says why the chip does not tell its pins."""
-    return "no_pins_not_found" if err is None else _lookup(NO_PINS, err)
+    match err:
+        case None:
+            return "no_pins_not_found"
+        case reader.NoPinDataError() if err.damage:
+            return "no_pins_damaged"
+    return _lookup(NO_PINS, err)
 
 
 def pin_error(err: errors.OpenBekenError) -> str:
     """Return the key of the text that says why a file or a text gives no pins."""
+    match err:
+        case dump.NotADumpError():
+            return DUMP_KINDS.get(err.kind, "dump_not_one")
+        case reader.NoPinDataError() if err.damage:
+            cut = any(found.kind is ProblemKind.CUT_STORE for found in err.damage)
+            return "dump_cut" if cut else "dump_store_damaged"
     return _lookup(PIN_ERRORS, err)
 
 
 def backup_error(err: errors.OpenBekenError) -> str:
-    """Return the key of the text that says why an uploaded backup was not taken."""
+    """Return the key of the text that says why a backup was not taken."""
+    match err:
+        case backups.EmptyDumpError():
+            return "backup_erased" if err.byte == ERASED else "backup_zeros"
+        case flashing.NotAFlashError():
+            return DUMP_KINDS.get(err.kind, "dump_not_one")
+        case flashing.BackupUnfitError():
+            return UNFIT_BACKUPS[err.trouble]
+        case flashing.ForeignBackupError(chip_mac=None):
+            return "backup_unproven"
+        case flashing.ForeignBackupError(backup_mac=None):
+            return "backup_without_mac"
     return _lookup(BACKUP_ERRORS, err)
 
 

@@ -51,7 +51,6 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "failed_foreign_key": _NOT_THIS_CHIP,
     "failed_chip_changed": ("retry", "leave"),
     "failed_region_changed": ("retry", "leave"),
-    "failed_backup_foreign": _OTHER_BACKUP,
     "failed_backup_unfit": _OTHER_BACKUP,
     "failed_settings": ("change_settings", "pins", "leave"),
     **dict.fromkeys(

@@ -32,6 +32,7 @@ from ...pyopenbk.roles import (
     role_from_name,
 )
 from ...pyopenbk.tuya import PinReading
+from ...pyopenbk.tuya.storage import ProblemKind
 
 CONF_METER: Final = "meter"
 CONF_MORE: Final = "more"
@@ -143,6 +144,10 @@ def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
         lines.append(f"{about}: {word('pin_warning', warning.kind)}")
     if any(pin.polarity_guessed for pin in reading.profile.pins):
         lines.append(word("pin_warning", "polarity_guessed"))
+    if reading.damage:
+        kinds = {found.kind for found in reading.damage}
+        older = kinds == {ProblemKind.OLDER_COPY_USED}
+        lines.append(word("pin_warning", "older_copy" if older else "damaged_store"))
     return "\n".join(f"- {line}" for line in lines)
 
 

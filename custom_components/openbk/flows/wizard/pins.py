@@ -21,6 +21,7 @@ from ...pyopenbk.obk.templates import TemplateError, UnknownRoleError, parse_tem
 from ...pyopenbk.profile import SocketProfile
 from ...pyopenbk.tuya import (
     PinReading,
+    PinSource,
     parse_user_params,
     profile_from_user_params,
     read_pins,
@@ -42,8 +43,8 @@ class PinSteps(WizardFlow):
     profile: SocketProfile | None = None
     _reading: PinReading | None = None
     """Where the profile is from a factory's data: what is doubtful about it."""
-    _earlier: PinReading | None = None
-    """What an earlier backup told of a chip that has lost this data since."""
+    _pins_from: str = ""
+    """The key of the sentence that says where the profile is from."""
 
     @property
     @override
@@ -55,12 +56,23 @@ class PinSteps(WizardFlow):
             values["socket"] = pin_form.summary(self.profile, self.word)
             reading = self._reading
             values["notes"] = pin_form.notes(reading, self.word) if reading else ""
-            if reading is not None and reading is self._earlier:
-                origin = self.word("pin_warning", "earlier_backup")
-                values["notes"] = f"- {origin}\n{values['notes']}"
+            values["pins_from"] = self._origin()
             if problem := pin_form.problem_of(self.profile):
                 values["problem"] = self.error_text(problem)
         return values
+
+    def take_pins(
+        self, profile: SocketProfile, source: str, reading: PinReading | None = None
+    ) -> None:
+        """Take these pins; ``source`` is the key of where they are from."""
+        self.profile, self._reading, self._pins_from = profile, reading, source
+
+    def _origin(self) -> str:
+        """Say where the pins are from, and how far that can be trusted."""
+        sentences = [self.word("pins_from", self._pins_from)] if self._pins_from else []
+        if self._reading and self._reading.source is PinSource.APPLICATION:
+            sentences.append(self.word("pins_from", "application"))
+        return " ".join(sentences)
 
     async def async_step_pins(
         self, user_input: dict[str, Any] | None = None
@@ -68,17 +80,16 @@ class PinSteps(WizardFlow):
         """Show the pins, or why there are none."""
         if self.profile is None:
             assert self._analysis is not None
-            if self._analysis.pins is not None:
-                self._reading = self._analysis.pins
-                self.profile = self._reading.profile
+            if (found := self._analysis.pins) is not None:
+                self.take_pins(found.profile, "chip", found)
             elif self._analysis.config is not None:
-                self.profile = self._analysis.config.profile
+                self.take_pins(self._analysis.config.profile, "configuration")
             elif (earlier := await self._pins_of_earlier_backup()) is not None:
-                self._reading = self._earlier = earlier
-                self.profile = earlier.profile
+                self.take_pins(earlier.profile, "earlier_backup", earlier)
             else:
                 why = self._analysis.why_no_pins
                 return self.show_page(reason_for_no_pins(why))
+        assert self.profile is not None
         if pin_form.problem_of(self.profile):
             return self.show_page("pins_incomplete")
         return self.async_show_menu(
@@ -127,7 +138,7 @@ class PinSteps(WizardFlow):
                 if problem := pin_form.problem_of(profile):
                     errors["base"] = problem
                 else:
-                    self._reading, self.profile = None, profile
+                    self.take_pins(profile, "person")
                     return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_edit",
@@ -147,8 +158,7 @@ class PinSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Choose from the models whose pins are known."""
         if user_input is not None:
-            self._reading = None
-            self.profile = models.profile_of(user_input[CONF_MODEL])
+            self.take_pins(models.profile_of(user_input[CONF_MODEL]), "model")
             return await self.async_step_pins()
         options = [
             SelectOptionDict(value=model, label=title)
@@ -201,14 +211,14 @@ class PinSteps(WizardFlow):
     def _take_text(self, text: str) -> None:
         """Read a template, else the factory's parameters; raises OpenBekenError."""
         try:
-            self._reading, self.profile = None, parse_template(text).profile
+            self.take_pins(parse_template(text).profile, "template")
         except UnknownRoleError:
             raise
         except TemplateError:
             reading = profile_from_user_params(parse_user_params(text))
             if not reading.profile.pins:
                 raise
-            self._reading, self.profile = reading, reading.profile
+            self.take_pins(reading.profile, "text", reading)
 
     async def async_step_pins_upload(
         self, user_input: dict[str, Any] | None = None
@@ -228,7 +238,7 @@ class PinSteps(WizardFlow):
             except OpenBekenError as err:
                 errors[CONF_DUMP] = pin_error(err)
             else:
-                self._reading, self.profile = reading, reading.profile
+                self.take_pins(reading.profile, "upload", reading)
                 return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_upload",

@@ -7,7 +7,7 @@ import probatio
 
 from ...const import CONF_MAC, LOGGER
 from ...pyopenbk.backups import BackupError
-from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
+from ...pyopenbk.beken.flash_map import RF_CALIBRATION
 from ...pyopenbk.beken.rf_sector import (
     RfSector,
     RfSectorError,
@@ -21,6 +21,9 @@ from ...pyopenbk.flashing import (
     RfSectorMisplacedError,
     RfSectorMissingError,
 )
+from ...pyopenbk.flashing.dump_files import read_dump_file
+from ...pyopenbk.flashing.errors import PartOfAFlashError
+from .failures import backup_error
 from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, RestoreSteps, without_upload
 
 _FAREWELLS: Final = {
@@ -131,11 +134,13 @@ class RadioSteps(RestoreSteps):
                 return "backup_damaged"
         else:
             return "backup_missing"
-        sector = content[_SECTOR] if len(content) == FLASH_SIZE else content
         try:
+            sector = await self.hass.async_add_executor_job(_sector_in, content)
             radio = parse_rf_sector(sector)
-        except RfSectorError:
+        except PartOfAFlashError, RfSectorError:
             return "radio_not_in_file"
+        except OpenBekenError as err:
+            return backup_error(err)
         known = self._entry_mac is None or is_generic_mac(self._entry_mac)
         if not known and self._entry_mac != radio.mac:
             return "radio_of_another"
@@ -193,3 +198,10 @@ class RadioSteps(RestoreSteps):
     def farewell(self) -> str:
         """Say the same at the end."""
         return _FAREWELLS.get(self.state, super().farewell)
+
+
+def _sector_in(content: bytes) -> bytes:
+    """Return the calibration in a whole dump, or the 4096 bytes that are one alone."""
+    if len(content) == RF_CALIBRATION.size:
+        return content
+    return read_dump_file(content).content[_SECTOR]

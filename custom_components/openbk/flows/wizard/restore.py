@@ -21,10 +21,11 @@ import probatio
 from ...const import LOGGER
 from ...issues.half_written import async_review_half_written
 from ...pyopenbk.backups import Backup, BackupError, Contents, EmptyDumpError, Origin
-from ...pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
-from ...pyopenbk.beken.rf_sector import RfSectorError, is_generic_mac, parse_rf_sector
+from ...pyopenbk.beken.flash_map import RF_CALIBRATION
+from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.errors import OpenBekenError
-from ...pyopenbk.flashing.analysis import judge
+from ...pyopenbk.flashing import BackupUnfitError
+from ...pyopenbk.flashing.dump_files import WholeFlash, describe_flash, read_dump_file
 from .. import uploads
 from ..forms import opened
 from .failures import ERASED, backup_error, page_of
@@ -36,6 +37,11 @@ CONF_UPLOAD: Final = "upload"
 CONF_DELIBERATE: Final = "deliberate"
 CONF_FOREIGN: Final = "foreign"
 CONF_KEEP_RADIO: Final = "keep_radio"
+
+# What is taken after all where the person says so.
+_MAY_BE_MEANT: Final = frozenset(
+    {"backup_foreign", "backup_unproven", "backup_without_mac"}
+)
 
 DUMP_FILE: Final = FileSelector(
     FileSelectorConfig(accept=".bin,application/octet-stream")
@@ -60,6 +66,11 @@ class RestoreSteps(WriteSteps):
     _confirmed: bool = False
     _found_backups: tuple[Backup, ...] = ()
     _chosen_backup: Backup | None = None
+    _chosen_flash: WholeFlash | None = None
+    """What is in it."""
+    _backup_chip: str = "?"
+    """The chip that a refused backup is of."""
+    _backup_size: int = 0
     _foreign: bool = False
     _keep_radio: bool = False
 
@@ -73,7 +84,21 @@ class RestoreSteps(WriteSteps):
             values["chosen_date"] = _local(chosen.date)
             values["chosen_mac"] = chosen.mac or "?"
             values["chosen_contents"] = self._contents_of(chosen)
+            values["chosen_notes"] = self._notes()
+        values["backup_chip"] = self._backup_chip
+        values["size"] = f"{self._backup_size:,}"
         return values
+
+    def _notes(self) -> str:
+        """Return what a person should know of the chosen backup, as a Markdown list."""
+        if self._chosen_flash is None:
+            return ""
+        damaged_at = self._chosen_flash.analysis.damaged_at
+        notes = (
+            self.word("dump_note", note).format(place=f"0x{damaged_at or 0:06X}")
+            for note in self._chosen_flash.notes
+        )
+        return "\n".join(f"- {note}" for note in notes)
 
     def _contents_of(self, backup: Backup) -> str:
         contents = backup.sidecar.contents
@@ -137,9 +162,11 @@ class RestoreSteps(WriteSteps):
         """Go on with the interrupted restore, as it was confirmed then."""
         assert self._chosen_backup is not None
         self._restoring = True
-        if await self._can_be_read(self._chosen_backup):
-            return await self.async_step_restore_confirm({})
-        return self._show_backups({"base": "backup_damaged"})
+        try:
+            await self._take_kept(self._chosen_backup)
+        except OpenBekenError as err:
+            return self._show_backups({"base": self._refusal(err)})
+        return await self.async_step_restore_confirm({})
 
     async def async_step_restore_instead(
         self, user_input: dict[str, Any] | None = None
@@ -152,7 +179,8 @@ class RestoreSteps(WriteSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose another backup than the one that was chosen."""
-        self._chosen_backup, self._confirmed = None, False
+        self._chosen_backup = self._chosen_flash = None
+        self._confirmed = False
         self._foreign = self._keep_radio = False
         self._restoring = True
         if self._job is None:
@@ -191,7 +219,7 @@ class RestoreSteps(WriteSteps):
             step_id="restore_choose",
             data_schema=self.add_suggested_values_to_schema(
                 opened(schema, CONF_DELIBERATE)
-                if errors.get("base") == "backup_foreign"
+                if errors.get("base") in _MAY_BE_MEANT
                 else schema,
                 without_upload(user_input),
             ),
@@ -261,42 +289,44 @@ class RestoreSteps(WriteSteps):
     async def _take_backup(self, user_input: dict[str, Any]) -> str | None:
         """Take what was chosen; return the key of why it cannot be taken."""
         if CONF_UPLOAD in user_input:
-            return await self._take_upload(user_input[CONF_UPLOAD])
-        if CONF_BACKUP not in user_input:
+            data, error = await self._read_upload(user_input[CONF_UPLOAD])
+            if error is not None:
+                return error
+            take = self._take_upload(data)
+        elif CONF_BACKUP in user_input:
+            take = self._take_kept(self._backup_named(user_input[CONF_BACKUP]))
+        else:
             return "backup_missing"
-        backup = self._backup_named(user_input[CONF_BACKUP])
-        if (doubt := self._doubt_about(backup.mac)) is not None:
-            return doubt
-        if not await self._can_be_read(backup):
-            return "backup_damaged"
-        self._chosen_backup = backup
-        return None
-
-    async def _take_upload(self, file_id: str) -> str | None:
-        dump, error = await self._read_upload(file_id)
-        if error is not None:
-            return error
-        if len(dump) != FLASH_SIZE:
-            return "backup_not_whole"
-        mac = _mac_in(dump)
-        if (doubt := self._doubt_about(mac)) is not None:
-            return doubt
         try:
-            self._chosen_backup = await self.hass.async_add_executor_job(
-                self._keep, dump, mac
-            )
+            await take
         except OpenBekenError as err:
-            return backup_error(err)
+            return self._refusal(err)
         return None
 
-    async def _can_be_read(self, backup: Backup) -> bool:
-        """Return whether the file is still there, and is what was saved."""
-        try:
-            await self.hass.async_add_executor_job(backup.read)
-        except BackupError as err:
-            LOGGER.debug("Backup %s: %s", backup.path.name, err)
-            return False
-        return True
+    def _refusal(self, err: OpenBekenError) -> str:
+        """Return the key of why a backup is not taken, and keep what its text names."""
+        LOGGER.debug("Backup refused: %s", err)
+        if isinstance(err, BackupUnfitError):
+            self._backup_chip = err.chip or "?"
+        return backup_error(err)
+
+    async def _take_upload(self, data: bytes) -> None:
+        """Take a file that fits this chip, and keep it; raises OpenBekenError."""
+        flash = await self.hass.async_add_executor_job(read_dump_file, data)
+        await self.job.check_restore(flash.content, foreign=self._foreign)
+        self._chosen_backup = await self.hass.async_add_executor_job(self._keep, flash)
+        self._chosen_flash = flash
+
+    async def _take_kept(self, backup: Backup) -> None:
+        """Take a backup that is here already; raises OpenBekenError."""
+        content = await self.hass.async_add_executor_job(backup.read)
+        await self.job.check_restore(
+            content, backup.sidecar.origin, foreign=self._foreign
+        )
+        self._chosen_flash = await self.hass.async_add_executor_job(
+            describe_flash, content
+        )
+        self._chosen_backup = backup
 
     async def async_list_backups(self) -> tuple[Backup, ...]:
         """Return the backups that are here; none where the folder cannot be read."""
@@ -309,11 +339,13 @@ class RestoreSteps(WriteSteps):
     async def _read_upload(self, file_id: str) -> tuple[bytes, str | None]:
         """Return the bytes of an uploaded file, or the key of why there are none."""
         try:
-            return await uploads.async_read(self.hass, file_id), None
+            content = await uploads.async_read(self.hass, file_id)
         except uploads.UploadGoneError:
             return b"", "upload_gone"
         except uploads.UploadTooLargeError:
             return b"", "dump_too_large"
+        self._backup_size = len(content)
+        return content, None
 
     def _backup_named(self, name: str) -> Backup:
         return next(
@@ -326,21 +358,13 @@ class RestoreSteps(WriteSteps):
         mac = self._analysis.mac if self._analysis else None
         return None if mac is None or is_generic_mac(mac) else mac
 
-    def _doubt_about(self, mac: str | None) -> str | None:
-        """Return the key of why nobody can say that a backup with this MAC is of this chip."""
-        if self._foreign:
-            return None
-        if self._own_mac is None:
-            return "backup_unproven"
-        return None if mac == self._own_mac else "backup_foreign"
-
     def _addresses_meant(self) -> set[str | None]:
         """Return the address of the chip, and where it has none of its own, what it gets."""
         assert self._chosen_backup is not None
         mac = self._analysis.mac if self._analysis else None
         return {mac} if self._own_mac else {mac, self._chosen_backup.mac}
 
-    def _keep(self, dump: bytes, mac: str | None) -> Backup:
+    def _keep(self, flash: WholeFlash) -> Backup:
         """Put an uploaded dump beside the other backups, which checks it too."""
         assert self._identity is not None
         origin = Origin(
@@ -348,9 +372,11 @@ class RestoreSteps(WriteSteps):
             jedec=self._identity.jedec.hex(),
             # Nobody knows the key of the chip that a file came from.
             code_key_sha256="",
-            mac=mac,
+            mac=flash.mac,
         )
-        return self.backups.save(dump, origin, judge(dump), datetime.now(UTC))
+        return self.backups.save(
+            flash.content, origin, flash.analysis.state, datetime.now(UTC)
+        )
 
     async def async_step_restore_confirm(
         self, user_input: dict[str, Any] | None = None
@@ -396,11 +422,3 @@ class RestoreSteps(WriteSteps):
             reason="restored_but_set_up" if kept else "restored",
             description_placeholders=self.placeholders,
         )
-
-
-def _mac_in(dump: bytes) -> str | None:
-    """Return the address in the RF calibration of a whole dump."""
-    try:
-        return parse_rf_sector(dump[RF_CALIBRATION.start : RF_CALIBRATION.end]).mac
-    except RfSectorError:
-        return None

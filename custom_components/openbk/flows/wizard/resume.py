@@ -54,7 +54,7 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
             self._unfinished = None
         if page is None or self._unfinished is None:
             return await super().async_next_after_reading()
-        self.profile = self._unfinished.profile
+        self.take_pins(self._unfinished.profile, "attempt")
         self.settings = self._unfinished.settings
         return page
 

@@ -4,6 +4,7 @@ from ..backups import Contents
 from ..executor import RunBlocking
 from .analysis import Analysis
 from .errors import (
+    BackupTrouble,
     BackupUnfitError,
     BootloaderTrouble,
     BootloaderUnfitError,
@@ -27,6 +28,7 @@ from .writing import WriteReport
 
 __all__ = [
     "Analysis",
+    "BackupTrouble",
     "BackupUnfitError",
     "BootloaderTrouble",
     "BootloaderUnfitError",

@@ -61,6 +61,8 @@ class Analysis:
     """The address is the one of every chip that has lost its calibration."""
     version: str | None
     """OpenBeken's version, as the code on the chip tells it."""
+    damaged_at: int | None
+    """Flash address of the first gap or damage in an application that is not whole."""
     pins: PinReading | None
     """The pins as the factory's storage has them."""
     why_no_pins: OpenBekenError | None
@@ -83,7 +85,7 @@ def analyse_dump(
     """
     application = describe_application(part(dump, APPLICATION))
     config = read_config(dump)
-    rf_sector = read_rf_sector(part(dump, RF_CALIBRATION))
+    rf_sector = read_rf_sector(part(dump, rf_region_of(dump)))
     pins: PinReading | None = None
     why_no_pins: OpenBekenError | None = None
     try:
@@ -97,6 +99,9 @@ def analyse_dump(
         mac=rf_sector.mac if rf_sector else None,
         mac_is_generic=rf_sector is not None and rf_sector.is_generic,
         version=None if unfinished else application.identity.version,
+        damaged_at=_find_damage(application)
+        if state is Contents.HALF_WRITTEN
+        else None,
         pins=pins,
         why_no_pins=why_no_pins,
         config=config,
@@ -172,11 +177,10 @@ def starts_nothing(first_sector: bytes) -> bool:
     """Return whether the application's first sector is blank or was written by half.
 
     Power that is lost on the border of two records leaves no damaged one: in this sector, which
-    code always fills, blank ones tell.
+    code always fills, blank ones tell, or a blank end.
     """
     records = check_records(first_sector)
-    rest = first_sector[records.count * RECORD_SIZE :]
-    return records.sound < records.count or not rest.strip(b"\xff")
+    return records.sound < records.count or first_sector.endswith(b"\xff")
 
 
 def has_ended(record: JobRecord, first_sector: bytes) -> bool:
@@ -251,13 +255,19 @@ def _judge(
 
 
 def _is_torn(application: Application) -> bool:
-    """Return whether code is there, but not all of it is intact.
+    """Return whether code of this chip is there, but not all of it is intact.
 
     What lies between the code and its mark does not count: the mark's checksum leaves it out, and a
-    longer firmware of earlier days may have left its remains there.
+    longer firmware of earlier days may have left its remains there. Of code for other keys nothing
+    is known: other chips have a larger application, and a dump may have been read from elsewhere.
     """
-    if application.whole:
+    if application.whole or application.key is not CodeKey.STANDARD:
         return False
     records = application.records
     torn = any(offset < APPLICATION_LENGTH for offset in records.damaged)
     return torn and records.sound > len(records.damaged)
+
+
+def _find_damage(application: Application) -> int:
+    """Return the flash address from where on an application is blank or damaged."""
+    return APPLICATION.start + min(application.records.damaged, default=0)

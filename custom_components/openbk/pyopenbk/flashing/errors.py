@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from ..beken.flash_map import Region
 from ..errors import OpenBekenError
+from ..file_kinds import FileKind
 
 
 class ChipState(StrEnum):
@@ -107,5 +108,57 @@ class ForeignBackupError(FlashingError):
         self.chip_mac = chip_mac
 
 
+class BackupTrouble(StrEnum):
+    """Why a backup would not start on a chip."""
+
+    SIZE = "size"
+    NO_FLASH = "no_flash"
+    """Nothing in it looks like the flash of such a chip."""
+    CHIP = "chip"
+    """It is of another chip."""
+    KEY = "key"
+    """Its bootloader is encrypted with another key, or with none."""
+    BOOTLOADER = "bootloader"
+    """Its bootloader is missing or damaged."""
+    MAP = "map"
+    """It has its RF calibration in another place."""
+
+
 class BackupUnfitError(FlashingError):
-    """The backup would not start on this chip: another size, chip or key."""
+    """The backup would not start on this chip."""
+
+    def __init__(self, trouble: BackupTrouble, chip: str | None = None) -> None:
+        """Keep why, and the chip that it is of where that is known and another one."""
+        super().__init__(f"the backup would not start here: {trouble} ({chip})")
+        self.trouble = trouble
+        self.chip = chip
+
+
+class DumpFileError(OpenBekenError):
+    """A file is no whole flash that could be put onto a chip; the subclass says why."""
+
+
+class NotAFlashError(DumpFileError):
+    """The file is something else; ``kind`` says what it seems to be."""
+
+    def __init__(self, kind: FileKind) -> None:
+        """Keep what the file seems to be."""
+        super().__init__(f"no whole flash, but {kind}")
+        self.kind = kind
+
+
+class PartOfAFlashError(DumpFileError):
+    """The file is a part of a flash, or more than one."""
+
+    def __init__(self, size: int) -> None:
+        """Keep the size in bytes; 2 097 152 would be whole."""
+        super().__init__(f"{size} bytes of a flash")
+        self.size = size
+
+
+class SwappedBytesError(DumpFileError):
+    """The bytes of each word are in the wrong order, as some programmers write them."""
+
+
+class RotatedWithoutBootloaderError(DumpFileError):
+    """The dump begins at 0x11000, and the bootloader is not at its end."""

@@ -23,6 +23,7 @@ from ..beken.flash_map import (
     BOOTLOADER,
     FLASH_SIZE,
     OPENBEKEN_CONFIG,
+    OTHER_RF_CALIBRATION,
     RADIO_REPAIR,
     RF_CALIBRATION,
     SECTOR_SIZE,
@@ -49,6 +50,7 @@ from .analysis import (
     judge,
     part,
     read_rf_sector,
+    rf_region_of,
 )
 from .errors import (
     ChipChangedError,
@@ -335,21 +337,38 @@ class FlashingJob:
         what write raises.
         """
         async with self._step():
-            subject, flash = self._backed_up()
             content = await self._run(backup.read)
-            plan = await self._run(
-                lambda: plan_restore(
-                    content,
-                    flash,
-                    subject.chip.identity,
-                    keep_rf=keep_rf,
-                    foreign=foreign,
-                    read_here=backup.sidecar.origin == subject.origin,
-                )
+            plan = await self._plan_restore(
+                content, backup.sidecar.origin, keep_rf=keep_rf, foreign=foreign
             )
             return await self._carry_out(
                 plan, backup.path.name, restores=backup.path.name
             )
+
+    async def check_restore(
+        self, content: bytes, origin: Origin | None = None, *, foreign: bool = False
+    ) -> None:
+        """Raise what `restore` would raise for this content before it changes anything.
+
+        ``origin`` is the chip that it was read from, where that is known.
+        """
+        async with self._step():
+            await self._plan_restore(content, origin, keep_rf=False, foreign=foreign)
+
+    async def _plan_restore(
+        self, content: bytes, origin: Origin | None, *, keep_rf: bool, foreign: bool
+    ) -> WritePlan:
+        subject, flash = self._backed_up()
+        return await self._run(
+            lambda: plan_restore(
+                content,
+                flash,
+                subject.chip.identity,
+                keep_rf=keep_rf,
+                foreign=foreign,
+                read_here=origin == subject.origin,
+            )
+        )
 
     async def repair_radio(self, sector: bytes, *, begun: bool = False) -> None:
         """Write the 4096 bytes of an RF calibration to a chip that has lost its own.
@@ -362,8 +381,6 @@ class FlashingJob:
         async with self._step():
             subject, flash = self._backed_up()
             found = parse_rf_sector(sector)
-            if subject.own_mac is not None:
-                raise RfSectorPresentError("this chip has an RF calibration of its own")
             try:
                 await self._run(check_rf_sector, flash)
             except RfSectorMissingError:
@@ -371,6 +388,8 @@ class FlashingJob:
             except RfSectorMisplacedError as err:
                 if err.found or not begun:
                     raise
+            if subject.own_mac is not None:
+                raise RfSectorPresentError("this chip has an RF calibration of its own")
             await self._refuse_unsafe(subject, flash)
             await subject.chip.unprotect()
             await subject.chip.program(
@@ -407,9 +426,11 @@ class FlashingJob:
     async def _look_at(self, chip: Chip) -> _Subject:
         """Find out which chip this is and whether an earlier job left it half-written."""
         subject = _Subject(chip)
-        subject.rf_sector = read_rf_sector(
-            await chip.read(RF_CALIBRATION.start, RF_CALIBRATION.size)
-        )
+        for place in (RF_CALIBRATION, OTHER_RF_CALIBRATION):
+            sector = await chip.read(place.start, place.size)
+            if (found := read_rf_sector(sector)) is not None:
+                subject.rf_sector = found
+                break
         if (mac := subject.own_mac) is None:
             return subject
         record = await self._run(self._records.find, mac)
@@ -545,7 +566,7 @@ async def _boot(link: Link) -> None:
 
 async def _refuse_changed_chip(subject: _Subject, flash: bytes) -> None:
     """Raise ChipChangedError unless the chip is still the one that was backed up."""
-    regions = [RF_CALIBRATION]
+    regions = [rf_region_of(flash)]
     if subject.own_mac is None or subject.unfinished is not None:
         # The RF sector tells one chip from another, but not how far a restore got.
         regions.append(BOOTLOADER)

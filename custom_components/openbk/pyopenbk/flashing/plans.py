@@ -23,7 +23,13 @@ from .analysis import (
     read_rf_sector,
     rf_region_of,
 )
-from .errors import BackupUnfitError, BootloaderUnfitError, ForeignBackupError
+from .errors import (
+    BackupTrouble,
+    BackupUnfitError,
+    BootloaderTrouble,
+    BootloaderUnfitError,
+    ForeignBackupError,
+)
 from .records import Phase
 from .writing import Piece, WritePlan
 
@@ -70,9 +76,7 @@ def plan_restore(
     came from elsewhere would not start.
     """
     if len(content) != identity.flash_size:
-        raise BackupUnfitError(
-            f"{len(content)} bytes for a flash of {identity.flash_size}"
-        )
+        raise BackupUnfitError(BackupTrouble.SIZE)
     radio = rf_region_of(dump if find_rf_sectors(dump) else content)
     if not read_here:
         _check_fit(content, code_key_of(dump, identity.code_key), radio)
@@ -122,11 +126,16 @@ def _check_fit(content: bytes, key: CodeKey, radio: Region) -> None:
     """Refuse a backup of another kind of chip, by what its code, its key and its map say."""
     try:
         chip = recognise(content).chip
-        check_bootloader(content, key)
-    except (ImageError, BootloaderUnfitError) as err:
-        raise BackupUnfitError(f"the backup would not start here: {err}") from err
+    except ImageError as err:
+        raise BackupUnfitError(BackupTrouble.NO_FLASH) from err
     if chip not in (None, CHIP):
-        raise BackupUnfitError(f"the backup is of a {chip}")
-    elsewhere = set(find_rf_sectors(content)) - {radio.start}
-    if elsewhere:
-        raise BackupUnfitError("the backup has its RF calibration in another place")
+        raise BackupUnfitError(BackupTrouble.CHIP, chip)
+    try:
+        check_bootloader(content, key)
+    except BootloaderUnfitError as err:
+        is_foreign = err.trouble is BootloaderTrouble.FOREIGN
+        raise BackupUnfitError(
+            BackupTrouble.KEY if is_foreign else BackupTrouble.BOOTLOADER
+        ) from err
+    if set(find_rf_sectors(content)) - {radio.start}:
+        raise BackupUnfitError(BackupTrouble.MAP)

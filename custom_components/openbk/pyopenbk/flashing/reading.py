@@ -14,10 +14,11 @@ from ..backups import (
     Origin,
     UnfinishedBackup,
 )
-from ..beken.flash_map import BLOCK_SIZE, BOOTLOADER, RF_CALIBRATION, Region
+from ..beken.flash_map import BLOCK_SIZE, BOOTLOADER, Region
 from ..bootrom.chip import Chip
 from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end
+from .analysis import rf_region_of
 from .progress import PhaseProgress
 from .records import JobRecord
 
@@ -64,7 +65,7 @@ class BackupReader:
 
     async def _brought_up_to_date(self, dump: bytes, record: JobRecord) -> bytes:
         """Read what later steps have to know as it is, and the job may have changed."""
-        for region in (BOOTLOADER, RF_CALIBRATION):
+        for region in (BOOTLOADER, rf_region_of(dump)):
             if not record.left_alone(region):
                 now = await self._chip.read(region.start, region.size)
                 dump = dump[: region.start] + now + dump[region.end :]

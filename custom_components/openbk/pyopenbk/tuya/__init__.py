@@ -1,7 +1,7 @@
 """Factory dumps of Tuya sockets: the store, its parameters, the pins."""
 
 from .dump import TuyaStorageError
-from .pins import PinReading, profile_from_user_params
+from .pins import PinReading, PinSource, profile_from_user_params
 from .reader import PinDataError, read_pins
 from .storage import TuyaStorage, parse_storage
 from .user_params import UserParamsError, parse_user_params
@@ -9,6 +9,7 @@ from .user_params import UserParamsError, parse_user_params
 __all__ = [
     "PinDataError",
     "PinReading",
+    "PinSource",
     "TuyaStorage",
     "TuyaStorageError",
     "UserParamsError",

@@ -1,5 +1,7 @@
 """Say what a file is that was taken for a factory dump and holds no Tuya storage."""
 
+from typing import Final
+
 from ..beken.code_flash import check_records
 from ..beken.flash_map import (
     APPLICATION,
@@ -10,6 +12,11 @@ from ..beken.flash_map import (
 )
 from ..errors import OpenBekenError
 from ..file_kinds import FileKind, name_file
+
+# Where the firmware of chips with a larger application ends, such as BK7231U.
+_LONGEST_FIRMWARE: Final = 0x132000
+# A few bytes may be anything.
+_TELLING: Final = 64
 
 
 class TuyaStorageError(OpenBekenError):
@@ -73,6 +80,16 @@ class StorageDamagedError(TuyaStorageError):
     """A whole dump, but neither copy of the key that opens its store can be read."""
 
 
+def explain_small_file(data: bytes) -> TuyaStorageError:
+    """Return the error that describes a file that is too small for a store."""
+    kind = name_file(data)
+    if len(data) < _TELLING or kind in (FileKind.UNKNOWN, FileKind.BLANK):
+        return SmallDumpError(len(data))
+    if kind is FileKind.OPENBEKEN_CONFIG:
+        return OpenBekenInsteadError("the file is OpenBeken's configuration")
+    return NotADumpError(kind)
+
+
 def explain_missing_storage(dump: bytes) -> TuyaStorageError:
     """Return the error that describes a file in which no key of a store was found."""
     records = check_records(dump[: APPLICATION.end])
@@ -85,7 +102,7 @@ def explain_missing_storage(dump: bytes) -> TuyaStorageError:
         return OtherFlashSizeError(len(dump))
     if not is_flash:
         return NotADumpError(kind)
-    if len(dump) <= APPLICATION.end:
+    if len(dump) <= _LONGEST_FIRMWARE:
         return FirmwareInsteadError(len(dump))
     store = dump[TUYA_STORAGE.start :]
     if len(dump) < FLASH_SIZE:

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..profile import HIGHEST_PIN, PinAssignment, SocketProfile
 from ..roles import BUTTON_ROLES, RELAY_ROLES, PinRole
+from .storage import StorageProblem
 from .user_params import UserParam, UserParams
 
 _CHIP: Final = "BK7231N"
@@ -96,6 +97,8 @@ class PinReading:
     """OpenBeken's start value of each channel (1 on, 0 off, -1 as before), where one was set."""
     shunt_milliohm: int | None = None
     """The meter's shunt; current and power scale with its inverse."""
+    damage: tuple[StorageProblem, ...] = ()
+    """What is wrong with the store that they were looked for in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,8 @@ from typing import Final
 from ..beken.code_flash import apply_cipher, strip_checksums
 from ..beken.flash_map import APPLICATION
 from ..errors import OpenBekenError
+from ..file_kinds import FileKind, name_file
+from .dump import NotADumpError
 from .pins import PinReading, PinSource, profile_from_user_params
 from .storage import USER_PARAM_KEY, StorageProblem, TuyaStorage, parse_storage
 from .user_params import LONGEST_TEXT, UserParamsError, parse_user_params
@@ -34,10 +36,10 @@ class PinDataError(OpenBekenError):
 class NoPinDataError(PinDataError):
     """Neither the store nor the firmware describes any pins."""
 
-    def __init__(self, problems: Sequence[StorageProblem]) -> None:
-        """Keep what was wrong with the store; where nothing was, it never had any."""
+    def __init__(self, damage: Sequence[StorageProblem]) -> None:
+        """Keep what is wrong with the store; where nothing is, it never had any."""
         super().__init__("no description of the pins in the dump")
-        self.problems = tuple(problems)
+        self.damage = tuple(damage)
 
 
 class TuyaMcuError(PinDataError):
@@ -58,10 +60,12 @@ def read_pins(dump: bytes) -> PinReading:
     storage = parse_storage(dump)
     reading = _read_storage(storage) or _read_application(dump, storage)
     if reading is None:
-        raise NoPinDataError(storage.problems)
+        if name_file(dump) is FileKind.MANGLED:
+            raise NotADumpError(FileKind.MANGLED)
+        raise NoPinDataError(storage.damage)
     environment = storage.values.get(_CHIP_KEY)
     chip = _CHIPS.get(environment.text.casefold()) if environment else None
-    return replace(reading, chip=chip) if chip else reading
+    return replace(reading, chip=chip or reading.chip, damage=storage.damage)
 
 
 def _read_storage(storage: TuyaStorage) -> PinReading | None:

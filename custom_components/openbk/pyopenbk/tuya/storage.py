@@ -12,9 +12,9 @@ from ..beken.flash_map import FLASH_SIZE, SECTOR_SIZE
 from ..checksums import byte_sum
 from .dump import (
     OpenBekenInsteadError,
-    SmallDumpError,
     StorageErasedError,
     explain_missing_storage,
+    explain_small_file,
 )
 
 USER_PARAM_KEY: Final = "user_param_key"
@@ -126,6 +126,24 @@ class TuyaStorage:
     origin: StorageOrigin
     problems: tuple[StorageProblem, ...]
 
+    @property
+    def damage(self) -> tuple[StorageProblem, ...]:
+        """Return the problems by which values may be lost or older than the last ones.
+
+        An entry that makes no sense is found in sound stores as well, and the spare sectors hold
+        nothing that counts while their originals are right.
+        """
+        return tuple(
+            problem
+            for problem in self.problems
+            if problem.kind is not ProblemKind.DAMAGED_INDEX
+            and not (
+                problem.kind is ProblemKind.DAMAGED_SECTOR
+                and problem.block is not None
+                and problem.block >= _BLOCKS
+            )
+        )
+
     def to_file_offset(self, address: int) -> int | None:
         """Return where in the file a flash address lies, None in a file of the store alone."""
         if self.origin.rotated:
@@ -141,7 +159,7 @@ def parse_storage(dump: bytes) -> TuyaStorage:
     ``problems`` tells the rest.
     """
     if len(dump) < _SMALLEST_DUMP:
-        raise SmallDumpError(len(dump))
+        raise explain_small_file(dump)
     if dump.startswith(b"CFG"):
         raise OpenBekenInsteadError("the file is OpenBeken's configuration")
     if dump.count(b"\xff") == len(dump):

@@ -1,0 +1,154 @@
+"""Files that somebody wants to put onto a chip: named, turned the right way round, described."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from ..backups import Contents, EmptyDumpError
+from ..beken.application import CodeKey, key_of_first_words
+from ..beken.code_flash import STANDARD_KEY, check_records
+from ..beken.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    OTHER_RF_CALIBRATION,
+    RF_CALIBRATION,
+)
+from ..file_kinds import FileKind, name_file
+from ..tuya.dump import StorageDamagedError, StorageErasedError
+from ..tuya.reader import NoPinDataError, UntrustedPinDataError
+from .analysis import Analysis, analyse_dump, part, read_rf_sector
+from .errors import (
+    NotAFlashError,
+    PartOfAFlashError,
+    RotatedWithoutBootloaderError,
+    SwappedBytesError,
+)
+
+# Kinds that say more than that the size is wrong.
+_NAMED_KINDS: Final = frozenset(FileKind) - {
+    FileKind.UNKNOWN,
+    FileKind.BLANK,
+    FileKind.RAW_CODE,
+    FileKind.OPENBEKEN_CONFIG,
+    FileKind.RF_CALIBRATION,
+}
+
+
+class DumpNote(StrEnum):
+    """What somebody should know of a whole flash before it goes onto a chip."""
+
+    ROTATED = "rotated"
+    """It was read from 0x11000 on and wrapped around; it was turned the right way round."""
+    APPLICATION_BLANK = "application_blank"
+    APPLICATION_DAMAGED = "application_damaged"
+    """Its firmware has a gap or damage and will hardly start."""
+    STORE_ERASED = "store_erased"
+    """Tuya's firmware without the data by which its app knows the device."""
+    STORE_DAMAGED = "store_damaged"
+    """Tuya's firmware, whose data cannot all be read."""
+    RADIO_MISSING = "radio_missing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFlash:
+    """A flash of 2 MiB that could go onto a chip."""
+
+    content: bytes = field(repr=False)
+    """The right way round."""
+    analysis: Analysis
+    notes: tuple[DumpNote, ...]
+
+    @property
+    def mac(self) -> str | None:
+        """Return the address in its RF calibration."""
+        return self.analysis.mac
+
+
+def read_dump_file(data: bytes) -> WholeFlash:
+    """Tell what a file is that is meant to be a whole flash; belongs into an executor.
+
+    Raises NotAFlashError, PartOfAFlashError, EmptyDumpError, SwappedBytesError and
+    RotatedWithoutBootloaderError. Whether it fits a chip, `FlashingJob.check_restore` says.
+    """
+    if len(data) == FLASH_SIZE and _is_right_way_round(data):
+        return describe_flash(data)
+    kind = name_file(data)
+    if kind is FileKind.BLANK and len(data) == FLASH_SIZE:
+        raise EmptyDumpError(data[0])
+    if kind in _NAMED_KINDS:
+        raise NotAFlashError(kind)
+    if len(data) != FLASH_SIZE:
+        raise PartOfAFlashError(len(data))
+    if any(_is_right_way_round(_swap(data, size)) for size in (2, 4)):
+        raise SwappedBytesError("the bytes of each word are swapped")
+    turned = _turn(data)
+    if key_of_first_words(part(turned, APPLICATION)) is CodeKey.UNKNOWN:
+        raise NotAFlashError(FileKind.UNKNOWN)
+    if not _has_bootloader(turned):
+        raise RotatedWithoutBootloaderError("the bootloader is not in the dump")
+    return describe_flash(turned, DumpNote.ROTATED)
+
+
+def describe_flash(content: bytes, *notes: DumpNote) -> WholeFlash:
+    """Look through a whole flash; belongs into an executor."""
+    analysis = analyse_dump(content, STANDARD_KEY)
+    return WholeFlash(
+        content=content, analysis=analysis, notes=(*notes, *_notes(analysis))
+    )
+
+
+def _notes(analysis: Analysis) -> list[DumpNote]:
+    notes = []
+    if analysis.state is Contents.BLANK:
+        notes.append(DumpNote.APPLICATION_BLANK)
+    if analysis.damaged_at is not None:
+        notes.append(DumpNote.APPLICATION_DAMAGED)
+    if analysis.state is Contents.FACTORY:
+        match analysis.why_no_pins:
+            case StorageErasedError():
+                notes.append(DumpNote.STORE_ERASED)
+            case StorageDamagedError() | UntrustedPinDataError():
+                notes.append(DumpNote.STORE_DAMAGED)
+            case NoPinDataError(damage=damage) if damage:
+                notes.append(DumpNote.STORE_DAMAGED)
+            case None if analysis.pins is not None and analysis.pins.damage:
+                notes.append(DumpNote.STORE_DAMAGED)
+    if analysis.mac is None:
+        notes.append(DumpNote.RADIO_MISSING)
+    return notes
+
+
+def _is_right_way_round(data: bytes) -> bool:
+    """Return whether an RF calibration, else a bootloader, is where a flash has it.
+
+    Plain code does not tell where in the flash it belongs, so the calibration counts first.
+    """
+    if _has_radio(data):
+        return True
+    return not _has_radio(_turn(data)) and _has_bootloader(data)
+
+
+def _has_radio(data: bytes) -> bool:
+    places = (RF_CALIBRATION, OTHER_RF_CALIBRATION)
+    return any(read_rf_sector(part(data, place)) is not None for place in places)
+
+
+def _has_bootloader(data: bytes) -> bool:
+    bootloader = part(data, BOOTLOADER)
+    records = check_records(bootloader)
+    return key_of_first_words(
+        bootloader, BOOTLOADER.start
+    ) is not CodeKey.UNKNOWN and records.sound > len(records.damaged)
+
+
+def _turn(data: bytes) -> bytes:
+    """Return what was read from 0x11000 on, and wrapped around, beginning at 0."""
+    return data[-APPLICATION.start :] + data[: -APPLICATION.start]
+
+
+def _swap(data: bytes, size: int) -> bytes:
+    swapped = bytearray(len(data))
+    for place in range(size):
+        swapped[place::size] = data[size - 1 - place :: size]
+    return bytes(swapped)
