@@ -12,6 +12,7 @@ from .drivers import BRIDGE, METER, Drivers
 from .energy import FirmwareCrash
 from .http_server import Answer, HttpServer, Request
 from .mqtt import MqttService
+from .ota import OverTheAir
 from .settings import Flag
 from .state import DeviceState
 from .web import Web, may_skip_password
@@ -127,8 +128,10 @@ class OpenBeken(DeviceState):
         self.console = Console(self)
         self.mqtt = MqttService(self, self.console)
         self._drivers = Drivers(self, self.console, self.mqtt)
-        self._web = Web(self, self.console, self.mqtt)
         self._http = HttpServer(self._answer, self._web_password)
+        over_air = OverTheAir(self, self._http.hang)
+        self.fetch_firmware = over_air.fetch
+        self._web = Web(self, self.console, self.mqtt, over_air)
         self.running = True
         self.follow_relay()
         if not self.safe_mode:
@@ -167,7 +170,7 @@ class OpenBeken(DeviceState):
                 self.energy.every_second(
                     moment, uptime=self.uptime, online=self.mqtt.online
                 )
-            if self.wifi.connected:
+            if self.wifi.connected and not self.flashing_over_air:
                 self.device_clock.every_second()
             if not self.flashing_over_air:
                 self.settings.save()
@@ -265,6 +268,8 @@ class OpenBeken(DeviceState):
     async def _answer(self, request: Request) -> Answer | bytes:
         try:
             return await self._web.handle(request)
+        except ConnectionAbortedError:
+            raise
         except Exception as error:
             self.fail(error)
             raise ConnectionAbortedError from error

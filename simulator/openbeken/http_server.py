@@ -2,9 +2,10 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 import re
 import socket
 import struct
@@ -22,7 +23,7 @@ _FURTHER_READ: Final = 1024
 _HEADER_LIMIT: Final = 16
 _LINGER: Final = 0.2
 _METHODS: Final = (b"GET", b"PUT", b"POST", b"OPTIONS")
-_WHOLE_BODY: Final = ("api/ota", "api/flash/")
+_WHOLE_BODY: Final = ("api/ota", "api/flash/", "api/fsblock")
 _WITHOUT_PASSWORD: Final = ("ssdp.xml", "obkdevicelist")
 _ARGUMENT_BUFFER: Final = 128
 _LOGIN: Final = re.compile(r"authorization: basic (.*)", re.IGNORECASE | re.DOTALL)
@@ -81,8 +82,12 @@ class Request:
     content_length: int
     """-1 where the request does not say."""
     body: bytes
-    rest: AsyncIterator[bytes] = field(repr=False)
-    """The part of the body that has not been read yet, for uploads."""
+    receive: Callable[[], Awaitable[bytes]] = field(repr=False)
+    """Reads on, a buffer at most, whatever Content-Length says: for uploads.
+
+    Returns no bytes, again and again, once the client has closed its side; raises
+    ConnectionError where it has broken the connection off.
+    """
 
     @property
     def path(self) -> str:
@@ -120,7 +125,8 @@ class HttpServer:
     It takes what the first ``recv`` gives for the whole request and goes on reading only
     while a ``recv`` fills its buffer, ignoring Content-Length: a body that comes in a
     segment of its own is never seen, and a request that fills the buffer exactly waits
-    until the client gives up. Uploads alone are read to their end.
+    until the client gives up. Uploads alone are read to their end; one that is closed
+    before that has the server go round for ever, deaf to everybody until a restart.
     """
 
     def __init__(self, handler: Handler, password: PasswordSource) -> None:
@@ -128,6 +134,8 @@ class HttpServer:
         self._handler = handler
         self._password = password
         self._server: asyncio.Server | None = None
+        self._hangs = False
+        self._stopped = asyncio.Event()
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which is a free one for port 0."""
@@ -141,6 +149,13 @@ class HttpServer:
             self._server.close()
             self._server.abort_clients()
             self._server = None
+        self._stopped.set()
+
+    async def hang(self) -> None:
+        """Answer nobody until the server is stopped; raises ConnectionAbortedError then."""
+        self._hangs = True
+        await self._stopped.wait()
+        raise ConnectionAbortedError
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -158,6 +173,8 @@ class HttpServer:
         data, unseen = await _receive(reader, writer)
         if not data:
             return
+        if self._hangs:
+            await self.hang()
         if (request := _parse(data, unseen, reader)) is None:
             return
         writer.write(await self._bytes_of_answer(request))
@@ -249,10 +266,11 @@ def _parse(data: bytes, unseen: bytes, reader: asyncio.StreamReader) -> Request 
         if line.lower().startswith(b"content-length:"):
             length = leading_int(decode(line[len(b"content-length:") :]))
     target = decode(url)
-    missing = 0
     if target.startswith(_WHOLE_BODY):
         body += unseen
-        missing = max(0, length - len(body))
+    # The buffer has grown whenever a read filled it.
+    grown = 1 + (len(data) - _FIRST_READ) // _FURTHER_READ
+    buffer = _FIRST_READ + max(0, grown) * _FURTHER_READ
     return Request(
         method=method.decode(),
         url=target,
@@ -260,7 +278,7 @@ def _parse(data: bytes, unseen: bytes, reader: asyncio.StreamReader) -> Request 
         headers=tuple(headers),
         content_length=length,
         body=body,
-        rest=_read_rest(reader, missing),
+        receive=partial(reader.read, buffer),
     )
 
 
@@ -283,14 +301,3 @@ def _argument(query: str, name: str, size: int, behind: str = "") -> str | None:
 
 def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[1].decode()) if match[1] else b" " * len(match[2])
-
-
-async def _read_rest(
-    reader: asyncio.StreamReader, missing: int
-) -> AsyncIterator[bytes]:
-    while missing > 0:
-        piece = await reader.read(min(missing, _FURTHER_READ))
-        if not piece:
-            return
-        missing -= len(piece)
-        yield piece

@@ -5,9 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
-from custom_components.openbk.pyopenbk.beken.flash_map import OTA, SECTOR_SIZE
 from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator.clock import Clock
 from simulator.flash import Flash
@@ -53,6 +51,8 @@ class DeviceState:
     pins: Pins
     wifi: Wifi
     device_clock: DeviceClock
+    fetch_firmware: Callable[[str], None]
+    """Loads a firmware from an address, then restarts."""
 
     def __init__(
         self,
@@ -111,7 +111,8 @@ class DeviceState:
         self.failed_boots = 0
         self.safe_mode = False
         self.uptime = 0
-        self.flashing_over_air = False
+        self.ota_progress = -1
+        """What has been written of a firmware, in bytes; -1 while none comes."""
         self.drivers: set[str] = set()
         """The names of those that run, in upper case."""
         self.energy: EnergyDriver | None = None
@@ -138,7 +139,7 @@ class DeviceState:
         self.failed_boots = self.variables.failed_boots
         self.safe_mode = self.failed_boots > SAFE_MODE_AFTER
         self.uptime = 0
-        self.flashing_over_air = False
+        self.ota_progress = -1
         self.drivers = set()
         self.energy = None
         self.seconds_to_restart = 0
@@ -258,32 +259,15 @@ class DeviceState:
 
     # Firmware over the air
 
+    @property
+    def flashing_over_air(self) -> bool:
+        """Return whether a firmware comes, or an upload left the firmware believing it."""
+        return self.ota_progress != -1
+
     def count_ota(self) -> None:
         """Note that a firmware has been received."""
         count = (self.settings.values.ota_counter + 1) & 0xFFFF
         self.settings.change(ota_counter=count)
-
-    def fetch_firmware(self, url: str) -> None:
-        """Load a firmware over HTTP into the OTA region, then restart."""
-        self.start(self._fetch_firmware(url))
-
-    async def _fetch_firmware(self, url: str) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http" or not parts.hostname:
-            return
-        host, port = self.resolve(parts.hostname, parts.port or 80)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
-        self.flashing_over_air = True
-        try:
-            image = await _download(host, port, path or "/", parts.netloc)
-        finally:
-            self.flashing_over_air = False
-        if not image or len(image) > OTA.size:
-            return
-        padding = -len(image) % SECTOR_SIZE
-        self.flash.rewrite(OTA.start, image + b"\xff" * padding)
-        self.count_ota()
-        self.restart_in(3)
 
     # What runs beside the firmware's second
 
@@ -301,21 +285,3 @@ class DeviceState:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self.fail(error)
-
-
-async def _download(host: str, port: int, path: str, name: str) -> bytes:
-    """Fetch a file with a plain GET; empty where that fails."""
-    request = f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"
-    try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError:
-        return b""
-    try:
-        writer.write(request.encode())
-        answer = await reader.read(-1)
-    except OSError:
-        return b""
-    finally:
-        writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return body if b" 200 " in head.split(b"\r\n")[0] else b""

@@ -5,11 +5,7 @@ import json
 import re
 from typing import Final
 
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    FLASH_SIZE,
-    OTA,
-    SECTOR_SIZE,
-)
+from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.roles import PinRole
 
 from . import tasmota
@@ -17,6 +13,7 @@ from .console import Console, Result
 from .http_server import BINARY, TEXT, Answer, Request
 from .mqtt import MqttService
 from .names import CHANNEL_TYPES, LOG_FEATURES, LOG_LEVELS
+from .ota import DOWNLOAD, FlashRangeError, OverTheAir
 from .pages import Pages, change_role, json_text
 from .posted_json import Kind, PostedJsonError, Token, tokens
 from .release import CHIP
@@ -27,7 +24,7 @@ from .text import cut, encode, leading_int
 _ROLE_NAMES: Final = [" ", *(role.firmware_name for role in PinRole if role)]
 _LONGEST_JSON_TEXT: Final = 128
 _LAST_SETTABLE_FLAG: Final = 10
-_SPAN: Final = re.compile(r"\s*(?:0x)?([0-9a-f]+)-(?:0x)?([0-9a-f]+)", re.IGNORECASE)
+_SPAN: Final = re.compile(r"\s*(-?(?:0x)?[0-9a-f]+)-(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"\s*(?:0x)?([0-9a-f]+)", re.IGNORECASE)
 
 
@@ -35,11 +32,16 @@ class Web:
     """Answers requests."""
 
     def __init__(
-        self, device: DeviceState, console: Console, mqtt: MqttService
+        self,
+        device: DeviceState,
+        console: Console,
+        mqtt: MqttService,
+        over_air: OverTheAir,
     ) -> None:
         """Serve this device."""
         self._device = device
         self._console = console
+        self._over_air = over_air
         self._pages = Pages(device, console, mqtt)
         self._gets: dict[str, Callable[[], Answer]] = {
             "api/info": self._info,
@@ -75,10 +77,15 @@ class Web:
         if request.method == "POST":
             if post := self._posts.get(url):
                 return post(request)
-            if url == "api/ota":
-                return await self._upload(request, OTA.start, OTA.end, firmware=True)
-            if url.startswith("api/flash/"):
-                return await self._post_flash(request)
+            try:
+                if url == "api/ota":
+                    return await self._over_air.post_firmware(request)
+                if url.startswith("api/flash/"):
+                    return await self._post_flash(request)
+                if url == "api/fsblock":
+                    return await self._over_air.post_files(request)
+            except FlashRangeError as error:
+                return _result(-20, str(error))
             return self._pages.page(
                 "POST REST API",
                 f"POST to {url}<br/>Content Length:{request.content_length}"
@@ -89,6 +96,11 @@ class Web:
             return get()
         if url.startswith("api/flash/"):
             return self._get_flash(url.removeprefix("api/flash/"))
+        if url == "api/fsblock":
+            try:
+                return self._over_air.get_files()
+            except FlashRangeError as error:
+                return _result(-20, str(error))
         if url.startswith("api/seriallog"):
             on = int(url.endswith("1"))
             return json_text(f"Direct serial logging set to {on}")
@@ -170,39 +182,15 @@ class Web:
         if not (match := _SPAN.match(span)):
             return _result(-1, "invalid url")
         start, length = int(match[1], 16), int(match[2], 16)
-        if start + length > FLASH_SIZE:
+        if start < 0 or start + length > FLASH_SIZE:
             return _result(-1, "requested flash read out of range")
         return Answer(self._device.flash.read(start, length), BINARY)
 
     async def _post_flash(self, request: Request) -> Answer:
         match = _ADDRESS.match(request.url.removeprefix("api/flash/"))
-        if match is None or (start := int(match[1], 16)) < OTA.start:
+        if match is None or (start := int(match[1], 16)) < DOWNLOAD:
             return _result(-1, "invalid url")
-        return await self._upload(request, start, FLASH_SIZE, firmware=False)
-
-    async def _upload(
-        self, request: Request, start: int, end: int, *, firmware: bool
-    ) -> Answer:
-        self._device.flashing_over_air = firmware
-        try:
-            data = bytearray(request.body)
-            async for piece in request.rest:
-                data += piece
-        finally:
-            self._device.flashing_over_air = False
-        if start + len(data) > end:
-            return _result(400, "Data too long")
-        self._write(start, bytes(data))
-        if firmware:
-            self._device.count_ota()
-        # Also for the sector of the configuration, which is thereby undone.
-        self._device.settings.overwrite_soon()
-        return _json({"size": len(data)})
-
-    def _write(self, start: int, data: bytes) -> None:
-        # Whole sectors are erased, so what follows the data in the last one is gone.
-        padding = -(start + len(data)) % SECTOR_SIZE
-        self._device.flash.rewrite(start, data + b"\xff" * padding)
+        return await self._over_air.post_flash(request, start)
 
     def _post_command(self, request: Request) -> Answer:
         line = request.text

@@ -143,7 +143,7 @@ async def test_lost_network_is_tried_again(taken_away: str, seconds: int) -> Non
         rig.device.wifi.reachable = allowed = True
         await rig.until(lambda: rig.device.wifi.connected)
         # 15 s after the loss for the first time, which fails.
-        assert abs(rig.device.uptime - lost - 15 - seconds) <= 1
+        assert abs(rig.device.uptime - lost - 15 - seconds) <= 4
 
 
 async def test_changed_network_counts_from_the_next_attempt_on() -> None:

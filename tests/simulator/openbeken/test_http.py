@@ -238,23 +238,6 @@ async def test_reading_flash(rig: Rig) -> None:
     assert factors == (0.0, 0.0, 1.625)
 
 
-async def test_written_configuration_is_undone() -> None:
-    async with Rig(None, configuration(1, mqtt_host=""), speed=2) as rig:
-        answer = await rig.post("/api/flash/1d1000", "overwritten")
-        assert json.loads(body(answer)) == {"size": 11}
-        assert rig.flash.read(CONFIG_ADDRESS, 11) == b"overwritten"
-        await rig.until(lambda: rig.flash.read(CONFIG_ADDRESS, 3) == b"CFG")
-        saved = parse(rig.flash.read(CONFIG_ADDRESS, 0x1000))
-        assert saved.wifi_ssid == "TestNet"
-
-
-async def test_flash_below_the_ota_region_is_refused(rig: Rig) -> None:
-    answer = await rig.post("/api/flash/11000", "x")
-    assert answer.startswith(b"HTTP/1.1 -1 OK\n")
-    assert body(answer) == '{"error":-1, "msg":"invalid url"}'
-    assert rig.flash.read(0x11000, 1) == b"\xff"
-
-
 async def test_upload_is_read_to_its_end(rig: Rig) -> None:
     image = bytes(range(256)) * 40
     head = f"POST /api/ota HTTP/1.1\r\nContent-Length: {len(image)}\r\n\r\n".encode()
@@ -282,16 +265,6 @@ async def test_firmware_is_fetched_by_the_socket_itself(rig: Rig) -> None:
         await rig.get(f"/ota_exec?host=http://127.0.0.1:{port}/new.rbl")
         await rig.until(lambda: rig.restarts == 1)
     assert rig.flash.read(0x12A000, len(image)) == image
-
-
-async def test_mqtt_is_dropped_during_an_upload(mosquitto: Broker) -> None:
-    async with Rig(mosquitto, configuration(mosquitto.port)) as rig:
-        await rig.online()
-        host, port = str(rig.device.http_address).split(":")
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"POST /api/ota HTTP/1.1\r\nContent-Length: 100\r\n\r\nabc")
-        await rig.listener.message(f"{CLIENT}/connected", "offline")
-        writer.close()
 
 
 async def test_index_acts_on_channels(rig: Rig) -> None:
