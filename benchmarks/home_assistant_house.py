@@ -352,7 +352,7 @@ async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
         async with async_test_home_assistant(config_dir=folder) as hass:
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
             frame.async_setup(hass)
-            hass.data[METER_ACCESS] = MeterAccess(connect=closed)
+            hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=closed)
             entry = MockConfigEntry(
                 domain=mqtt.DOMAIN,
                 data={"broker": "nowhere", "protocol": "5"},

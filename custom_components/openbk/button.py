@@ -16,15 +16,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .entity import OpenBekenEntity
 from .live.state import OpenBekenConfigEntry, SocketState
+from .pyopenbk.obk.commands import backlog, pin_commands, restart_command
 from .pyopenbk.obk.messages import channel_key, set_channel
-from .pyopenbk.obk.settings import (
-    LedUse,
-    backlog,
-    led_pins,
-    led_use,
-    pin_commands,
-    with_led_use,
-)
+from .pyopenbk.obk.settings import LedUse, led_pins, led_use, with_led_use
 
 PARALLEL_UPDATES = 1
 
@@ -51,7 +45,7 @@ async def _blink(socket: SocketState) -> None:
     channel = next(pin.channel for pin in borrowed.pins if pin.pin == led.pin)
     was = socket.value(channel_key(channel)) or 0
     if commands := pin_commands(profile, borrowed):
-        await socket.async_command(*backlog(commands))
+        await socket.async_command(backlog(commands))
     try:
         for blink in range(2 * _BLINKS):
             await socket.async_send(
@@ -60,7 +54,7 @@ async def _blink(socket: SocketState) -> None:
             await asyncio.sleep(_BLINK_SECONDS)
     finally:
         if commands := pin_commands(borrowed, profile):
-            await socket.async_command(*backlog(commands))
+            await socket.async_command(backlog(commands))
         else:
             await socket.async_send(set_channel(socket.client_id, channel, int(was)))
 
@@ -70,7 +64,7 @@ BUTTONS: Final[tuple[OpenBekenButtonDescription, ...]] = (
         key="restart",
         device_class=ButtonDeviceClass.RESTART,
         entity_category=EntityCategory.CONFIG,
-        press_fn=lambda socket: socket.async_command("restart"),
+        press_fn=lambda socket: socket.async_command(restart_command()),
     ),
     OpenBekenButtonDescription(
         key="identify",

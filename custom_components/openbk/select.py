@@ -13,15 +13,14 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import CONF_DARK_LEDS, CONF_POWER_CUT, CONF_TUNED
 from .entity import OpenBekenEntity
 from .live.state import OpenBekenConfigEntry, SocketState
-from .pyopenbk.obk.messages import set_channel
+from .pyopenbk.obk.commands import channel_command, start_value_command
+from .pyopenbk.obk.flags import PowerCutState, StartValue
 from .pyopenbk.obk.settings import (
     ButtonUse,
     LedUse,
-    PowerCutState,
     button_use,
     led_pins,
     led_use,
-    start_value_command,
     with_button_use,
     with_led_use,
 )
@@ -106,16 +105,19 @@ class LedSelect(SocketSelect):
         use = LedUse(option)
         profile = with_led_use(self.socket.profile, self._led.pin, use)
         dark = {*self._dark} - {self._led.pin}
+        darken = []
         if use is LedUse.OFF:
             dark.add(self._led.pin)
-        await self.socket.async_change_profile(
-            profile, **{CONF_DARK_LEDS: sorted(dark)}
-        )
-        if use is LedUse.OFF:
-            channel = next(
+            [channel] = (
                 pin.channel for pin in profile.pins if pin.pin == self._led.pin
             )
-            await self.socket.async_send(set_channel(self.socket.client_id, channel, 0))
+            darken = [
+                start_value_command(channel, StartValue.OFF),
+                channel_command(channel, 0),
+            ]
+        await self.socket.async_change_profile(
+            profile, darken, **{CONF_DARK_LEDS: sorted(dark)}
+        )
 
 
 class ButtonSelect(SocketSelect):
@@ -178,7 +180,7 @@ class PowerCutSelect(SocketSelect):
     @override
     async def async_select_option(self, option: str) -> None:
         """Set the start value of the channel."""
-        command = start_value_command(self._channel, PowerCutState(option))
+        command = start_value_command(self._channel, PowerCutState(option).start_value)
         known = self.socket.entry.data.get(CONF_POWER_CUT, {})
         chosen = {**known, str(self._channel): option}
         await self.socket.async_configure([command], **{CONF_POWER_CUT: chosen})

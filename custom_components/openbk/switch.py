@@ -17,9 +17,9 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import CONF_CHILD_LOCK, CONF_TUNED
 from .entity import OpenBekenEntity, ValueEntity
 from .live.state import OpenBekenConfigEntry, SocketState
+from .pyopenbk.obk.commands import flag_command
+from .pyopenbk.obk.flags import Flag
 from .pyopenbk.obk.messages import channel_key
-from .pyopenbk.obk.provisioning import Flag
-from .pyopenbk.obk.settings import flag_command
 
 PARALLEL_UPDATES = 0
 

@@ -64,7 +64,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
             raise OSError("no such name")
         return [leases[host_name]]
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=speed)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
     hass.data[SEARCHING] = Searching(patience=config[DOMAIN]["search_patience"])
     hass.data[TOLD_ADDRESS] = decode_line(64)
     hass.data[WAITING] = Waiting(turn=config[DOMAIN]["patience"], look_up=look_up)

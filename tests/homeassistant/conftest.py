@@ -12,6 +12,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.addresses import TOLD_ADDRESS
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
 from tests.support.broker import Broker
@@ -39,10 +40,11 @@ def auto_enable_custom_integrations(enable_custom_integrations: None) -> None:
 
 @pytest.fixture(autouse=True)
 def simulated_addresses(request: pytest.FixtureRequest) -> None:
-    """Believe sockets that tell an address on loopback, as simulated ones do."""
+    """Let simulated sockets be where no real one could be: on loopback, each with a port."""
     if "hass" in request.fixturenames:
         hass: HomeAssistant = request.getfixturevalue("hass")
         hass.data[TOLD_ADDRESS] = simulated_address
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True)
 
 
 @pytest.fixture

@@ -154,7 +154,9 @@ async def test_another_socket_at_the_old_address_is_left_alone(
             host, _, port = (other.firmware.http_address or "").partition(":")
             return await asyncio.open_connection(host, int(port))
 
-        hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=SPEED)
+        hass.data[METER_ACCESS] = MeterAccess(
+            simulated=True, connect=connect, speed=SPEED
+        )
         with pytest.raises(ServiceValidationError) as refused:
             await socket.call("calibrate", power=2000, set_socket=True)
         assert refused.value.translation_key == "own_gain_http_closed"

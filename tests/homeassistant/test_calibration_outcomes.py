@@ -35,7 +35,7 @@ def close_http(hass: HomeAssistant, *, after: int = 0) -> None:
         left -= 1
         return await reach(host, port)
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=SPEED)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=SPEED)
 
 
 async def at_the_result(hass: HomeAssistant, socket: Calibrated) -> Person:

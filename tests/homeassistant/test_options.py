@@ -62,7 +62,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1", tuned=False, **data)
     await add_socket(hass, entry)
     await until(lambda: entry.runtime_data.online)
@@ -132,7 +132,7 @@ async def test_closed_server_is_not_tuned(
         async def refuse(_host: str, _port: int) -> Streams:
             raise ConnectionRefusedError
 
-        hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
         assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
         await plugged.power_off()
         await until(lambda: not entry.runtime_data.online)

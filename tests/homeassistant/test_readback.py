@@ -38,7 +38,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1", **data)
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.http_address)

@@ -31,7 +31,7 @@ async def add(hass: HomeAssistant, plugged: PluggedSocket) -> MockConfigEntry:
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1")
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)

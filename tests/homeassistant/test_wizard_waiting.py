@@ -106,7 +106,7 @@ async def waiting(
     """Flash a socket up to the page that says that it did not come."""
     lan = Lan(broker=("127.0.0.1", free_port()), web=lambda: None)
     hass.data[WAITING] = Waiting(turn=0.5, glance=0.05, look_up=lan.look_up)
-    hass.data[METER_ACCESS] = MeterAccess(connect=lan.connect)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=lan.connect)
     async with socket_on_the_bench(blow_dump(), resolve=lan.resolve) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)

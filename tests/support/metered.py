@@ -111,7 +111,7 @@ async def calibrated(
         return await asyncio.open_connection(host, int(port))
 
     _ignore_clients_that_left(hass)
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect, speed=speed)
+    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
     entry = socket_entry(address="127.0.0.1")
     await add_socket(hass, entry)
     plugged.power_on()

@@ -11,7 +11,7 @@ from ..live.state import SocketState
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.metering.session import Proposal
 from ..pyopenbk.obk.console import ConsoleError
-from ..pyopenbk.obk.meter import SET_COMMANDS, read_factors
+from ..pyopenbk.obk.meter import factor_command, read_factors
 from .sampling import HttpSampler
 
 # A factor is set from one second's pulses: with so many, one of them is half a per cent.
@@ -83,7 +83,7 @@ async def _set(
     with calibration.held():
         try:
             for key, reference in proposal.references.items():
-                await console.command(f"{SET_COMMANDS[key]} {reference:.6g}")
+                await console.command(factor_command(key, reference))
         except ConsoleError as err:
             raise OwnGainError("not_obeyed") from err
         finally:

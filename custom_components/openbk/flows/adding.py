@@ -29,18 +29,13 @@ from ..network.discovery import Answers, Evidence
 from ..network.strangers import strangers
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
+from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
-from ..pyopenbk.obk.tuning import Tuning
+from ..pyopenbk.obk.tuning import Proposal, Tuning
 from .checks import socket_address, topic_problem
 from .forms import tidy, without
-from .options.tuning import (
-    COMMANDS_WORD,
-    CONF_CHANGES,
-    commands_text,
-    tune_schema,
-    undo_data,
-)
+from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
 from .wizard import pin_form
 from .wizard.network import PASSWORD, WEB
 from .wizard.radio import RadioSteps
@@ -54,8 +49,9 @@ class AddingSteps(RadioSteps):
     """The steps from a socket that runs to its entry."""
 
     _evidence: Evidence | None = None
-    _tunings: tuple[Tuning, ...] = ()
+    _proposal: Proposal = Proposal()
     _found: Sequence[Evidence] = ()
+    _tuned: tuple[Tuning, ...] = ()
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
     _left: UnfinishedSocket | None = None
@@ -277,7 +273,10 @@ class AddingSteps(RadioSteps):
             LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
             return self.show_page("no_pins_closed")
         else:
-            return await self._take_answers(answers)
+            if format_mac(answers.mac) == format_mac(self._evidence.mac or ""):
+                return await self._take_answers(answers)
+            LOGGER.debug("Another device is at %s", self._evidence.address)
+            return self.show_page("no_pins_closed")
         return self.async_show_form(
             step_id="read_pins",
             data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
@@ -311,7 +310,7 @@ class AddingSteps(RadioSteps):
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
         self.take_pins(answers.profile, "socket")
-        self._tunings = answers.tunings()
+        self._proposal = answers.proposal()
         self._asked = True
         if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
@@ -337,18 +336,38 @@ class AddingSteps(RadioSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Offer the changes that make the socket and Home Assistant fit better."""
-        assert self._evidence is not None
+        errors: dict[str, str] = {}
         if user_input is not None:
-            chosen = user_input[CONF_CHANGES]
-            done = [tuning for tuning in self._tunings if tuning.step in chosen]
-            await discovery.async_tune(self.hass, self._evidence.client_id, done)
-            return self._create(done)
+            chosen = user_input.get(CONF_CHANGES, [])
+            errors = await self._tune(chosen)
+            if not errors:
+                return self._create(self._tuned)
+        proposal = self._proposal.without(self._tuned)
         return self.async_show_form(
             step_id="tune",
-            data_schema=tune_schema(self._tunings),
+            data_schema=tune_schema(proposal.tunings),
+            errors=errors,
             description_placeholders=self.placeholders
-            | {"commands": commands_text(self._tunings, self.word(*COMMANDS_WORD))},
+            | {"commands": proposal_text(proposal, self.word)},
         )
+
+    async def _tune(self, chosen: Collection[str]) -> dict[str, str]:
+        assert self._evidence is not None
+        console = None
+        if self._asked and self._evidence.address is not None:
+            console = console_at(self.hass, self._evidence.address, self._password)
+        for tuning in self._proposal.tunings:
+            if tuning.step not in chosen or tuning in self._tuned:
+                continue
+            try:
+                await discovery.async_tune(
+                    self.hass, self._evidence.client_id, tuning, console
+                )
+            except ConsoleError as err:
+                LOGGER.debug("Tuning of %s: %s", self._evidence.client_id, err)
+                return {"base": "tuning_stopped"}
+            self._tuned += (tuning,)
+        return {}
 
     @override
     async def async_step_use_pins(
@@ -361,8 +380,11 @@ class AddingSteps(RadioSteps):
 
     async def _tune_or_create(self) -> ConfigFlowResult:
         assert self._evidence is not None
-        self._tunings = self._tunings or self._evidence.tunings()
-        return await self.async_step_tune() if self._tunings else self._create(())
+        if not self._asked:
+            self._proposal = self._evidence.proposal()
+        if self._proposal.tunings or self._proposal.left_out:
+            return await self.async_step_tune()
+        return self._create(())
 
     def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
         assert self._evidence is not None
@@ -371,7 +393,7 @@ class AddingSteps(RadioSteps):
             self._evidence,
             self.profile,
             # Where it could be asked and nothing or everything was to be done.
-            tuned=self._asked and len(done) == len(self._tunings),
+            tuned=self._asked and self._proposal.tuned(done),
             undo=undo_data({}, done),
         )
         return self.async_create_entry(title=self._evidence.client_id, data=data)
@@ -466,6 +488,8 @@ def console_error(err: ConsoleError) -> str:
     """Return the key of the text for why a socket could not be asked."""
     if isinstance(err, PasswordError):
         return "socket_password"
+    if isinstance(err, AddressError):
+        return "address_invalid"
     if isinstance(err, UnreachableError):
         return "socket_unreachable"
     return "socket_not_openbeken"

@@ -14,9 +14,9 @@ from ..const import CONF_MAC, DOMAIN
 from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
 from ..pyopenbk.beken.rf_sector import is_generic_mac
+from ..pyopenbk.obk.commands import flag_command, split
+from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import console
-from ..pyopenbk.obk.provisioning import Flag
-from ..pyopenbk.obk.settings import flag_command
 
 ISSUE: Final = "old_discovery"
 _MANUFACTURER: Final = "Beken Corporation"
@@ -53,8 +53,9 @@ async def async_remove_old_discovery(
 
     Raises HomeAssistantError where the broker cannot be reached.
     """
-    command, _, arguments = flag_command(Flag.OWN_DISCOVERY, False).partition(" ")
-    off = console(entry.runtime_data.client_id, command, arguments)
+    off = console(
+        entry.runtime_data.client_id, *split(flag_command(Flag.OWN_DISCOVERY, False))
+    )
     await mqtt.async_publish(hass, off.topic, off.payload)
     for item in _old_entities(hass, entry):
         # The firmware names the topic after the unique id.

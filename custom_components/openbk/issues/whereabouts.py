@@ -75,7 +75,7 @@ class _Watch:
         entry = self._socket.entry
         try:
             info = await console_at(self._hass, entry.data[CONF_ADDRESS]).info()
-        except (ConsoleError, ValueError) as err:
+        except ConsoleError as err:
             LOGGER.debug("%s is silent: %s", entry.title, err)
             return
         if info.mac != entry.data[CONF_MAC] or self._socket.online:

@@ -11,8 +11,8 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.commands import split, utc_offset_command
 from ..pyopenbk.obk.messages import Publication
-from ..pyopenbk.obk.provisioning import utc_offset_command
 
 ISSUE: Final = "no_time"
 
@@ -89,7 +89,7 @@ class SocketClock:
         It knows no summer time. That begins and ends hours away from midnight, where its energy
         of the day begins.
         """
-        command = utc_offset_command(self.utc_offset)
+        command = split(utc_offset_command(self.utc_offset))
         self._send([messages.console(self._client_id, *command)])
         self._again(_SET_EVERY, self.set_offset)
 

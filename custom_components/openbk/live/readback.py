@@ -9,11 +9,10 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from ..const import CONF_ADDRESS, LOGGER
 from ..network.consoles import console_at
 from ..pyopenbk.obk.console import ConsoleError
-from ..pyopenbk.obk.provisioning import Flag
-from ..pyopenbk.obk.settings import PowerCutState, power_cut_state
+from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
 
-# The firmware saves a changed configuration within 3 s, and what is read is what it saved.
-_SAVED_AFTER: Final = 4.0
+# The firmware saves a changed configuration within 1 s, and what is read is what it saved.
+_SAVED_AFTER: Final = 2.0
 
 type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
 
@@ -57,7 +56,7 @@ class Readback:
             console = console_at(self._hass, self._entry.data[CONF_ADDRESS])
             flags = await console.flags()
             starts = await console.start_values()
-        except (ConsoleError, ValueError) as err:
+        except ConsoleError as err:
             LOGGER.debug("%s does not tell its settings: %s", self._entry.title, err)
             self.child_lock = self.power_cut = None
         else:

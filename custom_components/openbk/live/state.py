@@ -31,10 +31,17 @@ from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.metering.load import LoadSplit, LoadTriangle
 from ..pyopenbk.metering.session import STEPS
 from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.commands import (
+    Command,
+    backlog,
+    energy_command,
+    pin_commands,
+    split,
+)
 from ..pyopenbk.obk.messages import Publication, Value, channel_key
 from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
-from ..pyopenbk.obk.settings import LedUse, backlog, led_pins, led_use, pin_commands
+from ..pyopenbk.obk.settings import LedUse, led_pins, led_use
 from ..pyopenbk.profile import SocketProfile
 from ..pyopenbk.quantities import (
     APPARENT_POWER,
@@ -205,9 +212,9 @@ class SocketState:
             source.unanswered = True
             self._ask_later()
 
-    async def async_command(self, command: str, arguments: str = "") -> None:
+    async def async_command(self, command: Command) -> None:
         """Send a console command; the firmware answers none of those we use."""
-        await self.async_send(messages.console(self.client_id, command, arguments))
+        await self.async_send(messages.console(self.client_id, *split(command)))
 
     async def async_set_time_server(self, server: str) -> None:
         """Let the socket ask a time server from now on; it keeps the server over restarts.
@@ -218,26 +225,26 @@ class SocketState:
         commands = time_commands(
             Clock(utc_offset=self.clock.utc_offset, ntp_server=server)
         )
-        await self.async_command(*backlog(commands))
+        await self.async_command(backlog(commands))
         self.clock.look_again()
 
     async def async_set_energy(self, kilowatt_hours: float) -> None:
         """Set the socket's total energy, from which it counts on."""
-        await self.async_command("EnergyCntReset", f"{kilowatt_hours * 1000:.1f}")
+        await self.async_command(energy_command(kilowatt_hours * 1000))
         self.hass.data[ENERGY_STORE].set_total(self.identity, kilowatt_hours)
 
     async def async_reset_energy(self) -> None:
         """Set all energy counters of the socket to zero."""
-        await self.async_command("EnergyCntReset")
+        await self.async_command(energy_command())
         self.hass.data[ENERGY_STORE].reset(self.identity)
 
-    async def async_configure(self, commands: Iterable[str], **data: Any) -> None:
+    async def async_configure(self, commands: Iterable[Command], **data: Any) -> None:
         """Write settings into the socket and note them in the entry.
 
         A changed profile decides which entities there are, so the entry is loaded anew.
         """
         if commands := list(commands):
-            await self.async_command(*backlog(commands))
+            await self.async_command(backlog(commands))
             self.readback.changed()
         self.hass.config_entries.async_update_entry(
             self.entry, data={**self.entry.data, **data}
@@ -245,9 +252,14 @@ class SocketState:
         if CONF_PROFILE in data:
             self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
-    async def async_change_profile(self, profile: SocketProfile, **data: Any) -> None:
-        """Give pins of the running socket other roles; it keeps them over a power cut."""
-        commands = pin_commands(self.profile, profile)
+    async def async_change_profile(
+        self, profile: SocketProfile, first: Iterable[Command] = (), **data: Any
+    ) -> None:
+        """Give pins of the running socket other roles; it keeps them over a power cut.
+
+        ``first`` is run before any pin changes.
+        """
+        commands = [*first, *pin_commands(self.profile, profile)]
         await self.async_configure(
             commands, **{CONF_PROFILE: profile.as_dict()}, **data
         )

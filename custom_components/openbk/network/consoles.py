@@ -1,8 +1,10 @@
-"""The web servers of sockets: who asks one waits until the last one has its answer."""
+"""The web servers of sockets: where they may be, and who asks one waits for the last answer."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
+import socket
 import time
 from typing import Final
 from weakref import WeakValueDictionary
@@ -11,7 +13,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
-from ..pyopenbk.obk.console import PORT, Connect, Console
+from ..pyopenbk.obk.addresses import AddressError, is_in_a_network, parse_address
+from ..pyopenbk.obk.console import Connect, Console, Streams
 
 _LOCKS: Final[HassKey[WeakValueDictionary[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}.console_locks"
@@ -26,6 +29,8 @@ class MeterAccess:
     speed: float = 1.0
     """Seconds of the socket's that pass in one of ours."""
     time: Callable[[], float] = time.time
+    simulated: bool = False
+    """The sockets run on this very machine, so their addresses are on it, each with a port."""
 
     def now(self) -> float:
         """Return the sockets' time in their seconds, also across restarts."""
@@ -35,23 +40,43 @@ class MeterAccess:
         """Sleep for seconds of the socket's."""
         await asyncio.sleep(seconds / self.speed)
 
+    async def open(self, host: str, port: int) -> Streams:
+        """Connect to where a socket may be; raises OSError for anywhere else."""
+        if not self.simulated:
+            host = await _resolve(host, port)
+        return await self.connect(host, port)
+
 
 METER_ACCESS: Final[HassKey[MeterAccess]] = HassKey(f"{DOMAIN}.meter_access")
+
+
+async def _resolve(host: str, port: int) -> str:
+    """Return an address of a host that can be a socket's; another may follow the next time."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, family=socket.AF_INET, type=socket.SOCK_STREAM
+    )
+    for *_, (address, *_) in found:
+        if is_in_a_network(IPv4Address(address)):
+            return str(address)
+    raise OSError(f"{host} is no socket's")
 
 
 @callback
 def console_at(
     hass: HomeAssistant, address: str, password: str | None = None
 ) -> Console:
-    """Return a client for an address, which may name a port; raises ValueError for a wrong one.
+    """Return a client for an address, which may name a port; nothing is sent yet.
 
-    All clients of one address share a lock, as a socket can serve one request at a time.
+    All clients of one address share a lock, as a socket can serve one request at a time. Raises
+    AddressError where no socket can be.
     """
-    host, _, port = address.partition(":")
-    locks = hass.data.setdefault(_LOCKS, WeakValueDictionary())
-    lock = locks.setdefault(address, asyncio.Lock())
     # A dialog may ask before the integration itself is set up.
     access = hass.data.setdefault(METER_ACCESS, MeterAccess())
+    where = parse_address(address)
+    if where.ip is not None and not (access.simulated or is_in_a_network(where.ip)):
+        raise AddressError("no device in a network has this address")
+    locks = hass.data.setdefault(_LOCKS, WeakValueDictionary())
+    lock = locks.setdefault(address, asyncio.Lock())
     return Console(
-        host, int(port or PORT), password=password, connect=access.connect, lock=lock
+        where.host, where.port, password=password, connect=access.open, lock=lock
     )

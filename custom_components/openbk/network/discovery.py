@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 import re
 from typing import Any, Final
@@ -25,15 +25,18 @@ from ..const import (
     LOGGER,
 )
 from ..live.clock import utc_offset
-from ..pyopenbk.obk import messages
+from ..pyopenbk.obk import messages, tuning as tuning_of_socket
+from ..pyopenbk.obk.commands import Command, split
+from ..pyopenbk.obk.console import Console
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.provisioning import DEFAULT_GROUP
-from ..pyopenbk.obk.tuning import Tuning, propose, propose_by_topics
+from ..pyopenbk.obk.startup import runs_lines
+from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import PinAssignment, SocketProfile
 from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
 from .addresses import told_address
-from .consoles import console_at
+from .consoles import METER_ACCESS, console_at
 from .mqtt import publish, subscribed
 
 # The list of a socket takes 12 s, one item a second; a busy broker may add some.
@@ -105,9 +108,9 @@ class Evidence:
         """Return whether a measured value was heard."""
         return not _METER_KEYS.isdisjoint(self.values)
 
-    def tunings(self) -> tuple[Tuning, ...]:
+    def proposal(self) -> Proposal:
         """Return what has to be changed, as far as MQTT alone can tell."""
-        return propose_by_topics() if self.without_get else ()
+        return propose_by_topics() if self.without_get else Proposal()
 
     def guess_profile(self) -> SocketProfile:
         """Return what MQTT alone can tell: relays by channel, and a meter.
@@ -137,19 +140,25 @@ class Answers:
     client_id: str
     chip: str
     profile: SocketProfile
-    flags: int
-    startup_command: str
+    flags: int = 0
+    startup_command: str = ""
+    boot_scripts: tuple[str, ...] = ()
+    build: str = ""
 
-    def tunings(self, offset: timedelta | None = None) -> tuple[Tuning, ...]:
+    def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.
 
         Without ``offset`` it shows Home Assistant's time.
         """
+        if self.chip != CHIP:
+            return Proposal()
         return propose(
             self.profile,
             utc_offset() if offset is None else offset,
             flags=self.flags,
-            startup=self.startup_command,
+            startup_command=self.startup_command,
+            lines=runs_lines(self.build),
+            files=self.boot_scripts,
         )
 
 
@@ -219,13 +228,21 @@ async def async_ask(
     """
     console = console_at(hass, address, password)
     info = await console.info()
-    return Answers(
+    answers = Answers(
         mac=info.mac,
         client_id=info.client_id,
         chip=info.chip,
+        build=info.build,
         profile=await console.pins(),
+    )
+    if info.chip != CHIP:
+        # Where other chips keep their settings is not known here.
+        return answers
+    return replace(
+        answers,
         flags=await console.flags(),
-        startup_command=info.startup_command,
+        startup_command=await console.startup_command(),
+        boot_scripts=await console.boot_scripts(),
     )
 
 
@@ -250,27 +267,33 @@ def entry_data(
 
 
 async def async_tune(
-    hass: HomeAssistant, client_id: str, tunings: Iterable[Tuning]
+    hass: HomeAssistant, client_id: str, tuning: Tuning, console: Console | None
 ) -> None:
-    """Make the changes that the person agreed to."""
-    for tuning in tunings:
+    """Make a change that the person agreed to, and see it made where the web page is open.
+
+    Raises ConsoleError where the socket did not take it over.
+    """
+    if console is None:
         await _send_lines(hass, client_id, tuning.commands)
+    else:
+        await tuning_of_socket.apply(console, tuning, hass.data[METER_ACCESS].sleep)
 
 
 async def async_take_back(
-    hass: HomeAssistant, client_id: str, undone: Iterable[Iterable[str]]
+    hass: HomeAssistant, client_id: str, undo: Iterable[str], console: Console | None
 ) -> None:
-    """Take changes back: each is undone by these commands."""
-    for lines in undone:
-        await _send_lines(hass, client_id, lines)
+    """Take one change back; raises ConsoleError where the socket kept it."""
+    if console is None:
+        await _send_lines(hass, client_id, undo)
+    else:
+        await tuning_of_socket.take_back(console, undo, hass.data[METER_ACCESS].sleep)
 
 
 async def _send_lines(
     hass: HomeAssistant, client_id: str, lines: Iterable[str]
 ) -> None:
     for line in lines:
-        command, _, arguments = line.partition(" ")
-        await publish(hass, messages.console(client_id, command, arguments))
+        await publish(hass, messages.console(client_id, *split(Command(line))))
 
 
 async def async_probe(hass: HomeAssistant) -> list[str]:

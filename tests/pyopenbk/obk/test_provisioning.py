@@ -6,13 +6,10 @@ import pytest
 
 from custom_components.openbk.pyopenbk.obk.config_sector import room_for
 from custom_components.openbk.pyopenbk.obk.provisioning import (
-    LONGEST_STARTUP_COMMAND,
     Clock,
     ProvisioningError,
-    foreign_commands,
     provision,
     startup_command,
-    utc_offset_command,
 )
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
@@ -77,18 +74,13 @@ def test_wrong_mac_and_server() -> None:
         Clock(utc_offset=WARSAW, ntp_server="pool.ntp.org")
 
 
-def test_what_the_person_wrote_is_kept() -> None:
-    first = startup_command(BLOW, WARSAW, kept="backlog PowerSave 1; startDriver SSDP")
-    assert first.startswith("backlog PowerSave 1; startDriver SSDP; startDriver NTP;")
-    # Writing it again, with another offset, replaces ours and doubles nothing.
-    again = startup_command(BLOW, timedelta(hours=2), kept=first)
-    assert again == first.replace("+1:0", "+2:0")
-    assert foreign_commands(again) == ["PowerSave 1", "startDriver SSDP"]
-
-
-def test_too_long_a_startup_command_is_refused() -> None:
+def test_more_buttons_than_the_firmware_can_store_are_refused() -> None:
+    buttons = [
+        PinAssignment(pin=pin, role=PinRole.BTN, channel=pin) for pin in range(6)
+    ]
+    assert startup_command(SocketProfile.of(buttons[:5]), WARSAW)
     with pytest.raises(ProvisioningError):
-        startup_command(BLOW, WARSAW, kept="echo " + "x" * LONGEST_STARTUP_COMMAND)
+        startup_command(SocketProfile.of(buttons), WARSAW)
 
 
 def test_every_button_has_its_topic() -> None:
@@ -104,18 +96,3 @@ def test_every_button_has_its_topic() -> None:
     assert "OnClick 11 publish button single" in command
     assert "OnClick 10 publish button_10 single" in command
     assert "VCP" not in command
-
-
-@pytest.mark.parametrize(
-    ("offset", "argument"),
-    [
-        (timedelta(), "+0:0"),
-        (timedelta(hours=1), "+1:0"),
-        (timedelta(hours=9, minutes=30), "+9:30"),
-        (timedelta(hours=-3, minutes=-30), "-3:30"),
-        (timedelta(hours=-8), "-8:0"),
-        (timedelta(hours=5, minutes=45), "+5:45"),
-    ],
-)
-def test_utc_offset_is_never_read_as_octal(offset: timedelta, argument: str) -> None:
-    assert utc_offset_command(offset) == ("ntp_timeZoneOfs", argument)

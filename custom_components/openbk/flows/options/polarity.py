@@ -87,15 +87,7 @@ class PolaritySteps(OptionsFlow):
             else pin
             for pin in profile.pins
         ]
-        for pin in pins:
-            if pin.pin in chosen:
-                await self.config_entry.runtime_data.async_command(
-                    "SetPinRole", f"{pin.pin} {pin.role.firmware_name}"
-                )
-        inverted = SocketProfile.of(pins, profile.module)
-        self.hass.config_entries.async_update_entry(
-            self.config_entry,
-            data={**self.config_entry.data, CONF_PROFILE: inverted.as_dict()},
+        await self.config_entry.runtime_data.async_change_profile(
+            SocketProfile.of(pins, profile.module)
         )
-        self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         return self.async_abort(reason="polarity_changed")

@@ -1,11 +1,12 @@
 """Tuning in a socket's options: what would be changed and why, and how it is taken back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
+from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
@@ -17,18 +18,35 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.translation import async_get_translations
 import probatio
 
-from ...const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_TUNED, CONF_UNDO, DOMAIN, LOGGER
+from ...const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_MAC,
+    CONF_TUNED,
+    CONF_UNDO,
+    DOMAIN,
+    LOGGER,
+)
 from ...network import discovery
-from ...pyopenbk.obk.console import ConsoleError, PasswordError
-from ...pyopenbk.obk.tuning import NEEDED, Tuning
+from ...network.consoles import console_at
+from ...pyopenbk.foreign_text import markdown_code
+from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
+from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND, Obstacle, Part
+from ...pyopenbk.obk.tuning import (
+    NEEDED,
+    Proposal,
+    StartupChangedError,
+    TuneStep,
+    Tuning,
+)
 
 CONF_CHANGES: Final = "changes"
-COMMANDS_WORD: Final = ("tuning_commands", "all")
-"""The selector and its option that stand above what is sent."""
-_SUMMARY: Final = "component.{}.selector.{}.options.{}".format(DOMAIN, *COMMANDS_WORD)
 _PASSWORD: Final = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
+
+type Words = Callable[[str, str], str]
+"""Returns an option of a selector in the person's language."""
 
 
 def changes_schema(steps: Iterable[str], ticked: Iterable[str] = ()) -> probatio.Schema:
@@ -49,16 +67,40 @@ def changes_schema(steps: Iterable[str], ticked: Iterable[str] = ()) -> probatio
 
 def tune_schema(tunings: Iterable[Tuning]) -> probatio.Schema:
     """Return the form of a proposal; ticked is only what Home Assistant cannot do without."""
-    steps = [tuning.step for tuning in tunings]
+    if not (steps := [tuning.step for tuning in tunings]):
+        return probatio.Schema({})
     return changes_schema(steps, [str(step) for step in steps if step in NEEDED])
 
 
-def commands_text(tunings: Iterable[Tuning], summary: str) -> str:
-    """Return Markdown that unfolds to what exactly is sent; long commands wrap."""
-    lines = [f"- `{command}`" for tuning in tunings for command in tuning.commands]
-    return "\n".join(
-        (f"<details><summary>{summary}</summary>", "", *lines, "", "</details>")
-    )
+def proposal_text(proposal: Proposal, word: Words) -> str:
+    """Return Markdown of what is not touched, and of what exactly is sent, which unfolds."""
+    texts = []
+    if proposal.left_out:
+        texts.append(left_out_text(proposal.left_out, word))
+    if proposal.tunings:
+        commands = "\n".join(
+            f"- {markdown_code(line, 2 * LONGEST_STARTUP_COMMAND)}"
+            for tuning in proposal.tunings
+            for line in _lines(tuning)
+        )
+        summary = word("tuning_commands", "all")
+        texts += [f"<details><summary>{summary}</summary>", commands, "</details>"]
+    return "\n\n".join(texts)
+
+
+def left_out_text(left_out: Mapping[Part, Obstacle], word: Words) -> str:
+    """Return Markdown that says which parts of the start-up command are left alone, and why."""
+    lines = [
+        f"- {word('startup_part', part)}: {word('startup_obstacle', obstacle)}"
+        for part, obstacle in left_out.items()
+    ]
+    return "\n".join((word("tuning_commands", "left_out"), "", *lines))
+
+
+def _lines(tuning: Tuning) -> tuple[str, ...]:
+    if tuning.startup is None:
+        return tuning.commands
+    return (f"StartupCommand {tuning.startup}",)
 
 
 @callback
@@ -66,11 +108,9 @@ def undo_data(known: Mapping[str, list[str]], done: Iterable[Tuning]) -> dict[st
     """Return how everything that was changed so far is taken back, by the name of the change."""
     return {
         **known,
-        # What was there before our first change counts.
         **{
-            str(tuning.step): list(tuning.undo)
+            str(tuning.step): tuning.undo_after(known.get(tuning.step, ()))
             for tuning in done
-            if tuning.step not in known
         },
     }
 
@@ -78,7 +118,9 @@ def undo_data(known: Mapping[str, list[str]], done: Iterable[Tuning]) -> dict[st
 class TuningSteps(OptionsFlow):
     """Nothing is changed in the socket that was not ticked."""
 
-    _tunings: tuple[Tuning, ...] = ()
+    _tunings = Proposal()
+    _password: str | None = None
+    _chosen: tuple[str, ...] = ()
 
     async def async_step_tune(
         self, user_input: dict[str, Any] | None = None
@@ -91,33 +133,34 @@ class TuningSteps(OptionsFlow):
             return self.async_abort(reason="not_loaded")
         if (address := entry.data[CONF_ADDRESS]) is None:
             return self.async_abort(reason="settings_closed")
-        password = (user_input or {}).get(CONF_PASSWORD)
+        self._password = (user_input or {}).get(CONF_PASSWORD)
         try:
-            answers = await discovery.async_ask(self.hass, address, password)
+            answers = await discovery.async_ask(self.hass, address, self._password)
         except PasswordError:
-            return self.async_show_form(
-                step_id="tune_password",
-                data_schema=probatio.Schema(
-                    {probatio.Required(CONF_PASSWORD): _PASSWORD}
-                ),
-                errors={CONF_PASSWORD: "socket_password"} if password else {},
-            )
-        except (ConsoleError, ValueError) as err:
+            return self._ask_for_password("tune_password")
+        except ConsoleError as err:
             LOGGER.debug("Settings of %s: %s", entry.title, err)
             return self.async_abort(reason="settings_closed")
-        self._tunings = answers.tunings(entry.runtime_data.clock.utc_offset)
-        if not self._tunings:
-            self._note_tuned(entry.data.get(CONF_UNDO, {}), tuned=True)
-            return self.async_abort(reason="nothing_to_tune")
-        words = await async_get_translations(
-            self.hass, self.hass.config.language, "selector", [DOMAIN]
-        )
+        if format_mac(answers.mac) != entry.data[CONF_MAC]:
+            return self.async_abort(reason="other_socket")
+        self._tunings = answers.proposal(entry.runtime_data.clock.utc_offset)
+        word = await self._translated()
+        if not self._tunings.tunings:
+            self._note_tuned(
+                entry.data.get(CONF_UNDO, {}), tuned=self._tunings.tuned(())
+            )
+            if not (left_out := self._tunings.left_out):
+                return self.async_abort(reason="nothing_to_tune")
+            return self.async_abort(
+                reason="startup_left_alone",
+                description_placeholders={"left_out": left_out_text(left_out, word)},
+            )
         return self.async_show_form(
             step_id="tune",
-            data_schema=tune_schema(self._tunings),
+            data_schema=tune_schema(self._tunings.tunings),
             description_placeholders={
                 "name": entry.title,
-                "commands": commands_text(self._tunings, words[_SUMMARY]),
+                "commands": proposal_text(self._tunings, word),
             },
         )
 
@@ -128,18 +171,28 @@ class TuningSteps(OptionsFlow):
         return await self.async_step_tune(user_input)
 
     async def _tune(self, chosen: list[str]) -> ConfigFlowResult:
-        done = [tuning for tuning in self._tunings if tuning.step in chosen]
-        if not done:
+        wanted = [item for item in self._tunings.tunings if item.step in chosen]
+        if not wanted:
             return self.async_abort(reason="nothing_changed")
         if not self._is_online():
             return self.async_abort(reason="not_loaded")
         data = self.config_entry.data
-        await discovery.async_tune(self.hass, data[CONF_CLIENT_ID], done)
+        console = self._console()
+        done: list[Tuning] = []
+        reason = "tuned"
+        try:
+            for tuning in wanted:
+                await discovery.async_tune(
+                    self.hass, data[CONF_CLIENT_ID], tuning, console
+                )
+                done.append(tuning)
+        except ConsoleError as err:
+            LOGGER.debug("Tuning of %s: %s", self.config_entry.title, err)
+            reason = _failure(err, "tuning_stopped")
         self._note_tuned(
-            undo_data(data.get(CONF_UNDO, {}), done),
-            tuned=len(done) == len(self._tunings),
+            undo_data(data.get(CONF_UNDO, {}), done), tuned=self._tunings.tuned(done)
         )
-        return self.async_abort(reason="tuned")
+        return self.async_abort(reason=reason)
 
     async def async_step_untune(
         self, user_input: dict[str, Any] | None = None
@@ -148,22 +201,82 @@ class TuningSteps(OptionsFlow):
         entry = self.config_entry
         known: dict[str, list[str]] = entry.data.get(CONF_UNDO, {})
         if user_input is not None:
-            chosen = user_input[CONF_CHANGES]
-            if not chosen:
+            self._chosen = tuple(user_input[CONF_CHANGES])
+            if not self._chosen:
                 return self.async_abort(reason="nothing_changed")
-            if not self._is_online():
-                return self.async_abort(reason="not_loaded")
-            await discovery.async_take_back(
-                self.hass, entry.data[CONF_CLIENT_ID], (known[step] for step in chosen)
-            )
-            left = {step: undo for step, undo in known.items() if step not in chosen}
-            self._note_tuned(left, tuned=False)
-            return self.async_abort(reason="untuned")
+            return await self._untune()
         return self.async_show_form(
             step_id="untune",
             data_schema=changes_schema(known),
             description_placeholders={"name": entry.title},
         )
+
+    async def async_step_untune_password(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Try the password of the socket's web page; it is not kept."""
+        self._password = (user_input or {}).get(CONF_PASSWORD)
+        return await self._untune()
+
+    async def _untune(self) -> ConfigFlowResult:
+        if not self._is_online():
+            return self.async_abort(reason="not_loaded")
+        entry = self.config_entry
+        left: dict[str, list[str]] = {**entry.data.get(CONF_UNDO, {})}
+        reason = "untuned"
+        try:
+            console = await self._open_console()
+            if console is None and TuneStep.STARTUP_COMMAND in self._chosen:
+                return self.async_abort(reason="settings_closed")
+            for step in self._chosen:
+                await discovery.async_take_back(
+                    self.hass, entry.data[CONF_CLIENT_ID], left[step], console
+                )
+                del left[step]
+        except PasswordError:
+            return self._ask_for_password("untune_password")
+        except ConsoleError as err:
+            LOGGER.debug("Taking tuning of %s back: %s", entry.title, err)
+            reason = _failure(err, "untuning_stopped")
+        if left != entry.data.get(CONF_UNDO, {}):
+            self._note_tuned(left, tuned=False)
+        return self.async_abort(reason=reason)
+
+    async def _open_console(self) -> Console | None:
+        """Return a client for this very socket, or None where its web page is closed."""
+        if self.config_entry.data[CONF_ADDRESS] is None:
+            return None
+        console = self._console()
+        try:
+            info = await console.info()
+        except PasswordError:
+            raise
+        except ConsoleError as err:
+            LOGGER.debug("Settings of %s: %s", self.config_entry.title, err)
+            return None
+        same = format_mac(info.mac) == self.config_entry.data[CONF_MAC]
+        return console if same else None
+
+    def _console(self) -> Console:
+        return console_at(
+            self.hass, self.config_entry.data[CONF_ADDRESS], self._password
+        )
+
+    def _ask_for_password(self, step_id: str) -> ConfigFlowResult:
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): _PASSWORD}),
+            description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
+            errors={CONF_PASSWORD: "socket_password"} if self._password else {},
+        )
+
+    async def _translated(self) -> Words:
+        words = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", [DOMAIN]
+        )
+        return lambda selector, option: words[
+            f"component.{DOMAIN}.selector.{selector}.options.{option}"
+        ]
 
     def _is_online(self) -> bool:
         entry = self.config_entry
@@ -179,3 +292,7 @@ class TuningSteps(OptionsFlow):
             self.config_entry, data={**data, CONF_UNDO: dict(undo), CONF_TUNED: tuned}
         )
         self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+
+
+def _failure(err: ConsoleError, otherwise: str) -> str:
+    return "startup_changed" if isinstance(err, StartupChangedError) else otherwise

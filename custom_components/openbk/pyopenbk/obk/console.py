@@ -2,8 +2,9 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 import json
 import re
 import struct
@@ -14,11 +15,13 @@ from ..beken.flash_map import OPENBEKEN_CONFIG
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
+from .commands import Command, mqtt_password_command, mqtt_user_command
 
 PORT: Final = 80
 USER: Final = "admin"
 _TIMEOUT: Final = 10.0
-_LARGEST_REPLY: Final = 4 * 1024 * 1024
+# The longest answer to anything that is asked here, /api/pins, has some 3 KB.
+_LARGEST_REPLY: Final = 256 * 1024
 # The server reads 1022 bytes, then 1024 at a time, and goes on reading while a read fills its
 # buffer: a request that ends with the buffer waits for ever (source at 1.18.300).
 _FIRST_READ: Final = 1022
@@ -28,9 +31,33 @@ _NEXT_READ: Final = 1024
 _FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
 _START_VALUES_AT: Final = OPENBEKEN_CONFIG.start + 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
+_STARTUP_COMMAND_AT: Final = OPENBEKEN_CONFIG.start + 0x5E0
+_STARTUP_COMMAND_SIZE: Final = 1568
+# Scripts that it runs at boot, if there are any in its file system.
+BOOT_SCRIPTS: Final = ("early.bat", "autoexec.bat")
 _ROLES: Final = {int(role): role for role in PinRole}
+
+# The status line ends with a bare LF, the header lines with CR LF, in every release since 2022.
+# Errors of /api/flash have the status -1.
+_END_OF_LINE: Final = re.compile(r"\r?\n")
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
-_STATUS: Final = re.compile(r"-?\d+", re.ASCII)
+_STATUS: Final = re.compile(r"HTTP/\d\.\d (?P<status>-?[0-9]{1,3})( |$)")
+# In the order in which every release says them.
+_INFO_KEYS: Final = (
+    "uptime_s",
+    "build",
+    "ip",
+    "mac",
+    "flags",
+    "mqtthost",
+    "mqtttopic",
+    "chipset",
+    "webapp",
+    "shortName",
+    "startcmd",
+)
+_MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+_LONGEST_TEXT: Final = 320
 
 type Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 type Connect = Callable[[str, int], Awaitable[Streams]]
@@ -84,7 +111,7 @@ class SocketInfo:
     short_name: str
     build: str
     uptime: int
-    startup_command: str
+    """Seconds since it started."""
     broker: str
     """Host and port of the MQTT broker that it uses."""
 
@@ -110,21 +137,22 @@ class Console:
         self._password = password
         self._connect = connect
         self._lock = lock or asyncio.Lock()
+        self._asked_for_password = False
 
     async def info(self) -> SocketInfo:
         """Return what the socket is: the best single question, as only OpenBeken answers it so."""
-        said = await self._json("GET", "/api/info")
+        reply = await self.request("GET", "/api/info")
+        said = _info(reply)
         try:
             return SocketInfo(
-                mac=str(said["mac"]).lower(),
-                address=str(said["ip"]),
-                chip=str(said["chipset"]),
-                client_id=str(said["mqtttopic"]),
-                short_name=str(said["shortName"]),
-                build=str(said["build"]),
-                uptime=int(said["uptime_s"]),
-                startup_command=str(said["startcmd"]),
-                broker=str(said["mqtthost"]),
+                mac=_mac(said["mac"]),
+                address=_text(said["ip"]),
+                chip=_text(said["chipset"]),
+                client_id=_text(said["mqtttopic"]),
+                short_name=_text(said["shortName"]),
+                build=_text(said["build"]),
+                uptime=_whole(said["uptime_s"]),
+                broker=_text(said["mqtthost"]),
             )
         except (KeyError, TypeError, ValueError) as err:
             raise NotAnAnswerError("/api/info lacks what every OpenBeken says") from err
@@ -138,17 +166,17 @@ class Console:
             return SocketProfile.of(
                 PinAssignment(
                     pin=pin,
-                    role=_role(role),
-                    channel=channels[pin],
-                    channel2=second[pin] if pin < len(second) else 0,
+                    role=_ROLES.get(_whole(role), PinRole.NONE),
+                    channel=_whole(channels[pin]),
+                    channel2=_whole(second[pin]) if pin < len(second) else 0,
                 )
                 for pin, role in enumerate(roles)
             )
-        except (KeyError, TypeError, IndexError, AttributeError, ProfileError) as err:
+        except (LookupError, TypeError, ValueError, ProfileError) as err:
             raise NotAnAnswerError("/api/pins is no list of pins") from err
 
     async def flags(self) -> int:
-        """Return the 64-bit flag word, as saved up to 3 s ago.
+        """Return the 64-bit flag word, as saved up to 1 s ago.
 
         The commands that tell it print the lower half only, so it is read where the configuration
         sector keeps it: 8 bytes, little-endian.
@@ -163,20 +191,45 @@ class Console:
     async def set_broker(
         self, host: str, port: int, username: str, password: str
     ) -> None:
-        """Let the socket use another MQTT broker; without a user name it keeps its login.
-
-        There is no command for the port, so that goes through the page, which keeps what it is
-        not given; the login goes in a body. Raises CommandRefusedError where it had no effect.
-        """
+        """Let the socket use another MQTT broker; without a user name it keeps its login."""
+        if username:
+            await self.command(mqtt_user_command(username, 63))
+            await self.command(mqtt_password_command(password, 127))
         query = urlencode({"host": host, "port": port})
         await self.request("GET", f"/cfg_mqtt_set?{query}")
-        if username:
-            await self.command(f"MqttUser {username}")
-            await self.command(f"MqttPassword {password}")
         if (await self.info()).broker != f"{host}:{port}":
             raise CommandRefusedError("cfg_mqtt_set", unknown=False)
 
-    async def command(self, command: str) -> Any:
+    async def startup_command(self) -> str:
+        """Return the start-up command, byte by byte as it is stored."""
+        raw = await self.read_flash(_STARTUP_COMMAND_AT, _STARTUP_COMMAND_SIZE)
+        try:
+            return raw.partition(b"\0")[0].decode()
+        except UnicodeDecodeError as err:
+            raise NotAnAnswerError("a start-up command that is no text") from err
+
+    async def set_startup_command(self, text: str) -> None:
+        """Store a start-up command, which is not run before the next boot, and read it back.
+
+        The page takes up to 1567 bytes with any quotes, the console 510 without. Raises
+        CommandRefusedError where the socket holds another text afterwards.
+        """
+        query = urlencode({"startup_cmd": 1, "data": text})
+        await self.request("GET", f"/startup_command?{query}")
+        if await self.startup_command() != text:
+            raise CommandRefusedError("StartupCommand", unknown=False)
+
+    async def boot_scripts(self) -> tuple[str, ...]:
+        """Return the scripts in the socket's file system that it runs at every boot."""
+        scripts = []
+        for name in BOOT_SCRIPTS:
+            reply = await self.request("GET", f"/api/lfs/{name}")
+            # Where there is none, or no file system, other types of text come back.
+            if reply.status == 200 and reply.media_type == "application/octet-stream":
+                scripts.append(reply.body.decode(errors="replace"))
+        return tuple(scripts)
+
+    async def command(self, command: Command) -> Any:
         """Run a console command and return what it has to say, often nothing.
 
         Unlike /cm, which answers 200 whatever happened, /api/cmnd says whether it was run.
@@ -205,20 +258,28 @@ class Console:
             raise NotAnAnswerError("the socket did not say that it restarts")
 
     async def request(self, method: str, path: str, body: bytes = b"") -> Reply:
-        """Send one request and return the reply.
+        """Send one request and return the reply; the password only where it is asked for.
 
         Raises UnreachableError, PasswordError, or NotAnAnswerError for what is not HTTP.
         """
+        reply = await self._ask(method, path, body)
+        if reply.status == 401 and self._password and not self._asked_for_password:
+            self._asked_for_password = True
+            reply = await self._ask(method, path, body)
+        if reply.status == 401:
+            raise PasswordError("the web server wants a password")
+        return reply
+
+    async def _ask(self, method: str, path: str, body: bytes) -> Reply:
         async with self._lock:
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     raw = await self._exchange(self._compose(method, path, body))
             except (OSError, TimeoutError, EOFError) as err:
-                raise UnreachableError(f"no answer to {method} {path}") from err
-        reply = _parse(raw)
-        if reply.status == 401:
-            raise PasswordError("the web server wants a password")
-        return reply
+                # Not the query, which may hold what a person typed.
+                page = path.partition("?")[0]
+                raise UnreachableError(f"no answer to {method} {page}") from err
+        return _parse(raw)
 
     async def _json(self, method: str, path: str) -> Any:
         reply = await self.request(method, path)
@@ -250,7 +311,7 @@ class Console:
             f"Host: {self._host}",
             "Connection: close",
         ]
-        if self._password:
+        if self._password and self._asked_for_password:
             login = b64encode(f"{USER}:{self._password}".encode()).decode()
             lines.append(f"Authorization: Basic {login}")
         if body or method == "POST":
@@ -272,36 +333,87 @@ def _ends_with_buffer(length: int) -> bool:
     return length >= _FIRST_READ and (length - _FIRST_READ) % _NEXT_READ == 0
 
 
-def _role(number: int) -> PinRole:
-    return _ROLES.get(number, PinRole.NONE)
-
-
 def _parse(raw: bytes) -> Reply:
-    """Read an answer: its status line ends with a bare line feed, the other lines with CR and LF.
-
-    The firmware sends it so in every release since 2022, and errors of /api/flash with the
-    status -1; any mixture of both line ends is read.
-    """
-    end = _END_OF_HEAD.search(raw)
-    head = raw[: end.start() if end else 0].decode("latin-1")
-    first, *lines = re.split("\r?\n", head)
-    words = first.split()
-    if end is None or len(words) < 2 or not words[0].startswith("HTTP/"):
+    """Return what was answered; a head without a status or without an end is none."""
+    if (end := _END_OF_HEAD.search(raw)) is None:
         raise NotAnAnswerError("what answers is no web server")
-    if not _STATUS.fullmatch(words[1]):
+    first, *lines = _END_OF_LINE.split(raw[: end.start()].decode("latin-1"))
+    if (status := _STATUS.match(first)) is None:
         raise NotAnAnswerError("an answer without a status")
     headers = {
         name.strip().lower(): value.strip()
         for name, _, value in (line.partition(":") for line in lines)
     }
     media_type = headers.get("content-type", "").partition(";")[0].lower()
-    return Reply(status=int(words[1]), media_type=media_type, body=raw[end.end() :])
+    return Reply(
+        status=int(status["status"]), media_type=media_type, body=raw[end.end() :]
+    )
 
 
 def _as_json(reply: Reply) -> Any:
     if reply.media_type != "application/json":
         raise NotAnAnswerError(f"{reply.media_type or 'something'} instead of JSON")
     try:
-        return json.loads(reply.body)
-    except ValueError as err:
+        return json.loads(reply.body, parse_constant=_no_number)
+    except (ValueError, RecursionError) as err:
         raise NotAnAnswerError("broken JSON") from err
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _info(reply: Reply) -> dict[str, Any]:
+    """Return what /api/info says, also where it is no JSON.
+
+    The firmware escapes nothing there and cuts an item after 255 bytes, so that a quote or a
+    backslash in a name, a start-up command or a long host breaks the whole (seen with 1.18.299).
+    """
+    if reply.status != 200:
+        raise NotAnAnswerError(f"status {reply.status} for /api/info")
+    try:
+        said = _as_json(reply)
+    except NotAnAnswerError:
+        if reply.media_type != "application/json":
+            raise
+        return dict(_info_items(reply.body.decode(errors="replace")))
+    if not isinstance(said, dict):
+        raise NotAnAnswerError("/api/info is no object")
+    return said
+
+
+def _info_items(text: str) -> Iterator[tuple[str, str]]:
+    """Return key and value of what is between one known key and the next."""
+    places = []
+    end = 0
+    for key in _INFO_KEYS:
+        name = f'"{key}":'
+        if (start := text.find(name, end)) >= 0:
+            end = start + len(name)
+            places.append((key, start, end))
+    for (key, _, begin), (_, following, _) in pairwise(places):
+        yield key, text[begin:following].rstrip(",").removeprefix('"').removesuffix('"')
+
+
+def _text(value: object) -> str:
+    """Return a text of bearable length; lone surrogates, which JSON can escape, are none."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise TypeError("no text")
+    value.encode()
+    return value
+
+
+def _mac(value: object) -> str:
+    mac = _text(value).lower()
+    if not _MAC.fullmatch(mac):
+        raise ValueError("no MAC address")
+    return mac
+
+
+def _whole(value: object) -> int:
+    """Return a whole number; True and 1.5 are none, but digits are."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        value = int(value)
+    if type(value) is not int or not 0 <= value < 1 << 32:
+        raise TypeError("no whole number")
+    return value

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-import ipaddress
+from ipaddress import IPv4Address
 import re
 from typing import Final
 
 from ..errors import OpenBekenError
 from ..profile import HIGHEST_CHANNEL
 from ..quantities import DIAGNOSTICS, METER, Quantity
+from .addresses import is_in_a_network
 
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
 LONGEST_CLIENT_ID: Final = 63
@@ -124,17 +125,9 @@ def decode_address(payload: str) -> str | None:
     it must not be one of this computer, nor one that means many hosts or none.
     """
     try:
-        address = ipaddress.IPv4Address(payload)
+        return payload if is_in_a_network(IPv4Address(payload)) else None
     except ValueError:
         return None
-    of_no_host = (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_multicast
-        or address.is_reserved
-        or address in _THIS_NETWORK
-    )
-    return None if of_no_host else payload
 
 
 def decode_mac(payload: str) -> str | None:
@@ -255,7 +248,6 @@ def publish_all(client_id: str) -> Publication:
     return console(client_id, "publishAll")
 
 
-_THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
 _CONNECTED: Final = {"online": True, "offline": False}
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")

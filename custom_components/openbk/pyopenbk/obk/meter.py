@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..beken.flash_map import OPENBEKEN_CONFIG
 from ..quantities import CURRENT, POWER, VOLTAGE
+from .commands import Command, reading_command
 from .console import Console, NotAnAnswerError
 
 # cal.values[0..2] of the configuration: voltage, current and power (OpenBeken 1.17.360 and
@@ -21,12 +22,11 @@ DEFAULT_FACTORS: Final = {
     CURRENT.key: 0.0118577075,
     POWER.key: 1.5,
 }
-SET_COMMANDS: Final = {
+_SET_COMMANDS: Final = {
     VOLTAGE.key: "VoltageSet",
     CURRENT.key: "CurrentSet",
     POWER.key: "PowerSet",
 }
-"""Each sets a factor to the value given, divided by the pulses of the last second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +44,15 @@ class MeterReading:
             CURRENT.key: self.current,
             POWER.key: self.power,
         }[key]
+
+
+def factor_command(key: str, reference: float) -> Command:
+    """Return the command that makes the meter read ``reference`` at the load connected now.
+
+    It sets the factor of the quantity to that value, divided by the pulses of the last second.
+    Raises CommandError for what is no positive number.
+    """
+    return reading_command(_SET_COMMANDS[key], reference)
 
 
 async def read_meter(console: Console) -> MeterReading:

@@ -1,6 +1,5 @@
-"""Settings of a running socket that a person may change: LEDs, button, power cut, child lock."""
+"""Settings of a running socket that a person may change: what LEDs and buttons do."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -8,7 +7,6 @@ from typing import Final
 from ..errors import OpenBekenError
 from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..roles import LED_ROLES, WIFI_LED_ROLES, PinRole
-from .provisioning import Flag
 
 
 class SettingError(OpenBekenError):
@@ -31,24 +29,6 @@ class ButtonUse(StrEnum):
     EVENTS_ONLY = "events_only"
 
 
-class PowerCutState(StrEnum):
-    """What a relay does when power comes back."""
-
-    OFF = "off"
-    ON = "on"
-    LAST = "last"
-
-    @property
-    def start_value(self) -> int:
-        """Return the number that SetStartValue takes."""
-        return _START_VALUES[self]
-
-
-_START_VALUES: Final = {
-    PowerCutState.OFF: 0,
-    PowerCutState.ON: 1,
-    PowerCutState.LAST: -1,
-}
 _ACTIVE_LOW_LEDS: Final = frozenset({PinRole.LED_N, PinRole.WIFI_LED_N})
 _EVENTS_ONLY: Final = {
     PinRole.BTN: PinRole.BTN_SCRIPT_ONLY,
@@ -105,42 +85,6 @@ def with_button_use(profile: SocketProfile, pin: int, use: ButtonUse) -> SocketP
     button = _pin(profile, pin)
     roles = _EVENTS_ONLY if use is ButtonUse.EVENTS_ONLY else _TOGGLE
     return _with_pin(profile, replace(button, role=roles.get(button.role, button.role)))
-
-
-def pin_commands(before: SocketProfile, after: SocketProfile) -> list[str]:
-    """Return the console commands that turn one profile into the other; both have effect at once."""
-    known = {pin.pin: pin for pin in before.pins}
-    commands = []
-    for pin in after.pins:
-        old = known.get(pin.pin)
-        if old is None or old.role is not pin.role:
-            commands.append(f"SetPinRole {pin.pin} {pin.role.firmware_name}")
-        if pin.role.has_channel and (old is None or old.channel != pin.channel):
-            commands.append(f"SetPinChannel {pin.pin} {pin.channel}")
-    return commands
-
-
-def flag_command(flag: Flag, on: bool) -> str:
-    """Return the console command that sets one flag."""
-    return f"SetFlag {flag.number} {int(on)}"
-
-
-def start_value_command(channel: int, state: PowerCutState) -> str:
-    """Return the console command for what a relay does when power comes back."""
-    return f"SetStartValue {channel} {state.start_value}"
-
-
-def power_cut_state(start_value: int) -> PowerCutState | None:
-    """Return what a relay with this start value does, or None for a number that is none."""
-    for state, value in _START_VALUES.items():
-        if value == start_value:
-            return state
-    return None
-
-
-def backlog(commands: Iterable[str]) -> tuple[str, str]:
-    """Return the console command and argument that run several commands in one message."""
-    return "Backlog", "; ".join(commands)
 
 
 def _pin(profile: SocketProfile, number: int) -> PinAssignment:

@@ -1,20 +1,33 @@
 """What would be changed in a socket that somebody else set up, and how to take it back."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 import re
-from typing import Final
+from typing import Final, Self
 
 from ..profile import SocketProfile
-from .provisioning import UNWANTED_FLAGS, WANTED_FLAGS, Flag, startup_command
-from .settings import flag_command
+from . import startup
+from .commands import Command, flag_command
+from .console import CommandRefusedError, Console
+from .flags import UNWANTED_FLAGS, WANTED_FLAGS, Flag
+from .startup import Obstacle, Part
 
-# A message is executed in pieces when it is longer than the firmware's receive buffer of 1024
-# bytes with its header.
-LONGEST_COMMAND: Final = 900
-_OFFSET: Final = re.compile(r"ntp_timeZoneOfs [^;]*", re.IGNORECASE)
+type Sleep = Callable[[float], Awaitable[None]]
+
+# A changed flag is in flash within a second, by every road (recorded from OpenBeken 1.18.299).
+_SAVED_WITHIN: Final = 4
+_STORED: Final = re.compile(r'StartupCommand "(?P<text>.*)"', re.DOTALL)
+_FLAG: Final = re.compile(r"SetFlag (?P<number>\d+) (?P<on>[01])")
 
 
 class TuneStep(StrEnum):
@@ -35,39 +48,154 @@ class TuneStep(StrEnum):
 NEEDED: Final = frozenset({TuneStep.NO_GET_SUFFIX})
 
 
+class StartupChangedError(CommandRefusedError):
+    """The start-up command is another than the one that was written here; it was left alone."""
+
+    def __init__(self) -> None:
+        """Nothing was changed."""
+        super().__init__("StartupCommand", unknown=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tuning:
-    """A change: console commands that make it and those that take it back.
+    """A change: console commands that make it and what takes it back.
 
-    Each command is sent by itself: a backlog would be cut at the semicolons of a start-up command.
+    With ``startup`` that text is stored as the start-up command, which nothing runs before the
+    next boot; the commands are what was added to it, and have their effect now.
     """
 
     step: TuneStep
-    commands: tuple[str, ...]
+    commands: tuple[Command, ...]
     undo: tuple[str, ...]
+    """The lines that take it back. Behind that of a start-up command stands the text that was
+    written, by which a later change of somebody else is noticed."""
+    startup: str | None = None
+
+    def undo_after(self, known: Sequence[str]) -> list[str]:
+        """Return what takes it back where ``known`` took back the same change made before.
+
+        What was there before the first change counts, unless somebody wrote a start-up command of
+        their own since.
+        """
+        if not known:
+            return [*self.undo]
+        first, *written = known
+        if self.startup is None:
+            return [first]
+        if list(map(_stored, written)) != [*self.undo[:1]]:
+            return [*self.undo]
+        return [first, *self.undo[1:]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What is worth changing in a socket, and what of it is not touched."""
+
+    tunings: tuple[Tuning, ...] = ()
+    left_out: Mapping[Part, Obstacle] = field(default_factory=dict)
+    """Parts of the start-up command that could change what the socket's own program does."""
+
+    def without(self, done: Collection[Tuning]) -> Self:
+        """Return what is left of it."""
+        left = tuple(item for item in self.tunings if item not in done)
+        return replace(self, tunings=left)
+
+    def tuned(self, done: Collection[Tuning]) -> bool:
+        """Return whether the socket is set as ours are, so that its clock may be set as well."""
+        return len(done) == len(self.tunings) and Part.CLOCK not in self.left_out
 
 
 def propose(
     profile: SocketProfile,
     utc_offset: timedelta,
     *,
-    flags: int | None,
-    startup: str | None,
-) -> tuple[Tuning, ...]:
-    """Return what is worth changing; empty for a socket that we flashed.
+    flags: int,
+    startup_command: str,
+    lines: bool,
+    files: Collection[str] = (),
+) -> Proposal:
+    """Return what is worth changing; nothing for a socket that we flashed.
 
-    ``flags`` and ``startup`` are what the socket has now. None means that it could not be asked:
-    then nothing is proposed there, as it could not be taken back.
+    ``flags`` and ``startup_command`` are what the socket has now, ``files`` are the scripts that it
+    runs at boot, and ``lines`` is whether it runs the start-up command line by line.
     """
-    return (
-        *(() if flags is None else _flags(flags)),
-        *(() if startup is None else _startup(profile, utc_offset, startup)),
-    )
+    parts = startup.own_parts(profile, utc_offset)
+    addition = startup.add(startup_command, parts, lines=lines, files=files)
+    tunings = [*_flags(flags)]
+    if addition.commands:
+        tunings.append(
+            Tuning(
+                step=TuneStep.STARTUP_COMMAND,
+                commands=addition.commands,
+                undo=(_stored(startup_command), addition.text),
+                startup=addition.text,
+            )
+        )
+    return Proposal(tunings=tuple(tunings), left_out=addition.left_out)
 
 
-def propose_by_topics() -> tuple[Tuning, ...]:
+def propose_by_topics() -> Proposal:
     """Return what must be changed in a socket that was heard on topics without ``/get``."""
-    return (_flag(Flag.NO_GET_SUFFIX, False),)
+    return Proposal(tunings=(_flag(Flag.NO_GET_SUFFIX, False),))
+
+
+async def apply(console: Console, tuning: Tuning, sleep: Sleep) -> None:
+    """Make one change and look whether the socket has it.
+
+    Raises ConsoleError; what was there before is back then, if the socket can still be reached.
+    """
+    if tuning.startup is None:
+        await _run(console, tuning.commands, sleep)
+        return
+    before = await console.startup_command()
+    if _stored(before) != tuning.undo[0]:
+        raise StartupChangedError
+    try:
+        await console.set_startup_command(tuning.startup)
+        await _run(console, tuning.commands, sleep)
+    except CommandRefusedError:
+        await console.set_startup_command(before)
+        raise
+
+
+async def take_back(console: Console, undo: Iterable[str], sleep: Sleep) -> None:
+    """Give a socket back what it had; ``undo`` is that of a Tuning.
+
+    Raises ConsoleError, and StartupChangedError where a start-up command was changed by somebody
+    else in the meantime.
+    """
+    line, *written = undo
+    if (stored := _STORED.fullmatch(line)) is None:
+        await _run(console, (Command(line),), sleep)
+        return
+    now = await console.startup_command()
+    if now == stored["text"]:
+        return
+    if written and now != written[0]:
+        raise StartupChangedError
+    await console.set_startup_command(stored["text"])
+
+
+async def _run(console: Console, commands: Iterable[Command], sleep: Sleep) -> None:
+    for command in commands:
+        await console.command(command)
+        if (flag := _FLAG.fullmatch(command)) is not None:
+            await _confirm(console, command, flag, sleep)
+
+
+async def _confirm(
+    console: Console, command: Command, flag: re.Match[str], sleep: Sleep
+) -> None:
+    for _ in range(_SAVED_WITHIN):
+        if await console.flags() >> int(flag["number"]) & 1 == int(flag["on"]):
+            return
+        await sleep(1)
+    raise CommandRefusedError(command, unknown=False)
+
+
+def _stored(text: str) -> str:
+    """Return how a start-up command is noted, whichever way it is given back."""
+    return f'StartupCommand "{text}"'
 
 
 def _flags(flags: int) -> Iterator[Tuning]:
@@ -86,21 +214,3 @@ def _flag(flag: Flag, on: bool) -> Tuning:
         commands=(flag_command(flag, on),),
         undo=(flag_command(flag, not on),),
     )
-
-
-def _startup(
-    profile: SocketProfile, utc_offset: timedelta, startup: str
-) -> Iterator[Tuning]:
-    command = startup_command(profile, utc_offset, kept=startup)
-    set_and_run = f'StartupCommand "{command}" 1'
-    if (
-        # The offset is sent to the running socket whenever it changes, so it may differ here.
-        _OFFSET.sub("", command) != _OFFSET.sub("", startup)
-        and len(set_and_run) <= LONGEST_COMMAND
-        and '"' not in command
-    ):
-        yield Tuning(
-            step=TuneStep.STARTUP_COMMAND,
-            commands=(set_and_run,),
-            undo=(f'StartupCommand "{startup}"',),
-        )

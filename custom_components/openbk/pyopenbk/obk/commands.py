@@ -1,0 +1,247 @@
+"""Console commands that arrive as they are meant: who builds one here owns its quoting and length.
+
+How the console reads a line was recorded from OpenBeken 1.18.299 and confirmed on the BK7231N image
+1.18.300: blanks part words, a word that begins with a double quote ends at the next one, nothing
+escapes a quote, and a word that begins with ``$`` is replaced by a number, also inside of quotes.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import IPv4Address
+from math import isfinite
+from typing import Final, NewType
+
+from ..errors import OpenBekenError
+from ..profile import HIGHEST_CHANNEL, SocketProfile
+from .flags import Flag
+
+Command = NewType("Command", str)
+"""One line for the console: a name, and its arguments behind a blank."""
+
+# The tokenizer's buffer of 512 bytes for arguments, with its terminating zero. What is cut off is
+# lost without an error.
+LONGEST_ARGUMENTS: Final = 511
+# A backlog copies each of its commands, with its name, into 128 bytes with a terminating zero.
+LONGEST_PART: Final = 127
+# The receive buffer of 1024 bytes holds header and topic, too; a message that is longer is taken
+# for several.
+LONGEST_MESSAGE: Final = 900
+# At most one message in 4 s while a value moves, one in 31 s while it rests: 6 s and 61 s by
+# default, which leaves a load step wrong for too long and a new subscriber without values.
+_REPORTING: Final = ("VCPPublishIntervals", 3, 30)
+# One sample a minute, sixty of them: what "last hour" is summed from.
+_STATISTICS: Final = ("SetupEnergyStats", 1, 60, 60)
+# A backlog that has one of these words is run later, as a script of its own.
+RUN_LATER: Final = ("delay_s", "delay_ms", "waitfor")
+
+
+class CommandProblem(StrEnum):
+    """Why the console cannot take something."""
+
+    TOO_LONG = "too_long"
+    UNPRINTABLE = "unprintable"
+    NOT_TO_BE_QUOTED = "not_to_be_quoted"
+    NOT_IN_BACKLOG = "not_in_backlog"
+    OUT_OF_RANGE = "out_of_range"
+
+
+class CommandError(OpenBekenError):
+    """The console cannot take this as it is meant; nothing was sent."""
+
+    def __init__(
+        self, field: str, problem: CommandProblem, limit: int | None = None
+    ) -> None:
+        """Name the field, never its text, which may be secret; ``limit`` is in bytes."""
+        room = "" if limit is None else f", {limit} bytes at most"
+        super().__init__(f"{field}: {problem.value}{room}")
+        self.field = field
+        self.problem = problem
+        self.limit = limit
+
+
+def split(command: Command) -> tuple[str, str]:
+    """Return name and arguments, as MQTT takes them apart: topic and payload."""
+    name, _, arguments = command.partition(" ")
+    return name, arguments
+
+
+def text_argument(field: str, text: str, limit: int) -> str:
+    """Return a text as one argument of a command, in quotes where it needs them.
+
+    Raises CommandError where it has more than ``limit`` bytes of UTF-8, a control character, or
+    where no way of quoting carries it.
+    """
+    raw = _utf8(field, text)
+    if len(raw) > limit:
+        raise CommandError(field, CommandProblem.TOO_LONG, limit)
+    if any(byte < 0x20 or byte == 0x7F for byte in raw):
+        raise CommandError(field, CommandProblem.UNPRINTABLE)
+    return _quoted(field, raw)
+
+
+def startup_command_command(text: str) -> Command:
+    """Return the command that stores a start-up command without running it.
+
+    Line breaks are kept inside of quotes. Raises CommandError for what the console cannot carry.
+    """
+    raw = _utf8("startup_command", text)
+    if b"\0" in raw:
+        raise CommandError("startup_command", CommandProblem.UNPRINTABLE)
+    return _line("StartupCommand", _quoted("startup_command", raw, always=True))
+
+
+def mqtt_user_command(username: str, limit: int) -> Command:
+    """Return the command that stores a user name for the broker; an empty one clears it."""
+    return _line("MqttUser", text_argument("username", username, limit))
+
+
+def mqtt_password_command(password: str, limit: int) -> Command:
+    """Return the command that stores a password for the broker; an empty one clears it."""
+    return _line("MqttPassword", text_argument("password", password, limit))
+
+
+def pin_commands(before: SocketProfile, after: SocketProfile) -> list[Command]:
+    """Return the commands that turn one profile into the other, at once and after a power cut.
+
+    A new channel does not reach the output of its pin; a role does, even the one that it has. So
+    the role comes last, always (recorded from OpenBeken 1.18.299).
+    """
+    known = {pin.pin: pin for pin in before.pins}
+    commands = []
+    for pin in after.pins:
+        old = known.get(pin.pin)
+        other_channel = pin.role.has_channel and (
+            old is None or old.channel != pin.channel
+        )
+        if other_channel:
+            commands.append(_line("SetPinChannel", pin.pin, pin.channel))
+        if other_channel or old is None or old.role is not pin.role:
+            commands.append(_line("SetPinRole", pin.pin, pin.role.firmware_name))
+    return commands
+
+
+def channel_command(channel: int, value: int) -> Command:
+    """Return the command that sets a channel."""
+    return _line("SetChannel", _channel(channel), value)
+
+
+def flag_command(flag: Flag, on: bool) -> Command:
+    """Return the command that sets one flag."""
+    return _line("SetFlag", flag.number, int(on))
+
+
+def start_value_command(channel: int, value: int) -> Command:
+    """Return the command for what a channel is set to when power comes back, -1 for its last."""
+    return _line("SetStartValue", _channel(channel), value)
+
+
+def utc_offset_command(utc_offset: timedelta) -> Command:
+    """Return the command that sets the distance from UTC.
+
+    The firmware reads hours and minutes with ``%i``: a leading zero would make them octal.
+    """
+    minutes = round(utc_offset.total_seconds() / 60)
+    hours, minutes_left = divmod(abs(minutes), 60)
+    sign = "-" if minutes < 0 else "+"
+    return _line("ntp_timeZoneOfs", f"{sign}{hours}:{minutes_left}")
+
+
+def time_server_command(server: IPv4Address) -> Command:
+    """Return the command that stores a time server; the firmware resolves no names."""
+    return _line("ntp_setServer", str(server))
+
+
+def clock_command() -> Command:
+    """Return the command that starts the clock."""
+    return _line("startDriver", "NTP")
+
+
+def reporting_command() -> Command:
+    """Return the command for how often readings are published."""
+    return _line(*_REPORTING)
+
+
+def statistics_command() -> Command:
+    """Return the command for what the energy of the last hour is summed from."""
+    return _line(*_STATISTICS)
+
+
+def button_command(event: str, pin: int, topic: str, payload: str) -> Command:
+    """Return the command after which an event of a button is published."""
+    return _line("addEventHandler", event, pin, "publish", topic, payload)
+
+
+def energy_command(watt_hours: float | None = None) -> Command:
+    """Return the command that sets the energy counter; without a value, all counters to zero."""
+    if watt_hours is None:
+        return _line("EnergyCntReset")
+    if not isfinite(watt_hours) or watt_hours < 0:
+        raise CommandError("energy", CommandProblem.OUT_OF_RANGE)
+    return _line("EnergyCntReset", f"{watt_hours:.1f}")
+
+
+def reading_command(name: str, reference: float) -> Command:
+    """Return the command that makes the meter read ``reference`` at the load connected now.
+
+    The firmware takes anything: with a negative power it reads 0 W from then on.
+    """
+    if not isfinite(reference) or reference <= 0:
+        raise CommandError(name, CommandProblem.OUT_OF_RANGE)
+    return _line(name, f"{reference:.6g}")
+
+
+def restart_command() -> Command:
+    """Return the command that restarts the socket."""
+    return _line("restart")
+
+
+def backlog(commands: Iterable[Command]) -> Command:
+    """Return the command that runs several in one message.
+
+    Raises CommandError where one is longer than the part of a backlog may be or would be cut at
+    its semicolon, and where all of them do not fit in a message.
+    """
+    parts = list(commands)
+    for part in parts:
+        if len(part.encode()) > LONGEST_PART:
+            raise CommandError(split(part)[0], CommandProblem.TOO_LONG, LONGEST_PART)
+        words = part.casefold()
+        if ";" in part or "\n" in part or any(word in words for word in RUN_LATER):
+            raise CommandError(split(part)[0], CommandProblem.NOT_IN_BACKLOG)
+    text = "; ".join(parts)
+    if len(text.encode()) > LONGEST_MESSAGE:
+        raise CommandError("backlog", CommandProblem.TOO_LONG, LONGEST_MESSAGE)
+    return Command(f"backlog {text}")
+
+
+def _line(name: str, *words: str | int) -> Command:
+    arguments = " ".join(map(str, words))
+    if len(arguments.encode()) > LONGEST_ARGUMENTS:
+        raise CommandError(name, CommandProblem.TOO_LONG, LONGEST_ARGUMENTS)
+    return Command(f"{name} {arguments}" if words else name)
+
+
+def _quoted(field: str, raw: bytes, *, always: bool = False) -> str:
+    """Return one word of the console's grammar that stands for these bytes."""
+    # 0xA0 is a blank where char is unsigned, as on Arm; it is the end of some letters in UTF-8.
+    blank = any(byte in b" \t\r\n\xa0" for byte in raw)
+    # A quote within a word is kept since some release after 1.17.360 only.
+    if raw.startswith(b"$") or b'"' in raw:
+        raise CommandError(field, CommandProblem.NOT_TO_BE_QUOTED)
+    text = raw.decode()
+    return f'"{text}"' if blank or always or not raw else text
+
+
+def _utf8(field: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as err:
+        raise CommandError(field, CommandProblem.UNPRINTABLE) from err
+
+
+def _channel(channel: int) -> int:
+    # The console answers OK to any number, and does nothing or something else.
+    if not 0 <= channel <= HIGHEST_CHANNEL:
+        raise CommandError("channel", CommandProblem.OUT_OF_RANGE)
+    return channel

@@ -1,0 +1,184 @@
+"""A command arrives as it is meant, or is refused before it is sent."""
+
+from datetime import timedelta
+from ipaddress import IPv4Address
+from math import inf, nan
+
+import pytest
+
+from custom_components.openbk.pyopenbk.obk.commands import (
+    LONGEST_ARGUMENTS,
+    LONGEST_MESSAGE,
+    LONGEST_PART,
+    Command,
+    CommandError,
+    CommandProblem,
+    backlog,
+    channel_command,
+    energy_command,
+    flag_command,
+    mqtt_password_command,
+    mqtt_user_command,
+    pin_commands,
+    reading_command,
+    split,
+    start_value_command,
+    startup_command_command,
+    text_argument,
+    time_server_command,
+    utc_offset_command,
+)
+from custom_components.openbk.pyopenbk.obk.flags import Flag, StartValue
+from custom_components.openbk.pyopenbk.obk.settings import LedUse, with_led_use
+from tests.support.sockets import BLOW
+
+
+@pytest.mark.parametrize(
+    ("text", "argument"),
+    [
+        ("plain123", "plain123"),
+        ("correct horse battery", '"correct horse battery"'),
+        (" lead", '" lead"'),
+        ("trail ", '"trail "'),
+        ("", '""'),
+        ("a&b=c+d%20", "a&b=c+d%20"),
+        (r"back\\slash", r"back\\slash"),
+        ("it's;semi", "it's;semi"),
+        ("pay$ there", '"pay$ there"'),
+        ("pay$", "pay$"),
+        # The last byte of this letter is a blank to an Arm compiler.
+        ("voilà", '"voilà"'),
+        ("żółć😀", "żółć😀"),
+    ],
+)
+def test_a_text_is_quoted_as_the_tokenizer_reads_it(text: str, argument: str) -> None:
+    assert text_argument("password", text, 127) == argument
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("$ecret99", CommandProblem.NOT_TO_BE_QUOTED),
+        ("$two words", CommandProblem.NOT_TO_BE_QUOTED),
+        ('correct "horse" $battery', CommandProblem.NOT_TO_BE_QUOTED),
+        ('"quoted"', CommandProblem.NOT_TO_BE_QUOTED),
+        # Kept by today's firmware, but 1.17.360 ends the word there.
+        ('ab"cd', CommandProblem.NOT_TO_BE_QUOTED),
+        ("nul\0", CommandProblem.UNPRINTABLE),
+        ("tab\there", CommandProblem.UNPRINTABLE),
+        ("line\nfeed", CommandProblem.UNPRINTABLE),
+        ("\ud800", CommandProblem.UNPRINTABLE),
+        ("x" * 128, CommandProblem.TOO_LONG),
+        ("ż" * 64, CommandProblem.TOO_LONG),
+    ],
+)
+def test_what_the_tokenizer_cannot_carry_is_refused(
+    text: str, problem: CommandProblem
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        mqtt_password_command(text, 127)
+    assert refused.value.field == "password"
+    assert refused.value.problem is problem
+    assert text not in str(refused.value)
+    assert refused.value.limit == (127 if problem is CommandProblem.TOO_LONG else None)
+
+
+def test_a_login_is_cleared_by_an_empty_text() -> None:
+    assert mqtt_user_command("", 63) == 'MqttUser ""'
+    assert mqtt_password_command("", 127) == 'MqttPassword ""'
+
+
+def test_a_start_up_command_keeps_its_lines() -> None:
+    assert startup_command_command("a; b\nc") == 'StartupCommand "a; b\nc"'
+    assert startup_command_command("") == 'StartupCommand ""'
+    longest = "x" * (LONGEST_ARGUMENTS - len('""'))
+    assert startup_command_command(longest)
+    for text in (longest + "x", 'say "x"', "$CH1", "nul\0"):
+        with pytest.raises(CommandError):
+            startup_command_command(text)
+
+
+def test_a_backlog_holds_what_its_parts_can_hold() -> None:
+    first, second = flag_command(Flag.STATE_ON_CONNECT, True), channel_command(1, 0)
+    line = backlog([first, second])
+    assert line == "backlog SetFlag 10 1; SetChannel 1 0"
+    assert split(line) == ("backlog", "SetFlag 10 1; SetChannel 1 0")
+    part = "echo " + "x" * (LONGEST_PART - len("echo "))
+    assert backlog([Command(part)])
+    with pytest.raises(CommandError) as refused:
+        backlog([Command(part + "x")])
+    assert refused.value.limit == LONGEST_PART
+    with pytest.raises(CommandError) as refused:
+        backlog([Command(part)] * (LONGEST_MESSAGE // LONGEST_PART + 1))
+    assert refused.value.limit == LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        mqtt_password_command("se;cret", 127),
+        startup_command_command("a\nb"),
+        Command("backlog delay_s 1"),
+        Command("addEventHandler OnClick 8 waitFor MQTTState 1"),
+    ],
+)
+def test_what_a_backlog_would_take_apart_is_refused(part: Command) -> None:
+    with pytest.raises(CommandError) as refused:
+        backlog([part])
+    assert refused.value.problem is CommandProblem.NOT_IN_BACKLOG
+
+
+def test_numbers_that_the_firmware_would_take_wrongly_are_refused() -> None:
+    assert start_value_command(63, StartValue.LAST) == "SetStartValue 63 -1"
+    for channel in (-1, 64):
+        with pytest.raises(CommandError):
+            channel_command(channel, 1)
+        with pytest.raises(CommandError):
+            start_value_command(channel, 1)
+    assert reading_command("PowerSet", 60.25) == "PowerSet 60.25"
+    for reference in (0, -5, inf, nan):
+        with pytest.raises(CommandError):
+            reading_command("PowerSet", reference)
+    assert energy_command() == "EnergyCntReset"
+    assert energy_command(0) == "EnergyCntReset 0.0"
+    assert energy_command(1234.56) == "EnergyCntReset 1234.6"
+    for energy in (-1, inf, nan):
+        with pytest.raises(CommandError):
+            energy_command(energy)
+
+
+@pytest.mark.parametrize(
+    ("offset", "argument"),
+    [
+        (timedelta(), "+0:0"),
+        (timedelta(hours=1), "+1:0"),
+        (timedelta(hours=9, minutes=30), "+9:30"),
+        (timedelta(hours=-3, minutes=-30), "-3:30"),
+        (timedelta(hours=-8), "-8:0"),
+        (timedelta(hours=5, minutes=45), "+5:45"),
+    ],
+)
+def test_utc_offset_is_never_read_as_octal(offset: timedelta, argument: str) -> None:
+    assert utc_offset_command(offset) == f"ntp_timeZoneOfs {argument}"
+
+
+def test_a_time_server_is_an_address() -> None:
+    server = IPv4Address("192.168.1.1")
+    assert time_server_command(server) == "ntp_setServer 192.168.1.1"
+
+
+def test_a_role_comes_behind_its_channel_and_always() -> None:
+    """A channel alone leaves the pin as it is; a role drives it, even the one that it has."""
+    on_wifi = with_led_use(BLOW, 8, LedUse.WIFI)
+    on_relay = with_led_use(BLOW, 8, LedUse.RELAY)
+    by_itself = with_led_use(BLOW, 8, LedUse.INDEPENDENT)
+    assert pin_commands(on_wifi, on_relay) == [
+        "SetPinChannel 8 1",
+        "SetPinRole 8 LED_n",
+    ]
+    assert pin_commands(on_relay, by_itself) == [
+        "SetPinChannel 8 2",
+        "SetPinRole 8 LED_n",
+    ]
+    assert pin_commands(by_itself, on_wifi) == ["SetPinRole 8 WifiLED_n"]
+    assert pin_commands(by_itself, by_itself) == []
