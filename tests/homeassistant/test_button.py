@@ -46,7 +46,7 @@ async def test_identify_borrows_an_led_and_gives_it_back(
     said = [item for item in scripted.heard if "2/set" in item[0] or "log" in item[0]]
     assert said[0] == (
         "cmnd/obk8C123456/Backlog",
-        "SetPinRole 8 LED_n; SetPinChannel 8 2",
+        "SetPinChannel 8 2; SetPinRole 8 LED_n",
     )
     assert [payload for _, payload in said[1:-1]] == ["1", "0"] * 5
 

@@ -5,6 +5,7 @@ from homeassistant.helpers import entity_registry as er, issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.pyopenbk.obk.meter import factor_command
 from simulator.meter import Response
 from tests.support.broker import Broker
 from tests.support.metered import OFF, Calibrated, calibrated
@@ -104,7 +105,7 @@ async def test_factors_that_somebody_set_at_the_socket_are_noticed(
 ) -> None:
     async with calibrated(hass, mosquitto, power=OFF) as socket:
         await socket.call("calibrate", power=2000, voltage=230)
-        await socket.entry.runtime_data.async_command("PowerSet", "1000")
+        await socket.entry.runtime_data.async_command(factor_command("power", 1000))
         await socket.settle(8)
         await socket.call("calibrate", voltage=230, seconds=10)
         power = socket.entry.runtime_data.calibration.known["power"]

@@ -8,11 +8,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.live.entries import async_entry_of, async_follow
 from custom_components.openbk.network import discovery
+from custom_components.openbk.network.consoles import console_at
 from custom_components.openbk.pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,
 )
-from custom_components.openbk.pyopenbk.obk.tuning import TuneStep
+from custom_components.openbk.pyopenbk.obk.tuning import TuneStep, propose_by_topics
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import (
@@ -83,7 +84,7 @@ async def test_pins_and_settings_over_http(
         answers = await discovery.async_ask(hass, str(plugged.firmware.http_address))
     assert answers.mac == MAC
     assert answers.profile.pins == BLOW.pins
-    assert {item.step for item in answers.tunings()} == {
+    assert {item.step for item in answers.proposal.tunings} == {
         TuneStep.RETAIN_RELAYS,
         TuneStep.STARTUP_COMMAND,
     }
@@ -111,8 +112,9 @@ async def test_tuning_has_effect_and_is_taken_back(
         address = str(plugged.firmware.http_address)
         await until(lambda: plugged.firmware.mqtt.online)
         before = await discovery.async_ask(hass, address)
-        tunings = before.tunings()
-        await discovery.async_tune(hass, CLIENT_ID, tunings)
+        console = console_at(hass, address)
+        for tuning in before.proposal.tunings:
+            await discovery.async_tune(hass, CLIENT_ID, tuning, console)
         settings = plugged.firmware.settings
         await until(lambda: settings.values.startup_command.startswith("backlog"))
         await until(lambda: settings.values.flags == (1 << 10) | (1 << 21))
@@ -125,10 +127,23 @@ async def test_tuning_has_effect_and_is_taken_back(
         )
         plugged.firmware.press_button(11)
         await until(lambda: "single" in presses)
-        undone = [tuning.undo for tuning in tunings]
-        await discovery.async_take_back(hass, CLIENT_ID, undone)
-        await until(lambda: settings.values.startup_command == "")
+        for tuning in before.proposal.tunings:
+            await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, console)
+        assert settings.values.startup_command == ""
+        assert settings.values.flags == 1 << 10
+
+
+async def test_one_flag_is_set_over_mqtt_where_the_web_page_is_closed(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    [tuning] = propose_by_topics().tunings
+    async with plugged_in(stranger(mosquitto, flags=1 << 10 | 1 << 50)) as plugged:
+        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        settings = plugged.firmware.settings
+        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
         await until(lambda: settings.values.flags == 1 << 10)
+        await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None)
+        await until(lambda: settings.values.flags == 1 << 10 | 1 << 50)
 
 
 async def test_entry_follows_its_socket(

@@ -5,7 +5,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.support.broker import Broker
-from tests.support.simulated import configuration, plugged_in
+from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -15,6 +15,7 @@ LED = "select.washing_machine_led_p10_shows"
 WIFI_LED = "select.washing_machine_led_p8_shows"
 BUTTON = "select.washing_machine_button_does"
 POWER_CUT = "select.washing_machine_after_a_power_cut"
+SWITCH = "switch.washing_machine"
 LIGHT = "light.washing_machine_led_p10"
 
 
@@ -53,7 +54,10 @@ async def test_led_becomes_a_light_and_follows_the_relay_again(
     assert state(hass, LIGHT) is None
     await choose(hass, LED, "independent")
     await until(
-        lambda: ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 2") in scripted.heard
+        lambda: (
+            ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 2; SetPinRole 10 LED_n")
+            in scripted.heard
+        )
     )
     await until(lambda: state(hass, LIGHT) == "off")
     await hass.services.async_call("light", "turn_on", {"entity_id": LIGHT})
@@ -61,22 +65,27 @@ async def test_led_becomes_a_light_and_follows_the_relay_again(
     assert scripted.channels[2] == 1
     await choose(hass, LED, "relay")
     await until(
-        lambda: ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 1") in scripted.heard
+        lambda: (
+            ("cmnd/obk8C123456/Backlog", "SetPinChannel 10 1; SetPinRole 10 LED_n")
+            in scripted.heard
+        )
     )
     assert state(hass, LIGHT) in (None, "unavailable")
 
 
 async def test_led_is_kept_dark(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
-    scripted.channels[2] = 1
     await choose(hass, LED, "off")
-    await until(lambda: scripted.channels[2] == 0)
+    expected = (
+        "SetStartValue 2 0; SetChannel 2 0; SetPinChannel 10 2; SetPinRole 10 LED_n"
+    )
+    await until(lambda: ("cmnd/obk8C123456/Backlog", expected) in scripted.heard)
     assert state(hass, LIGHT) is None
 
 
 async def test_wifi_led(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
     assert state(hass, WIFI_LED) == "wifi"
     await choose(hass, WIFI_LED, "independent")
-    expected = "SetPinRole 8 LED_n; SetPinChannel 8 2"
+    expected = "SetPinChannel 8 2; SetPinRole 8 LED_n"
     await until(lambda: ("cmnd/obk8C123456/Backlog", expected) in scripted.heard)
     await choose(hass, WIFI_LED, "wifi")
     expected = "SetPinRole 8 WifiLED_n"
@@ -125,7 +134,7 @@ async def test_led_keeps_its_use_over_a_power_cut(
         await until(lambda: state(hass, LED) == "relay")
         await choose(hass, LED, "independent")
         await until(lambda: state(hass, LIGHT) == "off")
-        # The firmware saves within 3 s.
+        # The firmware saves within 1 s.
         await plugged.clock.sleep(5)
         await plugged.power_off()
         await until(lambda: state(hass, LIGHT) == "unavailable")
@@ -138,3 +147,78 @@ async def test_led_keeps_its_use_over_a_power_cut(
         assert not plugged.firmware.pin_level(10)
         assert not plugged.firmware.relay(1)
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+# Every change from one use to another, once.
+CHANGES = [
+    *("wifi", "relay", "independent", "relay", "off", "wifi"),
+    *("independent", "wifi", "off", "independent", "off", "relay"),
+]
+
+
+async def test_an_led_shows_the_right_light_at_once_after_every_change(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        await until(lambda: state(hass, SWITCH) == "off")
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": SWITCH}, blocking=True
+        )
+        await until(lambda: lit(plugged))
+        for use in CHANGES:
+            await choose(hass, LED, use)
+            # Its own light is left on, so that the next time it is on at once.
+            lighted = use != "off"
+            if use == "independent":
+                await until(lambda: state(hass, LIGHT) in ("on", "off"))
+                lighted = state(hass, LIGHT) == "on"
+                await until(lambda lighted=lighted: lit(plugged) is lighted)
+                await hass.services.async_call("light", "turn_on", {"entity_id": LIGHT})
+                lighted = True
+            await until(lambda lighted=lighted: lit(plugged) is lighted)
+            await until(lambda: entry.runtime_data.online)
+        await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("use", "lighted"),
+    [("relay", True), ("wifi", True), ("independent", False), ("off", False)],
+)
+async def test_an_led_shows_the_right_light_after_a_power_cut(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    use: str,
+    lighted: bool,
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    # Somebody used the channel that the LED gets, and let it come back with its last value.
+    starts = (0, -1, -1, *(0,) * 61)
+    config = configuration(mosquitto, start_values=starts)
+    async with plugged_in(config) as plugged:
+        await until(lambda: state(hass, SWITCH) == "off")
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": SWITCH}, blocking=True
+        )
+        await until(lambda: lit(plugged))
+        # From the relay to itself there would be nothing to change.
+        for step in ("wifi" if use == "relay" else "relay", use):
+            await choose(hass, LED, step)
+            await until(lambda: entry.runtime_data.online)
+        await plugged.clock.sleep(3)
+        await plugged.power_off()
+        await until(lambda: state(hass, SWITCH) == "unavailable")
+        plugged.power_on()
+        await until(lambda: state(hass, SWITCH) == "on")
+        await until(lambda: lit(plugged) is lighted)
+        await hass.async_block_till_done()
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+def lit(plugged: PluggedSocket) -> bool:
+    """Return whether the LED on P10, which is active low, is lit now."""
+    return not plugged.firmware.pin_level(10)

@@ -489,7 +489,7 @@ def console_error(err: ConsoleError) -> str:
     if isinstance(err, PasswordError):
         return "socket_password"
     if isinstance(err, AddressError):
-        return "address_invalid"
+        return "socket_address_invalid"
     if isinstance(err, UnreachableError):
         return "socket_unreachable"
     return "socket_not_openbeken"

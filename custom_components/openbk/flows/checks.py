@@ -1,19 +1,14 @@
 """What every road into an entry checks in the same way: topics, the address of a socket."""
 
-import ipaddress
 import re
-from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
+from ..pyopenbk.obk.addresses import AddressError, is_in_a_network, parse_address
 from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id
 from ..pyopenbk.obk.setup import size_of
-
-_HOST_NAME: Final = re.compile(r"(?!-)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?")
-_LONGEST_HOST_NAME: Final = 253
-_PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
 def topic_problem(client_id: str) -> str | None:
@@ -54,30 +49,13 @@ def socket_address(typed: str) -> str | None:
     It is an IPv4 address or a host name, perhaps with a port; the firmware has no IPv6.
     """
     text = re.sub(r"^https?://", "", typed.strip(), flags=re.IGNORECASE)
-    host, colon, port = text.partition("/")[0].partition(":")
-    if colon and not (_PORT.fullmatch(port) and 0 < int(port) < 1 << 16):
-        return None
+    text = text.partition("/")[0]
     try:
-        address = ipaddress.IPv4Address(host)
-    except ValueError:
-        if not _is_host_name(host):
-            return None
-    else:
-        if address.is_multicast or address.is_unspecified or address == _BROADCAST:
-            return None
-    return f"{host}:{port}" if colon else host
-
-
-_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
-
-
-def _is_host_name(text: str) -> bool:
-    # What ends in a number is an address that was mistyped.
-    return (
-        len(text) <= _LONGEST_HOST_NAME
-        and _HOST_NAME.fullmatch(text) is not None
-        and not text.rstrip(".").rpartition(".")[2].isdecimal()
-    )
+        ip = parse_address(text).ip
+    except AddressError:
+        return None
+    # Whether sockets are simulated on this machine is for the network to know.
+    return text if ip is None or ip.is_loopback or is_in_a_network(ip) else None
 
 
 def _topic_problem(topic: str, too_long: str, invalid: str) -> str | None:

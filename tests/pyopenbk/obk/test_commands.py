@@ -101,8 +101,8 @@ def test_a_start_up_command_keeps_its_lines() -> None:
 def test_a_backlog_holds_what_its_parts_can_hold() -> None:
     first, second = flag_command(Flag.STATE_ON_CONNECT, True), channel_command(1, 0)
     line = backlog([first, second])
-    assert line == "backlog SetFlag 10 1; SetChannel 1 0"
-    assert split(line) == ("backlog", "SetFlag 10 1; SetChannel 1 0")
+    assert line == "Backlog SetFlag 10 1; SetChannel 1 0"
+    assert split(line) == ("Backlog", "SetFlag 10 1; SetChannel 1 0")
     part = "echo " + "x" * (LONGEST_PART - len("echo "))
     assert backlog([Command(part)])
     with pytest.raises(CommandError) as refused:

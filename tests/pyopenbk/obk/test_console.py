@@ -19,6 +19,15 @@ from tests.support.simulated import PluggedSocket, configuration
 from tests.support.sockets import BLOW, MAC
 from tests.support.waiting import until
 
+JSON = b"HTTP/1.1 200 OK\nContent-type: application/json\r\nConnection: close\r\n\r\n"
+INFO_BODY = (
+    b'{"uptime_s":40,"build":"Built on Nov 29 2026 08:02:51 version 1.18.299",'
+    b'"ip":"192.168.1.50","mac":"c8:47:8c:12:34:56","flags":"1028",'
+    b'"mqtthost":"broker.lan:1883","mqtttopic":"obk8C123456","chipset":"BK7231N",'
+    b'"shortName":"obk8C123456","startcmd":""}'
+)
+INFO = JSON + INFO_BODY
+
 
 @asynccontextmanager
 async def served(config: ConfigSector) -> AsyncIterator[PluggedSocket]:
@@ -40,20 +49,25 @@ def console_of(plugged: PluggedSocket, password: str | None = None) -> Console:
 
 
 @asynccontextmanager
-async def answering(raw: bytes) -> AsyncIterator[Console]:
+async def answering(
+    raw: bytes, requests: list[bytes] | None = None, password: str | None = None
+) -> AsyncIterator[Console]:
     """Yield a client for a server that answers everything with these bytes."""
 
     async def answer(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        await reader.read(4096)
+        request = await reader.read(4096)
+        if requests is not None:
+            requests.append(request)
         writer.write(raw)
         await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
-        yield Console("127.0.0.1", server.sockets[0].getsockname()[1])
+        port = server.sockets[0].getsockname()[1]
+        yield Console("127.0.0.1", port, password=password)
 
 
 @pytest.fixture
@@ -68,7 +82,7 @@ async def test_what_the_socket_is(config: ConfigSector) -> None:
         assert info.mac == MAC
         assert info.chip == "BK7231N"
         assert info.client_id == "obk8C123456"
-        assert info.startup_command == config.startup_command
+        assert await console.startup_command() == config.startup_command
         assert (await console.pins()).pins == BLOW.pins
         assert await console.flags() == (1 << 10) | (1 << 21)
 
@@ -165,6 +179,106 @@ async def test_refused_read_of_the_flash_has_a_status_below_zero() -> None:
         assert (await console.request("GET", "/api/flash/200000-1")).status == -1
         with pytest.raises(NotAnAnswerError):
             await console.read_flash(0x200000, 1)
+
+
+async def test_a_password_is_sent_only_to_who_asks_for_one() -> None:
+    requests: list[bytes] = []
+    async with answering(INFO, requests, "secret") as console:
+        assert (await console.info()).mac == MAC
+    assert len(requests) == 1
+    assert b"Authorization" not in requests[0]
+    refusal = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n"
+    async with answering(refusal, requests, "secret") as console:
+        for _ in range(2):
+            with pytest.raises(PasswordError):
+                await console.info()
+    assert [b"Authorization" in request for request in requests[1:]] == [
+        False,
+        True,
+        True,
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # As the firmware sends it where something in it is not escaped or was cut.
+        rb"""{"uptime_s":40,"build":"Built on Nov 29 2026 08:02:51 version 1.18.299","""
+        rb""""ip":"192.168.1.50","mac":"C8:47:8C:12:34:56","flags":"1028","mqtthost":"""
+        rb""""broker.lan:1883","mqtttopic":"obk8C123456","chipset":"BK7231N","webapp":"""
+        rb""""https://openbekeniot.github.io/webapp/","shortName":"a"b\","startcmd":"""
+        rb""""backlog echo "a\b"; echo c","supportsSSDP":0,"supportsClientDeviceDB":true}""",
+        rb"""{"uptime_s":40,"build":"Built on Nov 29 2026 08:02:51 version 1.18.299","""
+        rb""""ip":"192.168.1.50","mac":"C8:47:8C:12:34:56","flags":"1028","mqtthost":"""
+        rb""""broker.lan:1883"mqtttopic":"obk8C123456","chipset":"BK7231N","webapp":"""
+        rb""""x","shortName":"a"b\","startcmd":"","supportsSSDP":0}""",
+    ],
+)
+async def test_info_that_is_no_json_is_understood(body: bytes) -> None:
+    async with answering(JSON + body) as console:
+        info = await console.info()
+    assert info.mac == MAC
+    assert info.broker == "broker.lan:1883"
+    assert info.client_id == "obk8C123456"
+    assert info.short_name == 'a"b\\'
+    assert info.chip == "BK7231N"
+    assert info.uptime == 40
+    assert info.build.endswith("1.18.299")
+
+
+@pytest.mark.parametrize(
+    ("ask", "body"),
+    [
+        (Console.info, b'{"a":' + b"[" * 200_000),
+        (Console.info, INFO_BODY.replace(b"40", b"Infinity")),
+        (Console.info, INFO_BODY.replace(b"40", b"9" * 5000)),
+        (Console.info, INFO_BODY.replace(b"40", b"-1")),
+        (Console.info, INFO_BODY.replace(b"40", b"true")),
+        (Console.info, INFO_BODY.replace(b"c8:47", b"c8-47")),
+        (Console.info, INFO_BODY.replace(b"obk8C123456", b"\\ud800")),
+        (Console.info, INFO_BODY.replace(b'"obk8C123456"', b"[1]")),
+        (Console.info, INFO_BODY.replace(b"obk8C123456", b"x" * 4000)),
+        (Console.info, b"x" * 300_000),
+        (Console.pins, b'{"roles":[1],"channels":[1.5]}'),
+        (Console.pins, b'{"roles":[1],"channels":[true]}'),
+        (Console.pins, b'{"roles":[1],"channels":["1.5"]}'),
+        (Console.pins, b'{"roles":[1],"channels":[-1]}'),
+        (Console.pins, b'{"roles":[1],"channels":[64]}'),
+        (Console.pins, b'{"roles":[true],"channels":[1]}'),
+        (Console.pins, b'{"roles":[[1]],"channels":[1]}'),
+        (Console.pins, b'{"roles":{"a":1},"channels":[1]}'),
+        (Console.pins, b'{"roles":[1]}'),
+        (Console.startup_command, b"{}"),
+    ],
+)
+async def test_hostile_answers_are_no_answers(
+    ask: Callable[[Console], Awaitable[object]], body: bytes
+) -> None:
+    async with answering(JSON + body) as console:
+        with pytest.raises(NotAnAnswerError):
+            await ask(console)
+
+
+@pytest.mark.parametrize("status", [b"9" * 5000, b"2 00", b"x", b"+200", b"", b"20"])
+async def test_a_status_has_three_digits(status: bytes) -> None:
+    async with answering(INFO.replace(b"200", status)) as console:
+        with pytest.raises(NotAnAnswerError):
+            await console.info()
+
+
+async def test_flash_that_the_firmware_does_not_read(config: ConfigSector) -> None:
+    """Its error has the status -1."""
+    async with served(config) as plugged:
+        with pytest.raises(NotAnAnswerError):
+            await console_of(plugged).read_flash(0x200000, 16)
+
+
+async def test_scripts_that_run_at_boot(config: ConfigSector) -> None:
+    async with served(config) as plugged:
+        assert await console_of(plugged).boot_scripts() == ()
+    raw = b"HTTP/1.1 200 OK\nContent-type: application/octet-stream\r\n\r\necho A\n"
+    async with answering(raw) as console:
+        assert await console.boot_scripts() == ("echo A\n", "echo A\n")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,8 @@ _NAME: Final = re.compile(
     r"(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?",
     re.IGNORECASE | re.ASCII,
 )
-# Forms of an address that a resolver takes although nobody writes them: 127.1, 0x7f000001.
-_NUMBER: Final = re.compile(
-    r"([0-9]+|0x[0-9a-f]*)(\.([0-9]+|0x[0-9a-f]*))*\.?", re.IGNORECASE
-)
+# What ends in a number is an address or none; resolvers also take 127.1 or 0x7f000001 for one.
+_NUMBER: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?", re.IGNORECASE)
 
 
 class AddressError(ConsoleError):

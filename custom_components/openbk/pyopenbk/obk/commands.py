@@ -212,7 +212,7 @@ def backlog(commands: Iterable[Command]) -> Command:
     text = "; ".join(parts)
     if len(text.encode()) > LONGEST_MESSAGE:
         raise CommandError("backlog", CommandProblem.TOO_LONG, LONGEST_MESSAGE)
-    return Command(f"backlog {text}")
+    return Command(f"Backlog {text}")
 
 
 def _line(name: str, *words: str | int) -> Command:
