@@ -84,7 +84,7 @@ async def test_pins_and_settings_over_http(
         answers = await discovery.async_ask(hass, str(plugged.firmware.http_address))
     assert answers.mac == MAC
     assert answers.profile.pins == BLOW.pins
-    assert {item.step for item in answers.proposal.tunings} == {
+    assert {item.step for item in answers.proposal().tunings} == {
         TuneStep.RETAIN_RELAYS,
         TuneStep.STARTUP_COMMAND,
     }
@@ -113,7 +113,7 @@ async def test_tuning_has_effect_and_is_taken_back(
         await until(lambda: plugged.firmware.mqtt.online)
         before = await discovery.async_ask(hass, address)
         console = console_at(hass, address)
-        for tuning in before.proposal.tunings:
+        for tuning in before.proposal().tunings:
             await discovery.async_tune(hass, CLIENT_ID, tuning, console)
         settings = plugged.firmware.settings
         await until(lambda: settings.values.startup_command.startswith("backlog"))
@@ -127,7 +127,7 @@ async def test_tuning_has_effect_and_is_taken_back(
         )
         plugged.firmware.press_button(11)
         await until(lambda: "single" in presses)
-        for tuning in before.proposal.tunings:
+        for tuning in before.proposal().tunings:
             await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, console)
         assert settings.values.startup_command == ""
         assert settings.values.flags == 1 << 10
