@@ -96,6 +96,9 @@ async def test_whole_road(
         assert await wizard.submit() == "reassemble", wizard.pages
         assert await is_free(socket.path)
         entry = await finish(hass, wizard)
+        # Nobody is to wonder why nothing is measured in the first minute.
+        assert wizard.result["description"] == "metering"
+        assert wizard.placeholders["name"] == "Kitchen"
         assert entry.unique_id == MAC
         assert entry.title == "Kitchen"
         assert SocketProfile.from_dict(entry.data["profile"]) == BLOW

@@ -21,7 +21,14 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_GROUP,
+    CONF_PROFILE,
+    CONF_TIME_ZONE,
+    LOGGER,
+)
 from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
@@ -33,6 +40,7 @@ from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
 from ..pyopenbk.obk.tuning import Proposal, Tuning
+from ..pyopenbk.profile import SocketProfile
 from .checks import socket_address, topic_problem
 from .forms import tidy, without
 from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
@@ -42,6 +50,8 @@ from .wizard.radio import RadioSteps
 from .wizard.unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_FOUND: Final = "found"
+# What is said of a new entry with a meter: for a minute its sensors have nothing to show.
+FIRST_VALUES: Final = "metering"
 _ANOTHER: Final = "another"
 
 
@@ -248,7 +258,13 @@ class AddingSteps(RadioSteps):
     ) -> ConfigFlowResult:
         """Make the entry, unless another flow made one with the same topic meanwhile."""
         self.abort_if_topic_taken(data[CONF_CLIENT_ID])
-        return super().async_create_entry(data=data, **others)
+        metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
+        return super().async_create_entry(
+            data=data,
+            description=FIRST_VALUES if metering else None,
+            description_placeholders={"name": markdown_text(others["title"])},
+            **others,
+        )
 
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None

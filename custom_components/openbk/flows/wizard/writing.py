@@ -36,7 +36,6 @@ from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import config_sector
 from ...pyopenbk.obk.setup import WifiNetwork
 from .. import pictures
-from . import pin_form
 from .arrival import Arrival, Sighting, async_find_in_network, waiting
 from .resume import ResumeSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
@@ -429,9 +428,6 @@ class WriteSteps(ResumeSteps):
         return self.async_create_entry(
             title=self.settings.name,
             data=self._entry_data,
-            description_placeholders={
-                "socket": pin_form.summary(self.profile, self.word)
-            },
         )
 
     async def _add(self) -> None:
