@@ -702,6 +702,7 @@ class TestFirmware:
         [
             ({"cut_downloads_at": 1000}, "download_truncated"),
             ({"spoil_downloads": True}, "download_digest"),
+            ({"files_at": "http://files.example.org"}, "releases_elsewhere"),
         ],
     )
     @walks("firmware -> download -> firmware")
@@ -720,6 +721,8 @@ class TestFirmware:
                 setattr(releases.trouble, name, value)
             assert await wizard.submit_suggested() == "firmware"
             assert wizard.errors == {"base": error}
+            if error == "releases_elsewhere":
+                assert wizard.placeholders["elsewhere"] == "files.example.org"
             releases.trouble = Trouble()
             assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
@@ -823,6 +826,26 @@ class TestFirmware:
             assert "older version" in wizard.placeholders["firmware_notes"]
             await wizard.close()
 
+    async def test_notes_of_a_release_are_shown_as_text(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        """Nothing in them is rendered, and no picture is fetched."""
+        newest, *others = releases.releases
+        notes = (
+            "# Big\n\n![x](https://example.org/x.png)\n<b>bold</b>\n</details>\n" * 20
+        )
+        releases.releases = (replace(newest, notes=notes), *others)
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            shown = wizard.placeholders["release_notes"]
+            assert r"- \# Big" in shown
+            assert "![" not in shown
+            assert "<b>" not in shown
+            assert shown.count("</details>") == shown.count("<details>")
+            assert len(shown) < 20_000
+            await wizard.close()
+
     async def test_version_of_the_guide_says_what_it_lacks(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
@@ -830,7 +853,9 @@ class TestFirmware:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
             assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
-            assert "apparent power" in wizard.placeholders["firmware_notes"]
+            notes = wizard.placeholders["firmware_notes"]
+            assert "apparent power" in notes
+            assert "publishes no digest" in notes
             await wizard.close()
 
 
