@@ -11,7 +11,6 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.flows.wizard.models import MODELS, profile_of
 from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
@@ -19,6 +18,7 @@ from custom_components.openbk.pyopenbk.beken.flash_map import (
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import SocketProfile
@@ -859,6 +859,12 @@ class TestFirmware:
             await wizard.close()
 
 
+def models_offered(wizard: Wizard) -> list[str]:
+    """Return the labels of the models to choose from."""
+    (choice,) = wizard.result["data_schema"].schema.values()
+    return [option["label"] for option in choice.config["options"]]
+
+
 def with_text_in_code() -> bytes:
     """Return a dump whose storage has no list of pins, while its firmware has a text of one."""
     code = packer.tuya_code() + b"\0" + factory.USER_PARAMETERS.encode() + b"\0"
@@ -1000,9 +1006,22 @@ class TestPins:
         await sources.choose("pins_paste")
         assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
 
-    @pytest.mark.parametrize("model", MODELS)
-    async def test_known_models_are_complete(self, model: str) -> None:
-        assert profile_of(model).problems == ()
+    async def test_known_models_are_those_with_the_module_that_was_found(
+        self, sources: Wizard
+    ) -> None:
+        """All of them where none was."""
+        await sources.choose("pins_known")
+        assert len(models_offered(sources)) == len(KNOWN_DEVICES)
+        assert "BLOW 72-074 · CB2S" in models_offered(sources)
+        await sources.submit(model="blow_72_074")
+        await sources.choose("pins_other")
+        await sources.choose("pins_paste")
+        text = "{bt1_pin:7,module:CB3S,crc:1,}"
+        assert await sources.submit(text=text) == "pins_incomplete"
+        await sources.choose("pins_known")
+        offered = models_offered(sources)
+        assert offered
+        assert all(label.endswith(" · CB3S") for label in offered)
 
     async def test_known_model(self, sources: Wizard) -> None:
         await sources.choose("pins_known")
