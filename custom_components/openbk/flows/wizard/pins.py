@@ -81,10 +81,17 @@ class PinSteps(WizardFlow):
         """Show the pins, or why there are none."""
         if self.profile is None:
             assert self._analysis is not None
-            if (found := self._analysis.pins) is not None:
+            found, config = self._analysis.pins, self._analysis.config
+            if config is not None and not pin_form.problem_of(config.profile):
+                # With these it runs; what its factory had in mind may have been corrected since.
+                module = found.profile.module if found else None
+                self.take_pins(
+                    SocketProfile.of(config.profile.pins, module), "configuration"
+                )
+            elif found is not None:
                 self.take_pins(found.profile, "chip", found)
-            elif self._analysis.config is not None:
-                self.take_pins(self._analysis.config.profile, "configuration")
+            elif config is not None:
+                self.take_pins(config.profile, "configuration")
             elif (earlier := await self._pins_of_earlier_backup()) is not None:
                 self.take_pins(earlier.profile, "earlier_backup", earlier)
             else:
