@@ -39,7 +39,7 @@ from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
-from ..pyopenbk.obk.tuning import Proposal, Tuning
+from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
 from ..pyopenbk.profile import SocketProfile
 from .checks import socket_address, topic_problem
 from .forms import tidy, without
@@ -315,7 +315,9 @@ class AddingSteps(RadioSteps):
             else:
                 if not pin_form.problem_of(answers.profile):
                     self.profile = replace(answers.profile, module=left.profile.module)
-        data = discovery.entry_data(self._evidence, self.profile, tuned=True, undo={})
+        data = discovery.entry_data(
+            self._evidence, self.profile, tuned=True, undo={}, in_kwh=False
+        )
         data |= {
             CONF_GROUP: left.settings.group,
             CONF_TIME_ZONE: left.settings.time_zone,
@@ -402,6 +404,12 @@ class AddingSteps(RadioSteps):
             return await self.async_step_tune()
         return self._create(())
 
+    def _counts_in_kwh(self, done: Collection[Tuning]) -> bool | None:
+        if not self._asked:
+            return None
+        steps = {tuning.step for tuning in self._proposal.tunings}
+        return TuneStep.ENERGY_IN_KWH in steps - {tuning.step for tuning in done}
+
     def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
         assert self._evidence is not None
         assert self.profile is not None
@@ -411,6 +419,7 @@ class AddingSteps(RadioSteps):
             # Where it could be asked and nothing or everything was to be done.
             tuned=self._asked and self._proposal.tuned(done),
             undo=undo_data({}, done),
+            in_kwh=self._counts_in_kwh(done),
         )
         return self.async_create_entry(title=self._evidence.client_id, data=data)
 
