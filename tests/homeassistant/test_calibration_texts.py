@@ -1,26 +1,17 @@
-"""Every action, refusal and page of the calibration has its text, and every text its use."""
+"""Every refusal and page of the calibration has its text, and every text its use."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-import re
-from typing import Any
 
-import pytest
-import yaml
-
-from custom_components.openbk import services
 from custom_components.openbk.flows.options import calibration, menu
 from custom_components.openbk.flows.options.menu import OpenBekenOptionsFlow
 from custom_components.openbk.issues.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.calibration import Quality
 from custom_components.openbk.pyopenbk.metering.errors import Refusal
 from custom_components.openbk.pyopenbk.metering.session import STEPS, LoadKind, Method
-from tests.homeassistant.wizard import ENGLISH, TRANSLATIONS
+from tests.homeassistant.wizard import ENGLISH
 
-FOLDER = TRANSLATIONS.parent
-ACTIONS = yaml.safe_load((FOLDER / "services.yaml").read_text())
-ICONS = (FOLDER / "icons.json").read_text()
 SELECTORS = ENGLISH["selector"]
 FLOW = [Path(calibration.__file__), Path(menu.__file__)]
 
@@ -40,28 +31,6 @@ def constants() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-
-
-def registered() -> set[str]:
-    return {*services._SCHEMAS, "get_calibration"}  # noqa: SLF001
-
-
-def fields(action: str) -> set[str]:
-    schema: dict[Any, Any] = services._SCHEMAS.get(action, services._DEVICE)  # noqa: SLF001
-    return {str(field) for field in schema}
-
-
-def test_actions_texts_and_icons_are_the_same_set() -> None:
-    described = {name for name in ACTIONS if not name.startswith(".")}
-    assert described == set(ENGLISH["services"]) == registered()
-    for action in described:
-        assert f'"{action}"' in ICONS
-
-
-@pytest.mark.parametrize("action", sorted(registered()))
-def test_fields_of_an_action_are_those_of_its_schema(action: str) -> None:
-    assert set(ACTIONS[action]["fields"]) == fields(action)
-    assert set(ENGLISH["services"][action]["fields"]) == fields(action)
 
 
 def test_every_refusal_has_a_text_in_actions_and_in_the_dialog() -> None:
@@ -119,17 +88,3 @@ def test_all_fields_of_the_dialog_are_described() -> None:
         assert set(texts.get("data", {})) == set(texts.get("data_description", {})), (
             step
         )
-
-
-def test_texts_are_fit_for_the_frontend() -> None:
-    def walk(node: Any, path: str) -> Iterator[tuple[str, str]]:
-        if isinstance(node, str):
-            yield path, node
-        else:
-            for key, value in node.items():
-                yield from walk(value, f"{path}.{key}")
-
-    for part in ("options", "services", "exceptions", "issues"):
-        for path, text in walk(ENGLISH[part], part):
-            assert text, path
-            assert not re.search(r"<|>|https?:|www\.", text), path

@@ -2,10 +2,6 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-import json
-from pathlib import Path
-import re
-from typing import Any
 
 import pytest
 
@@ -165,44 +161,6 @@ def test_every_trouble_of_a_port_has_a_page_and_a_text() -> None:
         == set(failures.PORT_ERRORS)
         == set(bootrom.PortTrouble)
     )
-
-
-def _texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, str):
-        yield path, node
-    else:
-        for key, value in node.items():
-            yield from _texts(value, f"{path}.{key}")
-
-
-LANGUAGES = sorted(path.stem for path in TRANSLATIONS.glob("*.json"))
-
-
-def _language(language: str) -> dict[str, Any]:
-    path: Path = TRANSLATIONS / f"{language}.json"
-    loaded: dict[str, Any] = json.loads(path.read_text())
-    return loaded
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_texts_are_fit_for_the_frontend(language: str) -> None:
-    for path, text in _texts(_language(language)):
-        assert text, path
-        assert not re.search(r"<|>|https?:|www\.", text), path
-        # An apostrophe before a brace would quote it.
-        assert not re.search(r"'[{}]", text), path
-        assert "HA " not in text, path
-
-
-@pytest.mark.parametrize("language", [lang for lang in LANGUAGES if lang != "en"])
-def test_languages_have_the_same_texts(language: str) -> None:
-    english = dict(_texts(_language("en")))
-    other = dict(_texts(_language(language)))
-    assert set(other) == set(english)
-    for path, text in english.items():
-        assert sorted(re.findall(r"{\w+}", text)) == sorted(
-            re.findall(r"{\w+}", other[path])
-        ), path
 
 
 def test_all_fields_are_described() -> None:
