@@ -133,6 +133,8 @@ class Trouble:
     """Serve files with one wrong bit."""
     garbage: bool = False
     """Answer API requests with a page that is no JSON."""
+    files_at: str = ""
+    """Send downloads on to this origin instead of the server's own."""
 
 
 @dataclass
@@ -249,7 +251,8 @@ class ReleaseServer:
         if self._find_asset(request) is None:
             return web.Response(status=404, text="Not Found")
         path = request.path.replace(_DOWNLOADS, _STORAGE, 1)
-        return web.Response(status=302, headers={"Location": f"{self._origin}{path}"})
+        origin = self.trouble.files_at or self._origin
+        return web.Response(status=302, headers={"Location": f"{origin}{path}"})
 
     async def _download(self, request: web.Request) -> web.StreamResponse:
         asset = self._find_asset(request)

@@ -20,6 +20,8 @@ CONF_TIME_ZONE: Final = "time_zone"
 CONF_TUNED: Final = "tuned"
 # Commands that take back what was tuned, by the name of the change.
 CONF_UNDO: Final = "undo"
+# Whether the socket counts its energy in kWh, where that is known.
+CONF_ENERGY_IN_KWH: Final = "energy_in_kwh"
 # LEDs that have a channel of their own and are kept dark, by pin; without it such an LED is a light.
 CONF_DARK_LEDS: Final = "dark_leds"
 # What relays do when power comes back, by channel; the firmware does not tell.

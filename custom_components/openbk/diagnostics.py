@@ -67,7 +67,7 @@ async def async_get_config_entry_diagnostics(
             "values": async_redact_data(
                 {key: socket.value(key) for key in _SAID}, TO_REDACT
             ),
-            "refused": socket.refused,
+            "refused": socket.values.refused,
         },
         "meter": _meter(socket) if socket.profile.has_meter else None,
     }
@@ -119,6 +119,8 @@ def _meter(socket: SocketState) -> dict[str, Any]:
             "residuals": list(known.residuals),
         }
     return {
+        "energy_in_kwh": socket.meter.in_kwh,
+        "held_back": socket.meter.held_back,
         "trust": trust,
         "contradictions": [str(item) for item in found(socket)],
         "socket_factors": calibration.factors,

@@ -11,7 +11,7 @@ import pytest
 from custom_components.openbk.const import DOMAIN
 from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard import pin_form
-from custom_components.openbk.flows.wizard.models import MODELS, profile_of
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 
 from .conftest import Scene
 from .dialog import LANGUAGES
@@ -77,7 +77,7 @@ def _words(language: str) -> dict[str, str]:
         text: str = selectors[selector]["options"][option]
         return text
 
-    profile = profile_of(next(iter(MODELS)))
+    profile = next(iter(KNOWN_DEVICES.values())).profile
     return {
         "backup_kept": f"{word('backup', 'kept')} {_VALUES['backup']}",
         "pins": pin_form.table(profile, word),

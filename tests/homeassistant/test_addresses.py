@@ -33,6 +33,6 @@ async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> N
     await scripted.say("voltage/get", "230.0")
     await until(lambda: entry.runtime_data.value("voltage") == 230)
     assert entry.data["address"] == "192.168.1.7"
-    assert entry.runtime_data.refused == {"ip": len(told)}
+    assert entry.runtime_data.values.refused == {"ip": len(told)}
     await scripted.say("ip", "192.168.1.8")
     await until(lambda: entry.data["address"] == "192.168.1.8")

@@ -39,7 +39,8 @@ async def test_uncertainty_of_power_is_a_sensor_of_its_own(
         await until(lambda: socket.entry.runtime_data.online)
         await until(lambda: socket.shown("power_uncertainty") > 50)
         await socket.call("calibrate", power=1000, seconds=30)
-        assert 0 < socket.shown("power_uncertainty") < 10
+        # The usual accuracy of an instrument alone is 10 W.
+        assert 10 < socket.shown("power_uncertainty") < 12
         await socket.call("undo_calibration")
         assert socket.shown("power_uncertainty") > 50
 

@@ -56,6 +56,9 @@ async def test_one_exact_subscription_for_each_topic_somebody_listens_to(
             "energycounter_today/get",
             "energycounter_yesterday/get",
             "energycounter_last_hour/get",
+            # Whether somebody reset the counters at the socket, or it lost them.
+            "energycounter_clear_date/get",
+            "uptime",
             "button/get",
             "datetime",
             "build",
@@ -83,8 +86,8 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert not topics(hass)
     assert not _own_timers(hass)
-    (stored,) = hass_storage["openbk.energy"]["data"][MAC].values()
-    assert stored[:3] == [0.0, 1.0, None]
+    stored = hass_storage["openbk.energy"]["data"][MAC]["counters"]["energy"]
+    assert (stored["offset"], stored["raw"], stored["day"]) == (0.0, 1.0, None)
 
     assert await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()

@@ -451,7 +451,6 @@ class TestUnfinished:
             assert await wizard.submit() == "reassemble"
             await wizard.close()
 
-    @walks("failed_unexpected_writing -> *")
     async def test_its_record_is_damaged(
         self,
         hass: HomeAssistant,
@@ -459,17 +458,37 @@ class TestUnfinished:
         mosquitto: Broker,
         releases: ReleaseServer,
     ) -> None:
+        """Then everything is asked again."""
         async with self.half_written(hass, mosquitto, releases) as socket:
             stored = hass_storage["openbk.unfinished"]
             assert isinstance(stored, dict)
+            stored["data"] = ["not what we wrote"]
+            wizard = await to_pins(hass, socket)
+            assert wizard.page == "found_half_written"
+            await wizard.close()
+
+    @walks("releases -> failed_unexpected_writing -> *")
+    async def test_something_unforeseen(
+        self,
+        hass: HomeAssistant,
+        hass_storage: dict[str, object],
+        mosquitto: Broker,
+        releases: ReleaseServer,
+    ) -> None:
+        async with self.half_written(hass, mosquitto, releases) as socket:
+            shutil.rmtree(hass.config.path(FIRMWARE))
+            stored = hass_storage["openbk.release_index"]
+            assert isinstance(stored, dict)
             good, stored["data"] = stored["data"], ["not what we wrote"]
-            wizard = await to_pins(hass, socket)
-            assert wizard.page == "failed_unexpected_writing"
-            assert await wizard.choose("leave") == "left_half_written"
-            wizard = await to_pins(hass, socket)
-            assert await take(wizard, "retry") == "failed_unexpected_writing"
+            for offer, page in (("leave", "left_half_written"), ("retry", "resume")):
+                wizard = await to_pins(hass, socket)
+                await wizard.choose("resume_passwords")
+                await wizard.submit(wifi_password=SECRET)
+                assert wizard.page == "failed_unexpected_writing"
+                assert await take(wizard, offer) == page
             stored["data"] = good
-            assert await take(wizard, "retry") == "resume"
+            await wizard.choose("resume_passwords")
+            assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
             await wizard.close()
 
     @walks("resume_restore -> flash_instead -> failed_bootloader")

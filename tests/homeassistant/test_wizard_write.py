@@ -11,7 +11,6 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.flows.wizard.models import MODELS, profile_of
 from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
@@ -19,6 +18,7 @@ from custom_components.openbk.pyopenbk.beken.flash_map import (
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import SocketProfile
@@ -96,6 +96,9 @@ async def test_whole_road(
         assert await wizard.submit() == "reassemble", wizard.pages
         assert await is_free(socket.path)
         entry = await finish(hass, wizard)
+        # Nobody is to wonder why nothing is measured in the first minute.
+        assert wizard.result["description"] == "metering"
+        assert wizard.placeholders["name"] == "Kitchen"
         assert entry.unique_id == MAC
         assert entry.title == "Kitchen"
         assert SocketProfile.from_dict(entry.data["profile"]) == BLOW
@@ -699,6 +702,7 @@ class TestFirmware:
         [
             ({"cut_downloads_at": 1000}, "download_truncated"),
             ({"spoil_downloads": True}, "download_digest"),
+            ({"files_at": "http://files.example.org"}, "releases_elsewhere"),
         ],
     )
     @walks("firmware -> download -> firmware")
@@ -717,6 +721,8 @@ class TestFirmware:
                 setattr(releases.trouble, name, value)
             assert await wizard.submit_suggested() == "firmware"
             assert wizard.errors == {"base": error}
+            if error == "releases_elsewhere":
+                assert wizard.placeholders["elsewhere"] == "files.example.org"
             releases.trouble = Trouble()
             assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
@@ -820,6 +826,26 @@ class TestFirmware:
             assert "older version" in wizard.placeholders["firmware_notes"]
             await wizard.close()
 
+    async def test_notes_of_a_release_are_shown_as_text(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        """Nothing in them is rendered, and no picture is fetched."""
+        newest, *others = releases.releases
+        notes = (
+            "# Big\n\n![x](https://example.org/x.png)\n<b>bold</b>\n</details>\n" * 20
+        )
+        releases.releases = (replace(newest, notes=notes), *others)
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            shown = wizard.placeholders["release_notes"]
+            assert r"- \# Big" in shown
+            assert "![" not in shown
+            assert "<b>" not in shown
+            assert shown.count("</details>") == shown.count("<details>")
+            assert len(shown) < 20_000
+            await wizard.close()
+
     async def test_version_of_the_guide_says_what_it_lacks(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
@@ -827,8 +853,16 @@ class TestFirmware:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
             assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
-            assert "apparent power" in wizard.placeholders["firmware_notes"]
+            notes = wizard.placeholders["firmware_notes"]
+            assert "apparent power" in notes
+            assert "publishes no digest" in notes
             await wizard.close()
+
+
+def models_offered(wizard: Wizard) -> list[str]:
+    """Return the labels of the models to choose from."""
+    (choice,) = wizard.result["data_schema"].schema.values()
+    return [option["label"] for option in choice.config["options"]]
 
 
 def with_text_in_code() -> bytes:
@@ -972,9 +1006,22 @@ class TestPins:
         await sources.choose("pins_paste")
         assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
 
-    @pytest.mark.parametrize("model", MODELS)
-    async def test_known_models_are_complete(self, model: str) -> None:
-        assert profile_of(model).problems == ()
+    async def test_known_models_are_those_with_the_module_that_was_found(
+        self, sources: Wizard
+    ) -> None:
+        """All of them where none was."""
+        await sources.choose("pins_known")
+        assert len(models_offered(sources)) == len(KNOWN_DEVICES)
+        assert "BLOW 72-074 · CB2S" in models_offered(sources)
+        await sources.submit(model="blow_72_074")
+        await sources.choose("pins_other")
+        await sources.choose("pins_paste")
+        text = "{bt1_pin:7,module:CB3S,crc:1,}"
+        assert await sources.submit(text=text) == "pins_incomplete"
+        await sources.choose("pins_known")
+        offered = models_offered(sources)
+        assert offered
+        assert all(label.endswith(" · CB3S") for label in offered)
 
     async def test_known_model(self, sources: Wizard) -> None:
         await sources.choose("pins_known")

@@ -158,6 +158,8 @@ def _check_texts(result: ConfigFlowResult) -> str:
                 _check(config["abort"], reason, values)
             return reason
         case FlowResultType.CREATE_ENTRY:
+            if (description := result["description"]) is not None:
+                _check(config["create_entry"], description, values)
             return "created"
         case FlowResultType.SHOW_PROGRESS:
             _check(config["step"], result["step_id"], values)

@@ -1,8 +1,14 @@
 """The sockets whose pins are known."""
 
+from pathlib import Path
+
 import pytest
 
-from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES, KnownDevice
+from custom_components.openbk.pyopenbk.devices import (
+    KNOWN_DEVICES,
+    KnownDevice,
+    devices_with,
+)
 from custom_components.openbk.pyopenbk.roles import METER_ROLES
 from custom_components.openbk.pyopenbk.tuya import (
     parse_user_params,
@@ -54,3 +60,26 @@ def test_the_layouts_are_those_that_were_published() -> None:
             (pin.pin, pin.role.firmware_name.casefold()) for pin in device.profile.pins
         }
         assert pins in published, device.title
+
+
+def test_the_document_lists_every_model() -> None:
+    """In the order of the table."""
+    text = (Path(__file__).parents[2] / "docs/devices.md").read_text()
+    section = text.partition("## Known models")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    cells = [cell.strip() for row in rows for cell in row.strip("|").split("|")]
+    listed = [cell for cell in cells if cell]
+    assert listed == [device.title for device in KNOWN_DEVICES.values()]
+
+
+@pytest.mark.parametrize("module", ["CB3S", " cb3s ", "T34"])
+def test_models_are_found_by_the_module_that_is_inside(module: str) -> None:
+    """However its name is written."""
+    found = devices_with(module)
+    assert {device.profile.module for device in found} == {module.strip().upper()}
+
+
+@pytest.mark.parametrize("module", [None, "", "WB2S"])
+def test_an_unknown_module_hides_no_model(module: str | None) -> None:
+    """It may be misread."""
+    assert devices_with(module) == tuple(KNOWN_DEVICES.values())

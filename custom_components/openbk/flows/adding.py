@@ -21,7 +21,14 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_GROUP,
+    CONF_PROFILE,
+    CONF_TIME_ZONE,
+    LOGGER,
+)
 from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
@@ -32,7 +39,8 @@ from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
-from ..pyopenbk.obk.tuning import Proposal, Tuning
+from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
+from ..pyopenbk.profile import SocketProfile
 from .checks import socket_address, topic_problem
 from .forms import tidy, without
 from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
@@ -42,6 +50,8 @@ from .wizard.radio import RadioSteps
 from .wizard.unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_FOUND: Final = "found"
+# What is said of a new entry with a meter: for a minute its sensors have nothing to show.
+FIRST_VALUES: Final = "metering"
 _ANOTHER: Final = "another"
 
 
@@ -248,7 +258,13 @@ class AddingSteps(RadioSteps):
     ) -> ConfigFlowResult:
         """Make the entry, unless another flow made one with the same topic meanwhile."""
         self.abort_if_topic_taken(data[CONF_CLIENT_ID])
-        return super().async_create_entry(data=data, **others)
+        metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
+        return super().async_create_entry(
+            data=data,
+            description=FIRST_VALUES if metering else None,
+            description_placeholders={"name": markdown_text(others["title"])},
+            **others,
+        )
 
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None
@@ -299,7 +315,9 @@ class AddingSteps(RadioSteps):
             else:
                 if not pin_form.problem_of(answers.profile):
                     self.profile = replace(answers.profile, module=left.profile.module)
-        data = discovery.entry_data(self._evidence, self.profile, tuned=True, undo={})
+        data = discovery.entry_data(
+            self._evidence, self.profile, tuned=True, undo={}, in_kwh=False
+        )
         data |= {
             CONF_GROUP: left.settings.group,
             CONF_TIME_ZONE: left.settings.time_zone,
@@ -386,6 +404,12 @@ class AddingSteps(RadioSteps):
             return await self.async_step_tune()
         return self._create(())
 
+    def _counts_in_kwh(self, done: Collection[Tuning]) -> bool | None:
+        if not self._asked:
+            return None
+        steps = {tuning.step for tuning in self._proposal.tunings}
+        return TuneStep.ENERGY_IN_KWH in steps - {tuning.step for tuning in done}
+
     def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
         assert self._evidence is not None
         assert self.profile is not None
@@ -395,6 +419,7 @@ class AddingSteps(RadioSteps):
             # Where it could be asked and nothing or everything was to be done.
             tuned=self._asked and self._proposal.tuned(done),
             undo=undo_data({}, done),
+            in_kwh=self._counts_in_kwh(done),
         )
         return self.async_create_entry(title=self._evidence.client_id, data=data)
 

@@ -1,20 +1,22 @@
 """Keeps the energy counters of all sockets over restarts of Home Assistant."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.storage import Store
 from homeassistant.util.hass_dict import HassKey
 
-from ..const import DOMAIN
+from ..const import DOMAIN, LOGGER
 from ..network.consoles import METER_ACCESS
 from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
-from ..pyopenbk.quantities import ENERGY, ENERGY_TODAY, ENERGY_YESTERDAY
+from ..pyopenbk.metering.resets import ClearDate
+from ..pyopenbk.metering.series import DEFAULT_POWER_LIMIT
+from ..pyopenbk.quantities import ENERGY, ENERGY_TODAY, ENERGY_YESTERDAY, HIGHEST_POWER
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 # A counter that was re-based would step back if this were lost; a plain new number would not.
 _SOON: Final = 1.0
 _AT_LEISURE: Final = 900.0
@@ -22,74 +24,75 @@ _AT_LEISURE: Final = 900.0
 _WITH_OFFSET: Final = 60.0
 
 type CurrentCorrection = Callable[[], Correction | None]
+type Stored = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Counter:
+    """One quantity: what the socket counts, made steady, and that corrected."""
+
+    steady: SteadyCounter = field(default_factory=SteadyCounter)
+    corrected: CorrectedCounter = field(default_factory=CorrectedCounter)
+
+
+@dataclass(slots=True)
+class Counters:
+    """All of one socket, by the key of the quantity, and what is known of its meter."""
+
+    by_key: dict[str, Counter] = field(default_factory=dict)
+    cleared: ClearDate = field(default_factory=ClearDate)
+    power_limit: float = DEFAULT_POWER_LIMIT
+    """The largest power in W that its meter has shown, at least what it shows unless told."""
+
+    def __getitem__(self, key: str) -> Counter:
+        """Return the counter of a quantity, a new one if there is none."""
+        return self.by_key.setdefault(key, Counter())
 
 
 class EnergyStore:
-    """All counters, by the MAC of the socket and the key of the quantity."""
+    """The counters of all sockets, by what identifies each."""
 
     def __init__(self, hass: HomeAssistant) -> None:
         """Prepare the store; nothing is read yet."""
-        self._store = Store[dict[str, dict[str, list[Any]]]](
-            hass, _VERSION, f"{DOMAIN}.energy"
-        )
+        self._store = _Store(hass, _VERSION, f"{DOMAIN}.energy")
         self._hass = hass
-        self._counters: dict[str, dict[str, SteadyCounter]] = {}
-        self._corrected: dict[str, dict[str, CorrectedCounter]] = {}
+        self._sockets: dict[str, Counters] = {}
         self._save_pending = False
 
     async def async_load(self) -> None:
-        """Read the counters from disk."""
-        stored = await self._store.async_load() or {}
-        self._counters = {
-            mac: {key: SteadyCounter.from_list(item) for key, item in counters.items()}
-            for mac, counters in stored.items()
-        }
-        self._corrected = {
-            mac: {
-                key: CorrectedCounter.from_list(item[3:])
-                for key, item in counters.items()
+        """Read the counters from disk; what is damaged counts from the next number on."""
+        stored = await self._store.async_load()
+        if isinstance(stored, Mapping):
+            self._sockets = {
+                identity: _read(counters) for identity, counters in stored.items()
             }
-            for mac, counters in stored.items()
-        }
 
     @callback
-    def counter(self, mac: str, key: str) -> SteadyCounter:
-        """Return the counter of a quantity, a new one if there is none."""
-        return self._counters.setdefault(mac, {}).setdefault(key, SteadyCounter())
+    def of(self, identity: str) -> Counters:
+        """Return the counters of a socket, new ones if there are none."""
+        return self._sockets.setdefault(identity, Counters())
 
     @callback
-    def corrected(self, mac: str, key: str) -> CorrectedCounter:
-        """Return the corrected counter of a quantity, a new one if there is none."""
-        counters = self._corrected.setdefault(mac, {})
-        return counters.setdefault(key, CorrectedCounter())
-
-    @callback
-    def follower(
+    def follow(
         self,
-        mac: str,
+        identity: str,
         key: str,
-        today: Callable[[], int | None],
-        correction: CurrentCorrection,
-    ) -> Callable[[float], float]:
-        """Return the function that makes a steady, corrected number out of the socket's.
-
-        ``correction`` is that of the power at the moment.
-        """
-        counter, corrected = self.counter(mac, key), self.corrected(mac, key)
-        return partial(self._follow, counter, corrected, today, correction)
-
-    def _follow(
-        self,
-        counter: SteadyCounter,
-        corrected: CorrectedCounter,
-        today: Callable[[], int | None],
-        correction: CurrentCorrection,
         raw: float,
+        day: int | None,
+        power: Correction | None,
     ) -> float:
-        offset = counter.offset
-        power = correction() or IDENTITY
-        value = corrected.update(counter.update(raw, today()), self._now(), power)
-        if counter.offset != offset:
+        """Make a steady, corrected number out of the socket's, all in kWh.
+
+        ``day`` is the ordinal of the day for a counter that starts anew at midnight, ``power`` the
+        correction of the power at the moment.
+        """
+        counters, now = self.of(identity), self._now()
+        counter = counters[key]
+        offset = counter.steady.offset
+        power = power or IDENTITY
+        steady = counter.steady.update(raw, now, day=day, limit=counters.power_limit)
+        value = counter.corrected.update(steady, now, power)
+        if counter.steady.offset != offset:
             self.save_soon()
         elif not self._save_pending:
             self._save_pending = True
@@ -98,37 +101,71 @@ class EnergyStore:
             )
         return value
 
-    def _now(self) -> float:
-        return self._hass.data[METER_ACCESS].now()
-
     @callback
-    def scaler(
-        self, mac: str, key: str, correction: CurrentCorrection
-    ) -> Callable[[float], float]:
-        """Return the function that corrects the energy of a period that is over.
+    def scale(
+        self, identity: str, key: str, raw: float, power: Correction | None
+    ) -> float:
+        """Correct the energy of a period that is over.
 
         By as much as the running counters were corrected in that period, where they were
         followed; else by the gain alone, as nobody knows for how long something flowed.
         """
-        today = self.corrected(mac, ENERGY_TODAY.key)
-        total = self.corrected(mac, ENERGY.key)
-        return partial(_scale, key, today, total, correction)
+        if power is None:
+            return raw
+        counters = self.of(identity)
+        if key == ENERGY_YESTERDAY.key:
+            ratio = counters[ENERGY_TODAY.key].corrected.ratio_before
+        else:
+            ratio = counters[ENERGY.key].corrected.recent_ratio
+        return round(raw * (power.gain if ratio is None else ratio), 6)
 
     @callback
-    def last(self, mac: str, key: str) -> tuple[float, float] | None:
+    def last(self, identity: str, key: str) -> tuple[float, float] | None:
         """Return the socket's last number and the corrected one, None while there is none."""
-        counter = self.counter(mac, key)
-        if counter.raw is None:
+        counter = self.of(identity)[key]
+        if (raw := counter.steady.raw) is None:
             return None
-        ahead = counter.offset + self.corrected(mac, key).ahead
-        return counter.raw, round(counter.raw + ahead, 6)
+        return raw, round(counter.steady.total + counter.corrected.ahead, 6)
 
     @callback
-    def set_total(self, mac: str, kilowatt_hours: float) -> None:
+    def set_total(self, identity: str, kilowatt_hours: float) -> None:
         """Count on from a value that the socket is being told."""
-        self.counter(mac, ENERGY.key).expect(kilowatt_hours)
-        self.corrected(mac, ENERGY.key).begin(kilowatt_hours, self._now())
+        self._expect(self.of(identity)[ENERGY.key], kilowatt_hours)
+
+    @callback
+    def reset(self, identity: str) -> None:
+        """Start anew with a socket whose counters are being set to zero."""
+        for counter in self.of(identity).by_key.values():
+            self._expect(counter, 0.0)
+
+    def _expect(self, counter: Counter, kilowatt_hours: float) -> None:
+        counter.steady.expect(kilowatt_hours)
+        counter.corrected.begin(kilowatt_hours, self._now())
         self.save_soon()
+
+    @callback
+    def asked(self, identity: str) -> bool:
+        """Follow a reset that somebody asked for at the socket; return whether it is seen yet."""
+        now, seen = self._now(), False
+        for counter in self.of(identity).by_key.values():
+            seen |= counter.steady.asked(now)
+        self.save_soon()
+        return seen
+
+    @callback
+    def moved(self, identity: str) -> None:
+        """Count on from the next numbers, which are in another unit or of another meter."""
+        for counter in self.of(identity).by_key.values():
+            counter.steady.moved = True
+
+    @callback
+    def rename(self, identity: str, new: str) -> None:
+        """Keep the counters of a socket whose hardware was replaced."""
+        if (counters := self._sockets.pop(identity, None)) is not None:
+            counters.cleared = ClearDate()
+            self._sockets[new] = counters
+            self.moved(new)
+            self.save_soon()
 
     @callback
     def save_soon(self) -> None:
@@ -140,23 +177,15 @@ class EnergyStore:
         self._store.async_delay_save(self._data, _SOON)
 
     @callback
-    def restarted(self, mac: str) -> None:
+    def restarted(self, identity: str) -> None:
         """Note that a socket may have restarted since its last numbers."""
-        for counter in self._counters.get(mac, {}).values():
-            counter.restarted = True
+        if (counters := self._sockets.get(identity)) is not None:
+            for counter in counters.by_key.values():
+                counter.steady.restarted = True
 
-    @callback
-    def reset(self, mac: str) -> None:
-        """Start anew with a socket whose counters were set to zero."""
-        for counter in self._counters.get(mac, {}).values():
-            counter.reset()
-        for corrected in self._corrected.get(mac, {}).values():
-            corrected.reset()
-
-    async def async_forget(self, mac: str) -> None:
+    async def async_forget(self, identity: str) -> None:
         """Drop the counters of a socket that is removed."""
-        self._corrected.pop(mac, None)
-        if self._counters.pop(mac, None) is not None:
+        if self._sockets.pop(identity, None) is not None:
             await self._store.async_save(self._data())
 
     async def async_flush(self) -> None:
@@ -164,31 +193,81 @@ class EnergyStore:
         if self._save_pending:
             await self._store.async_save(self._data())
 
+    def _now(self) -> float:
+        return self._hass.data[METER_ACCESS].now()
+
     @callback
-    def _data(self) -> dict[str, dict[str, list[Any]]]:
+    def _data(self) -> Stored:
         self._save_pending = False
         return {
-            mac: {
-                key: counter.as_list() + self.corrected(mac, key).as_list()
-                for key, counter in counters.items()
-                if counter.raw is not None
+            identity: {
+                "cleared": counters.cleared.stamp,
+                "power_limit": counters.power_limit,
+                "counters": {
+                    key: counter.steady.as_dict() | counter.corrected.as_dict()
+                    for key, counter in counters.by_key.items()
+                    if counter.steady.raw is not None
+                },
             }
-            for mac, counters in self._counters.items()
+            for identity, counters in self._sockets.items()
         }
 
 
-def _scale(
-    key: str,
-    today: CorrectedCounter,
-    total: CorrectedCounter,
-    correction: CurrentCorrection,
-    raw: float,
-) -> float:
-    if (power := correction()) is None:
-        return raw
-    yesterday = key == ENERGY_YESTERDAY.key
-    ratio = today.ratio_before if yesterday else total.recent_ratio
-    return round(raw * (power.gain if ratio is None else ratio), 6)
+class _Store(Store[Stored]):
+    @override
+    async def _async_migrate_func(
+        self, old_major_version: int, old_minor_version: int, old_data: Stored
+    ) -> Stored:
+        """Give names to what version 1 kept as lists."""
+        return {
+            identity: {
+                "counters": {key: _named(item) for key, item in counters.items()}
+            }
+            for identity, counters in old_data.items()
+        }
+
+
+def _named(item: list[Any]) -> Stored:
+    offset, raw, day, *corrected = item
+    ahead, counted, at, watts, ratio = corrected or (0.0, None, 0.0, 0.0, None)
+    return {
+        "offset": offset,
+        "raw": raw,
+        "at": at,
+        "day": day,
+        "ahead": ahead,
+        "counted": counted,
+        "counted_at": at,
+        "watts": watts,
+        "ratio_before": ratio,
+    }
+
+
+def _read(stored: object) -> Counters:
+    if not isinstance(stored, Mapping):
+        return Counters()
+    stamp, limit = stored.get("cleared"), stored.get("power_limit")
+    return Counters(
+        by_key=dict(_counters(stored.get("counters"))),
+        cleared=ClearDate(stamp=stamp if isinstance(stamp, str) else None),
+        power_limit=min(
+            HIGHEST_POWER,
+            max(DEFAULT_POWER_LIMIT, limit if isinstance(limit, int | float) else 0.0),
+        ),
+    )
+
+
+def _counters(stored: object) -> Iterator[tuple[str, Counter]]:
+    for key, item in stored.items() if isinstance(stored, Mapping) else ():
+        try:
+            yield (
+                str(key),
+                Counter(
+                    SteadyCounter.from_dict(item), CorrectedCounter.from_dict(item)
+                ),
+            )
+        except (KeyError, TypeError, ValueError) as err:
+            LOGGER.warning("A stored counter of energy is damaged: %s", err)
 
 
 ENERGY_STORE: Final[HassKey[EnergyStore]] = HassKey(f"{DOMAIN}.energy")

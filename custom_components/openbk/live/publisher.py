@@ -188,6 +188,7 @@ class Publisher:
                 dark_leds=frozenset(entry.data.get(CONF_DARK_LEDS, ())),
                 corrections=self.socket.corrections,
                 energy=self._line,
+                energy_in_kwh=bool(self.socket.meter.in_kwh),
             )
         )
         try:

@@ -20,20 +20,27 @@ type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
 class Readback:
     """Child lock and states after a power cut, None while nobody can know them."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, later: Later) -> None:
-        """Prepare for a socket; nothing is asked yet."""
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        entry: ConfigEntry,
+        later: Later,
+        flags_read: Callable[[int], None],
+    ) -> None:
+        """Prepare for a socket; nothing is asked yet. ``flags_read`` is told its flags."""
         self.child_lock: bool | None = None
         self.power_cut: dict[int, PowerCutState] | None = None
         self.listeners: list[CALLBACK_TYPE] = []
         self._hass = hass
         self._entry = entry
         self._later = later
+        self._flags_read = flags_read
         self._timer: CALLBACK_TYPE | None = None
 
     @callback
     def begin(self) -> None:
-        """Read the settings of a socket that has just appeared, if anybody shows them."""
-        if self.listeners and self._entry.data[CONF_ADDRESS]:
+        """Read the settings of a socket that has just appeared."""
+        if self._entry.data[CONF_ADDRESS]:
             self._entry.async_create_background_task(
                 self._hass, self._read(), f"openbk settings of {self._entry.title}"
             )
@@ -60,6 +67,7 @@ class Readback:
             LOGGER.debug("%s does not tell its settings: %s", self._entry.title, err)
             self.child_lock = self.power_cut = None
         else:
+            self._flags_read(flags)
             self.child_lock = bool(flags & Flag.IGNORE_BUTTONS.mask)
             self.power_cut = {
                 channel: state

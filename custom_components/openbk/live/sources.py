@@ -4,15 +4,18 @@ There are some twenty thousand of them in a large house, so each is no more than
 """
 
 from collections.abc import Callable
-from typing import Any, override
+from typing import Any, ClassVar, override
 
 from homeassistant.components import mqtt
 from homeassistant.core import callback
 
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Decoder, Value
+from ..pyopenbk.quantities import POWER
 from .calibration import SocketCalibration
 from .clock import SocketClock
+from .meter import SocketMeter
+from .presence import Presence
 
 type Listener = Callable[[Any], None]
 
@@ -83,11 +86,15 @@ class Topic(Source):
     kept may be older than the last button press. What cannot be true is dropped and counted.
     """
 
-    __slots__ = ("_decode", "refused", "text")
+    __slots__ = ("_decode", "_presence", "refused", "text")
 
-    def __init__(self, decode: Decoder) -> None:
-        """Read the payloads of the topic with this decoder."""
+    is_answer: ClassVar[bool] = False
+    """Whether it is what a socket is asked for to prove that it is there."""
+
+    def __init__(self, presence: Presence, decode: Decoder) -> None:
+        """Read the payloads of the topic with this decoder while the socket is there."""
         super().__init__()
+        self._presence = presence
         self._decode = decode
         self.text: str | None = None
         self.refused = 0
@@ -116,6 +123,8 @@ class Topic(Source):
             # An empty one is a question, which the socket reads on the topic of its answers.
             self.refused += bool(text)
             return
+        if not self._presence.heard(answer=self.is_answer):
+            return
         if (value := self.shown(said)) is None:
             return
         self.text = text
@@ -134,9 +143,11 @@ class Channel(Topic):
 
     __slots__ = ("unanswered",)
 
-    def __init__(self) -> None:
+    is_answer: ClassVar[bool] = True
+
+    def __init__(self, presence: Presence) -> None:
         """Start without an open question."""
-        super().__init__(messages.decode_channel)
+        super().__init__(presence, messages.decode_channel)
         self.unanswered = False
 
     @callback
@@ -144,8 +155,8 @@ class Channel(Topic):
     def received(self, message: mqtt.ReceiveMessage) -> None:
         """Take over an answer; our own question comes back on the same topic."""
         if message.payload and not message.retain:
-            self.unanswered = False
             super().received(message)
+            self.unanswered &= not self._presence.online
 
 
 class Event(Topic):
@@ -162,6 +173,8 @@ class Event(Topic):
         if (value := self._decode(str(message.payload))) is None:
             self.refused += bool(message.payload)
             return
+        if not self._presence.heard(answer=False):
+            return
         for listener in self.listeners:
             listener(value)
 
@@ -171,9 +184,11 @@ class Reading(Topic):
 
     __slots__ = ("_calibration", "_key")
 
-    def __init__(self, key: str, calibration: SocketCalibration) -> None:
+    def __init__(
+        self, presence: Presence, key: str, calibration: SocketCalibration
+    ) -> None:
         """Correct the quantity of this key."""
-        super().__init__(messages.decoder_of(key))
+        super().__init__(presence, messages.decoder_of(key))
         self._key = key
         self._calibration = calibration
 
@@ -183,20 +198,40 @@ class Reading(Topic):
         return self._calibration.correct(self._key, value)
 
 
+class Power(Reading):
+    """The power, which also tells what the energy counters can have counted."""
+
+    __slots__ = ("_meter",)
+
+    def __init__(
+        self, presence: Presence, calibration: SocketCalibration, meter: SocketMeter
+    ) -> None:
+        """Correct the power, and let the meter know of it as it was measured."""
+        super().__init__(presence, POWER.key, calibration)
+        self._meter = meter
+
+    @override
+    def shown(self, value: Value) -> Value | None:
+        """Return the corrected power."""
+        self._meter.power(float(value))
+        return super().shown(value)
+
+
 class Energy(Topic):
-    """An energy counter, made steady and corrected."""
+    """An energy, made steady and corrected."""
 
-    __slots__ = ("_follow",)
+    __slots__ = ("_key", "_meter")
 
-    def __init__(self, key: str, follow: Callable[[float], float]) -> None:
-        """Follow the counter of this key; ``follow`` makes a steady number of the socket's."""
-        super().__init__(messages.decoder_of(key))
-        self._follow = follow
+    def __init__(self, presence: Presence, key: str, meter: SocketMeter) -> None:
+        """Follow the quantity of this key."""
+        super().__init__(presence, messages.decoder_of(key))
+        self._key = key
+        self._meter = meter
 
     @override
     def shown(self, value: Value) -> Value | None:
         """Return the steady, corrected number."""
-        return self._follow(float(value))
+        return self._meter.energy(self._key, float(value))
 
 
 class DailyEnergy(Energy):
@@ -208,10 +243,10 @@ class DailyEnergy(Energy):
     __slots__ = ("_clock",)
 
     def __init__(
-        self, key: str, follow: Callable[[float], float], clock: SocketClock
+        self, presence: Presence, key: str, meter: SocketMeter, clock: SocketClock
     ) -> None:
-        """Follow the counter of this key while the clock is right."""
-        super().__init__(key, follow)
+        """Follow the quantity of this key while the clock is right."""
+        super().__init__(presence, key, meter)
         self._clock = clock
 
     @override

@@ -1,8 +1,7 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from time import monotonic
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -16,20 +15,19 @@ from ..const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
     CONF_DARK_LEDS,
+    CONF_ENERGY_IN_KWH,
     CONF_FIRMWARE,
     CONF_MAC,
     CONF_PROFILE,
     CONF_TIME_ZONE,
     CONF_TUNED,
+    CONF_UNDO,
     DOMAIN,
     LOGGER,
 )
-from ..network.addresses import told_address
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
-from ..pyopenbk.metering.load import LoadSplit, LoadTriangle
-from ..pyopenbk.metering.session import STEPS
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.commands import (
     Command,
@@ -38,55 +36,26 @@ from ..pyopenbk.obk.commands import (
     pin_commands,
     split,
 )
-from ..pyopenbk.obk.messages import Publication, Value, channel_key
+from ..pyopenbk.obk.flags import Flag
+from ..pyopenbk.obk.messages import Publication, Value
 from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
 from ..pyopenbk.obk.settings import LedUse, led_pins, led_use
 from ..pyopenbk.profile import SocketProfile
-from ..pyopenbk.quantities import (
-    APPARENT_POWER,
-    CURRENT,
-    ENERGY,
-    ENERGY_LAST_HOUR,
-    ENERGY_TODAY,
-    ENERGY_YESTERDAY,
-    METER,
-    POWER,
-    POWER_FACTOR,
-    REACTIVE_POWER,
-    VOLTAGE,
-)
+from ..pyopenbk.quantities import ENERGY, POWER
 from . import clock
+from .asking import Asking
 from .calibration import SocketCalibration
 from .energy_store import ENERGY_STORE
+from .meter import SocketMeter
+from .presence import Presence
 from .readback import Readback
-from .sources import (
-    Channel,
-    Computed,
-    DailyEnergy,
-    Energy,
-    Event,
-    Listener,
-    Reading,
-    Source,
-    Topic,
-)
+from .sources import Listener, Source
+from .values import SocketValues
 
 type OpenBekenConfigEntry = ConfigEntry[SocketState]
 
 MANUFACTURER: Final = "OpenBeken"
-# How long a socket may take to answer, in seconds, each time it is asked again. The first is
-# short: a socket says "online" a moment before its own subscriptions are in place.
-_PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-# From this question on nobody answers, and what was known is no longer true.
-_GIVEN_UP_AFTER: Final = 4
-# A socket sends its list for 12 s after it connects. What is missing then has to be asked for.
-_LIST_COMPLETE_AFTER: Final = 20.0
-_COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
-_NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
-_DAILY: Final = frozenset({ENERGY_TODAY.key})
-_COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
-_PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
 
 
 class SocketState:
@@ -119,17 +88,14 @@ class SocketState:
         self.calibration = SocketCalibration(hass, entry)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
-        self.online = False
-        self._sources: dict[str, Source] = {}
         self.online_listeners: list[CALLBACK_TYPE] = []
         self._described_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._started = False
         self._was_online = False
-        self._asked = 0
-        self._ask_timer: CALLBACK_TYPE | None = None
-        self._list_timer: CALLBACK_TYPE | None = None
-        self._triangle: LoadTriangle | None = None
+        self.presence = Presence(
+            came=self._came, gone=self._gone, ask=self._ask_for_life, later=self._later
+        )
         self.clock = clock.SocketClock(
             self.client_id,
             self._send_soon,
@@ -137,7 +103,25 @@ class SocketState:
             self._clock_changed,
             may_set=self.tuned,
         )
-        self.readback = Readback(hass, entry, self._later)
+        self.meter = SocketMeter(
+            hass,
+            self.identity,
+            self.calibration.power_correction,
+            self._today,
+            in_kwh=_in_kwh(entry),
+            unit_found=self._unit_found,
+        )
+        self.values = SocketValues(
+            hass, self.presence, self.calibration, self.clock, self.meter
+        )
+        self.asking = Asking(
+            self.client_id,
+            self.values,
+            self._send_soon,
+            self._later,
+            self.presence.silent,
+        )
+        self.readback = Readback(hass, entry, self._later, self._flags_read)
         self.device = self._register_device()
 
     async def start(self) -> None:
@@ -147,13 +131,22 @@ class SocketState:
         self._started = True
         self.source("build").add(self._build_changed)
         self.source("ip").add(self._address_changed)
-        if self._needs_clock:
+        if self.values.needs_clock:
             self.source("datetime").add(self.clock.heard)
-        for key, source in self._sources.items():
-            await self._subscribe(key, source)
+        if self.values.is_wanted(ENERGY.key):
+            # What they say tells what its numbers mean.
+            self.source(POWER.key)
+            self.source("uptime").add(self.meter.uptime)
+            self.source(messages.ENERGY_CLEARED).add(self.meter.cleared)
+        self.presence.any_answers = not any(self.values.channels())
+        for key, source in self.values.topics():
+            topic = f"{self.client_id}/{messages.topic_of(key)}"
+            self._unsubscribe.append(
+                await mqtt.async_subscribe(self.hass, topic, source.received)
+            )
         self._unsubscribe.append(
             await mqtt.async_subscribe(
-                self.hass, self._topic("connected"), self._connected
+                self.hass, f"{self.client_id}/connected", self._connected
             )
         )
         self._unsubscribe.append(
@@ -164,6 +157,7 @@ class SocketState:
     def stop(self) -> None:
         """Leave no subscription and no timer behind."""
         self._started = False
+        self.presence.stop()
         self._cancel_timers()
         clock.show_issue(self.hass, self.entry, False)
         while self._unsubscribe:
@@ -198,7 +192,7 @@ class SocketState:
 
     def value(self, key: str) -> Value | None:
         """Return the last value of a key, or None where none is known to be true."""
-        return source.value if (source := self._sources.get(key)) else None
+        return source.value if (source := self.values.sources.get(key)) else None
 
     async def async_set_channel(self, channel: int, value: int) -> None:
         """Set a channel; its value changes when the socket says so, not before.
@@ -206,11 +200,7 @@ class SocketState:
         Raises HomeAssistantError if the socket is not there.
         """
         await self.async_send(messages.set_channel(self.client_id, channel, value))
-        # A command that changes nothing has no echo, so silence proves nothing: ask.
-        source = self._sources.get(channel_key(channel))
-        if isinstance(source, Channel):
-            source.unanswered = True
-            self._ask_later()
+        self.asking.for_channel(channel)
 
     async def async_command(self, command: Command) -> None:
         """Send a console command; the firmware answers none of those we use."""
@@ -266,7 +256,7 @@ class SocketState:
 
     async def async_send(self, publication: Publication) -> None:
         """Send a message to the socket, or raise HomeAssistantError if it is not there."""
-        if not self.online:
+        if not self.online and not self.presence.in_doubt:
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="socket_unreachable",
@@ -277,212 +267,71 @@ class SocketState:
     @callback
     def expect_new_readings(self) -> None:
         """Drop what the socket said with factors that it no longer has."""
-        for source in self._corrected_topics():
-            source.text = None
+        self.values.expect_new_readings()
 
     @callback
     def _corrections_changed(self) -> None:
         """Tell the last values again, as they are corrected now."""
         self.hass.data[ENERGY_STORE].save_soon()
-        if self._triangle is not None:
-            self._triangle.clear()
-        for source in self._corrected_topics():
-            source.show_again()
+        self.values.correct_again()
         for listener in self._described_listeners:
             listener()
 
-    def _corrected_topics(self) -> Iterator[Topic]:
-        for key in (*STEPS, *_PAST):
-            source = self._sources.get(key)
-            if isinstance(source, Topic):
-                yield source
-
     def source(self, key: str) -> Source:
         """Return the source of a key; those with a topic have to be there before ``start``."""
-        if (source := self._sources.get(key)) is None:
-            source = self._sources[key] = self._make_source(key)
-        return source
-
-    def _make_source(self, key: str) -> Source:
-        if key in _COMPUTED:
-            self._compute()
-            return Computed()
-        if key.startswith("channel_"):
-            return Channel()
-        if key.startswith(messages.BUTTON_TOPIC):
-            return Event(messages.decode_gesture)
-        if key == "ip":
-            return Topic(partial(told_address, self.hass))
-        if key in STEPS:
-            return Reading(key, self.calibration)
-        if key in _COUNTERS or key in _PAST:
-            return self._make_energy(key)
-        return Topic(messages.decoder_of(key))
-
-    def _make_energy(self, key: str) -> Energy:
-        store, power = self.hass.data[ENERGY_STORE], self.calibration.power_correction
-        if key in _PAST:
-            follow = store.scaler(self.identity, key, power)
-        else:
-            today = _today if key in _DAILY else _no_day
-            follow = store.follower(self.identity, key, today, power)
-        if key in _NEED_CLOCK:
-            return DailyEnergy(key, follow, self.clock)
-        return Energy(key, follow)
-
-    def _compute(self) -> None:
-        """Start to combine voltage, current and power, once."""
-        if self._triangle is None:
-            self._triangle = LoadTriangle()
-            self.source(VOLTAGE.key).add(self._voltage_changed)
-            self.source(CURRENT.key).add(self._current_changed)
-            self.source(POWER.key).add(self._power_changed)
-
-    def _voltage_changed(self, value: float | None) -> None:
-        if self._triangle is not None and value is not None:
-            self._split(self._triangle.set_voltage(value))
-
-    def _current_changed(self, value: float | None) -> None:
-        if self._triangle is not None and value is not None:
-            self._split(self._triangle.set_current(value, monotonic()))
-
-    def _power_changed(self, value: float | None) -> None:
-        if self._triangle is not None and value is not None:
-            self._split(self._triangle.set_power(value, monotonic()))
-
-    def _split(self, split: LoadSplit | None) -> None:
-        if split is None:
-            return
-        for key, value in (
-            (APPARENT_POWER.key, split.apparent_power),
-            (REACTIVE_POWER.key, split.reactive_power),
-            (POWER_FACTOR.key, split.power_factor),
-        ):
-            if isinstance(source := self._sources.get(key), Computed):
-                source.take(value)
+        return self.values.source(key)
 
     @property
-    def refused(self) -> dict[str, int]:
-        """Return how many payloads cannot have been true, by the key that they were meant for."""
-        return {
-            key: source.refused
-            for key, source in sorted(self._sources.items())
-            if isinstance(source, Topic) and source.refused
-        }
+    def online(self) -> bool:
+        """Return whether the socket is there."""
+        return self.presence.online
 
-    def _topic(self, suffix: str) -> str:
-        return f"{self.client_id}/{suffix}"
-
-    async def _subscribe(self, key: str, source: Source) -> None:
-        if isinstance(source, Topic):
-            topic = self._topic(messages.topic_of(key))
-            self._unsubscribe.append(
-                await mqtt.async_subscribe(self.hass, topic, source.received)
-            )
+    def _ask_for_life(self) -> None:
+        self.asking.for_a_sign_of_life()
 
     @callback
     def _connected(self, message: mqtt.ReceiveMessage) -> None:
         online = messages.decode_connected(str(message.payload))
-        if online is None or (online == self.online and message.retain):
-            return
-        self._lose()
-        if online:
-            self._begin()
+        if online is not None:
+            self.presence.published(online, retained=message.retain)
 
     @callback
     def _broker_changed(self, connected: bool) -> None:
         # After a reconnect the broker says again whether the socket is there.
         if not connected and not self.hass.is_stopping:
-            self._lose()
+            self.presence.unknown()
 
     @callback
-    def _begin(self) -> None:
+    def _came(self) -> None:
         """Start anew with a socket that has just appeared."""
-        self.online = True
         if self._was_online:
             LOGGER.info("%s is back", self.entry.title)
         self._was_online = True
-        self.hass.data[ENERGY_STORE].restarted(self.identity)
-        for source in self._sources.values():
-            if isinstance(source, Channel):
-                source.unanswered = True
-        self._asked = 0
-        self._ask()
-        self._list_timer = self._later(_LIST_COMPLETE_AFTER, self._ask_for_list)
-        if self._needs_clock:
+        self.meter.begin()
+        self.asking.begin()
+        if self.values.needs_clock:
             self.clock.begin()
-        self.readback.begin()
+        # It may have been told something just now, and what is read is what it saved.
+        self.readback.changed()
         self._tell_online()
 
     @callback
-    def _lose(self) -> None:
+    def _gone(self) -> None:
         """Forget everything; nothing of it can be known to be true now."""
-        was_online, self.online = self.online, False
-        if was_online:
-            LOGGER.info("%s is unreachable", self.entry.title)
+        LOGGER.info("%s is unreachable", self.entry.title)
         self._cancel_timers()
-        if self._triangle is not None:
-            self._triangle.clear()
-        for source in self._sources.values():
-            source.lose()
-        if was_online:
-            self._tell_online()
+        self.values.lose()
+        self._tell_online()
 
     def _tell_online(self) -> None:
         for listener in self.online_listeners:
             listener()
 
     @callback
-    def _ask(self) -> None:
-        """Ask for the channels that did not answer yet, again and again."""
-        self._ask_timer = None
-        waiting = [
-            (int(key.removeprefix("channel_")), source)
-            for key, source in self._sources.items()
-            if isinstance(source, Channel) and source.unanswered
-        ]
-        if not waiting:
-            self._asked = 0
-            return
-        if self._asked >= _GIVEN_UP_AFTER:
-            for _, source in waiting:
-                source.lose()
-        self._send_soon(
-            messages.ask_channel(self.client_id, channel) for channel, _ in waiting
-        )
-        self._ask_later()
-        self._asked += 1
-
-    def _ask_later(self) -> None:
-        if self._ask_timer is None:
-            patience = _PATIENCE[min(self._asked, len(_PATIENCE) - 1)]
-            self._ask_timer = self._later(patience, self._ask)
-
-    @callback
-    def _ask_for_list(self) -> None:
-        """Ask for the list of a socket that connected before we listened."""
-        self._list_timer = None
-        if any(
-            source.listeners and source.value is None
-            for key, source in self._sources.items()
-            if isinstance(source, Topic) and not messages.topic_of(key).endswith("/get")
-        ):
-            self._send_soon([messages.publish_all(self.client_id)])
-
-    @callback
     def _clock_changed(self) -> None:
         if not self.clock.right:
-            for key in _NEED_CLOCK:
-                if (source := self._sources.get(key)) is not None:
-                    source.lose()
+            self.values.lose_days()
         clock.show_issue(self.hass, self.entry, self.clock.missed)
-
-    @property
-    def _needs_clock(self) -> bool:
-        return any(self._is_wanted(key) for key in _NEED_CLOCK)
-
-    def _is_wanted(self, key: str) -> bool:
-        return bool((source := self._sources.get(key)) and source.listeners)
 
     def _send_soon(self, publications: Iterable[Publication]) -> None:
         self.entry.async_create_background_task(
@@ -502,10 +351,7 @@ class SocketState:
         return self.hass.loop.call_later(seconds, action).cancel
 
     def _cancel_timers(self) -> None:
-        for timer in (self._ask_timer, self._list_timer):
-            if timer is not None:
-                timer()
-        self._ask_timer = self._list_timer = None
+        self.asking.stop()
         self.clock.stop()
         self.readback.stop()
 
@@ -520,7 +366,24 @@ class SocketState:
             self._update_entry({CONF_ADDRESS: address})
             self.readback.begin()
 
-    def _update_entry(self, changes: dict[str, str]) -> None:
+    @callback
+    def _flags_read(self, flags: int) -> None:
+        in_kwh = bool(flags & Flag.ENERGY_IN_KWH.mask)
+        if self.profile.has_meter and self.entry.data.get(CONF_ENERGY_IN_KWH) != in_kwh:
+            self._update_entry({CONF_ENERGY_IN_KWH: in_kwh})
+        self.meter.learn_unit(in_kwh)
+
+    @callback
+    def _unit_found(self, in_kwh: bool) -> None:
+        if self.entry.data.get(CONF_ENERGY_IN_KWH) != in_kwh:
+            self._update_entry({CONF_ENERGY_IN_KWH: in_kwh})
+        self.values.read_energy_again()
+
+    def _today(self) -> int:
+        """Return the ordinal of the day where the socket's days begin and end."""
+        return dt_util.now(self.clock.time_zone).toordinal()
+
+    def _update_entry(self, changes: Mapping[str, str | bool]) -> None:
         """Keep what a socket said of itself, in the entry and on its device page."""
         self.hass.config_entries.async_update_entry(
             self.entry, data={**self.entry.data, **changes}
@@ -569,9 +432,10 @@ def identity_of_entry(entry: ConfigEntry) -> str:
     )
 
 
-def _today() -> int:
-    return dt_util.now().toordinal()
+def _in_kwh(entry: ConfigEntry) -> bool | None:
+    """Return whether a socket counts in kWh, None where nobody knows.
 
-
-def _no_day() -> None:
-    return None
+    One that we flashed was set to Wh; others could often be asked when they were added.
+    """
+    known: bool | None = entry.data.get(CONF_ENERGY_IN_KWH)
+    return False if known is None and CONF_UNDO not in entry.data else known

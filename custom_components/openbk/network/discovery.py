@@ -15,6 +15,7 @@ from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from ..const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_ENERGY_IN_KWH,
     CONF_FIRMWARE,
     CONF_GROUP,
     CONF_MAC,
@@ -252,9 +253,14 @@ def entry_data(
     *,
     tuned: bool,
     undo: Mapping[str, list[str]],
+    in_kwh: bool | None,
 ) -> dict[str, Any]:
-    """Return the data of the entry of a discovered socket; ``undo`` takes back the tuning."""
-    return {
+    """Return the data of the entry of a discovered socket.
+
+    ``undo`` takes back the tuning; ``in_kwh`` is whether it counts energy in kWh, if that is known.
+    """
+    unit = {} if in_kwh is None else {CONF_ENERGY_IN_KWH: in_kwh}
+    return unit | {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
         CONF_GROUP: DEFAULT_GROUP,

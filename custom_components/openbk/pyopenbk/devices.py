@@ -24,6 +24,11 @@ class KnownDevice:
         """Return the name that people know it by."""
         return f"{self.vendor} {self.model}"
 
+    @property
+    def label(self) -> str:
+        """Return the name with the module that is inside, for a list to choose from."""
+        return f"{self.title} · {self.profile.module}"
+
 
 # Vendor | model | module | pins of the meter: SEL CF CF1 | other pins with role and channel.
 # The same model is sold with other innards as well, so this is the last resort. Layouts: OpenBeken's
@@ -111,3 +116,13 @@ def _read_pin(text: str) -> PinAssignment:
 KNOWN_DEVICES: Final[Mapping[str, KnownDevice]] = {
     device.key: device for device in _read_table()
 }
+
+
+def devices_with(module: str | None) -> tuple[KnownDevice, ...]:
+    """Return the models that have this module inside; all where it is unknown or in none."""
+    devices = tuple(KNOWN_DEVICES.values())
+    wanted = (module or "").strip().upper()
+    return (
+        tuple(device for device in devices if device.profile.module == wanted)
+        or devices
+    )

@@ -87,7 +87,6 @@ def test_statement(suffix: str, payload: str, key: str, value: Value) -> None:
         ("mac", "nobody"),
         ("button/get", "OnPress"),
         ("consumption_stats/get", "{}"),
-        ("energycounter_clear_date/get", "0000-00-00T00:00+00:00"),
         ("", ""),
     ],
 )

@@ -1,9 +1,11 @@
 """The release index and downloads, against a server that answers as GitHub does."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +15,7 @@ import pytest
 from custom_components.openbk.pyopenbk.obk.image import ImageKind
 from custom_components.openbk.pyopenbk.obk.releases import (
     DEFAULT_INDEX,
+    Asset,
     BadAddressError,
     DigestMismatchError,
     Lack,
@@ -20,6 +23,7 @@ from custom_components.openbk.pyopenbk.obk.releases import (
     NotFoundError,
     RateLimitedError,
     ReleaseIndex,
+    SentElsewhereError,
     TruncatedDownloadError,
     UnexpectedAnswerError,
     digest_of,
@@ -45,12 +49,14 @@ class FakeGitHub:
         self.requests: list[web.Request] = []
         self.answer: web.StreamResponse | None = None
         self.cut_downloads_at: int | None = None
+        self.sent_on = 302, "/"
         self.releases: list[dict[str, Any]] = []
         self.address = ""
         app = web.Application()
         app.router.add_get(RELEASES, self._list)
         app.router.add_get(f"{RELEASES}/tags/{{tag}}", self._tag)
         app.router.add_get("/files/{name}", self._file)
+        app.router.add_get("/moved/{name}", self._moved)
         self.server = TestServer(app)
 
     async def start(self) -> None:
@@ -127,6 +133,10 @@ class FakeGitHub:
             if release["tag_name"] == tag:
                 return web.json_response(release)
         return web.json_response({"message": "Not Found"}, status=404)
+
+    async def _moved(self, request: web.Request) -> web.StreamResponse:
+        status, location = self.sent_on
+        return web.Response(status=status, headers={"Location": location})
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         if self.answer is not None:
@@ -404,6 +414,212 @@ async def test_entries_that_make_no_sense_are_passed_over(
         "1.18.299",
         "1.17.360",
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tag_name": "1." + "9" * 5000},
+        {"tag_name": "1.18.300\ud800"},
+        {"tag_name": 5},
+        {"published_at": "0001-01-01"},
+        {"published_at": 17},
+        {"assets": {"a": 1}},
+        {"assets": [{"name": "OpenBK7231N_QIO_1.18.300.bin"}]},
+    ],
+    ids=lambda change: repr(change)[:40],
+)
+async def test_an_odd_release_hides_no_other(
+    index: ReleaseIndex, github: FakeGitHub, change: dict[str, Any]
+) -> None:
+    """Whatever a server, or a proxy on the way, has put into the list."""
+    github.releases.insert(0, github.releases[1] | change)
+    releases = await index.list()
+    assert [release.version for release in releases][-3:] == [
+        "1.18.300",
+        "1.18.299",
+        "1.17.360",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"size": 1e400},
+        {"size": 1.5},
+        {"size": True},
+        {"size": -1},
+        {"size": 300_000_000},
+        {"browser_download_url": None},
+        {"browser_download_url": 5},
+        {"browser_download_url": "http://\ud800/"},
+        {"name": None},
+    ],
+    ids=repr,
+)
+async def test_an_odd_file_is_none(
+    index: ReleaseIndex, github: FakeGitHub, change: dict[str, Any]
+) -> None:
+    """Its release is not offered without it."""
+    for asset in github.releases[1]["assets"]:
+        if "_QIO_1.18.300.bin" in asset["name"]:
+            asset |= change
+    assert "1.18.300" not in {release.version for release in await index.list()}
+
+
+async def test_dates_with_and_without_a_zone_are_put_in_order(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """Two builds of branches have nothing but their dates."""
+    github.publish("branch_a", "2026-01-01T10:00:00")
+    github.publish("branch_b", "2026-01-02T10:00:00+02:00")
+    versions = [release.version for release in await index.list()]
+    assert versions[-2:] == ["branch_b", "branch_a"]
+
+
+async def test_what_a_release_says_of_itself_can_be_sent_to_a_browser(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """JSON may hold halves of characters, numbers, or a book."""
+    github.publish("1.18.310", "2026-08-01T10:00:00Z", body="half \ud800 of one")
+    github.publish("1.18.311", "2026-08-01T10:00:00Z", body=7)
+    github.publish("1.18.312", "2026-08-01T10:00:00Z", body="x" * 10_000_000)
+    newest = (await index.list())[:3]
+    assert [release.notes[:11] for release in newest] == ["x" * 11, "", "half ? of o"]
+    assert all(len(release.notes.encode()) <= 20_000 for release in newest)
+
+
+async def test_a_deep_answer_is_no_index(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """JSON can be nested until a reader breaks."""
+    github.answer = web.Response(text="[" * 200_000)
+    with pytest.raises(UnexpectedAnswerError):
+        await index.list()
+
+
+class Endless:
+    """A server that goes on for ever, in large pieces or byte by byte."""
+
+    def __init__(self, piece: bytes, pause: float) -> None:
+        """Take what is sent again and again, and the seconds in between."""
+        self._piece, self._pause = piece, pause
+        self.sent = 0
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._send)
+        self.server = TestServer(app)
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(self._piece)
+            self.sent += len(self._piece)
+            await asyncio.sleep(self._pause)
+
+
+async def test_an_endless_answer_is_not_read_to_its_end(
+    session: aiohttp.ClientSession, socket_enabled: None
+) -> None:
+    """Nor does it fill the memory."""
+    server = Endless(b"[" + b" " * 1_000_000, 0)
+    async with server.server:
+        index = ReleaseIndex(session, str(server.server.make_url("/releases")))
+        with pytest.raises(UnexpectedAnswerError):
+            await index.list()
+        assert server.sent < 64_000_000
+
+
+async def test_an_answer_byte_by_byte_is_given_up(
+    session: aiohttp.ClientSession, socket_enabled: None
+) -> None:
+    """Each byte comes soon enough, but there are too many."""
+    server = Endless(b" ", 0.02)
+    async with server.server:
+        index = ReleaseIndex(
+            session, str(server.server.make_url("/releases")), patience=0.3
+        )
+        with pytest.raises(NoInternetError):
+            await index.list()
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_server_may_send_on_within_itself_alone(
+    index: ReleaseIndex, github: FakeGitHub, status: int
+) -> None:
+    """Another name of it is another server already."""
+    asset = (await index.latest()).uart
+    github.sent_on = status, asset.url
+    moved = replace(asset, url=asset.url.replace("/files/", "/moved/"))
+    assert await index.download(moved) == github.files[asset.name]
+
+    github.sent_on = status, asset.url.replace("127.0.0.1", "localhost")
+    with pytest.raises(SentElsewhereError) as refused:
+        await index.download(moved)
+    assert refused.value.host == "localhost"
+
+    github.sent_on = status, str(github.server.make_url("/moved/again"))
+    with pytest.raises(UnexpectedAnswerError):
+        await index.download(moved)
+
+
+class NoSession:
+    """A session whose servers are all out of reach; nothing is asked anywhere."""
+
+    def get(self, address: str, **_: Any) -> None:
+        """Fail as a session without a network does."""
+        raise aiohttp.ClientConnectionError
+
+
+@pytest.mark.parametrize(
+    ("index_address", "file", "allowed"),
+    [
+        (DEFAULT_INDEX, "https://github.com/a/releases/download/1/x.bin", True),
+        (DEFAULT_INDEX, "https://objects.githubusercontent.com/x", True),
+        (DEFAULT_INDEX, "https://release-assets.githubusercontent.com/x", True),
+        (DEFAULT_INDEX, "http://github.com/a/releases/download/1/x.bin", False),
+        (DEFAULT_INDEX, "https://github.com.example.org/x", False),
+        (DEFAULT_INDEX, "https://example.org/github.com", False),
+        (DEFAULT_INDEX, "http://192.168.1.1/reboot", False),
+        ("http://nas.local:8080/releases", "http://nas.local:8081/x", True),
+        ("http://nas.local/releases", "https://nas.local/x", True),
+        ("http://nas.local/releases", "https://github.com/x", True),
+        ("http://nas.local/releases", "http://other.local/x", False),
+        ("https://mirror.example.org/releases", "https://mirror.example.org/x", True),
+        ("https://mirror.example.org/releases", "http://mirror.example.org/x", False),
+    ],
+)
+async def test_files_come_from_the_indexs_own_server_and_from_github(
+    index_address: str, file: str, allowed: bool
+) -> None:
+    """Without encryption only where the address of the index is without it."""
+    index = ReleaseIndex(cast("aiohttp.ClientSession", NoSession()), index_address)
+    asset = Asset(
+        name="x", url=file, size=1, digest=None, kind=ImageKind.QIO, variant=None
+    )
+    with pytest.raises(NoInternetError if allowed else SentElsewhereError):
+        await index.download(asset)
+
+
+async def test_a_digest_is_compared_whatever_its_case(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """Hexadecimal digits have two."""
+    for asset in github.releases[1]["assets"]:
+        asset["digest"] = asset["digest"].upper().replace("SHA", "sha")
+    newest = (await index.latest()).uart
+    assert newest.digest == newest.digest.lower() if newest.digest else False
+    assert await index.download(newest)
+
+
+async def test_a_pause_of_years_is_a_day(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """Nobody could read the time of day out of it."""
+    github.answer = web.Response(status=429, headers={"Retry-After": "99999999999"})
+    with pytest.raises(RateLimitedError) as refused:
+        await index.list()
+    assert refused.value.until <= datetime.now(UTC) + timedelta(days=1)
 
 
 async def test_no_release_at_all_is_told(

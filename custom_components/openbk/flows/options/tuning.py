@@ -21,6 +21,7 @@ import probatio
 from ...const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_ENERGY_IN_KWH,
     CONF_MAC,
     CONF_TUNED,
     CONF_UNDO,
@@ -285,12 +286,13 @@ class TuningSteps(OptionsFlow):
     def _note_tuned(self, undo: Mapping[str, list[str]], *, tuned: bool) -> None:
         """Keep how to take it back; whether we may set the clock has changed, so load anew."""
         data = dict(self.config_entry.data)
-        before = (data.get(CONF_UNDO, {}), data.get(CONF_TUNED, True))
-        if before == (undo, tuned):
+        known: Mapping[str, list[str]] = data.get(CONF_UNDO, {})
+        if (known, data.get(CONF_TUNED, True)) == (undo, tuned):
             return
-        self.hass.config_entries.async_update_entry(
-            self.config_entry, data={**data, CONF_UNDO: dict(undo), CONF_TUNED: tuned}
-        )
+        data |= {CONF_UNDO: dict(undo), CONF_TUNED: tuned}
+        if TuneStep.ENERGY_IN_KWH in known.keys() ^ undo.keys():
+            data[CONF_ENERGY_IN_KWH] = TuneStep.ENERGY_IN_KWH in known
+        self.hass.config_entries.async_update_entry(self.config_entry, data=data)
         self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 

@@ -173,6 +173,7 @@ FIRMWARE_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     releases.BadAddressError: "releases_bad_address",
     releases.RateLimitedError: "releases_rate_limited",
     releases.NotFoundError: "releases_not_found",
+    releases.SentElsewhereError: "releases_elsewhere",
     releases.UnexpectedAnswerError: "releases_unexpected",
     releases.TruncatedDownloadError: "download_truncated",
     releases.DigestMismatchError: "download_digest",

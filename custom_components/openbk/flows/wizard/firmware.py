@@ -22,6 +22,7 @@ import probatio
 
 from ...const import DOMAIN, LOGGER
 from ...pyopenbk.errors import OpenBekenError
+from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import image
 from ...pyopenbk.obk.image import FirmwareImage, WrongChipError
 from ...pyopenbk.obk.releases import (
@@ -31,6 +32,7 @@ from ...pyopenbk.obk.releases import (
     Release,
     ReleaseError,
     ReleaseIndex,
+    SentElsewhereError,
     digest_of,
     lacks,
     parse_version,
@@ -45,7 +47,8 @@ CONF_FILE: Final = "file"
 CONF_SOURCE: Final = "source"
 CONF_INDEX: Final = "index_address"
 
-_LONGEST_NOTES: Final = 2000
+_LINES_OF_NOTES: Final = 30
+_LONGEST_LINE: Final = 160
 _NOTES_LISTED: Final = 5
 
 
@@ -65,6 +68,8 @@ class FirmwareSteps(WizardFlow):
     _file_chip: str = "?"
     """Which chip a refused firmware is for."""
     _answers_again: str = ""
+    _sent_to: str = "?"
+    """Where the server wanted to send on to."""
 
     @property
     @override
@@ -77,6 +82,7 @@ class FirmwareSteps(WizardFlow):
             "file_chip": self._file_chip,
             "index_address": self._index_address,
             "until": self._answers_again,
+            "elsewhere": markdown_text(self._sent_to),
         }
 
     def _firmware_notes(self) -> str:
@@ -88,6 +94,8 @@ class FirmwareSteps(WizardFlow):
         lines += [
             self.word("unproven", question) for question in sorted(self.image.unproven)
         ]
+        if self._chosen is not None and self._chosen.uart.digest is None:
+            lines.append(self.word("unproven", "digest"))
         if self._is_downgrade(version):
             lines.append(self.word("unproven", "downgrade"))
         text = "\n".join(f"- {line}" for line in lines)
@@ -153,8 +161,11 @@ class FirmwareSteps(WizardFlow):
     def _note_firmware_error(self, err: OpenBekenError) -> None:
         LOGGER.debug("Firmware: %s", err)
         self._firmware_error = firmware_error(err)
-        if isinstance(err, RateLimitedError):
-            self._answers_again = f"{dt_util.as_local(err.until):%H:%M}"
+        match err:
+            case RateLimitedError():
+                self._answers_again = f"{dt_util.as_local(err.until):%H:%M}"
+            case SentElsewhereError():
+                self._sent_to = err.host
 
     async def async_step_firmware(
         self, user_input: dict[str, Any] | None = None
@@ -295,11 +306,13 @@ class FirmwareSteps(WizardFlow):
 
 
 def _folded(summary: str, notes: str) -> str:
-    """Return Markdown that shows its summary and unfolds to the notes of a release."""
-    text = notes[:_LONGEST_NOTES]
-    # Neither HTML nor a fence that is never closed may reach beyond the fold.
-    for mark, harmless in (("<", "&lt;"), ("```", "'"), ("~~~", "'")):
-        text, summary = text.replace(mark, harmless), summary.replace(mark, harmless)
+    """Return Markdown that shows its summary and unfolds to what a release says of itself."""
+    lines = [line for line in notes.splitlines() if line.strip()]
+    text = "\n".join(
+        f"- {markdown_text(line, _LONGEST_LINE)}" for line in lines[:_LINES_OF_NOTES]
+    )
+    if len(lines) > _LINES_OF_NOTES:
+        text += "\n- …"
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 

@@ -16,6 +16,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from ...pyopenbk.devices import KNOWN_DEVICES, devices_with
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.obk.templates import TemplateError, UnknownRoleError, parse_template
 from ...pyopenbk.profile import SocketProfile
@@ -28,7 +29,7 @@ from ...pyopenbk.tuya import (
 )
 from .. import uploads
 from ..forms import opened
-from . import models, pin_form
+from . import pin_form
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
 
@@ -80,10 +81,17 @@ class PinSteps(WizardFlow):
         """Show the pins, or why there are none."""
         if self.profile is None:
             assert self._analysis is not None
-            if (found := self._analysis.pins) is not None:
+            found, config = self._analysis.pins, self._analysis.config
+            if config is not None and not pin_form.problem_of(config.profile):
+                # With these it runs; what its factory had in mind may have been corrected since.
+                module = found.profile.module if found else None
+                self.take_pins(
+                    SocketProfile.of(config.profile.pins, module), "configuration"
+                )
+            elif found is not None:
                 self.take_pins(found.profile, "chip", found)
-            elif self._analysis.config is not None:
-                self.take_pins(self._analysis.config.profile, "configuration")
+            elif config is not None:
+                self.take_pins(config.profile, "configuration")
             elif (earlier := await self._pins_of_earlier_backup()) is not None:
                 self.take_pins(earlier.profile, "earlier_backup", earlier)
             else:
@@ -158,11 +166,13 @@ class PinSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Choose from the models whose pins are known."""
         if user_input is not None:
-            self.take_pins(models.profile_of(user_input[CONF_MODEL]), "model")
+            device = KNOWN_DEVICES[user_input[CONF_MODEL]]
+            self.take_pins(device.profile, "model")
             return await self.async_step_pins()
+        module = self.profile.module if self.profile else None
         options = [
-            SelectOptionDict(value=model, label=title)
-            for model, (title, _) in models.MODELS.items()
+            SelectOptionDict(value=device.key, label=device.label)
+            for device in devices_with(module)
         ]
         return self.async_show_form(
             step_id="pins_known",

@@ -9,6 +9,7 @@ import probatio
 
 from ...network.broker import own_password
 from ...pyopenbk.backups import Contents
+from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from .firmware import FirmwareSteps
 from .link import LinkSteps
 from .network import (
@@ -42,6 +43,7 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
     async def async_next_after_reading(self) -> str:
         """Offer to go on where the earlier wizard stopped."""
         assert self._analysis is not None
+        self._take_what_it_had()
         mac = self._analysis.mac
         page = _UNFINISHED.get(self._analysis.state)
         if self._analysis.mac_is_generic:
@@ -55,8 +57,57 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         if page is None or self._unfinished is None:
             return await super().async_next_after_reading()
         self.take_pins(self._unfinished.profile, "attempt")
-        self.settings = self._unfinished.settings
+        self.settings = replace(self._unfinished.settings, before=self._analysis.config)
+        self._keep_passwords_of(self.settings)
         return page
+
+    def _take_what_it_had(self) -> None:
+        """Fill in what a socket that runs OpenBeken is set to, where nothing was typed yet."""
+        assert self._analysis is not None
+        config, typed = self._analysis.config, self.settings
+        self.settings = replace(typed, before=config)
+        if config is None:
+            return
+        had = SocketSettings.of(config)
+        mac = (self._analysis.mac or "").replace(":", "")
+        if config.mac not in (bytes(len(config.mac)), bytes.fromhex(mac)):
+            # The configuration was copied from another socket, which goes on with its topic.
+            had = replace(had, client_id="")
+        if typed.wifi.ssid:
+            # This is the next socket of a dialog that knows the network already.
+            topic = typed.client_id or had.client_id
+            self.settings = replace(self.settings, client_id=topic)
+            return
+        self.settings = replace(
+            had,
+            client_id=typed.client_id or had.client_id,
+            group=typed.group if typed.client_id else had.group,
+        )
+        self._keep_passwords_of(self.settings)
+
+    def _keep_passwords_of(self, settings: SocketSettings) -> None:
+        """Let an empty field mean the password that the chip holds for this very network."""
+        if settings.before is None:
+            return
+        had = SocketSettings.of(settings.before)
+        second, had_second = settings.wifi2 or WifiNetwork(), had.wifi2 or WifiNetwork()
+        for form, field, same, password in (
+            (
+                WIFI,
+                CONF_PASSWORD,
+                settings.wifi.ssid == had.wifi.ssid,
+                had.wifi.password,
+            ),
+            (WIFI, CONF_SECOND, second.ssid == had_second.ssid, had_second.password),
+            (
+                BROKER_LOGIN,
+                CONF_PASSWORD,
+                settings.broker.username == had.broker.username,
+                had.broker.password,
+            ),
+        ):
+            if same:
+                self.passwords.keep(form, field, password)
 
     async def async_step_resume(
         self, user_input: dict[str, Any] | None = None

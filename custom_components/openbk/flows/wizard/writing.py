@@ -5,7 +5,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, override
 
-from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_IMPORT,
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlowResult,
+)
 from homeassistant.const import CONF_NAME
 from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.exceptions import HomeAssistantError
@@ -18,30 +23,42 @@ import probatio
 
 from ...const import (
     CONF_ADDRESS,
+    CONF_CHILD_LOCK,
     CONF_CLIENT_ID,
+    CONF_DARK_LEDS,
     CONF_FIRMWARE,
     CONF_GROUP,
     CONF_MAC,
+    CONF_POWER_CUT,
     CONF_PROFILE,
+    CONF_PUBLISHED,
     CONF_TIME_ZONE,
     CONF_TUNED,
     DOMAIN,
     LOGGER,
 )
 from ...issues.half_written import async_review_half_written
+from ...live.calibration import SocketCalibration
 from ...live.entries import async_identity_of
 from ...pyopenbk.backups import Contents
+from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import config_sector
+from ...pyopenbk.obk.flags import Flag, power_cut_state
+from ...pyopenbk.obk.meter import factors_of
 from ...pyopenbk.obk.setup import WifiNetwork
+from ...pyopenbk.obk.startup import Part
+from ...pyopenbk.obk.takeover import Takeover
 from .. import pictures
-from . import pin_form
+from . import kept
 from .arrival import Arrival, Sighting, async_find_in_network, waiting
 from .resume import ResumeSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_ANOTHER: Final = "another"
+# What an entry knows that does not come from the chip.
+_OUTLIVE_FLASHING: Final = (CONF_DARK_LEDS, CONF_PUBLISHED)
 
 # What decides whether a socket reaches the broker, and so whether a written one is as it should be.
 _NETWORK: Final = (
@@ -64,8 +81,11 @@ class WriteSteps(ResumeSteps):
     _sighting: Sighting | None = None
     _config: bytes = b""
     """The configuration sector as it was written last."""
+    _host_name: str = ""
     _assembled: bool = False
     """The case is closed and on mains: no wire may be touched before it is unplugged."""
+    _takeover: Takeover | None = None
+    """What the socket keeps of what it had."""
     _reading_back: bool = False
     _another: bool = False
     """The next socket is to be flashed with the same settings."""
@@ -93,7 +113,7 @@ class WriteSteps(ResumeSteps):
                 " / ".join(filter(None, (settings.wifi.ssid, second.ssid)))
             ),
             "broker": markdown_text(f"{settings.broker.host}:{settings.broker.port}"),
-            "access_point": self._long_name,
+            "access_point": markdown_text(self._long_name),
             "seen_at": self._sighting.address if self._sighting else "?",
             "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
@@ -118,6 +138,9 @@ class WriteSteps(ResumeSteps):
 
     @property
     def _long_name(self) -> str:
+        """Return the name that the socket has in the network, and that of its own Wi-Fi."""
+        if self._host_name:
+            return self._host_name
         if self._analysis is None or self._analysis.mac is None:
             return "OpenBK7231N_…"
         return f"OpenBK7231N_{self._mac.replace(':', '').upper()[-8:]}"
@@ -145,11 +168,37 @@ class WriteSteps(ResumeSteps):
             if self._job is None:
                 return await self.async_step_search()
             return await self.async_step_write()
+        self._takeover = await self.hass.async_add_executor_job(self._find_takeover)
         return self.async_show_form(
             step_id="write_confirm",
-            description_placeholders=self.placeholders,
+            description_placeholders=self.placeholders
+            | {"takeover": self._takeover_text},
             last_step=False,
         )
+
+    def _find_takeover(self) -> Takeover | None:
+        """Return what the socket keeps of what it had; reads a file."""
+        assert self.profile is not None
+        with suppress(OpenBekenError):
+            # What does not fit is told when it is to be written.
+            return self.settings.takeover(
+                self.profile, self._mac, dt_util.utcnow(), self._version
+            )
+        return None
+
+    @property
+    def _takeover_text(self) -> str:
+        if self._takeover is not None:
+            return kept.markdown(self._takeover, self.word)
+        assert self._analysis is not None
+        had = self._analysis.state is Contents.OPENBEKEN
+        fresh = had and self._chip_state is ChipState.UNTOUCHED
+        return self.word("takeover", "unreadable") if fresh else ""
+
+    @property
+    def _version(self) -> str:
+        """Return the version that is written; empty where the file does not tell."""
+        return (self.image.version if self.image else None) or ""
 
     async def async_step_write(
         self, user_input: dict[str, Any] | None = None
@@ -162,7 +211,11 @@ class WriteSteps(ResumeSteps):
         assert self.profile is not None
         assert self._analysis is not None
         config = await self.hass.async_add_executor_job(
-            self.settings.configuration, self.profile, self._mac, dt_util.utcnow()
+            self.settings.configuration,
+            self.profile,
+            self._mac,
+            dt_util.utcnow(),
+            self._version,
         )
         await UnfinishedSockets(self.hass).async_remember(
             self._mac,
@@ -174,6 +227,7 @@ class WriteSteps(ResumeSteps):
             self.firmware,
         )
         self._config = config
+        self._host_name = config_sector.parse(config).long_name
         # Without MQTT nothing is written: nobody would hear of what came of it.
         await self._listen()
         if (
@@ -394,6 +448,7 @@ class WriteSteps(ResumeSteps):
         """Return what is kept of a socket that has reported in; nothing secret is in it."""
         assert self._arrival is not None
         assert self.profile is not None
+        written = config_sector.parse(self._config)
         return {
             CONF_MAC: format_mac(self._mac),
             CONF_CLIENT_ID: self.settings.client_id,
@@ -402,8 +457,42 @@ class WriteSteps(ResumeSteps):
             CONF_ADDRESS: self._arrival.address,
             CONF_FIRMWARE: self._arrival.build,
             CONF_TIME_ZONE: self.settings.time_zone,
-            CONF_TUNED: True,
+            # Somebody's own start-up command may need the clock as it is.
+            CONF_TUNED: not (self._takeover and Part.CLOCK in self._takeover.left_out),
+            CONF_CHILD_LOCK: bool(written.flags & Flag.IGNORE_BUTTONS.mask),
+            CONF_POWER_CUT: {
+                str(relay.channel): state
+                for relay in self.profile.relays
+                if (state := power_cut_state(written.start_values[relay.channel]))
+            },
         }
+
+    @callback
+    def _data_of(self, entry: ConfigEntry) -> dict[str, Any]:
+        """Return the data of an entry whose socket was flashed again."""
+        data = self._entry_data
+        old = {key: entry.data[key] for key in _OUTLIVE_FLASHING if key in entry.data}
+        if entry.data[CONF_PROFILE] != data[CONF_PROFILE]:
+            old.pop(CONF_DARK_LEDS, None)
+        return old | data
+
+    @callback
+    def _tell_factors(self, entry: ConfigEntry) -> None:
+        """Let a calibration follow the factors that the socket has now: it is about pulses."""
+        assert self.profile is not None
+        if not self.profile.has_meter:
+            return
+        loaded = entry.state is ConfigEntryState.LOADED
+        known = (
+            entry.runtime_data.calibration
+            if loaded
+            else SocketCalibration(self.hass, entry)
+        )
+        before = self.settings.before
+        if before is not None and not known.factors:
+            # What it was corrected with, as far as anybody can know.
+            known.learn_factors(factors_of(before.calibration))
+        known.learn_factors(factors_of(config_sector.parse(self._config).calibration))
 
     async def async_step_finish(
         self, user_input: dict[str, Any] | None = None
@@ -416,10 +505,11 @@ class WriteSteps(ResumeSteps):
                 reason="added", description_placeholders=self.placeholders
             )
         if entry is not None:
+            self._tell_factors(entry)
             return self.async_update_reload_and_abort(
                 entry,
                 title=self.settings.name,
-                data=self._entry_data,
+                data=self._data_of(entry),
                 reason="reflashed",
             )
         if self._entry_mac is not None:
@@ -429,18 +519,19 @@ class WriteSteps(ResumeSteps):
         return self.async_create_entry(
             title=self.settings.name,
             data=self._entry_data,
-            description_placeholders={
-                "socket": pin_form.summary(self.profile, self.word)
-            },
         )
 
     async def _add(self) -> None:
         """Have another flow make the entry, where this one goes on or may not."""
+        entry = await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
+        if entry is not None:
+            self._tell_factors(entry)
+        data = self._data_of(entry) if entry else self._entry_data
         await self.async_set_unique_id(None)
         await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={"source": SOURCE_IMPORT},
-            data={CONF_NAME: self.settings.name} | self._entry_data,
+            data={CONF_NAME: self.settings.name} | data,
         )
         self._added, self._settled = self.settings.name, True
 
@@ -454,11 +545,12 @@ class WriteSteps(ResumeSteps):
         """Begin anew with the next chip; the settings are those of the last one."""
         self._arrival = self._analysis = self._backup = self._sighting = None
         self._change_noted = self._settled = self._reported = False
-        self.profile = self._reading = None
+        self._host_name = ""
+        self.profile = self._reading = self._takeover = None
         self._meant = frozenset()
         self._chip_state = ChipState.UNTOUCHED
         self._assembled = False
-        self.settings = replace(self.settings, name="", client_id="")
+        self.settings = replace(self.settings, name="", client_id="", before=None)
 
     async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
         """Make the entry of a socket whose wizard goes on with the next one."""

@@ -1,94 +1,187 @@
-"""An energy counter that goes on where it was although the firmware saves its own late."""
+"""An energy counter that counts on whatever the socket forgot, and takes no number that cannot be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp
+from math import exp, isfinite
 from typing import Any, Final, Self
 
 from .correction import Correction
+from .series import DEFAULT_POWER_LIMIT
 
 # ConsumptionThreshold: the firmware saves its counters after 10 Wh (1.18.300), so a power cut
 # sets them back by no more than that; the rest is for the granularity of the stored float.
 LATE_SAVE: Final = 0.02
-# Home Assistant's statistics take a fall below nine tenths for a new meter and every smaller one
-# for negative consumption (sensor/recorder.py, reset_detected).
-RESET_BELOW: Final = 0.9
 # A number that was set arrives within a message or two, grown by what flowed meanwhile: 61 s
 # between messages at 7.2 kW, the most that the firmware measures.
 _EXPECTED_GROWTH: Final = 0.15
 _EXPECTED_WITHIN: Final = 3
+# What a second counts may be a quarter more than the limit of the meter, whose clock and whose
+# messages are late by up to two of those that a counter sends at rest, 61 s apart.
+_ROOM: Final = 1.25
+_SLACK: Final = 122.0
+# The time stamp of a reset comes with the next message of a topic that speaks every 61 s at rest,
+# before or after the number that it explains.
+_EXPLAINED_WITHIN: Final = 130.0
 # Counters speak at least every 61 s; after a longer silence nobody knows how long power flowed.
 _LONGEST_SILENCE: Final = 130.0
 _RECENT_SECONDS: Final = 3600.0
 _SECONDS_PER_HOUR: Final = 3600.0
 
 
+def largest_growth(seconds: float, limit: float) -> float:
+    """Return how many kWh a meter can have counted in a time, with room.
+
+    ``limit`` is the largest power in W that it shows. A clock that was set back counts for none.
+    """
+    return limit * _ROOM * (max(0.0, seconds) + _SLACK) / 3_600_000
+
+
 @dataclass(slots=True, kw_only=True)
 class SteadyCounter:
-    """One counter in kWh, re-based whenever the socket lost what it had not saved.
+    """One counter in kWh that only grows by what a socket can have counted.
 
-    ``offset`` is what the socket forgot, ``raw`` its last number and ``day`` the ordinal of the
-    day that number belongs to, for a counter that starts anew at midnight.
+    ``offset`` is what the socket forgot, ``raw`` its last number, ``at`` the moment of that in
+    seconds and ``day`` the ordinal of the day that it belongs to, for a counter that starts anew at
+    midnight. A number that cannot follow upon the last one is held back: if the next agrees with
+    it, the counter is at another place now, and what is shown goes on from where it was. Nothing
+    but a reset that somebody asked for sets that back.
     """
 
     offset: float = 0.0
     raw: float | None = None
+    at: float = 0.0
     day: int | None = None
     restarted: bool = True
     """The socket may have restarted since the last number; a new object cannot know better."""
     expected: float | None = None
     """What the socket was told to count on from; other numbers are still from before."""
     ignored: int = 0
+    doubtful: tuple[float, float] | None = None
+    """The number that is held back, and its moment."""
+    refused: int = 0
+    """How many numbers could not follow upon the last one."""
+    moved: bool = False
+    """The next number is in another unit, or of another socket."""
+    fell_at: float | None = None
+    reset_until: float | None = None
+
+    @property
+    def total(self) -> float:
+        """Return the steady number."""
+        return round(self.offset + (self.raw or 0.0), 6)
 
     def expect(self, value: float) -> None:
         """Go on from a value that the socket is being told, in kWh."""
-        self.expected, self.ignored = value, 0
+        self.expected, self.ignored, self.doubtful = value, 0, None
 
-    def update(self, raw: float, day: int | None = None) -> float:
-        """Take the socket's number in kWh and return the steady one."""
+    def update(
+        self,
+        raw: float,
+        now: float,
+        *,
+        day: int | None = None,
+        limit: float = DEFAULT_POWER_LIMIT,
+    ) -> float:
+        """Take the socket's number in kWh at a moment in seconds and return the steady one.
+
+        ``limit`` is the largest power in W that its meter shows.
+        """
         if self.expected is not None:
-            return self._arrive(raw, day)
-        last, self.raw = self.raw, raw
-        if last is not None and self.day != day:
-            self.offset = 0.0
-        elif last is not None and raw < last:
-            self.offset = 0.0 if self._is_reset(last, raw) else self.offset + last - raw
-        self.day = day
-        self.restarted = False
-        return round(self.offset + raw, 6)
+            return self._arrive(raw, now, day)
+        if self.raw is None:
+            return self._take(raw, now, day)
+        if self.moved:
+            self.offset = self.total - raw
+            return self._take(raw, now, day)
+        growth, allowed = raw - self.raw, largest_growth(now - self.at, limit)
+        if growth < 0:
+            self.fell_at = now
+        if self._begins_anew(raw, growth, now, day, allowed):
+            self.offset, self.reset_until = 0.0, None
+            return self._take(raw, now, day)
+        if 0 <= growth <= allowed:
+            return self._take(raw, now, day)
+        if self.restarted and -LATE_SAVE <= growth < 0:
+            self.offset -= growth
+            return self._take(raw, now, day)
+        return self._doubt(raw, now, day, limit)
 
-    def _arrive(self, raw: float, day: int | None) -> float:
+    def asked(self, now: float) -> bool:
+        """Note that somebody reset the counters at the socket; return whether that is seen.
+
+        A fall a while before, or one that follows, is no loss then.
+        """
+        if self.fell_at is None or now - self.fell_at > _EXPLAINED_WITHIN:
+            self.reset_until = now + _EXPLAINED_WITHIN
+            return False
+        if self.doubtful is not None:
+            self.raw, self.at = self.doubtful
+        self.offset, self.doubtful, self.fell_at = 0.0, None, None
+        return True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what must be stored."""
+        return {
+            "offset": round(self.offset, 6),
+            "raw": self.raw,
+            "at": round(self.at, 1),
+            "day": self.day,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_dict returned; raises KeyError, TypeError or ValueError for anything else."""
+        raw, day = stored["raw"], stored["day"]
+        return cls(
+            offset=_finite(stored["offset"]),
+            raw=None if raw is None else _finite(raw),
+            at=_finite(stored["at"]),
+            day=None if day is None else int(day),
+        )
+
+    def _arrive(self, raw: float, now: float, day: int | None) -> float:
         assert self.expected is not None
         growth = raw - self.expected
-        if not -0.001 <= growth <= _EXPECTED_GROWTH:
+        # What was counted before may be close to the value that is set.
+        is_new = self.raw is None or self.expected > self.raw or raw < self.raw
+        if not is_new or not -0.001 <= growth <= _EXPECTED_GROWTH:
             self.ignored += 1
             if self.ignored < _EXPECTED_WITHIN:
                 return self.expected
             # The socket never heard of it: count on from the value all the same.
             growth = 0.0
         self.offset = self.expected + max(0.0, growth) - raw
-        self.raw, self.day, self.expected = raw, day, None
-        return round(self.offset + raw, 6)
-
-    def reset(self) -> None:
-        """Forget everything: whatever comes next is where the count begins."""
         self.expected = None
-        self.offset = 0.0
-        self.raw = None
+        return self._take(raw, now, day)
 
-    def as_list(self) -> list[Any]:
-        """Return what must be stored."""
-        return [round(self.offset, 6), self.raw, self.day]
-
-    @classmethod
-    def from_list(cls, stored: list[Any]) -> Self:
-        """Read what as_list returned."""
-        offset, raw, day = stored[:3]
-        return cls(offset=offset, raw=raw, day=day)
-
-    def _is_reset(self, last: float, raw: float) -> bool:
-        if self.restarted and last - raw <= LATE_SAVE:
+    def _begins_anew(
+        self, raw: float, growth: float, now: float, day: int | None, allowed: float
+    ) -> bool:
+        """Return whether the count begins with this number: on a new day, or as somebody asked."""
+        if growth < 0 and self.reset_until is not None and now <= self.reset_until:
+            return True
+        if day is None:
             return False
-        return raw < last * RESET_BELOW
+        if day != self.day:
+            return 0 <= growth <= allowed or raw <= allowed
+        # The day of a socket whose zone is another one ends at another time.
+        return growth < 0 and not self.restarted and raw <= allowed
+
+    def _doubt(self, raw: float, now: float, day: int | None, limit: float) -> float:
+        if self.doubtful is not None:
+            doubtful, at = self.doubtful
+            if 0 <= raw - doubtful <= largest_growth(now - at, limit):
+                self.offset = self.total - doubtful
+                return self._take(raw, now, day)
+        self.refused += 1
+        self.doubtful = (raw, now)
+        return self.total
+
+    def _take(self, raw: float, now: float, day: int | None) -> float:
+        self.raw, self.at, self.day = raw, now, day
+        self.restarted = self.moved = False
+        self.doubtful = None
+        return self.total
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,10 +219,6 @@ class CorrectedCounter:
         """Go on from a count that is right as it is."""
         self.ahead, self.counted, self.at = 0.0, counted, now
 
-    def reset(self) -> None:
-        """Forget everything: whatever comes next is where the count begins."""
-        self.ahead, self.counted = 0.0, None
-
     @property
     def recent_ratio(self) -> float | None:
         """Return corrected by counted energy of about the last hour, None without any."""
@@ -137,24 +226,26 @@ class CorrectedCounter:
             return None
         return self.recent_corrected / self.recent_counted
 
-    def as_list(self) -> list[Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return what must be stored; to the last digit, or the count could step back."""
-        return [
-            self.ahead,
-            self.counted,
-            round(self.at, 1),
-            round(self.watts, 2),
-            self.ratio_before,
-        ]
+        return {
+            "ahead": self.ahead,
+            "counted": self.counted,
+            "counted_at": round(self.at, 1),
+            "watts": round(self.watts, 2),
+            "ratio_before": self.ratio_before,
+        }
 
     @classmethod
-    def from_list(cls, stored: list[Any]) -> Self:
-        """Read what as_list returned; an empty list is a counter that never counted."""
-        if not stored:
-            return cls()
-        ahead, counted, at, watts, ratio_before = stored
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_dict returned; raises KeyError, TypeError or ValueError for anything else."""
+        counted, ratio = stored["counted"], stored["ratio_before"]
         return cls(
-            ahead=ahead, counted=counted, at=at, watts=watts, ratio_before=ratio_before
+            ahead=_finite(stored["ahead"]),
+            counted=None if counted is None else _finite(counted),
+            at=_finite(stored["counted_at"]),
+            watts=_finite(stored["watts"]),
+            ratio_before=None if ratio is None else _finite(ratio),
         )
 
     def _grow(self, growth: float, elapsed: float, correction: Correction) -> None:
@@ -171,3 +262,10 @@ class CorrectedCounter:
         fading = exp(-elapsed / _RECENT_SECONDS)
         self.recent_corrected = self.recent_corrected * fading + corrected
         self.recent_counted = self.recent_counted * fading + growth
+
+
+def _finite(stored: object) -> float:
+    """Return a stored number, or raise TypeError or ValueError."""
+    if not isinstance(stored, int | float) or not isfinite(stored):
+        raise ValueError("not a stored number")
+    return float(stored)

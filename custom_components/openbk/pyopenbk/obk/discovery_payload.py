@@ -87,6 +87,8 @@ class Described:
     dark_leds: frozenset[int] = frozenset()
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     energy: EnergyLine = EnergyLine()
+    energy_in_kwh: bool = False
+    """The socket counts its energy in kWh (flag 40)."""
 
 
 def discovery_topic(prefix: str, identity: str) -> str:
@@ -233,16 +235,22 @@ def _template(socket: Described, quantity: Quantity) -> str | None:
         digits = quantity.decimals + 2
         return f"{{{{ 0 if {number} <= 0 else ([{corrected}, 0] | max) | round({digits}) }}}}"
     if quantity is ENERGY and (line := socket.energy) != EnergyLine():
-        total = f"{number} * {quantity.factor * line.gain!r} + {line.base!r}"
+        total = f"{number} * {_factor(socket, quantity) * line.gain!r} + {line.base!r}"
         return f"{{{{ [{total}, {line.floor!r}] | max | round(6) }}}}"
     gain = _gain(socket, quantity)
     if quantity is POWER_FACTOR:
         # The firmware mixes samples of different loads and exceeds one then.
         return f"{{{{ [{_times(number, gain)}, 1] | min | round(3) }}}}"
-    if (factor := quantity.factor * gain) != 1:
+    if (factor := _factor(socket, quantity) * gain) != 1:
         return f"{{{{ ({_times(number, factor)}) | round({quantity.decimals + 3}) }}}}"
     # Core goes on with the last template where a new payload has none.
     return "{{ value }}" if quantity in METER else None
+
+
+def _factor(socket: Described, quantity: Quantity) -> float:
+    """Return what turns the socket's number into one in the unit of the quantity."""
+    in_kwh = socket.energy_in_kwh and quantity.device_class == ENERGY.device_class
+    return 1.0 if in_kwh else quantity.factor
 
 
 def _times(number: str, factor: float) -> str:

@@ -15,6 +15,8 @@ from .addresses import is_in_a_network
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
 LONGEST_CLIENT_ID: Final = 63
 BUTTON_TOPIC: Final = "button"
+ENERGY_CLEARED: Final = "energy_cleared"
+"""The key of the time stamp of the last reset of the energy counters."""
 
 
 class MessageError(OpenBekenError):
@@ -280,11 +282,13 @@ _LISTED: Final[dict[str, Decoder]] = {
 }
 _DECODERS: Final[dict[str, Decoder]] = {
     "connected": decode_connected,
+    ENERGY_CLEARED: decode_line(32),
     **_LISTED,
     **{quantity.key: decode_quantity(quantity) for quantity in (*METER, *DIAGNOSTICS)},
 }
 _TOPICS: Final = {
     "connected": "connected",
+    ENERGY_CLEARED: "energycounter_clear_date/get",
     **{name: name for name in _LISTED},
     **{quantity.key: quantity.topic for quantity in DIAGNOSTICS},
     **{quantity.key: f"{quantity.topic}/get" for quantity in METER},

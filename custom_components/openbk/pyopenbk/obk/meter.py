@@ -1,5 +1,6 @@
 """The meter of a running socket over HTTP: its readings and its own factors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import json
 from math import isfinite
@@ -80,7 +81,13 @@ async def read_factors(console: Console) -> dict[str, float]:
     Raises ConsoleError.
     """
     stored = await console.read_flash(FACTORS_ADDRESS, _FACTORS.size)
-    factors = dict(zip(_KEYS, _FACTORS.unpack(stored), strict=True))
-    if not all(isfinite(factor) and factor >= 0 for factor in factors.values()):
+    factors = _FACTORS.unpack(stored)
+    if not all(isfinite(factor) and factor >= 0 for factor in factors):
         raise NotAnAnswerError("what lies in the flash is no factor")
-    return {key: factor or DEFAULT_FACTORS[key] for key, factor in factors.items()}
+    return factors_of(factors)
+
+
+def factors_of(calibration: Sequence[float]) -> dict[str, float]:
+    """Return what one pulse a second is worth, out of the field of that name in a configuration."""
+    stored = zip(_KEYS, calibration, strict=False)
+    return {key: factor or DEFAULT_FACTORS[key] for key, factor in stored}

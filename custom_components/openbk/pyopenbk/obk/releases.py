@@ -1,5 +1,6 @@
 """What OpenBeken has published, and downloading it with its digest checked."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -7,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 import hashlib
 from http import HTTPStatus
+import json
 import re
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import aiohttp
 
@@ -30,12 +32,32 @@ _LISTED: Final = 30
 _PREFIX: Final = f"Open{CHIP}_"
 _SUFFIXES: Final = (".bin", ".rbl")
 _FORMS: Final = {"QIO": ImageKind.QIO, "UA": ImageKind.UA, "UG": ImageKind.UG}
-_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
-_VERSION: Final = re.compile(r"\d+(?:\.\d+)+")
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=30)
+_DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_VERSION: Final = re.compile(r"\d{1,6}(?:\.\d{1,6}){1,5}")
+_TAG: Final = re.compile(r"v?([0-9A-Za-z][0-9A-Za-z._+-]{0,63})")
+# A server that sends a byte now and then is not waited for, however long it goes on.
+_PATIENCE: Final = 300.0
 _HEADERS: Final = {"Accept": "application/vnd.github+json"}
 _CHUNK: Final = 64 * 1024
+# Thirty releases with two hundred files each are some ten megabytes of JSON.
+_LARGEST_INDEX: Final = 32 * 1024 * 1024
+# Four times the flash of the chip that these files are for.
+_LARGEST_FILE: Final = 8 * 1024 * 1024
+_LONGEST_NOTES: Final = 20_000
+_REDIRECTS: Final = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+_MOST_REDIRECTS: Final = 5
+# Where GitHub keeps what its API and its pages send on to.
+_GITHUB: Final = re.compile(r"(?:api\.)?github\.com|[a-z-]+\.githubusercontent\.com")
 _UNKNOWN_PAUSE: Final = timedelta(hours=1)
+_LONGEST_PAUSE: Final = timedelta(days=1)
 
 
 class ReleaseError(OpenBekenError):
@@ -61,6 +83,15 @@ class RateLimitedError(ReleaseError):
 
 class NotFoundError(ReleaseError):
     """The server has no such release or file."""
+
+
+class SentElsewhereError(ReleaseError):
+    """The server sends on to another server, or to one that anybody could pretend to be."""
+
+    def __init__(self, host: str) -> None:
+        """Keep the host's name."""
+        super().__init__(f"sent on to {host}")
+        self.host = host
 
 
 class UnexpectedAnswerError(ReleaseError):
@@ -169,12 +200,23 @@ def lacks(version: str) -> tuple[Lack, ...]:
 
 
 class ReleaseIndex:
-    """A release index as GitHub's API has them."""
+    """A release index as GitHub's API has them.
+
+    It is asked, and files are fetched, from its own host and from GitHub alone, whatever it sends
+    on to; by HTTPS but where its own address was given without.
+    """
 
     def __init__(
-        self, session: aiohttp.ClientSession, address: str = DEFAULT_INDEX
+        self,
+        session: aiohttp.ClientSession,
+        address: str = DEFAULT_INDEX,
+        *,
+        patience: float = _PATIENCE,
     ) -> None:
-        """Use the index at ``address``, which is asked anew only if it changed."""
+        """Use the index at ``address``, which is asked anew only if it changed.
+
+        An answer that is not whole after ``patience`` seconds is given up.
+        """
         address = address.rstrip("/")
         self._address = (
             address
@@ -182,6 +224,9 @@ class ReleaseIndex:
             else address + _PATH_OF_RELEASES
         )
         self._session = session
+        self._timeout = aiohttp.ClientTimeout(
+            total=patience, sock_connect=15, sock_read=30
+        )
         self._etag: str | None = None
         self._known: tuple[Release, ...] = ()
 
@@ -191,11 +236,8 @@ class ReleaseIndex:
         Raises a ReleaseError.
         """
         headers = {"If-None-Match": self._etag} if self._etag else {}
-        async with _answer(
-            self._session,
-            self._address,
-            headers=headers,
-            params={"per_page": str(_LISTED)},
+        async with self._answer(
+            self._address, headers=headers, params={"per_page": str(_LISTED)}
         ) as response:
             if response.status != HTTPStatus.NOT_MODIFIED:
                 entries = await _read_json(response, list)
@@ -213,8 +255,8 @@ class ReleaseIndex:
 
     async def get(self, version: str) -> Release:
         """Return one release, however old; raises a ReleaseError."""
-        async with _answer(
-            self._session, f"{self._address}/tags/{quote(version, safe='')}"
+        async with self._answer(
+            f"{self._address}/tags/{quote(version, safe='')}"
         ) as response:
             release = _release(await _read_json(response, dict))
         if release is None:
@@ -236,7 +278,7 @@ class ReleaseIndex:
         """
         expected = asset.digest or known_digest
         data = bytearray()
-        async with _answer(self._session, asset.url) as response:
+        async with self._answer(asset.url) as response:
             with suppress(aiohttp.ClientPayloadError):
                 async for chunk in response.content.iter_chunked(_CHUNK):
                     data += chunk
@@ -251,32 +293,69 @@ class ReleaseIndex:
             raise DigestMismatchError(expected=expected, actual=actual)
         return content
 
+    @asynccontextmanager
+    async def _answer(
+        self,
+        address: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Ask a server; whatever fails, also while the body is read, becomes one of our errors."""
+        host = _parse_address(address).hostname
+        try:
+            async with asyncio.timeout(self._timeout.total):
+                for _ in range(_MOST_REDIRECTS):
+                    self._check_host(address)
+                    async with self._session.get(
+                        address,
+                        headers=_HEADERS | dict(headers or {}),
+                        params=params,
+                        timeout=self._timeout,
+                        allow_redirects=False,
+                    ) as response:
+                        if response.status not in _REDIRECTS:
+                            _check_status(response)
+                            yield response
+                            return
+                        location = response.headers.get("Location", "")
+                        address, params = _join(address, location), None
+                raise UnexpectedAnswerError(f"{host} sends in circles")
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as err:
+            raise BadAddressError(f"{host} is no address") from err
+        except (aiohttp.ClientError, TimeoutError) as err:
+            raise NoInternetError(f"no answer from {host}") from err
+
+    def _check_host(self, address: str) -> None:
+        """Raise SentElsewhereError unless this is the index's own host or GitHub's."""
+        own, url = _parse_address(self._address), _parse_address(address)
+        is_own = url.hostname == own.hostname
+        if is_own and url.scheme in (own.scheme, "https"):
+            return
+        if url.scheme == "https" and _GITHUB.fullmatch(url.hostname or ""):
+            return
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise BadAddressError("this is no address on the web")
+        raise SentElsewhereError(url.hostname)
+
 
 def digest_of(content: bytes) -> str:
     """Return the SHA-256 of a file in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
-@asynccontextmanager
-async def _answer(
-    session: aiohttp.ClientSession,
-    url: str,
-    *,
-    headers: Mapping[str, str] | None = None,
-    params: Mapping[str, str] | None = None,
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """Ask the server; whatever fails, also while the body is read, becomes one of our errors."""
-    headers = _HEADERS | dict(headers or {})
+def _parse_address(address: str) -> SplitResult:
     try:
-        async with session.get(
-            url, headers=headers, params=params, timeout=_TIMEOUT
-        ) as response:
-            _check_status(response)
-            yield response
-    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as err:
-        raise BadAddressError(f"{url} is no address") from err
-    except (aiohttp.ClientError, TimeoutError) as err:
-        raise NoInternetError(f"no answer from {url}") from err
+        return urlsplit(address)
+    except ValueError as err:
+        raise BadAddressError("this is no address") from err
+
+
+def _join(address: str, location: str) -> str:
+    try:
+        return urljoin(address, location)
+    except ValueError as err:
+        raise BadAddressError("this is no address") from err
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
@@ -284,7 +363,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     if status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
         return
     if status == HTTPStatus.NOT_FOUND:
-        raise NotFoundError(f"{response.url} does not exist")
+        raise NotFoundError(f"{response.url.path} does not exist")
     if status == HTTPStatus.TOO_MANY_REQUESTS or (
         status == HTTPStatus.FORBIDDEN
         and (
@@ -293,7 +372,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         )
     ):
         raise RateLimitedError(_end_of_pause(response.headers))
-    raise UnexpectedAnswerError(f"{response.url} answered with status {status}")
+    raise UnexpectedAnswerError(f"{response.url.host} answered with status {status}")
 
 
 def _end_of_pause(headers: Mapping[str, str]) -> datetime:
@@ -301,43 +380,59 @@ def _end_of_pause(headers: Mapping[str, str]) -> datetime:
     now = datetime.now(UTC)
     try:
         if seconds := headers.get("Retry-After"):
-            return now + timedelta(seconds=int(seconds))
-        return datetime.fromtimestamp(int(headers["X-RateLimit-Reset"]), UTC)
+            until = now + timedelta(seconds=int(seconds))
+        else:
+            until = datetime.fromtimestamp(int(headers["X-RateLimit-Reset"]), UTC)
     except KeyError, ValueError, OverflowError, OSError:
         return now + _UNKNOWN_PAUSE
+    return min(until, now + _LONGEST_PAUSE)
 
 
 async def _read_json[Kind](response: aiohttp.ClientResponse, kind: type[Kind]) -> Kind:
+    """Read a body of bounded size; raises UnexpectedAnswerError where it is something else."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK):
+        body += chunk
+        if len(body) > _LARGEST_INDEX:
+            raise UnexpectedAnswerError(f"{response.url.host} answered without an end")
     try:
-        answer = await response.json(content_type=None)
-    except ValueError as err:
-        raise UnexpectedAnswerError(f"{response.url} answered no JSON") from err
+        answer = await asyncio.to_thread(json.loads, bytes(body))
+    except (ValueError, RecursionError) as err:
+        raise UnexpectedAnswerError(f"{response.url.host} answered no JSON") from err
     if not isinstance(answer, kind):
-        raise UnexpectedAnswerError(f"{response.url} answered something else")
+        raise UnexpectedAnswerError(f"{response.url.host} answered something else")
     return answer
 
 
 def _release(entry: Any) -> Release | None:
     """Read one entry of the index; None where it has no usual image for this chip."""
     try:
-        version = str(entry["tag_name"]).removeprefix("v")
+        tag = _TAG.fullmatch(entry["tag_name"])
+        if tag is None or entry.get("draft"):
+            return None
+        version = tag[1]
         published = datetime.fromisoformat(entry["published_at"])
         assets = [asset for each in entry["assets"] if (asset := _asset(each, version))]
-        uart = _usual(assets, ImageKind.QIO)
-        if entry.get("draft") or uart is None:
-            return None
-        ota = _usual(assets, ImageKind.RBL)
-        return Release(
-            version=version,
-            published=published,
-            notes=entry.get("body") or "",
-            prerelease=bool(entry.get("prerelease")),
-            uart=uart,
-            ota=ota,
-            others=tuple(asset for asset in assets if asset not in (uart, ota)),
-        )
+        notes = entry.get("body")
     except AttributeError, KeyError, TypeError, ValueError:
         return None
+    if (uart := _usual(assets, ImageKind.QIO)) is None:
+        return None
+    ota = _usual(assets, ImageKind.RBL)
+    return Release(
+        version=version,
+        published=published if published.tzinfo else published.replace(tzinfo=UTC),
+        notes=_valid_text(notes[:_LONGEST_NOTES]) if isinstance(notes, str) else "",
+        prerelease=bool(entry.get("prerelease")),
+        uart=uart,
+        ota=ota,
+        others=tuple(asset for asset in assets if asset not in (uart, ota)),
+    )
+
+
+def _valid_text(text: str) -> str:
+    """Return a text that can be encoded; JSON may have halves of characters."""
+    return text.encode(errors="replace").decode()
 
 
 def _usual(assets: Iterable[Asset], kind: ImageKind) -> Asset | None:
@@ -353,14 +448,20 @@ def _asset(entry: Any, version: str) -> Asset | None:
     ``OpenBK7231N_QIO_1.18.299.bin``, ``OpenBK7231N_1.18.299.rbl``; further words between the
     underscores, as in ``OpenBK7231N_1.18.299_tuyaMCU.rbl``, make it a special build.
     """
-    name = str(entry["name"])
+    name, size, url = entry["name"], entry["size"], entry["browser_download_url"]
+    if type(size) is not int or not 0 < size <= _LARGEST_FILE:
+        return None
+    if not isinstance(url, str) or not url.isascii():
+        return None
     suffix = next((end for end in _SUFFIXES if name.endswith(end)), None)
     if not name.startswith(_PREFIX) or suffix is None:
         return None
-    words = name[len(_PREFIX) : -len(suffix)].split("_")
-    if version not in words:
+    before, found, behind = f"_{name[len(_PREFIX) : -len(suffix)]}_".partition(
+        f"_{version}_"
+    )
+    if not found:
         return None
-    words.remove(version)
+    words = [word for word in f"{before}_{behind}".split("_") if word]
     form = next((word for word in words if word in _FORMS), None)
     if (form is None) != (suffix == ".rbl"):
         return None
@@ -369,9 +470,9 @@ def _asset(entry: Any, version: str) -> Asset | None:
     digest = _DIGEST.fullmatch(entry.get("digest") or "")
     return Asset(
         name=name,
-        url=entry["browser_download_url"],
-        size=int(entry["size"]),
-        digest=digest[1] if digest else None,
+        url=url,
+        size=size,
+        digest=digest[1].lower() if digest else None,
         kind=_FORMS[form] if form else ImageKind.RBL,
         variant="_".join(words) or None,
     )

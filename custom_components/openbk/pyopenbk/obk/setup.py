@@ -2,15 +2,25 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Final, Self, override
 from zoneinfo import ZoneInfo
 
 from ..profile import SocketProfile
 from . import config_sector
 from .config_sector import ConfigSector
-from .provisioning import DEFAULT_GROUP, DEFAULT_NTP_SERVER, Clock, provision
+from .messages import is_client_id
+from .provisioning import (
+    DEFAULT_GROUP,
+    DEFAULT_NTP_SERVER,
+    Clock,
+    Provisioning,
+    provision,
+)
+from .takeover import Takeover, take_over
 
 PLAIN_PORT: Final = 1883
+_PORTS: Final = range(1, 1 << 16)
 
 # 802.11: a passphrase has 8 to 63 characters, a raw key 64 hexadecimal digits.
 _SHORTEST_PASSPHRASE: Final = 8
@@ -124,6 +134,42 @@ class SocketSettings:
     time_zone: str = ""
     """A name of the time zone database; empty until it was asked for."""
 
+    before: ConfigSector | None = field(default=None, repr=False)
+    """What the socket had where it ran OpenBeken already; there are passwords in it."""
+
+    @classmethod
+    def of(cls, config: ConfigSector) -> Self:
+        """Return what a socket was set to, as far as a form can show it."""
+
+        def text(value: str) -> str:
+            # Bytes that are no UTF-8 cannot be shown, and so not be confirmed either.
+            return value if size_of(value) is not None else ""
+
+        second = text(config.wifi_ssid2)
+        broker = NO_BROKER
+        if host := text(config.mqtt_host):
+            broker = Broker(
+                host=host,
+                port=config.mqtt_port if config.mqtt_port in _PORTS else PLAIN_PORT,
+                username=text(config.mqtt_username),
+                password=text(config.mqtt_password),
+            )
+        return cls(
+            client_id=_topic(config.mqtt_client_id, ""),
+            group=_topic(config.mqtt_group, DEFAULT_GROUP),
+            wifi=WifiNetwork(
+                ssid=text(config.wifi_ssid), password=text(config.wifi_password)
+            ),
+            wifi2=WifiNetwork(ssid=second, password=text(config.wifi_password2))
+            if second
+            else None,
+            broker=broker,
+            ntp_server=config.ntp_server
+            if _is_ipv4(config.ntp_server)
+            else DEFAULT_NTP_SERVER,
+            before=config,
+        )
+
     def without_secrets(self) -> Self:
         """Return the settings as they may outlive the wizard: no password in them."""
         second = self.wifi2
@@ -132,30 +178,41 @@ class SocketSettings:
             wifi=replace(self.wifi, password=""),
             wifi2=None if second is None else replace(second, password=""),
             broker=replace(self.broker, password=""),
+            before=None,
+        )
+
+    def takeover(
+        self, profile: SocketProfile, mac: str, moment: datetime, firmware: str
+    ) -> Takeover | None:
+        """Return what the socket keeps of what it had; None for one that had nothing.
+
+        Raises what ``configuration`` raises.
+        """
+        if self.before is None:
+            return None
+        return take_over(
+            self.before,
+            self._told(profile, mac, moment),
+            profile,
+            mac,
+            self._offset(moment),
+            firmware=firmware,
         )
 
     def configuration(
-        self, profile: SocketProfile, mac: str, moment: datetime
+        self, profile: SocketProfile, mac: str, moment: datetime, firmware: str = ""
     ) -> bytes:
         """Return the 4096 bytes that make the socket all this at its first start.
 
-        Reads the time zone from a file. Raises ProvisioningError and ConfigSectorError.
+        ``firmware`` is the version that will read it. Reads the time zone from a file. Raises
+        ProvisioningError and ConfigSectorError.
         """
-        offset = ZoneInfo(self.time_zone).utcoffset(moment) or timedelta()
-        settings = provision(
-            profile,
-            mac,
-            clock=Clock(utc_offset=offset, ntp_server=self.ntp_server),
-            client_id=self.client_id or None,
-            group=self.group or DEFAULT_GROUP,
-        )
-        starts = [0] * config_sector.CHANNEL_COUNT
-        for channel, value in settings.start_values.items():
-            starts[channel] = value
+        takeover = self.takeover(profile, mac, moment, firmware)
+        config = takeover.config if takeover else self._fresh(profile, mac, moment)
         second = self.wifi2 or WifiNetwork()
         return config_sector.build(
-            ConfigSector(
-                flags=settings.flags,
+            replace(
+                config,
                 wifi_ssid=self.wifi.ssid,
                 wifi_password=self.wifi.password,
                 wifi_ssid2=second.ssid,
@@ -164,14 +221,49 @@ class SocketSettings:
                 mqtt_port=self.broker.port,
                 mqtt_username=self.broker.username,
                 mqtt_password=self.broker.password,
-                mqtt_client_id=settings.client_id,
-                mqtt_group=settings.group,
-                short_name=settings.short_name,
-                long_name=settings.long_name,
-                mac=bytes.fromhex(mac.replace(":", "")),
-                start_values=tuple(starts),
-                startup_command=settings.startup_command,
-                ntp_server=settings.ntp_server,
-                ping_host=settings.ping_host,
-            ).with_profile(profile)
+            )
         )
+
+    def _fresh(
+        self, profile: SocketProfile, mac: str, moment: datetime
+    ) -> ConfigSector:
+        told = self._told(profile, mac, moment)
+        starts = [0] * config_sector.CHANNEL_COUNT
+        for channel, value in told.start_values.items():
+            starts[channel] = value
+        return ConfigSector(
+            flags=told.flags,
+            mqtt_client_id=told.client_id,
+            mqtt_group=told.group,
+            short_name=told.short_name,
+            long_name=told.long_name,
+            mac=bytes.fromhex(mac.replace(":", "")),
+            start_values=tuple(starts),
+            startup_command=told.startup_command,
+            ntp_server=told.ntp_server,
+            ping_host=told.ping_host,
+        ).with_profile(profile)
+
+    def _told(self, profile: SocketProfile, mac: str, moment: datetime) -> Provisioning:
+        return provision(
+            profile,
+            mac,
+            clock=Clock(utc_offset=self._offset(moment), ntp_server=self.ntp_server),
+            client_id=self.client_id or None,
+            group=self.group or DEFAULT_GROUP,
+        )
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return ZoneInfo(self.time_zone).utcoffset(moment) or timedelta()
+
+
+def _topic(stored: str, default: str) -> str:
+    return stored if is_client_id(stored) else default
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True

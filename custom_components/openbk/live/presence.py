@@ -1,0 +1,145 @@
+"""Whether a socket is there: what it says now counts for more than what the broker kept."""
+
+from collections.abc import Callable
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, callback
+
+# After "offline" a socket that lives answers at once, whoever said it. The last will of a
+# connection that broke comes after the birth of the next one if the broker noticed it late.
+_ASK_AFTER: Final = (5.0, 60.0)
+# Nobody needs to be asked more often on account of what is heard.
+_ASK_AGAIN_AFTER: Final = 10.0
+
+type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
+
+
+class Presence:
+    """Takes birth and last will, and everything else that a socket says, for what they prove.
+
+    A retained message may be old, so it never takes away a socket that speaks. One that is said
+    to be offline and speaks is asked for something; if it answers, it is there.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_asked",
+        "_came",
+        "_gone",
+        "_later",
+        "_patience",
+        "_proven",
+        "_timer",
+        "any_answers",
+        "online",
+    )
+
+    def __init__(
+        self,
+        *,
+        came: CALLBACK_TYPE,
+        gone: CALLBACK_TYPE,
+        ask: CALLBACK_TYPE,
+        later: Later,
+    ) -> None:
+        """Prepare for a socket that nothing is known of.
+
+        ``came`` and ``gone`` are called when it comes and goes, ``ask`` to have it asked.
+        """
+        self.online = False
+        self.any_answers = False
+        """Whatever it says is an answer, as there is no channel to ask for."""
+        self._came = came
+        self._gone = gone
+        self._ask = ask
+        self._later = later
+        self._asked = False
+        self._proven = False
+        """Its answers alone say that it is there; the last that was published is that it is not."""
+        self._patience = 0
+        self._timer: CALLBACK_TYPE | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Return whether it is being found out if the socket is there: a command may be tried."""
+        return self._asked
+
+    @callback
+    def published(self, online: bool, *, retained: bool) -> None:
+        """Take what was published of the socket, by itself or by the broker."""
+        if retained and self.online:
+            return
+        self._lose()
+        if online:
+            self._appear()
+        else:
+            self._ask_later()
+
+    @callback
+    def heard(self, *, answer: bool) -> bool:
+        """Take that the socket spoke just now; return whether it counts what it said.
+
+        ``answer`` is whether it is what a socket is asked for.
+        """
+        if self.online:
+            return True
+        if not self._asked:
+            self._ask_now()
+            return False
+        if not answer and not self.any_answers:
+            return False
+        self._appear()
+        self._proven = True
+        return True
+
+    @callback
+    def silent(self) -> None:
+        """Take that it answers no more, although it may be there."""
+        if self._proven:
+            self._lose()
+
+    @callback
+    def unknown(self) -> None:
+        """Forget everything, as the broker is gone; it tells again when it is back."""
+        self._lose()
+
+    @callback
+    def stop(self) -> None:
+        """Leave no timer behind."""
+        self._asked = False
+        self._patience = 0
+        self._cancel()
+
+    def _appear(self) -> None:
+        self.stop()
+        self.online = True
+        self._came()
+
+    def _lose(self) -> None:
+        self.stop()
+        was_online, self.online, self._proven = self.online, False, False
+        if was_online:
+            self._gone()
+
+    def _ask_now(self) -> None:
+        """Ask, and take the next answer for a sign of life for a while."""
+        self._cancel()
+        self._asked = True
+        self._ask()
+        self._timer = self._later(_ASK_AGAIN_AFTER, self._unanswered)
+
+    @callback
+    def _unanswered(self) -> None:
+        self._timer = None
+        self._asked = False
+        self._ask_later()
+
+    def _ask_later(self) -> None:
+        if self._patience < len(_ASK_AFTER):
+            self._timer = self._later(_ASK_AFTER[self._patience], self._ask_now)
+            self._patience += 1
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer()
+            self._timer = None
