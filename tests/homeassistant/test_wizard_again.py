@@ -21,7 +21,7 @@ from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import MAC, blow_dump, socket_on_the_bench
+from tests.homeassistant.bench import MAC, blow_dump, lead_to, socket_on_the_bench
 from tests.homeassistant.road import SECRET, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
@@ -97,6 +97,8 @@ async def test_socket_keeps_what_it_had(
     async with socket_on_the_bench(
         images.flashed(blow_dump(), config=before)
     ) as socket:
+        # When it runs, it is asked over its web page whether it has what was written.
+        lead_to(hass, socket)
         wizard = await to_pins(hass, socket)
         # Nothing has to be typed but a name, and no password is sent to the browser.
         await to_summary(wizard)
@@ -141,6 +143,7 @@ async def test_socket_keeps_what_it_had(
         assert (entry.data["client_id"], entry.data["group"]) == ("kitchen", "plugs")
         assert entry.data["power_cut"] == {"1": "on"}
         assert entry.data["child_lock"] is True
+        assert entry.data["address"] == "127.0.0.1"
         assert "web secret" not in str(entry.as_dict())
         assert "web secret" not in str(hass_storage)
         await hass.async_block_till_done()

@@ -23,15 +23,23 @@ from custom_components.openbk.pyopenbk.beken.flash_map import (
 )
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_bench
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    is_free,
+    lead_to,
+    socket_on_the_bench,
+)
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
-from tests.support.sockets import listen, subscriptions
+from tests.support.sockets import BLOW, listen, subscriptions
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -271,6 +279,66 @@ async def test_closing_the_dialog_while_it_waits(
         await hass.async_block_till_done()
         assert not hass.config_entries.async_entries("openbk")
         assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+
+
+@pytest.mark.parametrize(
+    ("offer", "page"),
+    [
+        pytest.param(
+            "add_anyway",
+            "created",
+            marks=walks("arrived_otherwise -> add_anyway -> created"),
+        ),
+        pytest.param(
+            "change_settings",
+            "wifi",
+            marks=walks("arrived_otherwise -> change_settings -> wifi"),
+        ),
+        pytest.param(
+            "read_back",
+            "rewire",
+            marks=walks("arrived_otherwise -> read_back -> rewire"),
+        ),
+        pytest.param(
+            "leave", "left_written", marks=walks("arrived_otherwise -> leave")
+        ),
+    ],
+)
+@walks("wait -> arrived_otherwise")
+async def test_socket_does_not_have_what_was_written(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    offer: str,
+    page: str,
+) -> None:
+    """It reports in, but its web page shows other pins, and a flag that changes its units."""
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        lead_to(hass, socket)
+        button = PinAssignment(pin=11, role=PinRole.BTN_SCRIPT_ONLY, channel=1)
+        changed = SocketProfile.of(
+            button if pin.pin == button.pin else pin for pin in BLOW.pins
+        )
+        config = replace(scene.config, flags=scene.config.flags | 1 << 40)
+        socket.flash.rewrite(
+            OPENBEKEN_CONFIG.start, config_sector.build(config.with_profile(changed))
+        )
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        assert await wizard.choose("wait") == "arrived_otherwise"
+        assert wizard.placeholders["differences"].splitlines() == [
+            "- which pin does what",
+            "- flags that Home Assistant relies on",
+        ]
+        assert await wizard.choose(offer) == page
+        if page == "created":
+            entry = wizard.result["result"]
+            assert SocketProfile.from_dict(entry.data["profile"]).pins == changed.pins
+            await ended(hass, wizard)
+        elif page != "left_written":
+            await wizard.close()
 
 
 async def test_socket_that_is_online_is_asked(

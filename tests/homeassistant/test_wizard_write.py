@@ -33,6 +33,7 @@ from tests.homeassistant.bench import (
     blow_dump,
     factory_dump,
     is_free,
+    lead_to,
     open_port,
     socket_on_the_bench,
     upload,
@@ -91,6 +92,7 @@ async def test_whole_road(
 ) -> None:
     dump = blow_dump()
     async with socket_on_the_bench(dump) as socket:
+        lead_to(hass, socket)
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
         assert await wizard.submit() == "reassemble", wizard.pages

@@ -14,11 +14,15 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.util.hass_dict import HassKey
 
-from ...const import DOMAIN
+from ...const import DOMAIN, LOGGER
 from ...network.addresses import told_address
 from ...network.consoles import console_at
+from ...pyopenbk.obk.addresses import AddressError
+from ...pyopenbk.obk.config_sector import ConfigSector
 from ...pyopenbk.obk.console import ConsoleError
+from ...pyopenbk.obk.flags import UNWANTED_FLAGS, WANTED_FLAGS
 from ...pyopenbk.obk.messages import decode_connected, decode_mac, is_build, publish_all
+from ...pyopenbk.profile import SocketProfile
 
 _TOPICS: Final = ("connected", "mac", "build", "ip")
 
@@ -41,6 +45,8 @@ class Waiting:
     """It tries Wi-Fi 5 s after power comes and the broker 3 s later; both are repeated."""
     glance: float = 2.0
     ask_every: float = 10.0
+    list_takes: float = 15.0
+    """It tells one thing a second, its address as the last but one."""
     abandoned_after: float = 600.0
     """Somebody has to take the wires off and close the case before they can go on."""
     look_up: Callable[[str], Awaitable[list[str]]] = _ask_name_server
@@ -82,6 +88,7 @@ class Arrival:
         self._mac = format_mac(mac)
         self._unsubscribe: list[Callable[[], None]] = []
         self._complete = asyncio.Event()
+        self._told_address = asyncio.Event()
         self._right_mac = False
         self.online = False
         self.build: str | None = None
@@ -116,6 +123,13 @@ class Arrival:
             return self.complete
         return True
 
+    async def async_address(self, seconds: float) -> str | None:
+        """Return what it says that its address is, which ends its list, or None."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._told_address.wait()
+        return self.address
+
     async def async_ask(self) -> None:
         """Ask a socket that is online for everything that it reports when it connects."""
         question = publish_all(self._client_id)
@@ -141,9 +155,50 @@ class Arrival:
                 self.build = payload
             case "ip":
                 self.address = told_address(self._hass, payload)
+                self._told_address.set()
         if self._right_mac and self.build is not None and not self.complete:
             self._complete.set()
             self._completed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differences:
+    """What a running socket has otherwise than it was written."""
+
+    keys: tuple[str, ...]
+    profile: SocketProfile
+    """The pins that it runs with."""
+
+
+async def async_find_differences(
+    hass: HomeAssistant, address: str, mac: str, written: ConfigSector
+) -> Differences | None:
+    """Ask a running socket over HTTP what it is set to.
+
+    Nothing is found where its web page does not answer, or answers for another socket.
+    """
+    try:
+        console = console_at(hass, address, written.web_password or None)
+        if format_mac((await console.info()).mac) != format_mac(mac):
+            return None
+        profile = await console.pins()
+        flags, starts = await console.flags(), await console.start_values()
+        startup_command = await console.startup_command()
+    except (ConsoleError, AddressError) as err:
+        LOGGER.debug("What was written cannot be read back at %s: %s", address, err)
+        return None
+    relevant = sum(flag.mask for flag in (*WANTED_FLAGS, *UNWANTED_FLAGS))
+    relays = [relay.channel for relay in written.profile.relays]
+    found = {
+        "pins": profile.pins != written.profile.pins,
+        "flags": bool((flags ^ written.flags) & relevant),
+        "start_values": any(
+            starts[relay] != written.start_values[relay] for relay in relays
+        ),
+        "startup_command": startup_command != written.startup_command,
+    }
+    keys = tuple(key for key, differs in found.items() if differs)
+    return Differences(keys=keys, profile=profile) if keys else None
 
 
 async def async_find_in_network(

@@ -77,6 +77,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("waiting_nothing", "waiting_silent", "waiting_network_only"),
         ("wait", "access_point", "change_settings", "read_back", "leave"),
     ),
+    "arrived_otherwise": ("add_anyway", "change_settings", "read_back", "leave"),
     "radio_missing": ("radio_repair", "leave"),
     **dict.fromkeys(
         ("radio_generic", "radio_generic_taken"),

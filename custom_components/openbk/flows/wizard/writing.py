@@ -50,9 +50,17 @@ from ...pyopenbk.obk.meter import factors_of
 from ...pyopenbk.obk.setup import WifiNetwork
 from ...pyopenbk.obk.startup import Part
 from ...pyopenbk.obk.takeover import Takeover
+from ...pyopenbk.profile import SocketProfile
 from .. import pictures
 from . import kept
-from .arrival import Arrival, Sighting, async_find_in_network, waiting
+from .arrival import (
+    Arrival,
+    Differences,
+    Sighting,
+    async_find_differences,
+    async_find_in_network,
+    waiting,
+)
 from .resume import ResumeSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
@@ -79,6 +87,7 @@ class WriteSteps(ResumeSteps):
 
     _arrival: Arrival | None = None
     _sighting: Sighting | None = None
+    _differences: Differences | None = None
     _config: bytes = b""
     """The configuration sector as it was written last."""
     _host_name: str = ""
@@ -114,6 +123,10 @@ class WriteSteps(ResumeSteps):
             ),
             "broker": markdown_text(f"{settings.broker.host}:{settings.broker.port}"),
             "access_point": markdown_text(self._long_name),
+            "differences": "\n".join(
+                f"- {self.word('difference', key)}"
+                for key in (self._differences.keys if self._differences else ())
+            ),
             "seen_at": self._sighting.address if self._sighting else "?",
             "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
@@ -289,7 +302,8 @@ class WriteSteps(ResumeSteps):
 
         It was confirmed. Somebody may still come back to the dialog, and is told.
         """
-        if self._task is None and self._chip_state is ChipState.WRITTEN:
+        done = self._chip_state is ChipState.WRITTEN and self._differences is None
+        if self._task is None and done:
             LOGGER.info("%s has reported in; its wizard was left", self.title)
             await self._add()
             await UnfinishedSockets(self.hass).async_forget(self._mac)
@@ -434,6 +448,30 @@ class WriteSteps(ResumeSteps):
         return await self.async_step_search()
 
     async def _arrived(self) -> str:
+        """See whether it has what was written, as far as its web page tells."""
+        assert self._arrival is not None
+        self._differences = None
+        address = await self._arrival.async_address(waiting(self.hass).list_takes)
+        if address is not None:
+            self._differences = await async_find_differences(
+                self.hass, address, self._mac, config_sector.parse(self._config)
+            )
+            if self._differences is not None:
+                return "arrived_otherwise"
+        return await self._settle()
+
+    async def async_step_add_anyway(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the socket as it is, with the pins that it runs with."""
+        assert self.profile is not None
+        if self._differences is not None:
+            found = self._differences.profile
+            if not found.problems:
+                self.profile = SocketProfile.of(found.pins, self.profile.module)
+        return await self.async_step(await self._settle())
+
+    async def _settle(self) -> str:
         """Do here what takes time: core and a browser may both ask for the step that follows."""
         await UnfinishedSockets(self.hass).async_forget(self._mac)
         self._reported = True
@@ -545,7 +583,7 @@ class WriteSteps(ResumeSteps):
         """Begin anew with the next chip; the settings are those of the last one."""
         self._arrival = self._analysis = self._backup = self._sighting = None
         self._change_noted = self._settled = self._reported = False
-        self._host_name = ""
+        self._host_name, self._differences = "", None
         self.profile = self._reading = self._takeover = None
         self._meant = frozenset()
         self._chip_state = ChipState.UNTOUCHED
