@@ -155,8 +155,9 @@ class Channel(Topic):
     def received(self, message: mqtt.ReceiveMessage) -> None:
         """Take over an answer; our own question comes back on the same topic."""
         if message.payload and not message.retain:
-            super().received(message)
+            # What proved that the socket is there was said before it was asked for this.
             self.unanswered &= not self._presence.online
+            super().received(message)
 
 
 class Event(Topic):

@@ -200,7 +200,8 @@ class SocketState:
         Raises HomeAssistantError if the socket is not there.
         """
         await self.async_send(messages.set_channel(self.client_id, channel, value))
-        self.asking.for_channel(channel)
+        if self.online:
+            self.asking.for_channel(channel)
 
     async def async_command(self, command: Command) -> None:
         """Send a console command; the firmware answers none of those we use."""

@@ -1,0 +1,263 @@
+"""A socket that speaks is there, whatever the broker kept; one that does not is not."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from homeassistant.components import mqtt
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.openbk.live.presence import Presence
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import (
+    BLOW,
+    BUILD,
+    CLIENT_ID,
+    ScriptedSocket,
+    add_socket,
+    socket_entry,
+)
+from tests.support.waiting import until
+
+RELAY = "switch.washing_machine"
+connected = pytest.mark.usefixtures("mqtt_connection")
+
+
+class Timers:
+    """The timers of one presence, which only run out when a test says so."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.running: dict[int, tuple[float, Callable[[], None]]] = {}
+
+    def later(self, seconds: float, action: Callable[[], None]) -> Callable[[], None]:
+        """Note a timer."""
+        number = len(self.running) + sum(self.running)
+        self.running[number] = (seconds, action)
+        return lambda: self.running.pop(number, None) and None
+
+    def run_out(self) -> float:
+        """Let the only timer run out; return after how long."""
+        ((number, (seconds, action)),) = self.running.items()
+        del self.running[number]
+        action()
+        return seconds
+
+
+class Watched:
+    """A presence, its timers and what it did."""
+
+    def __init__(self) -> None:
+        """Begin with a socket that nothing is known of."""
+        self.timers = Timers()
+        self.did: list[str] = []
+        self.presence = Presence(
+            came=lambda: self.did.append("came"),
+            gone=lambda: self.did.append("gone"),
+            ask=lambda: self.did.append("ask"),
+            later=self.timers.later,
+        )
+
+
+def test_birth_and_last_will() -> None:
+    watched = Watched()
+    presence = watched.presence
+    presence.published(True, retained=True)
+    presence.published(True, retained=True)
+    assert watched.did == ["came"]
+    presence.published(False, retained=False)
+    assert watched.did == ["came", "gone"]
+    assert not presence.online
+
+
+def test_a_new_connection_begins_anew() -> None:
+    watched = Watched()
+    watched.presence.published(True, retained=False)
+    watched.presence.published(True, retained=False)
+    assert watched.did == ["came", "gone", "came"]
+
+
+def test_one_that_is_said_to_be_offline_and_speaks_is_asked() -> None:
+    watched = Watched()
+    presence = watched.presence
+    presence.published(True, retained=True)
+    presence.published(False, retained=False)
+    watched.did.clear()
+    assert not presence.heard(answer=False)
+    assert presence.in_doubt
+    # What was on its way when the connection broke is no answer.
+    assert not presence.heard(answer=False)
+    assert watched.did == ["ask"]
+    assert presence.heard(answer=True)
+    assert watched.did == ["ask", "came"]
+    # The broker tells it to whoever comes next, too; it is no newer for that.
+    presence.published(False, retained=True)
+    assert presence.online
+
+
+def test_one_that_is_offline_is_asked_by_itself_but_not_for_ever() -> None:
+    watched = Watched()
+    watched.presence.published(False, retained=True)
+    waits = []
+    while watched.timers.running:
+        waits.append(watched.timers.run_out())
+    assert watched.did == ["ask", "ask"]
+    assert waits == [5.0, 10.0, 60.0, 10.0]
+    assert not watched.presence.online
+
+
+def test_one_that_was_revived_and_answers_no_more_is_gone() -> None:
+    watched = Watched()
+    presence = watched.presence
+    presence.heard(answer=False)
+    presence.heard(answer=True)
+    assert presence.online
+    presence.silent()
+    assert watched.did == ["ask", "came", "gone"]
+
+
+def test_one_that_says_itself_that_it_is_there_may_be_silent() -> None:
+    watched = Watched()
+    watched.presence.published(True, retained=False)
+    watched.presence.silent()
+    assert watched.presence.online
+
+
+def test_without_a_channel_anything_is_an_answer() -> None:
+    watched = Watched()
+    watched.presence.any_answers = True
+    assert not watched.presence.heard(answer=False)
+    assert watched.presence.heard(answer=False)
+    assert watched.did == ["ask", "came"]
+
+
+def test_nothing_is_left_behind() -> None:
+    watched = Watched()
+    watched.presence.published(False, retained=True)
+    watched.presence.stop()
+    assert not watched.timers.running
+
+
+def available(hass: HomeAssistant) -> dict[str, bool]:
+    """Return which entities of the socket are available; some have nothing to show yet."""
+    return {
+        entity_id: hass.states.get(entity_id).state != "unavailable"
+        for entity_id in (
+            RELAY,
+            "switch.washing_machine_child_lock",
+            "button.washing_machine_restart",
+            "sensor.washing_machine_voltage",
+        )
+    }
+
+
+@pytest.mark.e2e
+@connected
+async def test_a_will_that_comes_late_takes_nothing_away_for_long(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The broker noticed the broken connection after the socket had made a new one."""
+    async with plugged_in(configuration(mosquitto)) as socket:
+        entry = socket_entry()
+        await add_socket(hass, entry)
+        await until(lambda: all(available(hass).values()))
+        await mqtt.async_publish(hass, f"{CLIENT_ID}/connected", "offline", 1, True)
+        await until(lambda: not any(available(hass).values()))
+        await until(lambda: all(available(hass).values()))
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": RELAY}, blocking=True
+        )
+        await until(lambda: socket.firmware.relay(1))
+        await until(lambda: hass.states.get(RELAY).state == "on")
+
+        # Home Assistant starts anew and finds nothing but the flag.
+        assert await hass.config_entries.async_reload(entry.entry_id)
+        await until(lambda: all(available(hass).values()))
+
+        # Then it really goes.
+        await socket.power_off()
+        await until(lambda: not any(available(hass).values()))
+        assert not entry.runtime_data.online
+
+
+@pytest.mark.e2e
+@connected
+async def test_entities_of_one_socket_agree_about_it(hass: HomeAssistant) -> None:
+    """What is said by one that may not be there shows nowhere."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.deaf = True
+    scripted.heard.clear()
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: not any(available(hass).values()))
+    await scripted.say("voltage/get", "230.0")
+    await until(lambda: entry.runtime_data.presence.in_doubt)
+    await until(lambda: (f"{CLIENT_ID}/1/get", "") in scripted.heard)
+    await scripted.say("voltage/get", "231.0")
+    await scripted.say("button/get", "single")
+    await hass.async_block_till_done()
+    assert not any(available(hass).values())
+    # A command may be tried, as far as anybody knows.
+    await entry.runtime_data.async_set_channel(1, 1)
+    await until(lambda: (f"{CLIENT_ID}/1/set", "1") in scripted.heard)
+    # It answers: now everything is there, and its next numbers show.
+    await scripted.say("1/get", "1")
+    await until(lambda: hass.states.get(RELAY).state == "on")
+    await scripted.say("voltage/get", "231.0")
+    await until(lambda: all(available(hass).values()))
+
+
+@pytest.mark.e2e
+@connected
+async def test_one_that_was_revived_by_a_straggler_is_gone_again(
+    hass: HomeAssistant,
+) -> None:
+    """Two messages that were under way when the connection broke."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.deaf = True
+    seen: list[bool] = []
+    live = entry.runtime_data
+    stop = live.listen_online(lambda: seen.append(live.online))
+    await scripted.say("connected", "offline", retain=True)
+    await scripted.say("1/get", "0")
+    await scripted.say("1/get", "1")
+    await until(lambda: seen == [False, True])
+    for _ in range(6):
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=31))
+        await hass.async_block_till_done()
+    assert seen == [False, True, False]
+    stop()
+    assert not any(available(hass).values())
+
+
+@pytest.mark.e2e
+@connected
+async def test_a_socket_without_channels_is_asked_for_its_list(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    meter = type(BLOW).of(pin for pin in BLOW.pins if not pin.role.has_channel)
+    entry = socket_entry(meter)
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: not entry.runtime_data.online)
+    await scripted.say("power/get", "12.00")
+    await until(lambda: (f"cmnd/{CLIENT_ID}/publishAll", "") in scripted.heard)
+    await scripted.say("host", CLIENT_ID)
+    await scripted.say("build", BUILD)
+    await until(lambda: entry.runtime_data.online)
