@@ -4,9 +4,12 @@ Run with the development environment: ``.venv/bin/python artwork/render.py``.
 """
 
 import asyncio
+import hashlib
 from pathlib import Path
 import shutil
+import struct
 from typing import Final, Literal
+import zlib
 
 from playwright.async_api import Browser, async_playwright
 
@@ -16,6 +19,7 @@ PICTURES: Final = (
     "safety",
     "opening",
     "pads",
+    "pads_3s",
     "wiring",
     "ways_in",
     "reset",
@@ -25,7 +29,28 @@ PICTURES: Final = (
 # Pixels for each of a picture's units: phones have at least two for each of theirs.
 SCALE: Final = 2
 
+# The name of the text in a picture that says what it was drawn from.
+DIGEST: Final = b"Source"
+
 type Scheme = Literal["light", "dark"]
+
+
+def digest(source: str) -> bytes:
+    """Return what tells whether a picture was drawn from its source and style as they are now."""
+    found = hashlib.sha256()
+    for name in (f"{source}.svg", "style.css"):
+        found.update((SOURCES / name).read_bytes())
+    return found.hexdigest().encode()
+
+
+def with_text(png: bytes, name: bytes, value: bytes) -> bytes:
+    """Return a PNG with a text chunk before its end (PNG specification, 11.3.4.3)."""
+    body = b"tEXt" + name + b"\0" + value
+    chunk = (
+        struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    )
+    end = png.rindex(b"IEND") - 4
+    return png[:end] + chunk + png[end:]
 
 
 async def render(
@@ -35,7 +60,8 @@ async def render(
     context = await browser.new_context(color_scheme=scheme, device_scale_factor=scale)
     page = await context.new_page()
     await page.goto((SOURCES / f"{source}.svg").as_uri())
-    await page.locator("svg").screenshot(path=target, omit_background=True)
+    png = await page.locator("svg").screenshot(omit_background=True)
+    target.write_bytes(with_text(png, DIGEST, digest(source)))
     await context.close()
 
 

@@ -48,6 +48,11 @@ def picture(address: str, name: str) -> str:
     return f'<picture>{sources}<img src="{address}/{wide}.png"></picture>'
 
 
+def folded(summary: str, html: str) -> str:
+    """Return HTML that shows its summary and unfolds to the rest."""
+    return f"<details><summary>{summary}</summary>{html}</details>"
+
+
 def _sources(address: str, name: str, condition: str = "") -> str:
     # The files have two pixels for each of the page's.
     return "".join(

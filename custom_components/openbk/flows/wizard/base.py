@@ -128,6 +128,10 @@ class WizardFlow(ConfigFlow):
         expected = next(filter(None, self._meant), None) or self._entry_mac
         backup = self._backup.path.name if self._backup else ""
         return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
+            # Who has the commoner modules need not scroll past it.
+            "pads_3s": pictures.folded(
+                "CB3S, WB3S", pictures.picture(self._pictures, "pads_3s")
+            ),
             # What follows may be a key.
             "port": (self._address or "").partition("?")[0],
             "owner": self._owner,
