@@ -14,6 +14,7 @@ from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
+from .issues.other_socket import async_watch_other_sockets
 from .issues.plausibility import async_watch
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
@@ -65,6 +66,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     if not native:
         _remove_native_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(socket))
+    entry.async_on_unload(async_watch_other_sockets(hass, socket))
     await socket.start()
     if publisher is not None:
         await publisher.start()

@@ -29,6 +29,7 @@ from ..const import (
     CONF_TIME_ZONE,
     LOGGER,
 )
+from ..issues.other_socket import async_tell_of_twin
 from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
@@ -224,6 +225,7 @@ class AddingSteps(RadioSteps):
             async_follow(
                 self.hass, entry, client_id=client_id, address=self._evidence.address
             )
+            await async_tell_of_twin(self.hass, entry, client_id)
         # A card of the same socket may be there; it goes when the entry is made.
         by_hand = self.source == SOURCE_USER
         await self.async_set_unique_id(

@@ -3,20 +3,33 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, LOGGER
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FIRMWARE,
+    CONF_GROUP,
+    CONF_MAC,
+    CONF_PROFILE,
+    LOGGER,
+)
+from ..live.entries import async_entry_of, async_replace_hardware
+from ..live.state import OpenBekenConfigEntry
 from ..network import discovery
 from ..network.broker import async_suggest
 from ..network.consoles import console_at
+from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import CommandRefusedError, ConsoleError
+from ..pyopenbk.profile import SocketProfile
 from .adding import AddingSteps, console_error
 from .checks import socket_address, topics_problem
 from .forms import tidy, without
+from .wizard import pin_form
 from .wizard.network import BROKER, OWN_LOGIN, PASSWORD, WEB
 
 _WEB_PASSWORD: Final = "web_password"
@@ -44,7 +57,7 @@ class ReconfigureSteps(AddingSteps):
         )
         return self.async_show_menu(
             step_id="reconfigure",
-            menu_options=["moved", "new_broker", "flash", "restore"],
+            menu_options=["moved", "new_broker", "replaced", "flash", "restore"],
         )
 
     async def async_step_moved(
@@ -99,6 +112,82 @@ class ReconfigureSteps(AddingSteps):
         if format_mac(evidence.mac or "") != entry.data[CONF_MAC]:
             return {CONF_CLIENT_ID: "socket_other"}
         return {}
+
+    async def async_step_replaced(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Let another socket take the place of one that is broken."""
+        entry: OpenBekenConfigEntry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            client_id = tidy(user_input[CONF_CLIENT_ID])
+            if error := await self._find_replacement(entry, client_id):
+                errors["base"] = error
+            else:
+                return await self._replace(entry)
+        return self.async_show_form(
+            step_id="replaced",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema({probatio.Required(CONF_CLIENT_ID): TextSelector()}),
+                user_input or entry.data,
+            ),
+            errors=errors,
+            description_placeholders={
+                "name": markdown_text(entry.title),
+                "mac": entry.data[CONF_MAC],
+            },
+        )
+
+    async def _find_replacement(
+        self, entry: OpenBekenConfigEntry, client_id: str
+    ) -> str | None:
+        """Ask who is on a topic; return the key of why it cannot take the place of this one."""
+        group = entry.data[CONF_GROUP]
+        if problem := topics_problem(self.hass, client_id, group, own=entry):
+            return problem
+        evidence = await discovery.async_gather(self.hass, client_id)
+        if not evidence.is_socket:
+            return "socket_silent"
+        mac = format_mac(evidence.mac or "")
+        if mac == entry.data[CONF_MAC]:
+            return "hardware_same"
+        if async_entry_of(self.hass, mac=mac) is not None:
+            return "hardware_taken"
+        # Two are there, and only one can be this socket.
+        elsewhere = client_id != entry.data[CONF_CLIENT_ID]
+        loaded = entry.state is ConfigEntryState.LOADED
+        if elsewhere and loaded and entry.runtime_data.online:
+            return "hardware_online"
+        self._evidence = evidence
+        return None
+
+    async def _replace(self, entry: OpenBekenConfigEntry) -> ConfigFlowResult:
+        assert self._evidence is not None
+        mac = format_mac(self._evidence.mac or "")
+        data: dict[str, Any] = {
+            CONF_CLIENT_ID: self._evidence.client_id,
+            CONF_ADDRESS: self._evidence.address,
+            CONF_FIRMWARE: self._evidence.build,
+        }
+        if (profile := await self._profile_at(self._evidence.address, mac)) is not None:
+            data[CONF_PROFILE] = profile.as_dict()
+        await async_replace_hardware(self.hass, entry, mac, **data)
+        return self.async_abort(
+            reason="hardware_replaced",
+            description_placeholders={"name": markdown_text(entry.title), "mac": mac},
+        )
+
+    async def _profile_at(self, address: str | None, mac: str) -> SocketProfile | None:
+        """Return the pins of a socket if it tells them; they may be others than before."""
+        if address is None:
+            return None
+        try:
+            answers = await discovery.async_ask(self.hass, address)
+        except ConsoleError as err:
+            LOGGER.debug("Pins at %s: %s", address, err)
+            return None
+        known = answers.mac == mac and not pin_form.problem_of(answers.profile)
+        return answers.profile if known else None
 
     async def async_step_new_broker(
         self, user_input: dict[str, Any] | None = None

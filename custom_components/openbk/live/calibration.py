@@ -211,6 +211,15 @@ class SocketCalibration:
         )
 
 
+def without_calibration(options: Mapping[str, Any]) -> Stored:
+    """Return the options of a socket whose meter is another one now; the history stays."""
+    stored: Stored = dict(options.get(CONF_CALIBRATION, {}))
+    stored |= {_KNOWN: {}, _FACTORS: {}}
+    # What was done to the other meter cannot be taken back on this one.
+    stored[_HISTORY] = [{**step, "undone": True} for step in stored.get(_HISTORY, [])]
+    return {**options, CONF_CALIBRATION: stored}
+
+
 def _read(stored: Mapping[str, Stored]) -> dict[str, Calibration]:
     known = {}
     for key in STEPS:

@@ -1,12 +1,17 @@
 """The entries of sockets: whose is a topic or a MAC, and when an entry may follow its socket."""
 
+from typing import Any
+
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.names import identity_of
-from .state import OpenBekenConfigEntry
+from .calibration import without_calibration
+from .energy_store import ENERGY_STORE
+from .state import OpenBekenConfigEntry, connections_of, identity_of_entry
 
 
 @callback
@@ -67,9 +72,6 @@ def async_follow(
     if client_id in (None, entry.data[CONF_CLIENT_ID]):
         client_id = None
     elif not async_may_follow(hass, entry, client_id):
-        LOGGER.warning(
-            "A socket with the MAC of %s speaks as %s, too", entry.title, client_id
-        )
         return False
     known = {CONF_CLIENT_ID: client_id, CONF_ADDRESS: address}
     changes = {
@@ -84,3 +86,33 @@ def async_follow(
         LOGGER.info("%s speaks as %s now", entry.title, client_id)
         hass.config_entries.async_schedule_reload(entry.entry_id)
     return True
+
+
+async def async_replace_hardware(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry, mac: str, **data: Any
+) -> None:
+    """Let other hardware take the place of that of an entry; the entry is loaded anew.
+
+    Devices, entities and automations stay, and so does the energy that was counted. A correction
+    was of another meter, so that goes. ``data`` is what is kept of the new hardware.
+    """
+    await hass.config_entries.async_unload(entry.entry_id)
+    data = {**entry.data, **data, CONF_MAC: mac}
+    old, new = identity_of_entry(entry), identity_of(mac, data[CONF_CLIENT_ID])
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
+        devices.async_update_device(
+            device.id,
+            new_identifiers={(DOMAIN, new)},
+            new_connections=connections_of(mac),
+        )
+    for item in er.async_entries_for_config_entry(entities, entry.entry_id):
+        if item.unique_id.startswith(f"{old}_"):
+            key = item.unique_id.removeprefix(f"{old}_")
+            entities.async_update_entity(item.entity_id, new_unique_id=f"{new}_{key}")
+    hass.data[ENERGY_STORE].rename(old, new)
+    hass.config_entries.async_update_entry(
+        entry, unique_id=new, data=data, options=without_calibration(entry.options)
+    )
+    LOGGER.info("%s is the socket %s now", entry.title, mac)
+    hass.config_entries.async_schedule_reload(entry.entry_id)

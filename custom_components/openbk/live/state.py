@@ -413,10 +413,7 @@ class SocketState:
         return dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,
             identifiers={(DOMAIN, self.identity)},
-            # Devices with the same connection would become one.
-            connections=set()
-            if is_generic_mac(self.mac)
-            else {(dr.CONNECTION_NETWORK_MAC, self.mac)},
+            connections=connections_of(self.mac),
             name=self.entry.title,
             manufacturer=MANUFACTURER,
             model=messages.chip_of(self.build),
@@ -431,6 +428,11 @@ def identity_of_entry(entry: ConfigEntry) -> str:
     return entry.unique_id or identity_of(
         entry.data[CONF_MAC], entry.data[CONF_CLIENT_ID]
     )
+
+
+def connections_of(mac: str) -> set[tuple[str, str]]:
+    """Return the connections of a device; with the same one, two devices would become one."""
+    return set() if is_generic_mac(mac) else {(dr.CONNECTION_NETWORK_MAC, mac)}
 
 
 def _in_kwh(entry: ConfigEntry) -> bool | None:

@@ -1,0 +1,302 @@
+"""Two sockets on one topic or with one MAC are both named, and hardware can be replaced."""
+
+from datetime import timedelta
+
+from homeassistant.config_entries import SOURCE_MQTT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from tests.homeassistant.test_adding import refuse
+from tests.homeassistant.wizard import ENGLISH, Wizard
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import (
+    BUILD,
+    CLIENT_ID,
+    MAC,
+    ScriptedSocket,
+    add_socket,
+    socket_entry,
+)
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+walks = pytest.mark.walks
+
+OTHER_MAC = "c8:47:8c:99:99:99"
+TOLD = ("topic_shared", "topic_of_another", "mac_twice", "radio_lost")
+ENERGY = "sensor.washing_machine_energy"
+
+
+@pytest.fixture(autouse=True)
+def closed_pages(hass: HomeAssistant) -> None:
+    """Let no web page answer."""
+    hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+
+
+def issues(hass: HomeAssistant) -> dict[str, str]:
+    """Return the texts of all issues by their keys."""
+    return {
+        str(issue.translation_key): ENGLISH["issues"][issue.translation_key][
+            "description"
+        ].format(**(issue.translation_placeholders or {}))
+        for issue in ir.async_get(hass).issues.values()
+        if issue.active and issue.translation_key in TOLD
+    }
+
+
+async def after_ten_minutes(hass: HomeAssistant) -> None:
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=601))
+    await hass.async_block_till_done()
+
+
+async def online(hass: HomeAssistant, entry: MockConfigEntry) -> ScriptedSocket:
+    """Set an entry up whose socket is there."""
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    return scripted
+
+
+async def test_two_sockets_on_one_topic_are_both_named(hass: HomeAssistant) -> None:
+    """They throw each other off the broker, and the MAC that is said alternates."""
+    scripted = await online(hass, socket_entry())
+    await scripted.say("mac", MAC)
+    await hass.async_block_till_done()
+    assert not issues(hass)
+    for mac in (OTHER_MAC, MAC, OTHER_MAC, MAC):
+        await scripted.say("connected", "online", retain=True)
+        await scripted.say("mac", mac)
+    await until(lambda: "topic_shared" in issues(hass))
+    text = issues(hass)["topic_shared"]
+    assert MAC in text
+    assert OTHER_MAC in text
+    assert CLIENT_ID in text
+    # One of them was given another topic.
+    await after_ten_minutes(hass)
+    assert not issues(hass)
+
+
+async def test_the_simulated_firmware_of_two_sockets_with_one_configuration(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    await add_socket(hass, socket_entry())
+    config = configuration(mosquitto)
+    async with plugged_in(config), plugged_in(config, OTHER_MAC):
+        await until(lambda: "topic_shared" in issues(hass))
+
+
+async def test_another_socket_alone_on_the_topic_is_told(hass: HomeAssistant) -> None:
+    other = socket_entry(mac=OTHER_MAC, client_id="kitchen")
+    object.__setattr__(other, "title", "*Kitchen*")
+    other.add_to_hass(hass)
+    entry = socket_entry()
+    scripted = await online(hass, entry)
+    await scripted.say("mac", OTHER_MAC)
+    await until(lambda: "topic_of_another" in issues(hass))
+    text = issues(hass)["topic_of_another"]
+    assert MAC in text
+    # What others chose is shown as text.
+    assert rf"\*Kitchen\* ({OTHER_MAC})" in text
+    # It is no better for waiting.
+    await after_ten_minutes(hass)
+    assert "topic_of_another" in issues(hass)
+    await scripted.say("mac", MAC)
+    await until(lambda: "topic_shared" in issues(hass))
+    await after_ten_minutes(hass)
+    assert not issues(hass)
+    await scripted.say("mac", OTHER_MAC)
+    await until(lambda: issues(hass))
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    assert not issues(hass)
+
+
+async def test_a_socket_that_lost_its_radio_calibration_is_told(
+    hass: HomeAssistant,
+) -> None:
+    entry = socket_entry(mac=GENERIC_MAC)
+    await add_socket(hass, entry)
+    assert list(issues(hass)) == ["radio_lost"]
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues(hass)
+
+
+async def test_a_mac_on_two_topics_is_told_and_not_followed(
+    hass: HomeAssistant,
+) -> None:
+    entry = socket_entry()
+    await online(hass, entry)
+    twin = ScriptedSocket(hass, "*twin*")
+    await twin.connect()
+    flow = hass.async_create_task(
+        hass.config_entries.flow.async_init(
+            "openbk",
+            context={"source": SOURCE_MQTT},
+            data=MqttServiceInfo(
+                topic="*twin*/build",
+                payload=BUILD,
+                qos=1,
+                retain=False,
+                subscribed_topic="+/build",
+                timestamp=0.0,
+            ),
+        )
+    )
+    await until(lambda: ("cmnd/*twin*/publishAll", "") in twin.heard)
+    for name, text in (
+        ("build", BUILD),
+        ("mac", MAC),
+        ("host", "x"),
+        ("ip", "192.168.1.9"),
+    ):
+        await twin.say(name, text)
+    assert (await flow)["reason"] == "already_configured"
+    assert entry.data["client_id"] == CLIENT_ID
+    assert entry.data["address"] is None
+    text = issues(hass)["mac_twice"]
+    assert CLIENT_ID in text
+    assert r"\*twin\*" in text
+    await twin.say("connected", "offline", retain=True)
+    await until(lambda: not issues(hass))
+
+
+async def introduces_itself(
+    hass: HomeAssistant, socket: ScriptedSocket, mac: str
+) -> None:
+    """Let a scripted socket answer who it is, once."""
+    await until(lambda: (f"cmnd/{socket.client_id}/publishAll", "") in socket.heard)
+    for name, text in (
+        ("build", BUILD),
+        ("mac", mac),
+        ("host", socket.client_id),
+        ("ip", "192.168.1.9"),
+    ):
+        await socket.say(name, text)
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        pytest.param(CLIENT_ID, id="with the old topic"),
+        pytest.param(
+            "obk8C999999",
+            marks=walks("reconfigure -> replaced -> hardware_replaced"),
+            id="anew",
+        ),
+    ],
+)
+async def test_new_hardware_takes_the_place_of_the_old(
+    hass: HomeAssistant, topic: str
+) -> None:
+    """Entities, names and energy stay; the calibration of the old meter goes."""
+    entry = socket_entry()
+    known = {
+        "gain": 1.08,
+        "offset": 0.0,
+        "gain_variance": 0.0,
+        "offset_variance": 0.0,
+        "covariance": 0.0,
+        "offset_significant": False,
+        "scale_uncertainty": 0.0,
+        "factor": 1.5,
+        "points": [],
+    }
+    entry.add_to_hass(hass)
+    calibration = {"known": {"power": known}, "history": [], "factors": {}}
+    hass.config_entries.async_update_entry(entry, options={"calibration": calibration})
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    old = ScriptedSocket(hass)
+    await old.connect()
+    await until(lambda: entry.runtime_data.online)
+    await old.say("energycounter/get", "123456.000")
+    await until(lambda: hass.states.get(ENERGY).state == "123.456")
+    registry = er.async_get(hass)
+    registry.async_update_entity("switch.washing_machine", name="Laundry")
+    before = {
+        item.entity_id
+        for item in er.async_entries_for_config_entry(registry, entry.entry_id)
+    }
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+
+    new = ScriptedSocket(hass, topic)
+    await new.connect()
+    wizard = Wizard(hass)
+    wizard.look_at(await entry.start_reconfigure_flow(hass))
+    await wizard.choose("replaced")
+    if topic != CLIENT_ID:
+        new.heard.clear()
+        asked = hass.async_create_task(introduces_itself(hass, new, OTHER_MAC))
+        await wizard.submit(client_id=topic)
+        await asked
+        assert wizard.errors == {"base": "hardware_online"}
+        await old.say("connected", "offline", retain=True)
+        old.deaf = True
+        await until(lambda: not entry.runtime_data.online)
+    new.heard.clear()
+    asked = hass.async_create_task(introduces_itself(hass, new, OTHER_MAC))
+    assert await wizard.submit(client_id=topic) == "hardware_replaced"
+    await asked
+    await hass.async_block_till_done()
+
+    assert entry.unique_id == entry.data["mac"] == OTHER_MAC
+    assert (entry.data["client_id"], entry.data["address"]) == (topic, "192.168.1.9")
+    after = er.async_entries_for_config_entry(registry, entry.entry_id)
+    assert {item.entity_id for item in after} == before
+    assert all(item.unique_id.startswith(OTHER_MAC) for item in after)
+    renamed = registry.async_get("switch.washing_machine")
+    assert renamed
+    assert renamed.name == "Laundry"
+    (same,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert same.id == device.id
+    assert same.connections == {("mac", OTHER_MAC)}
+    assert not entry.runtime_data.corrections
+    # Its counter is at another number, and is counted on from.
+    await new.say("connected", "online", retain=True)
+    await until(lambda: entry.runtime_data.online)
+    await new.say("energycounter/get", "500.000")
+    await until(lambda: hass.states.get(ENERGY).state == "123.456")
+    await new.say("energycounter/get", "501.000")
+    await until(lambda: hass.states.get(ENERGY).state == "123.457")
+
+
+@walks("replaced -> replaced")
+@pytest.mark.parametrize(
+    ("mac", "error"),
+    [
+        (MAC, "hardware_same"),
+        ("c8:47:8c:aa:aa:aa", "hardware_taken"),
+        (None, "socket_silent"),
+    ],
+)
+async def test_what_cannot_take_its_place_is_refused(
+    hass: HomeAssistant, mac: str | None, error: str
+) -> None:
+    entry = socket_entry()
+    scripted = await online(hass, entry)
+    socket_entry(mac="c8:47:8c:aa:aa:aa", client_id="kitchen").add_to_hass(hass)
+    wizard = Wizard(hass)
+    wizard.look_at(await entry.start_reconfigure_flow(hass))
+    await wizard.choose("replaced")
+    scripted.heard.clear()
+    if mac is not None:
+        asked = hass.async_create_task(introduces_itself(hass, scripted, mac))
+    assert await wizard.submit(client_id=CLIENT_ID) == "replaced"
+    assert wizard.errors == {"base": error}
+    if mac is not None:
+        await asked
+    assert entry.unique_id == MAC
+    await wizard.close()
