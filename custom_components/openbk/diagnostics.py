@@ -81,7 +81,7 @@ def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, 
         {
             "manufacturer": device.manufacturer,
             "model": device.model,
-            "model_id": device.model_id,
+            "hw_version": device.hw_version,
             "sw_version": device.sw_version,
             "disabled_by": device.disabled_by,
             "entities": [

@@ -120,8 +120,8 @@ async def test_what_the_socket_says_of_itself_is_kept(
     device = devices[0]
     assert device.connections == {("mac", MAC)}
     assert device.sw_version == "1.18.300"
-    assert device.model == "BK7231N"
-    assert device.model_id == "CB2S"
+    assert device.model == "CB2S"
+    assert device.hw_version == "BK7231N"
     assert device.configuration_url == "http://127.0.0.7/"
     assert entry.data["firmware"] == BUILD
     await scripted.say("ip", "127.0.0.8")

@@ -410,14 +410,15 @@ class SocketState:
         Once for the socket: if each of its entities described it, core would look it up and
         compare everything again for each of them.
         """
+        chip = messages.chip_of(self.build)
         return dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,
             identifiers={(DOMAIN, self.identity)},
             connections=connections_of(self.mac),
             name=self.entry.title,
             manufacturer=MANUFACTURER,
-            model=messages.chip_of(self.build),
-            model_id=self.profile.module,
+            model=self.profile.module or chip,
+            hw_version=chip,
             sw_version=messages.version_of(self.build),
             configuration_url=self.url,
         )
