@@ -25,6 +25,7 @@ from .pyopenbk.obk.settings import (
     with_led_use,
 )
 from .pyopenbk.profile import PinAssignment
+from .pyopenbk.roles import BRIDGE_ROLES
 
 PARALLEL_UPDATES = 1
 
@@ -163,6 +164,17 @@ class PowerCutSelect(SocketSelect):
             ),
         )
         self._channel = channel
+        self._latches = relay.role in BRIDGE_ROLES
+
+    @property
+    @override
+    def options(self) -> list[str]:
+        """Offer no off for two coils: the firmware takes them for open then, and moves nothing."""
+        return [
+            option
+            for option in super().options
+            if not (self._latches and option == PowerCutState.OFF)
+        ]
 
     @override
     async def async_added_to_hass(self) -> None:

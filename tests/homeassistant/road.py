@@ -24,6 +24,11 @@ async def past_network(wizard: Wizard, broker: Broker) -> str:
     """Walk from the pins past the broker; return the page that comes then."""
     assert wizard.page == "pins", (wizard.pages, wizard.errors)
     assert await wizard.choose("use_pins") == "name"
+    return await from_name(wizard, broker)
+
+
+async def from_name(wizard: Wizard, broker: Broker) -> str:
+    """Walk from the name past the broker; return the page that comes then."""
     assert await wizard.submit_suggested(name="Kitchen") == "wifi"
     assert await wizard.submit_suggested(ssid="TestNet", password=SECRET) == "broker"
     address = {"host": broker.host, "port": broker.port}

@@ -21,6 +21,7 @@ from tests.support.sockets import (
     BUILD,
     CLIENT_ID,
     MAC,
+    TWO_COILS,
     ScriptedSocket,
     add_socket,
     listen,
@@ -88,6 +89,17 @@ async def test_pins_and_settings_over_http(
         TuneStep.RETAIN_RELAYS,
         TuneStep.STARTUP_COMMAND,
     }
+
+
+async def test_socket_with_two_coils_is_taken_up_as_it_runs(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with plugged_in(stranger(mosquitto, TWO_COILS)) as plugged:
+        await until(lambda: plugged.firmware.http_address)
+        answers = await discovery.async_ask(hass, str(plugged.firmware.http_address))
+    assert [relay.channel for relay in answers.profile.relays] == [1]
+    steps = [item.step for item in answers.proposal().tunings]
+    assert TuneStep.CHANNEL_TYPE in steps
 
 
 async def test_password_and_closed_server(

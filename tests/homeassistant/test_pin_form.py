@@ -5,6 +5,7 @@ import pytest
 from custom_components.openbk.flows.wizard import pin_form
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.support.sockets import TWO_COILS
 
 BLOW = SocketProfile.of(
     [
@@ -27,17 +28,24 @@ TWO_RELAYS = SocketProfile.of(
     ]
 )
 
+EXTRAS = BLOW.with_extras("PowerSave 1", 1 << 46)
+PROFILES = pytest.mark.parametrize(
+    "profile",
+    [BLOW, TWO_RELAYS, TWO_COILS, EXTRAS],
+    ids=["blow", "two relays", "two coils", "template with more"],
+)
+
 
 def word(_selector: str, option: str) -> str:
     return option
 
 
-@pytest.mark.parametrize("profile", [BLOW, TWO_RELAYS], ids=["blow", "two relays"])
+@PROFILES
 def test_unchanged_form_gives_the_same_pins(profile: SocketProfile) -> None:
-    assert pin_form.from_form(pin_form.to_form(profile), profile.module) == profile
+    assert pin_form.from_form(pin_form.to_form(profile), profile) == profile
 
 
-@pytest.mark.parametrize("profile", [BLOW, TWO_RELAYS], ids=["blow", "two relays"])
+@PROFILES
 def test_form_accepts_its_own_suggestions(profile: SocketProfile) -> None:
     values = pin_form.to_form(profile)
     assert pin_form.schema()(values) == values

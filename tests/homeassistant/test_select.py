@@ -6,7 +6,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import TWO_COILS, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -111,6 +111,28 @@ async def test_after_a_power_cut(hass: HomeAssistant, scripted: ScriptedSocket) 
         await choose(hass, POWER_CUT, option)
         expected = ("cmnd/obk8C123456/Backlog", f"SetStartValue 1 {value}")
         await until(lambda expected=expected: expected in scripted.heard)
+
+
+async def test_relay_with_two_coils(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """It keeps its place without power, so nothing opens it when power comes back."""
+    entry = socket_entry(TWO_COILS)
+    await add_socket(hass, entry)
+    async with plugged_in(configuration(mosquitto, TWO_COILS)) as plugged:
+        await until(lambda: state(hass, SWITCH) == "off")
+        for service, shown in (("turn_on", "on"), ("turn_off", "off")):
+            await hass.services.async_call(
+                "switch", service, {"entity_id": SWITCH}, blocking=True
+            )
+            await until(lambda shown=shown: state(hass, SWITCH) == shown)
+            closed = shown == "on"
+            await until(lambda closed=closed: plugged.firmware.relay(1) is closed)
+        choice = hass.states.get(POWER_CUT)
+        assert choice is not None
+        assert choice.attributes["options"] == ["on", "last"]
+        assert state(hass, LED) is None
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 async def test_child_lock(hass: HomeAssistant, scripted: ScriptedSocket) -> None:

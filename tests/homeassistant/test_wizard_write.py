@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+import json
 from pathlib import Path
 import random
 from typing import Any
@@ -27,6 +28,7 @@ from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.images import Build
+from simulator.openbeken import OpenBeken
 from simulator.releases import ReleaseServer, Trouble, release
 from tests.homeassistant.bench import (
     MAC,
@@ -41,6 +43,7 @@ from tests.homeassistant.bench import (
 from tests.homeassistant.road import (
     SECRET,
     finish,
+    from_name,
     past_network,
     to_confirmation,
     to_firmware,
@@ -51,7 +54,7 @@ from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker, free_port
-from tests.support.sockets import BLOW, listen, socket_entry
+from tests.support.sockets import BLOW, TWO_COILS, listen, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -114,6 +117,62 @@ async def test_whole_road(
     assert backup.read_bytes() == dump
     assert SECRET not in str(entry.as_dict())
     assert SECRET not in str(hass_storage)
+
+
+async def test_template_of_a_relay_with_two_coils(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    """With commands and flags that are taken over, and a board that nobody could save."""
+    template = {
+        "chip": "BK7231N",
+        "board": "CB2S\ud800",
+        "pins": {
+            str(pin.pin): f"{pin.role.firmware_name};{pin.channel}"
+            for pin in TWO_COILS.pins
+        },
+        "flags": str(1 << 2),
+        "command": "addClockEvent 7:00 0xff 1 setChannel 1 1",
+    }
+    async with socket_on_the_bench(factory_dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await wizard.choose("pins_paste")
+        assert await wizard.submit(text=json.dumps(template)) == "pins"
+        assert (
+            "| P26 | Relay: coil that closes it | BridgeFWD | 1 |"
+            in wizard.placeholders["pins"]
+        )
+        assert await wizard.choose("use_pins") == "pins_extras"
+        assert await wizard.submit(command=True, flags=True) == "name"
+        assert await from_name(wizard, mosquitto) == "firmware"
+        assert await wizard.submit_suggested() == "write_confirm"
+        assert "\n- the clock: " in wizard.placeholders["takeover"]
+        assert await wizard.submit() == "reassemble", wizard.pages
+        config = written(socket)
+        assert config.profile.pins == TWO_COILS.pins
+        assert config.channel_types[1] == config_sector.TOGGLE_CHANNEL
+        assert config.startup_command.endswith(f"\n{template['command']}")
+        assert "ntp" not in config.startup_command
+        assert config.flags == 1 << 2 | 1 << 10 | 1 << 21
+        await wizard.submit_suggested()
+        entry = wizard.result["result"]
+        await until(lambda: hass.states.is_state("switch.kitchen", "off"))
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": "switch.kitchen"}, blocking=True
+        )
+        await until(lambda: hass.states.is_state("switch.kitchen", "on"))
+        assert isinstance(socket.firmware, OpenBeken)
+        assert socket.firmware.relay(1)
+        await hass.async_block_till_done()
+        await hass.config_entries.async_unload(entry.entry_id)
+    # Its commands work with the clock as it is.
+    assert entry.data["tuned"] is False
+    # What it runs and which flags it has, the socket itself knows from here on.
+    assert {*entry.data["profile"]} == {"pins", "module"}
+    assert entry.data["profile"]["module"] is None
+    json.dumps(entry.as_dict(), ensure_ascii=False).encode()
 
 
 async def test_the_time_zone_that_was_chosen_holds(
@@ -987,10 +1046,43 @@ class TestPins:
         await sources.choose("pins_paste")
         await sources.submit(text="nothing of the kind")
         assert sources.errors == {"text": "text_not_understood"}
-        await sources.submit(text='{"pins":{"26":"Nonsense;1"}}')
-        assert sources.errors == {"text": "text_unknown_role"}
         assert await sources.submit(text=text) == "pins"
         assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+
+    async def test_what_is_odd_about_a_template_is_said(self, sources: Wizard) -> None:
+        """And what cannot be read is left out."""
+        template = {
+            "chip": "BK7231T",
+            "board": "CB2S\ud800",
+            "pins": {"26": "Rel;1", "9": "Lamp;1", "40": "Btn;1"},
+        }
+        await sources.choose("pins_paste")
+        assert await sources.submit(text=json.dumps(template)) == "pins"
+        notes = sources.placeholders["notes"].splitlines()
+        for about in ("BK7231T", "CB2S", "P9 Lamp", "40"):
+            assert any(note.startswith(f"- {about}") for note in notes), about
+        assert "Lamp" not in sources.placeholders["pins"]
+        # Nothing of it is asked for.
+        assert await sources.choose("use_pins") == "name"
+
+    @walks("pins -> pins_extras -> name")
+    async def test_what_else_a_template_has_is_offered(self, sources: Wizard) -> None:
+        template = {
+            "pins": {"26": "Rel;1"},
+            "flags": str(1 << 46 | 1 << 2),
+            "command": "addClockEvent 7:00 0xff 1 setChannel 1 1",
+        }
+        await sources.choose("pins_paste")
+        assert await sources.submit(text=json.dumps(template)) == "pins"
+        notes = sources.placeholders["notes"]
+        assert "You are asked about them next." in notes
+        assert await sources.choose("use_pins") == "pins_extras"
+        extras = sources.placeholders["extras"]
+        assert "`addClockEvent 7:00 0xff 1 setChannel 1 1`" in extras
+        assert "2, 46" in extras
+        assert "the clock: its own commands already use this" in extras
+        assert sources.suggested == {"command": False, "flags": False}
+        assert await sources.submit(command=False, flags=False) == "name"
 
     async def test_guessed_levels_and_conflicts_are_marked(
         self, sources: Wizard

@@ -21,6 +21,14 @@ METER = (
 RELAY = PinAssignment(pin=26, role=PinRole.REL, channel=1)
 
 
+def coils(channel: int, *, on: int, off: int) -> tuple[PinAssignment, PinAssignment]:
+    """Return the pins of a relay with two coils."""
+    return (
+        PinAssignment(pin=on, role=PinRole.BRIDGE_FWD, channel=channel),
+        PinAssignment(pin=off, role=PinRole.BRIDGE_REV, channel=channel),
+    )
+
+
 def test_pins_are_kept_in_order_and_without_the_unused() -> None:
     """Whatever order they come in."""
     unused = PinAssignment(pin=1, role=PinRole.NONE)
@@ -147,3 +155,66 @@ def test_what_is_no_name_of_a_module_is_left_out(module: Any) -> None:
 def test_a_channel_is_a_whole_number(channel: Any) -> None:
     with pytest.raises(ProfileError):
         PinAssignment(pin=26, role=PinRole.REL, channel=channel)
+
+
+def test_two_coils_are_one_relay() -> None:
+    """Its channel is switched as any other's; its pins stay two."""
+    profile = SocketProfile.of([*coils(2, on=9, off=8), RELAY])
+    assert profile.problems == ()
+    assert [(relay.channel, relay.role) for relay in profile.relays] == [
+        (1, PinRole.REL),
+        (2, PinRole.BRIDGE_FWD),
+    ]
+    assert profile.two_coil_channels == (2,)
+
+
+def test_several_relays_on_a_channel_are_one() -> None:
+    """Such as one for each pole."""
+    profile = SocketProfile.of(
+        [RELAY, PinAssignment(pin=4, role=PinRole.REL, channel=1)]
+    )
+    assert [relay.pin for relay in profile.relays] == [4]
+    mixed = SocketProfile.of([*coils(1, on=6, off=7), RELAY])
+    assert [relay.role for relay in mixed.relays] == [PinRole.REL]
+    assert mixed.two_coil_channels == ()
+
+
+@pytest.mark.parametrize(
+    "pins",
+    [
+        (PinAssignment(pin=26, role=PinRole.BRIDGE_FWD, channel=1),),
+        (PinAssignment(pin=8, role=PinRole.BRIDGE_REV, channel=1),),
+        (
+            PinAssignment(pin=26, role=PinRole.BRIDGE_FWD, channel=1),
+            PinAssignment(pin=8, role=PinRole.BRIDGE_REV, channel=2),
+        ),
+        # The firmware would put 6 and 8 together, and 7 and 9.
+        (
+            PinAssignment(pin=6, role=PinRole.BRIDGE_FWD, channel=1),
+            PinAssignment(pin=7, role=PinRole.BRIDGE_FWD, channel=2),
+            PinAssignment(pin=8, role=PinRole.BRIDGE_REV, channel=2),
+            PinAssignment(pin=9, role=PinRole.BRIDGE_REV, channel=1),
+        ),
+    ],
+    ids=["no off", "no on", "two channels", "crossed"],
+)
+def test_coils_that_are_no_pair_must_not_be_written(
+    pins: tuple[PinAssignment, ...],
+) -> None:
+    assert SocketProfile.of(pins).problems == (ProfileProblem.COILS_INCOMPLETE,)
+
+
+def test_what_a_template_has_beside_the_pins_is_stored() -> None:
+    """A socket without is stored as ever."""
+    profile = SocketProfile.of([RELAY]).with_extras("PowerSave 1", 1 << 46)
+    stored = json.loads(json.dumps(profile.as_dict()))
+    assert SocketProfile.from_dict(stored) == profile
+    assert {*SocketProfile.of([RELAY]).as_dict()} == {"pins", "module"}
+
+
+@pytest.mark.parametrize(
+    "extras", [{"command": 1}, {"flags": "1"}, {"flags": True}, {"flags": 1 << 64}]
+)
+def test_extras_that_are_none_are_refused(extras: dict[str, Any]) -> None:
+    with pytest.raises(ProfileError):
+        SocketProfile.from_dict(SocketProfile.of([RELAY]).as_dict() | extras)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -52,7 +53,8 @@ def stranger(
 ) -> ConfigSector:
     """Return the configuration of a socket that somebody else set up: factory flags, no commands."""
     factory = {"flags": 1 << 10, "startup_command": "", "start_values": (0,) * 64}
-    return configuration(broker, profile, mac, **{**factory, **changes})
+    config = configuration(broker, profile, mac, **{**factory, **changes})
+    return replace(config, channel_types=changes.get("channel_types", (0,) * 64))
 
 
 class PluggedSocket:

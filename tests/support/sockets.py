@@ -33,6 +33,19 @@ BLOW = SocketProfile.of(
     "CB2S",
 )
 
+# A socket as it is sold under several names: its relay has a coil for on and one for off.
+TWO_COILS = SocketProfile.of(
+    (
+        PinAssignment(pin=6, role=PinRole.BL0937CF1),
+        PinAssignment(pin=7, role=PinRole.BL0937CF),
+        PinAssignment(pin=8, role=PinRole.BRIDGE_REV, channel=1),
+        PinAssignment(pin=11, role=PinRole.BTN, channel=1),
+        PinAssignment(pin=24, role=PinRole.BL0937SEL),
+        PinAssignment(pin=26, role=PinRole.BRIDGE_FWD, channel=1),
+    ),
+    "CB2S",
+)
+
 
 def socket_entry(
     profile: SocketProfile = BLOW,

@@ -12,7 +12,6 @@ from ..pyopenbk.metering.session import Method, Proposal, References, Sample, pr
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.messages import channel_key
 from ..pyopenbk.quantities import VOLTAGE
-from ..pyopenbk.roles import RELAY_ROLES
 from .own_gain import OwnGain, OwnGainError, async_set_own_gain, check_load
 from .sampling import WANTED, HttpSampler, Sampler, open_sampler
 
@@ -29,11 +28,7 @@ def check_ready(socket: SocketState, keys: Collection[str]) -> None:
         raise CalibrationError(Refusal.NO_REFERENCE)
     if not socket.online:
         raise CalibrationError(Refusal.OFFLINE)
-    relays = [
-        socket.value(channel_key(pin.channel))
-        for pin in socket.profile.pins
-        if pin.role in RELAY_ROLES
-    ]
+    relays = [socket.value(channel_key(pin.channel)) for pin in socket.profile.relays]
     if set(keys) != {VOLTAGE.key} and relays and all(value == 0 for value in relays):
         raise CalibrationError(Refusal.RELAY_OFF)
 

@@ -389,6 +389,12 @@ class AddingSteps(RadioSteps):
             self._tuned += (tuning,)
         return {}
 
+    @property
+    @override
+    def takes_extras(self) -> bool:
+        """Leave the commands and flags of a socket that runs as they are."""
+        return self._evidence is None
+
     @override
     async def async_step_use_pins(
         self, user_input: dict[str, Any] | None = None

@@ -16,7 +16,6 @@ from ..network.consoles import METER_ACCESS
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
 from ..pyopenbk.obk.messages import channel_key
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
-from ..pyopenbk.roles import RELAY_ROLES
 
 _EVERY: Final = 60.0
 # Readings that belong to two loads are gone after a minute; a fault stays.
@@ -109,11 +108,7 @@ def found(socket: SocketState) -> tuple[Contradiction, ...]:
         return ()
     volts, amperes, watts = (float(value or 0.0) for value in shown)
     doubt = socket.calibration.uncertainty
-    relays = [
-        socket.value(channel_key(pin.channel))
-        for pin in socket.profile.pins
-        if pin.role in RELAY_ROLES
-    ]
+    relays = [socket.value(channel_key(pin.channel)) for pin in socket.profile.relays]
     return contradictions(
         Readings(
             voltage=volts,

@@ -144,6 +144,8 @@ class Answers:
     flags: int = 0
     startup_command: str = ""
     boot_scripts: tuple[str, ...] = ()
+    channel_types: tuple[int, ...] = ()
+    """Empty where no channel needs one."""
     build: str = ""
 
     def proposal(self, offset: timedelta | None = None) -> Proposal:
@@ -160,6 +162,7 @@ class Answers:
             startup_command=self.startup_command,
             lines=runs_lines(self.build),
             files=self.boot_scripts,
+            channel_types=self.channel_types,
         )
 
 
@@ -244,6 +247,9 @@ async def async_ask(
         flags=await console.flags(),
         startup_command=await console.startup_command(),
         boot_scripts=await console.boot_scripts(),
+        channel_types=await console.channel_types()
+        if answers.profile.two_coil_channels
+        else (),
     )
 
 

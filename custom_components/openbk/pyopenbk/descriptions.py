@@ -1,31 +1,77 @@
 """Pasted descriptions of a socket's pins, whichever project's form they have."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+import json
+from typing import Any, Final
+
 from .errors import OpenBekenError
-from .obk.templates import TemplateError, parse_template
+from .obk.templates import DeviceTemplate, read_template
+from .pasted_json import load_object
 from .profile import SocketProfile
-from .tuya.pins import profile_from_user_params
-from .tuya.user_params import UserParamsError, parse_user_params
+from .tuya.pins import PinReading, profile_from_user_params
+from .tuya.reader import TuyaMcuError
+from .tuya.summary import SummaryError, read_summary
+from .tuya.user_params import parse_user_params
+
+# Under these names the text lies in what tools read out of a dump, and in published device files.
+_PARAMETERS: Final = frozenset({"user_param_key", "device_configuration"})
+# Such a device has a second controller, which owns the pins.
+_SERIAL_LINE: Final = frozenset({"baud_cfg", "uart_adapt_params"})
 
 
 class DescriptionError(OpenBekenError):
     """The text describes no pins."""
 
 
-def read_description(text: str) -> SocketProfile:
-    """Return the pins of an OpenBeken template or of Tuya's user parameters.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a text says of a socket's pins: either a template or Tuya's data."""
 
-    Raises a TemplateError for a faulty template, and DescriptionError for any other text.
+    profile: SocketProfile
+    reading: PinReading | None = None
+    """Where it is Tuya's data: what is doubtful about it."""
+    template: DeviceTemplate | None = None
+
+
+def read_description(text: str) -> Description:
+    """Read an OpenBeken template, Tuya's parameters, or the flash tool's summary of them.
+
+    Of Tuya's data the whole of what a tool read out of a dump will do. Raises TemplateError for a
+    template without pins, TuyaMcuError, and DescriptionError for any other text.
     """
+    with suppress(ValueError):
+        found = load_object(text)
+        if "pins" in found:
+            template = read_template(found)
+            return Description(profile=template.profile, template=template)
+        if found.keys() & _SERIAL_LINE and not found.keys() & _PARAMETERS:
+            raise TuyaMcuError("the text has settings of a serial line instead of pins")
+        text = _find_parameters(found)
+    reading = _read_tuya(text)
+    return Description(profile=reading.profile, reading=reading)
+
+
+def _find_parameters(found: Mapping[str, Any]) -> str:
+    """Return Tuya's text, which may have an object around it."""
+    for key in _PARAMETERS:
+        match found.get(key):
+            case str() as text:
+                return text
+            case dict() as parameters:
+                return json.dumps(parameters)
+    return json.dumps(found)
+
+
+def _read_tuya(text: str) -> PinReading:
+    with suppress(OpenBekenError):
+        reading = profile_from_user_params(
+            parse_user_params(text[max(text.find("{"), 0) :])
+        )
+        if reading.profile.pins:
+            return reading
     try:
-        return parse_template(text).profile
-    except TemplateError as err:
-        if '"pins"' in text:
-            raise
-        try:
-            params = parse_user_params(text[max(text.find("{"), 0) :])
-        except UserParamsError:
-            raise DescriptionError("neither a template nor parameters") from err
-    profile = profile_from_user_params(params).profile
-    if not profile.pins:
-        raise DescriptionError("parameters without any pin")
-    return profile
+        return read_summary(text)
+    except SummaryError as err:
+        raise DescriptionError("neither a template nor Tuya's data") from err

@@ -1,17 +1,19 @@
 """What a socket has: which pin plays which role on which channel."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self, TypeGuard
 
 from .errors import OpenBekenError
 from .roles import (
+    BRIDGE_ROLES,
     BUTTON_ROLES,
     LED_ROLES,
     METER_ROLES,
     METER_SELECT_ROLES,
     RELAY_ROLES,
+    SWITCHING_ROLES,
     WIFI_LED_ROLES,
     PinRole,
     role_from_name,
@@ -20,8 +22,9 @@ from .roles import (
 # BK7231N has P0 to P28; OpenBeken's configuration keeps 32 entries.
 HIGHEST_PIN: Final = 28
 HIGHEST_CHANNEL: Final = 63
-# The longest of Tuya's names of modules has eight letters or so.
+# In bytes of UTF-8; the longest of Tuya's names of modules has eight letters or so.
 _LONGEST_MODULE: Final = 32
+_FLAG_WORDS: Final = range(1 << 64)
 
 
 class ProfileError(OpenBekenError):
@@ -34,6 +37,8 @@ class ProfileProblem(StrEnum):
     NO_RELAY = "no_relay"
     PIN_USED_TWICE = "pin_used_twice"
     METER_INCOMPLETE = "meter_incomplete"
+    COILS_INCOMPLETE = "coils_incomplete"
+    """A relay with two coils lacks one, or several would get each other's."""
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -70,6 +75,10 @@ class SocketProfile:
     pins: tuple[PinAssignment, ...]
     module: str | None = None
     """Tuya's name of the module, such as CB2S: one short printable line."""
+    command: str = ""
+    """What a template wants to have run at each boot, where the person took it over."""
+    flags: int = 0
+    """The flags of OpenBeken that such a template sets, as a word of 64 bits."""
 
     def __post_init__(self) -> None:
         """Refuse a module that is none; Home Assistant could not save it, or nobody read it."""
@@ -90,8 +99,24 @@ class SocketProfile:
 
     @property
     def relays(self) -> tuple[PinAssignment, ...]:
-        """Return the relay pins in the order of their channels."""
-        return self._by_channel(RELAY_ROLES)
+        """Return one pin for each channel that switches a relay, in the order of the channels.
+
+        Of a relay with two coils it is the one that closes it.
+        """
+        pins: dict[int, PinAssignment] = {}
+        for roles in (RELAY_ROLES, {PinRole.BRIDGE_FWD}, SWITCHING_ROLES):
+            for pin in self._by_channel(frozenset(roles)):
+                pins.setdefault(pin.channel, pin)
+        return tuple(pins[channel] for channel in sorted(pins))
+
+    @property
+    def two_coil_channels(self) -> tuple[int, ...]:
+        """Return the channels of relays with two coils.
+
+        The firmware publishes such a channel only where it has a type or another pin of a kind
+        that is published (CHANNEL_ShouldBePublished in new_pins.c, 1.17.360 and 1.18.300).
+        """
+        return tuple(pin.channel for pin in self.relays if pin.role in BRIDGE_ROLES)
 
     @property
     def buttons(self) -> tuple[PinAssignment, ...]:
@@ -128,7 +153,13 @@ class SocketProfile:
             problems.append(ProfileProblem.PIN_USED_TWICE)
         if not self.has_meter and any(pin.role in METER_ROLES for pin in self.pins):
             problems.append(ProfileProblem.METER_INCOMPLETE)
+        if not self._has_whole_coils():
+            problems.append(ProfileProblem.COILS_INCOMPLETE)
         return tuple(problems)
+
+    def with_extras(self, command: str, flags: int) -> Self:
+        """Return the same pins with what a template has beside them."""
+        return replace(self, command=command, flags=flags)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as JSON values, for storage."""
@@ -144,6 +175,10 @@ class SocketProfile:
                 | ({"polarity_guessed": True} if pin.polarity_guessed else {})
                 for pin in self.pins
             ],
+        } | {
+            name: value
+            for name, value in (("command", self.command), ("flags", self.flags))
+            if value
         }
 
     @classmethod
@@ -163,9 +198,28 @@ class SocketProfile:
                         polarity_guessed=bool(entry.get("polarity_guessed", False)),
                     )
                 )
-            return cls.of(pins, stored["module"])
+            command, flags = stored.get("command", ""), stored.get("flags", 0)
+            if (
+                not isinstance(command, str)
+                or type(flags) is not int
+                or flags not in _FLAG_WORDS
+            ):
+                raise ProfileError("not a stored socket profile")
+            return cls.of(pins, stored["module"]).with_extras(command, flags)
         except (KeyError, TypeError, AttributeError) as err:
             raise ProfileError("not a stored socket profile") from err
+
+    def _has_whole_coils(self) -> bool:
+        """Return whether each relay with two coils has both, as the firmware puts them together.
+
+        It takes the pins of either kind in ascending order, whatever their channels
+        (drv_bridge_driver.c, 1.18.300).
+        """
+        closing, opening = (
+            [pin.channel for pin in self.pins if pin.role is role]
+            for role in (PinRole.BRIDGE_FWD, PinRole.BRIDGE_REV)
+        )
+        return closing == opening and len(set(closing)) == len(closing)
 
     def _by_channel(self, roles: frozenset[PinRole]) -> tuple[PinAssignment, ...]:
         pins = (pin for pin in self.pins if pin.role in roles)
@@ -173,8 +227,9 @@ class SocketProfile:
 
 
 def _is_module(name: object) -> TypeGuard[str]:
+    # What is printable has no halves of characters, so it can be encoded.
     return (
         isinstance(name, str)
-        and 0 < len(name) <= _LONGEST_MODULE
         and name.isprintable()
+        and 0 < len(name.encode()) <= _LONGEST_MODULE
     )

@@ -128,6 +128,10 @@ class PinRole(IntEnum):
 
 
 RELAY_ROLES: Final = frozenset({PinRole.REL, PinRole.REL_N})
+# A relay with two coils keeps its state without power; a pulse on one pin closes it, on the other
+# opens it. The firmware switches its channel as any other relay's (new_pins.c, 1.18.300).
+BRIDGE_ROLES: Final = frozenset({PinRole.BRIDGE_FWD, PinRole.BRIDGE_REV})
+SWITCHING_ROLES: Final = RELAY_ROLES | BRIDGE_ROLES
 BUTTON_ROLES: Final = frozenset(
     {
         PinRole.BTN,

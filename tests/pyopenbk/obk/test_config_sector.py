@@ -22,6 +22,7 @@ from custom_components.openbk.pyopenbk.obk.config_sector import (
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.recordings.sector import saved_sector
+from tests.support.sockets import BLOW, TWO_COILS
 
 
 def reference_crc(data: bytes) -> int:
@@ -339,6 +340,14 @@ def test_a_profile_goes_in_and_comes_out() -> None:
     config = ConfigSector().with_profile(first).with_profile(profile)
     assert parse(build(config)).profile == profile
     assert (config.roles[11], config.channels[11], config.channels2[11]) == (3, 1, 5)
+
+
+def test_two_coils_get_a_channel_type_by_which_they_are_published() -> None:
+    """One that somebody chose stays."""
+    assert ConfigSector().with_profile(TWO_COILS).channel_types == (0, 6) + (0,) * 62
+    chosen = ConfigSector(channel_types=(0, 3) + (0,) * 62)
+    assert chosen.with_profile(TWO_COILS).channel_types == chosen.channel_types
+    assert not any(ConfigSector().with_profile(BLOW).channel_types)
 
 
 def test_pins_we_cannot_name_are_left_out() -> None:

@@ -96,3 +96,23 @@ def test_every_button_has_its_topic() -> None:
     assert "OnClick 11 publish button single" in command
     assert "OnClick 10 publish button_10 single" in command
     assert "VCP" not in command
+
+
+def test_what_a_template_has_comes_behind_ours() -> None:
+    profile = BLOW.with_extras("PowerSave 1", 1 << 46)
+    told = provision(profile, MAC, clock=Clock(utc_offset=WARSAW))
+    plain = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW))
+    assert told.startup_command == f"{plain.startup_command}\nPowerSave 1"
+    assert told.flags == plain.flags | 1 << 46
+    # Firmware that runs all of it as one command gets one command.
+    assert startup_command(profile, WARSAW, lines=False) == (
+        f"{plain.startup_command};PowerSave 1"
+    )
+
+
+def test_what_would_change_a_templates_commands_is_left_out() -> None:
+    theirs = "addClockEvent 7:00 0xff 1 setChannel 1 1"
+    command = startup_command(BLOW.with_extras(theirs, 0), WARSAW)
+    assert command.endswith(theirs)
+    assert "NTP" not in command
+    assert "VCPPublish" in command

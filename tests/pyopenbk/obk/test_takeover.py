@@ -19,7 +19,7 @@ from custom_components.openbk.pyopenbk.obk.startup import Part
 from custom_components.openbk.pyopenbk.obk.takeover import Kept, Takeover
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.support.sockets import BLOW, MAC
+from tests.support.sockets import BLOW, MAC, TWO_COILS
 
 WINTER = datetime(2026, 1, 15, tzinfo=UTC)
 SUMMER = datetime(2026, 7, 15, tzinfo=UTC)
@@ -256,3 +256,31 @@ def test_configuration_of_an_older_version_becomes_a_new_one() -> None:
     now, _ = flashed_again(had)
     assert now.version == config_sector.VERSION
     assert now.calibration == had.calibration
+
+
+def test_commands_of_a_template_go_where_none_of_its_own_were() -> None:
+    profile = BLOW.with_extras("PowerSave 1", 1 << 46)
+    now, told = flashed_again(before(startup_command=""), profile)
+    assert now.startup_command.endswith("\nPowerSave 1")
+    assert now.flags & 1 << 46
+    assert not told.lost_command
+    assert Kept.STARTUP_COMMAND not in told.kept
+    # And again, with what it has then.
+    once_more, told = flashed_again(now, profile)
+    assert once_more.startup_command == now.startup_command
+    assert not told.lost_command
+
+
+def test_commands_of_a_template_do_not_replace_its_own() -> None:
+    profile = BLOW.with_extras("PowerSave 1", 0)
+    now, told = flashed_again(before(startup_command="echo mine"), profile)
+    assert now.startup_command.endswith("echo mine")
+    assert "PowerSave" not in now.startup_command
+    assert told.lost_command
+
+
+def test_two_coils_are_published_whatever_it_had() -> None:
+    had = before(TWO_COILS)
+    unpublished = replace(had, channel_types=(0,) * 64)
+    now, _ = flashed_again(unpublished, TWO_COILS)
+    assert now.channel_types[1] == config_sector.TOGGLE_CHANNEL

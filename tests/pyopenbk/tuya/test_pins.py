@@ -196,6 +196,24 @@ def test_a_latching_relay_on_one_pin_is_left_out() -> None:
     }
 
 
+def test_two_coils_are_a_relay_that_can_be_written() -> None:
+    """With a button that is led to it, as for any other."""
+    reading = read("rl_on1_pin:24,rl_off1_pin:26,bt_pin:7,module:CB2S")
+    assert reading.profile.problems == ()
+    assert [relay.channel for relay in reading.profile.relays] == [1]
+    assert [button.channel for button in reading.profile.buttons] == [1]
+    half = read("rl_on1_pin:24,bt_pin:7")
+    assert half.profile.problems == (ProfileProblem.COILS_INCOMPLETE,)
+
+
+def test_coils_that_are_driven_low_are_left_out() -> None:
+    """OpenBeken's driver only gives high pulses: both coils would be under current."""
+    reading = read("rl_on1_pin:24,rl_on1_lv:0,rl_off1_pin:26,rl_off1_lv:0")
+    assert not reading.profile.pins
+    assert {kind for kind, _ in warned(reading)} == {WarningKind.LATCHING_RELAY}
+    assert roles(read("rl_on1_pin:24,rl_on1_lv:1,rl_off1_pin:26,rl_off1_lv:1"))
+
+
 def test_a_button_that_is_active_high_is_pointed_out() -> None:
     """A wrong guess looks like a button that is held."""
     reading = read("rl1_pin:28,bt1_pin:20,bt1_lv:1")
@@ -386,7 +404,7 @@ def test_every_known_set_of_parameters_is_translated() -> None:
         seen["conflicts"] += bool(reading.conflicts)
         if reading.profile.relays and not is_light:
             assert reading.profile.problems == ()
-    assert seen == {"lights": 25, "writable": 69, "metering": 51, "conflicts": 3}
+    assert seen == {"lights": 25, "writable": 71, "metering": 51, "conflicts": 3}
 
 
 def test_the_real_socket_with_the_same_pins() -> None:

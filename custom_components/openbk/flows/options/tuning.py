@@ -89,13 +89,16 @@ def proposal_text(proposal: Proposal, word: Words) -> str:
     return "\n\n".join(texts)
 
 
-def left_out_text(left_out: Mapping[Part, Obstacle], word: Words) -> str:
+def left_out_text(
+    left_out: Mapping[Part, Obstacle], word: Words, introduction: str = ""
+) -> str:
     """Return Markdown that says which parts of the start-up command are left alone, and why."""
     lines = [
         f"- {word('startup_part', part)}: {word('startup_obstacle', obstacle)}"
         for part, obstacle in left_out.items()
     ]
-    return "\n".join((word("tuning_commands", "left_out"), "", *lines))
+    introduction = introduction or word("tuning_commands", "left_out")
+    return "\n".join((introduction, "", *lines))
 
 
 def _lines(tuning: Tuning) -> tuple[str, ...]:

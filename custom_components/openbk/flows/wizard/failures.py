@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ...pyopenbk import errors, profile
+from ...pyopenbk import descriptions, errors, profile
 from ...pyopenbk.backups import errors as backups
 from ...pyopenbk.beken import flash_map, rf_sector
 from ...pyopenbk.beken.application import CodeKey, Firmware
@@ -122,7 +122,7 @@ PIN_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     reader.UntrustedPinDataError: "dump_pins_damaged",
     user_params.UserParamsError: "text_not_understood",
     templates.TemplateError: "text_not_understood",
-    templates.UnknownRoleError: "text_unknown_role",
+    descriptions.DescriptionError: "text_not_understood",
 }
 # What can be wrong with a backup that is to go back onto a chip.
 BACKUP_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {

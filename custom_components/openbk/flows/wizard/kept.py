@@ -20,6 +20,8 @@ def _paragraphs(takeover: Takeover, word: Words) -> Iterator[str]:
         yield f"{word('takeover', 'cleared')}\n\n{cleared}"
     if takeover.lost_factors:
         yield word("takeover", "lost_factors")
+    if takeover.lost_command:
+        yield word("takeover", "lost_command")
     if takeover.left_out:
         yield left_out_text(takeover.left_out, word)
 

@@ -16,6 +16,8 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.obk.templates import DeviceTemplate
 from ...pyopenbk.profile import (
     HIGHEST_CHANNEL,
     HIGHEST_PIN,
@@ -32,6 +34,7 @@ from ...pyopenbk.roles import (
     role_from_name,
 )
 from ...pyopenbk.tuya import PinReading
+from ...pyopenbk.tuya.pins import WarningKind
 from ...pyopenbk.tuya.storage import ProblemKind
 
 CONF_METER: Final = "meter"
@@ -74,6 +77,8 @@ _METER: Final = (
 )
 _KINDS: Final[tuple[tuple[frozenset[PinRole], str], ...]] = (
     (RELAY_ROLES, "relay"),
+    (frozenset({PinRole.BRIDGE_FWD}), "relay_on"),
+    (frozenset({PinRole.BRIDGE_REV}), "relay_off"),
     (BUTTON_ROLES, "button"),
     (LED_ROLES, "led"),
     (WIFI_LED_ROLES, "wifi_led"),
@@ -85,6 +90,7 @@ _ERRORS: Final = {
     ProfileProblem.NO_RELAY: "pins_no_relay",
     ProfileProblem.PIN_USED_TWICE: "pins_used_twice",
     ProfileProblem.METER_INCOMPLETE: "pins_meter_incomplete",
+    ProfileProblem.COILS_INCOMPLETE: "pins_coils_incomplete",
 }
 _PIN: Final = SelectSelector(
     SelectSelectorConfig(
@@ -92,6 +98,10 @@ _PIN: Final = SelectSelector(
         mode=SelectSelectorMode.DROPDOWN,
     )
 )
+
+
+# Uses that have no role here, so that their own name says most.
+_NAMED_USES: Final = frozenset({WarningKind.PIN_WITHOUT_ROLE})
 
 
 class LineError(ValueError):
@@ -140,7 +150,9 @@ def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
         for conflict in reading.conflicts
     ]
     for warning in reading.warnings:
-        about = f"P{warning.pin}" if warning.pin is not None else warning.key
+        about = f"P{warning.pin}" if warning.pin is not None else ""
+        if warning.kind in _NAMED_USES or not about:
+            about = f"{about} {markdown_text(warning.key)}".strip()
         lines.append(f"{about}: {word('pin_warning', warning.kind)}")
     if any(pin.polarity_guessed for pin in reading.profile.pins):
         lines.append(word("pin_warning", "polarity_guessed"))
@@ -149,6 +161,14 @@ def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
         older = kinds == {ProblemKind.OLDER_COPY_USED}
         lines.append(word("pin_warning", "older_copy" if older else "damaged_store"))
     return "\n".join(f"- {line}" for line in lines)
+
+
+def template_notes(template: DeviceTemplate, word: Callable[[str, str], str]) -> str:
+    """Return what is left out of a template and why, as a Markdown list."""
+    return "\n".join(
+        f"- {markdown_text(note.about)}: {word('pin_warning', note.kind)}"
+        for note in template.notes
+    )
 
 
 def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[str]:
@@ -228,14 +248,20 @@ def _line(pin: PinAssignment) -> str:
     return f"P{pin.pin} {pin.role.firmware_name} {' '.join(map(str, numbers))}"
 
 
-def from_form(values: Mapping[str, Any], module: str | None) -> SocketProfile:
-    """Return the profile that a filled form stands for; raises LineError."""
+def from_form(values: Mapping[str, Any], before: SocketProfile | None) -> SocketProfile:
+    """Return the profile that a filled form stands for; raises LineError.
+
+    What the form does not ask for is as it was.
+    """
     pins = [
         *_chosen(_MAIN, values),
         *_chosen(_METER, values[CONF_METER]),
         *read_lines(values[CONF_MORE].get(CONF_OTHERS) or ""),
     ]
-    return SocketProfile.of(pins, module)
+    if before is None:
+        return SocketProfile.of(pins)
+    profile = SocketProfile.of(pins, before.module)
+    return profile.with_extras(before.command, before.flags)
 
 
 def _chosen(

@@ -1,10 +1,13 @@
 """Which pin does what: found in the chip, confirmed or corrected by the person."""
 
+from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     FileSelector,
     FileSelectorConfig,
     SelectOptionDict,
@@ -16,19 +19,17 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from ...pyopenbk.descriptions import read_description
 from ...pyopenbk.devices import KNOWN_DEVICES, devices_with
 from ...pyopenbk.errors import OpenBekenError
-from ...pyopenbk.obk.templates import TemplateError, UnknownRoleError, parse_template
+from ...pyopenbk.foreign_text import markdown_code
+from ...pyopenbk.obk.startup import Obstacle, Part, add, own_parts
+from ...pyopenbk.obk.templates import DeviceTemplate, bits
 from ...pyopenbk.profile import SocketProfile
-from ...pyopenbk.tuya import (
-    PinReading,
-    PinSource,
-    parse_user_params,
-    profile_from_user_params,
-    read_pins,
-)
+from ...pyopenbk.tuya import PinReading, PinSource, read_pins
 from .. import uploads
 from ..forms import opened
+from ..options.tuning import left_out_text
 from . import pin_form
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
@@ -36,6 +37,8 @@ from .failures import pin_error, reason_for_no_pins
 CONF_TEXT: Final = "text"
 CONF_DUMP: Final = "dump"
 CONF_MODEL: Final = "model"
+CONF_COMMAND: Final = "command"
+CONF_FLAGS: Final = "flags"
 
 
 class PinSteps(WizardFlow):
@@ -46,6 +49,8 @@ class PinSteps(WizardFlow):
     """Where the profile is from a factory's data: what is doubtful about it."""
     _pins_from: str = ""
     """The key of the sentence that says where the profile is from."""
+    _template: DeviceTemplate | None = None
+    """Where it is from a template: what else that says of the device."""
 
     @property
     @override
@@ -56,17 +61,38 @@ class PinSteps(WizardFlow):
             values["pins"] = pin_form.table(self.profile, self.word)
             values["socket"] = pin_form.summary(self.profile, self.word)
             reading = self._reading
-            values["notes"] = pin_form.notes(reading, self.word) if reading else ""
+            notes = [pin_form.notes(reading, self.word)] if reading else []
+            if self._template is not None:
+                notes.append(pin_form.template_notes(self._template, self.word))
+            if self._has_extras:
+                told = "asked" if self.takes_extras else "not_taken"
+                notes.append(f"- {self.word('template_extras', told)}")
+            values["notes"] = "\n".join(filter(None, notes))
             values["pins_from"] = self._origin()
             if problem := pin_form.problem_of(self.profile):
                 values["problem"] = self.error_text(problem)
         return values
 
+    @property
+    def takes_extras(self) -> bool:
+        """Return whether commands and flags of a template can be taken over as well."""
+        return True
+
+    @property
+    def _has_extras(self) -> bool:
+        template = self._template
+        return template is not None and bool(template.command or template.flags)
+
     def take_pins(
-        self, profile: SocketProfile, source: str, reading: PinReading | None = None
+        self,
+        profile: SocketProfile,
+        source: str,
+        reading: PinReading | None = None,
+        template: DeviceTemplate | None = None,
     ) -> None:
         """Take these pins; ``source`` is the key of where they are from."""
         self.profile, self._reading, self._pins_from = profile, reading, source
+        self._template = template
 
     def _origin(self) -> str:
         """Say where the pins are from, and how far that can be trusted."""
@@ -125,8 +151,57 @@ class PinSteps(WizardFlow):
     async def async_step_use_pins(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take the pins as shown."""
+        """Take the pins as shown, then ask for what else a template has."""
+        if self._has_extras:
+            return await self.async_step_pins_extras()
         return await self.async_step_name()
+
+    async def async_step_pins_extras(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the commands and the flags of a template, which somebody else chose."""
+        assert self.profile is not None
+        assert self._template is not None
+        template = self._template
+        if user_input is not None:
+            self.profile = self.profile.with_extras(
+                template.command if user_input.get(CONF_COMMAND) else "",
+                template.flags if user_input.get(CONF_FLAGS) else 0,
+            )
+            return await self.async_step_name()
+        fields: dict[Any, Any] = {}
+        if template.command:
+            fields[probatio.Required(CONF_COMMAND, default=False)] = BooleanSelector()
+        if template.flags:
+            fields[probatio.Required(CONF_FLAGS, default=False)] = BooleanSelector()
+        return self.async_show_form(
+            step_id="pins_extras",
+            data_schema=probatio.Schema(fields),
+            description_placeholders=self.placeholders
+            | {"extras": self._extras(self.profile, template)},
+            last_step=False,
+        )
+
+    def _extras(self, profile: SocketProfile, template: DeviceTemplate) -> str:
+        """Return Markdown of what a template has, and of what would be lost by taking it."""
+        lines = []
+        if template.command:
+            commands = markdown_code(template.command, 2 * len(template.command))
+            lines.append(f"{self.word('template_extras', 'command')} {commands}")
+        if template.flags:
+            numbers = ", ".join(map(str, bits(template.flags)))
+            lines.append(f"{self.word('template_extras', 'flags')} {numbers}")
+        text = "\n".join(f"- {line}" for line in lines)
+        left_out = add(template.command, own_parts(profile, timedelta())).left_out
+        if template.command and left_out:
+            text = f"{text}\n\n{self.left_out_by_template(left_out)}"
+        return text
+
+    def left_out_by_template(self, left_out: Mapping[Part, Obstacle]) -> str:
+        """Return Markdown of what Home Assistant goes without because of a template."""
+        return left_out_text(
+            left_out, self.word, self.word("template_extras", "left_out")
+        )
 
     async def async_step_pins_edit(
         self, user_input: dict[str, Any] | None = None
@@ -137,16 +212,15 @@ class PinSteps(WizardFlow):
         if user_input is None:
             user_input = pin_form.to_form(self.profile or SocketProfile(pins=()))
         else:
-            module = self.profile.module if self.profile else None
             try:
-                profile = pin_form.from_form(user_input, module)
+                profile = pin_form.from_form(user_input, self.profile)
             except pin_form.LineError as err:
                 errors["base"], line = "pins_line", str(err.args[0])
             else:
                 if problem := pin_form.problem_of(profile):
                     errors["base"] = problem
                 else:
-                    self.take_pins(profile, "person")
+                    self.take_pins(profile, "person", template=self._template)
                     return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_edit",
@@ -219,16 +293,10 @@ class PinSteps(WizardFlow):
         )
 
     def _take_text(self, text: str) -> None:
-        """Read a template, else the factory's parameters; raises OpenBekenError."""
-        try:
-            self.take_pins(parse_template(text).profile, "template")
-        except UnknownRoleError:
-            raise
-        except TemplateError:
-            reading = profile_from_user_params(parse_user_params(text))
-            if not reading.profile.pins:
-                raise
-            self.take_pins(reading.profile, "text", reading)
+        """Read a template or the factory's parameters; raises OpenBekenError."""
+        found = read_description(text)
+        source = "text" if found.template is None else "template"
+        self.take_pins(found.profile, source, found.reading, found.template)
 
     async def async_step_pins_upload(
         self, user_input: dict[str, Any] | None = None

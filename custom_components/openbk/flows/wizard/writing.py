@@ -1,8 +1,9 @@
 """From the last confirmation to a socket that has reported in."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, override
 
 from homeassistant.config_entries import (
@@ -44,11 +45,11 @@ from ...pyopenbk.backups import Contents
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk import config_sector
+from ...pyopenbk.obk import config_sector, startup
 from ...pyopenbk.obk.flags import Flag, power_cut_state
 from ...pyopenbk.obk.meter import factors_of
 from ...pyopenbk.obk.setup import WifiNetwork
-from ...pyopenbk.obk.startup import Part
+from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Takeover
 from ...pyopenbk.profile import SocketProfile
 from .. import pictures
@@ -203,10 +204,26 @@ class WriteSteps(ResumeSteps):
     def _takeover_text(self) -> str:
         if self._takeover is not None:
             return kept.markdown(self._takeover, self.word)
+        if left_out := self._left_out:
+            return self.left_out_by_template(left_out)
         assert self._analysis is not None
         had = self._analysis.state is Contents.OPENBEKEN
         fresh = had and self._chip_state is ChipState.UNTOUCHED
         return self.word("takeover", "unreadable") if fresh else ""
+
+    @property
+    def _left_out(self) -> Mapping[Part, Obstacle]:
+        """Return what cannot be added to somebody's own start-up command."""
+        if self._takeover is not None:
+            return self._takeover.left_out
+        assert self.profile is not None
+        if not self.profile.command:
+            return {}
+        return startup.add(
+            self.profile.command,
+            startup.own_parts(self.profile, timedelta()),
+            lines=startup.runs_lines(self._version),
+        ).left_out
 
     @property
     def _version(self) -> str:
@@ -491,12 +508,12 @@ class WriteSteps(ResumeSteps):
             CONF_MAC: format_mac(self._mac),
             CONF_CLIENT_ID: self.settings.client_id,
             CONF_GROUP: self.settings.group,
-            CONF_PROFILE: self.profile.as_dict(),
+            CONF_PROFILE: self.profile.with_extras("", 0).as_dict(),
             CONF_ADDRESS: self._arrival.address,
             CONF_FIRMWARE: self._arrival.build,
             CONF_TIME_ZONE: self.settings.time_zone,
             # Somebody's own start-up command may need the clock as it is.
-            CONF_TUNED: not (self._takeover and Part.CLOCK in self._takeover.left_out),
+            CONF_TUNED: Part.CLOCK not in self._left_out,
             CONF_CHILD_LOCK: bool(written.flags & Flag.IGNORE_BUTTONS.mask),
             CONF_POWER_CUT: {
                 str(relay.channel): state

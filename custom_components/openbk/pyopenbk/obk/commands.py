@@ -131,6 +131,11 @@ def flag_command(flag: Flag, on: bool) -> Command:
     return _line("SetFlag", flag.number, int(on))
 
 
+def channel_type_command(channel: int, name: str) -> Command:
+    """Return the command that sets the type of a channel, such as Default or Toggle."""
+    return _line("SetChannelType", _channel(channel), name)
+
+
 def start_value_command(channel: int, value: int) -> Command:
     """Return the command for what a channel is set to when power comes back, -1 for its last."""
     return _line("SetStartValue", _channel(channel), value)

@@ -21,6 +21,8 @@ _CRC_START: Final = 4
 _VERSION_PLACE: Final = slice(4, 8)
 
 PIN_COUNT: Final = 32
+TOGGLE_CHANNEL: Final = 6
+"""The type of a channel that is switched and published (ChType_Toggle in new_pins.h)."""
 CHANNEL_COUNT: Final = 64
 REMEMBER_LAST_STATE: Final = -1
 # 802.11: an SSID has at most 32 bytes, a passphrase 63 characters, a raw key 64 hex digits.
@@ -304,7 +306,14 @@ class ConfigSector:
             roles=tuple(roles),
             channels=tuple(channels),
             channels2=tuple(channels2),
-        )
+        ).with_published_relays(profile)
+
+    def with_published_relays(self, profile: SocketProfile) -> Self:
+        """Return this configuration with a channel type where a relay is not published without."""
+        types = list(self.channel_types)
+        for channel in profile.two_coil_channels:
+            types[channel] = types[channel] or TOGGLE_CHANNEL
+        return replace(self, channel_types=tuple(types))
 
     @override
     def __str__(self) -> str:

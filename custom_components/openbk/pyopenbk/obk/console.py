@@ -29,6 +29,8 @@ _NEXT_READ: Final = 1024
 
 # These few bytes and no more: passwords lie in the same sector.
 _FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
+_CHANNEL_TYPES_AT: Final = OPENBEKEN_CONFIG.start + 0x39E
+_CHANNELS: Final = 64
 _START_VALUES_AT: Final = OPENBEKEN_CONFIG.start + 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
 _STARTUP_COMMAND_AT: Final = OPENBEKEN_CONFIG.start + 0x5E0
@@ -182,6 +184,10 @@ class Console:
         sector keeps it: 8 bytes, little-endian.
         """
         return int.from_bytes(await self.read_flash(_FLAGS_AT, 8), "little")
+
+    async def channel_types(self) -> tuple[int, ...]:
+        """Return the type of each channel, 0 for the usual one."""
+        return tuple(await self.read_flash(_CHANNEL_TYPES_AT, _CHANNELS))
 
     async def start_values(self) -> tuple[int, ...]:
         """Return what each channel is set to when power comes back, -1 for its last value."""

@@ -70,9 +70,11 @@ def provision(
     clock: Clock,
     client_id: str | None = None,
     group: str = DEFAULT_GROUP,
+    lines: bool = True,
 ) -> Provisioning:
     """Return what a newly flashed socket is given.
 
+    ``lines`` is whether its firmware runs a start-up command line by line.
     Raises ProvisioningError for a MAC or a client id that is none, and for a start-up command
     that the firmware has no room for.
     """
@@ -87,20 +89,29 @@ def provision(
         group=group,
         short_name=_cut(client_id, LONGEST_SHORT_NAME),
         long_name=f"OpenBK7231N_{tail}",
-        flags=sum(flag.mask for flag in WANTED_FLAGS),
+        flags=sum(flag.mask for flag in WANTED_FLAGS) | profile.flags,
         start_values={relay.channel: StartValue.LAST for relay in profile.relays},
-        startup_command=startup_command(profile, clock.utc_offset),
+        startup_command=startup_command(profile, clock.utc_offset, lines=lines),
         ntp_server=clock.ntp_server,
     )
 
 
-def startup_command(profile: SocketProfile, utc_offset: timedelta) -> str:
+def startup_command(
+    profile: SocketProfile, utc_offset: timedelta, *, lines: bool = True
+) -> str:
     """Return the command that restores at every boot what the firmware keeps in RAM only.
 
-    Raises ProvisioningError where it is longer than the firmware can store.
+    Behind it comes what the profile's template wants to have run, unchanged; a part of ours that
+    could change what that does is left out, as ``startup.add`` says. Raises ProvisioningError where
+    ours alone is longer than the firmware can store.
     """
-    addition = startup.add("", startup.own_parts(profile, utc_offset))
-    if addition.left_out:
+    addition = startup.add(
+        profile.command,
+        startup.own_parts(profile, utc_offset),
+        # Ours alone is one backlog, which every firmware runs.
+        lines=lines or not profile.command,
+    )
+    if addition.left_out and not profile.command:
         raise ProvisioningError("a start-up command that does not fit")
     return addition.text
 

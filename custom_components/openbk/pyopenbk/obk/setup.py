@@ -7,7 +7,7 @@ from typing import Final, Self, override
 from zoneinfo import ZoneInfo
 
 from ..profile import SocketProfile
-from . import config_sector
+from . import config_sector, startup
 from .config_sector import ConfigSector
 from .messages import is_client_id
 from .provisioning import (
@@ -192,7 +192,7 @@ class SocketSettings:
             return None
         return take_over(
             self.before,
-            self._told(profile, mac, moment),
+            self._told(profile, mac, moment, firmware),
             profile,
             mac,
             self._offset(moment),
@@ -208,7 +208,9 @@ class SocketSettings:
         ProvisioningError and ConfigSectorError.
         """
         takeover = self.takeover(profile, mac, moment, firmware)
-        config = takeover.config if takeover else self._fresh(profile, mac, moment)
+        config = (
+            takeover.config if takeover else self._fresh(profile, mac, moment, firmware)
+        )
         second = self.wifi2 or WifiNetwork()
         return config_sector.build(
             replace(
@@ -225,9 +227,9 @@ class SocketSettings:
         )
 
     def _fresh(
-        self, profile: SocketProfile, mac: str, moment: datetime
+        self, profile: SocketProfile, mac: str, moment: datetime, firmware: str
     ) -> ConfigSector:
-        told = self._told(profile, mac, moment)
+        told = self._told(profile, mac, moment, firmware)
         starts = [0] * config_sector.CHANNEL_COUNT
         for channel, value in told.start_values.items():
             starts[channel] = value
@@ -244,13 +246,16 @@ class SocketSettings:
             ping_host=told.ping_host,
         ).with_profile(profile)
 
-    def _told(self, profile: SocketProfile, mac: str, moment: datetime) -> Provisioning:
+    def _told(
+        self, profile: SocketProfile, mac: str, moment: datetime, firmware: str
+    ) -> Provisioning:
         return provision(
             profile,
             mac,
             clock=Clock(utc_offset=self._offset(moment), ntp_server=self.ntp_server),
             client_id=self.client_id or None,
             group=self.group or DEFAULT_GROUP,
+            lines=startup.runs_lines(firmware),
         )
 
     def _offset(self, moment: datetime) -> timedelta:

@@ -59,6 +59,8 @@ class Takeover:
     """What it knew of its meter belongs to another kind of meter, or is no factor."""
     left_out: Mapping[Part, Obstacle] = field(default_factory=dict)
     """What is not added to its own start-up command, which stays as it is."""
+    lost_command: bool = False
+    """For the same reason, the commands of a template are not taken over."""
 
     @property
     def static_address(self) -> str | None:
@@ -81,8 +83,11 @@ def take_over(
     Wi-Fi, broker and their passwords are still those of before. ``firmware`` is the version that
     will read it; empty, if nobody knows.
     """
+    own = _with_offset(before.startup_command, utc_offset)
+    adds_command = bool(profile.command) and not _runs(own, profile.command)
+    lost_command = adds_command and _has_own_program(before)
     addition = startup.add(
-        _with_offset(before.startup_command, utc_offset),
+        profile.command if adds_command and not lost_command else own,
         startup.own_parts(profile, utc_offset),
         lines=startup.runs_lines(firmware),
     )
@@ -108,12 +113,14 @@ def take_over(
         config = replace(config, short_name=told.short_name)
     if profile.pins != before.profile.pins:
         config = config.with_profile(profile)
+    config = config.with_published_relays(profile)
     return Takeover(
         config=config,
         kept=tuple(_kept(before, config, told)),
         cleared=tuple(flag for flag in UNWANTED_FLAGS if before.flags & flag.mask),
         lost_factors=lost_factors and any(before.calibration[_FACTORS]),
         left_out=addition.left_out,
+        lost_command=lost_command,
     )
 
 
@@ -172,7 +179,7 @@ def _kept(
         yield Kept.WEB_PASSWORD
     if _has_own_program(before):
         yield Kept.STARTUP_COMMAND
-    if now.flags & ~_mask(WANTED_FLAGS):
+    if before.flags & now.flags & ~_mask(WANTED_FLAGS):
         yield Kept.FLAGS
     if any(
         now.start_values[relay.channel] != StartValue.LAST
@@ -185,6 +192,13 @@ def _kept(
         yield Kept.NAMES
     if any(getattr(now, name) not in usual for name, usual in _OTHERS.items()):
         yield Kept.OTHERS
+
+
+def _runs(text: str, commands: str) -> bool:
+    """Return whether a start-up command runs all of these already."""
+    return {*startup.parse(commands).run_at_boot()} <= {
+        *startup.parse(text).run_at_boot()
+    }
 
 
 def _has_own_program(before: ConfigSector) -> bool:

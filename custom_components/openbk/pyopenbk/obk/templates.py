@@ -2,30 +2,64 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 import json
 import re
 from typing import Any, Final
 
 from ..errors import OpenBekenError
+from ..foreign_text import one_line
+from ..pasted_json import load_object
 from ..profile import HIGHEST_CHANNEL, HIGHEST_PIN, PinAssignment, SocketProfile
 from ..roles import role_from_name
+from .flags import UNWANTED_FLAGS
+from .startup import LONGEST_STARTUP_COMMAND
 
+_CHIP: Final = "BK7231N"
 _PIN: Final = re.compile(r"\d{1,2}")
 _CHANNEL: Final = re.compile(r"\s*(\d{1,2})?\s*")
+_LONGEST_SHOWN: Final = 32
+# The firmware's flags end at 51 (OpenBeken 1.18.300).
+_FLAGS: Final = (1 << 52) - 1
+_UNWANTED: Final = sum(flag.mask for flag in UNWANTED_FLAGS)
+_FLAG_WORD: Final = re.compile(r"\d{1,19}")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# Commands that set somebody else's network, broker or login.
+_ACCESS: Final = re.compile(r"passw|ssid|mqtt(?:host|user|client)|psk", re.IGNORECASE)
 
 
 class TemplateError(OpenBekenError):
     """The text is no template of a device."""
 
 
-class UnknownRoleError(TemplateError):
-    """A pin has a role that OpenBeken does not know."""
+class NoteKind(StrEnum):
+    """What somebody should know of a template before its pins are used."""
 
-    def __init__(self, pin: int, role: str) -> None:
-        """Keep the pin and what the template calls its role."""
-        super().__init__(f"P{pin} is {role}, which is no role")
-        self.pin = pin
-        self.role = role
+    UNKNOWN_ROLE = "unknown_role"
+    """The pin has a role that OpenBeken on this chip does not have; it was left out."""
+    NO_PIN = "no_pin"
+    """The chip has no such pin, or what it does is not to be read; it was left out."""
+    BAD_CHANNEL = "bad_channel"
+    """The pin is on a channel that does not exist; it was left out."""
+    OTHER_CHIP = "template_chip"
+    """The template is for another chip."""
+    ODD_MODULE = "odd_module"
+    """The name of the module is none; it was left out."""
+    ODD_COMMAND = "odd_command"
+    """The start-up command is too long, unprintable, or sets a login; it was left out."""
+    ODD_FLAGS = "odd_flags"
+    """The flags are no number; they were left out."""
+    UNWANTED_FLAGS = "unwanted_flags"
+    """Some of the flags would keep Home Assistant from hearing the socket; they were left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateNote:
+    """One thing to know: its kind, the pin or the text that it is about."""
+
+    kind: NoteKind
+    about: str = ""
+    """Foreign text of at most 32 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,54 +68,120 @@ class DeviceTemplate:
 
     profile: SocketProfile
     chip: str | None
-    name: str | None
+    name: str | None = None
+    """What its author calls the device, in one short line."""
+    command: str = ""
+    """What the device runs at each boot: a program of whoever made the template."""
+    flags: int = 0
+    """The flags that it sets, as a word of 64 bits, without those that nobody wants here."""
+    notes: tuple[TemplateNote, ...] = ()
 
 
 def parse_template(text: str) -> DeviceTemplate:
     """Read a template; text around its outermost braces does not count.
 
-    Forgives what the published ones have: other spellings of roles, blanks, missing channels,
-    channels at roles that take none. Raises a TemplateError.
+    Forgives what the published and the pasted ones have: other spellings of roles, blanks, missing
+    channels, channels at roles that take none, comments, commas too many, typographic quotes. What
+    cannot be read is left out with a note. Raises a TemplateError where no pin is left.
     """
     try:
-        template = json.loads(text[text.index("{") : text.rindex("}") + 1])
-    except (ValueError, RecursionError) as err:
+        template = load_object(text)
+    except ValueError as err:
         raise TemplateError("the text is not JSON") from err
+    return read_template(template)
+
+
+def read_template(template: Mapping[str, Any]) -> DeviceTemplate:
+    """Read a template out of its JSON; raises a TemplateError where it has no pins."""
     pins = template.get("pins")
     if not isinstance(pins, dict) or not pins:
         raise TemplateError("the text has no pins")
+    notes: list[TemplateNote] = []
+    read = [pin for name, use in pins.items() if (pin := _read_pin(name, use, notes))]
+    if not read:
+        raise TemplateError("none of the pins can be read")
+    profile = SocketProfile.of(read, _text(template, "board"))
+    if _text(template, "board") and profile.module is None:
+        notes.append(_note(NoteKind.ODD_MODULE, _text(template, "board")))
+    chip = _text(template, "chip")
+    if chip is not None and chip.upper() != _CHIP:
+        notes.append(_note(NoteKind.OTHER_CHIP, chip))
     return DeviceTemplate(
-        profile=SocketProfile.of(
-            (_read_pin(pin, use) for pin, use in pins.items()), _text(template, "board")
-        ),
-        chip=_text(template, "chip"),
-        name=_text(template, "name"),
+        profile=profile,
+        chip=chip,
+        name=one_line(name) if (name := _text(template, "name")) else None,
+        command=_read_command(template.get("command"), notes),
+        flags=_read_flags(template.get("flags"), notes),
+        notes=tuple(notes),
     )
 
 
-def _read_pin(pin: str, use: object) -> PinAssignment:
+def _read_pin(
+    name: str, use: object, notes: list[TemplateNote]
+) -> PinAssignment | None:
     """Read one pin, such as ``"26": "Rel;1"``."""
-    if not _PIN.fullmatch(pin) or int(pin) > HIGHEST_PIN or not isinstance(use, str):
-        raise TemplateError(f"{pin[:16]!r} is not a pin of this chip")
-    name, *numbers = use.split(";")
-    if (role := role_from_name(name)) is None:
-        raise UnknownRoleError(int(pin), name.strip()[:32])
+    if not _PIN.fullmatch(name) or int(name) > HIGHEST_PIN or not isinstance(use, str):
+        notes.append(_note(NoteKind.NO_PIN, name))
+        return None
+    role_name, *numbers = use.split(";")
+    if (role := role_from_name(role_name)) is None:
+        notes.append(_note(NoteKind.UNKNOWN_ROLE, f"P{int(name)} {role_name.strip()}"))
+        return None
     channels = [0, 0]
     if role.has_channel:
         for place, number in enumerate(numbers[:2]):
-            channels[place] = _read_channel(pin, number)
+            match = _CHANNEL.fullmatch(number)
+            channel = int(match[1] or 0) if match else HIGHEST_CHANNEL + 1
+            if channel > HIGHEST_CHANNEL:
+                notes.append(_note(NoteKind.BAD_CHANNEL, f"P{int(name)} {use.strip()}"))
+                return None
+            channels[place] = channel
     return PinAssignment(
-        pin=int(pin), role=role, channel=channels[0], channel2=channels[1]
+        pin=int(name), role=role, channel=channels[0], channel2=channels[1]
     )
 
 
-def _read_channel(pin: str, number: str) -> int:
-    if not (match := _CHANNEL.fullmatch(number)):
-        raise TemplateError(f"P{pin} is on a channel that is no number")
-    channel = int(match[1] or 0)
-    if channel > HIGHEST_CHANNEL:
-        raise TemplateError(f"P{pin} is on channel {channel}, the last is 63")
-    return channel
+def _read_command(command: object, notes: list[TemplateNote]) -> str:
+    if command is None or command == "":
+        return ""
+    text = command if isinstance(command, str) else json.dumps(command)
+    text = text.replace("\r\n", "\n").strip()
+    size = len(text.encode(errors="replace"))
+    if (
+        not isinstance(command, str)
+        or size > LONGEST_STARTUP_COMMAND
+        or text.encode(errors="replace").decode() != text
+        or _UNPRINTABLE.search(text)
+        or _ACCESS.search(text)
+    ):
+        notes.append(_note(NoteKind.ODD_COMMAND, text))
+        return ""
+    return text
+
+
+def _read_flags(flags: object, notes: list[TemplateNote]) -> int:
+    """Return the flags of a word that is written as a number or as its digits."""
+    if flags is None or flags == "":
+        return 0
+    text = str(flags).strip() if isinstance(flags, str | int) else ""
+    if isinstance(flags, bool) or not _FLAG_WORD.fullmatch(text):
+        notes.append(_note(NoteKind.ODD_FLAGS, str(flags)[:_LONGEST_SHOWN]))
+        return 0
+    word = int(text) & _FLAGS
+    if unwanted := word & _UNWANTED:
+        notes.append(
+            _note(NoteKind.UNWANTED_FLAGS, ", ".join(map(str, bits(unwanted))))
+        )
+    return word & ~_UNWANTED
+
+
+def bits(flags: int) -> list[int]:
+    """Return the numbers of the flags that are set in a word."""
+    return [number for number in range(flags.bit_length()) if flags >> number & 1]
+
+
+def _note(kind: NoteKind, about: str | None) -> TemplateNote:
+    return TemplateNote(kind=kind, about=(about or "")[:_LONGEST_SHOWN])
 
 
 def _text(template: Mapping[str, Any], key: str) -> str | None:

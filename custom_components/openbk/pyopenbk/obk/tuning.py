@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from ..profile import SocketProfile
 from . import startup
-from .commands import Command, flag_command
+from .commands import Command, backlog, channel_type_command, flag_command
 from .console import CommandRefusedError, Console
 from .flags import UNWANTED_FLAGS, WANTED_FLAGS, Flag
 from .startup import Obstacle, Part
@@ -41,11 +41,12 @@ class TuneStep(StrEnum):
     MULTIPLIED_VALUES = "multiplied_values"
     ENERGY_IN_KWH = "energy_in_kwh"
     NO_GET_SUFFIX = "no_get_suffix"
+    CHANNEL_TYPE = "channel_type"
     STARTUP_COMMAND = "startup_command"
 
 
-# Without these the socket speaks on topics that nobody here listens to.
-NEEDED: Final = frozenset({TuneStep.NO_GET_SUFFIX})
+# Without these the socket speaks on topics that nobody here listens to, or not of its relay.
+NEEDED: Final = frozenset({TuneStep.NO_GET_SUFFIX, TuneStep.CHANNEL_TYPE})
 
 
 class StartupChangedError(CommandRefusedError):
@@ -113,15 +114,17 @@ def propose(
     startup_command: str,
     lines: bool,
     files: Collection[str] = (),
+    channel_types: Sequence[int] = (),
 ) -> Proposal:
     """Return what is worth changing; nothing for a socket that we flashed.
 
     ``flags`` and ``startup_command`` are what the socket has now, ``files`` are the scripts that it
-    runs at boot, and ``lines`` is whether it runs the start-up command line by line.
+    runs at boot, ``lines`` is whether it runs the start-up command line by line, and
+    ``channel_types`` are those of its channels, where they are known.
     """
     parts = startup.own_parts(profile, utc_offset)
     addition = startup.add(startup_command, parts, lines=lines, files=files)
-    tunings = [*_flags(flags)]
+    tunings = [*_flags(flags), *_channel_types(profile, channel_types)]
     if addition.commands:
         tunings.append(
             Tuning(
@@ -206,6 +209,20 @@ def _flags(flags: int) -> Iterator[Tuning]:
     for flag, on in wanted.items():
         if bool(flags & flag.mask) is not on:
             yield _flag(flag, on)
+
+
+def _channel_types(profile: SocketProfile, types: Sequence[int]) -> Iterator[Tuning]:
+    channels = [
+        channel
+        for channel in profile.two_coil_channels
+        if channel < len(types) and not types[channel]
+    ]
+    if channels:
+        yield Tuning(
+            step=TuneStep.CHANNEL_TYPE,
+            commands=tuple(channel_type_command(each, "Toggle") for each in channels),
+            undo=(backlog(channel_type_command(each, "Default") for each in channels),),
+        )
 
 
 def _flag(flag: Flag, on: bool) -> Tuning:

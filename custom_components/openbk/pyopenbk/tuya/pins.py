@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from ..profile import HIGHEST_PIN, PinAssignment, SocketProfile
-from ..roles import BUTTON_ROLES, RELAY_ROLES, PinRole
+from ..roles import BUTTON_ROLES, RELAY_ROLES, SWITCHING_ROLES, PinRole
 from .storage import StorageProblem
 from .user_params import UserParam, UserParams
 
@@ -54,6 +54,8 @@ class WarningKind(StrEnum):
     """The parameters are those of a light."""
     OTHER_CHIP = "other_chip"
     """The module is usually sold with another chip."""
+    ODD_MODULE = "odd_module"
+    """The name of the module is none; it was left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +152,8 @@ _RULES: Final = (
         rf"rl{_NUMBER}_pin", PinRole.REL_N, PinRole.REL, level=1, level_key="rl{}_lv"
     ),
     _rule(r"rl", PinRole.REL_N, PinRole.REL, level=1, level_key="rl_lv", channel=1),
-    _rule(rf"rl_on{_NUMBER}_pin", PinRole.BRIDGE_FWD),
-    _rule(rf"rl_off{_NUMBER}_pin", PinRole.BRIDGE_REV),
+    _rule(rf"rl_on{_NUMBER}_pin", PinRole.BRIDGE_FWD, level_key="rl_on{}_lv"),
+    _rule(rf"rl_off{_NUMBER}_pin", PinRole.BRIDGE_REV, level_key="rl_off{}_lv"),
     _rule(rf"bt{_NUMBER}_pin", PinRole.BTN, PinRole.BTN_N, level_key="bt{}_lv"),
     _rule(r"bt_pin|bt", PinRole.BTN, PinRole.BTN_N, level_key="bt_lv", channel=1),
     _rule(rf"k{_NUMBER}pin_pin", PinRole.BTN, PinRole.BTN_N, level_key="k{}pin_lv"),
@@ -253,8 +255,11 @@ def profile_from_user_params(
     kept, conflicts = _settle_conflicts(uses)
     warnings += _shared_led_warnings(params, kept)
     named = params.get("module")
-    module = named.strip().upper() or None if isinstance(named, str) else None
-    profile = SocketProfile.of((use.assignment for use in kept), module)
+    wanted = named.strip().upper() or None if isinstance(named, str) else None
+    profile = SocketProfile.of((use.assignment for use in kept), wanted)
+    module = profile.module
+    if wanted and module is None:
+        warnings.append(PinWarning(kind=WarningKind.ODD_MODULE, key="module"))
     return PinReading(
         profile=profile,
         source=source,
@@ -298,7 +303,9 @@ def _use(
     level = _number(params, rule.level_key.format(number))
     is_high = rule.level if level is None else level
     role = rule.active_high if is_high else rule.active_low
-    if role in RELAY_ROLES and _is_latching(params, number):
+    # OpenBeken drives two coils, by high pulses.
+    unfit = _is_latching(params, number) if role in RELAY_ROLES else level == 0
+    if role in SWITCHING_ROLES and unfit:
         warnings.append(PinWarning(kind=WarningKind.LATCHING_RELAY, key=key, pin=pin))
         return None
     unusual = level == 1 and role in BUTTON_ROLES
@@ -390,7 +397,7 @@ def _shared_led_warnings(
 def _with_channels_settled(uses: Sequence[PinUse]) -> list[PinUse]:
     """Give a lone button its relay, and every input a channel that no relay listens to."""
     relays = {
-        use.assignment.channel for use in uses if use.assignment.role in _SWITCHING
+        use.assignment.channel for use in uses if use.assignment.role in SWITCHING_ROLES
     }
     free = max(relays, default=0)
     settled = []
@@ -403,9 +410,6 @@ def _with_channels_settled(uses: Sequence[PinUse]) -> list[PinUse]:
             pin = replace(pin, channel=free)
         settled.append(PinUse(key=use.key, assignment=pin))
     return settled
-
-
-_SWITCHING: Final = RELAY_ROLES | {PinRole.BRIDGE_FWD, PinRole.BRIDGE_REV}
 
 
 def _settle_conflicts(

@@ -1,0 +1,76 @@
+"""JSON as people paste it: with words around it, comments, commas too many, typographic quotes."""
+
+from collections.abc import Callable
+import json
+import re
+from typing import Any, Final
+
+# The longest published template has some two thousand characters.
+LONGEST_TEXT: Final = 64 * 1024
+_DEEPEST_NESTING: Final = 16
+
+# What an editor or a forum makes of a double quote.
+_CURLY_QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟«»″＂", '"'))
+_INVISIBLE: Final = re.compile("[\ufeff\u200b\u2060]")
+# A string, which stays as it is, or a comment, which goes.
+_STRING_OR_COMMENT: Final = re.compile(
+    r'"(?:[^"\\]|\\.)*"?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL
+)
+_STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])', re.DOTALL)
+
+
+def load_object(text: str) -> dict[str, Any]:
+    """Return the object in a text; what is outside of its outermost braces does not count.
+
+    Raises ValueError where there is none, or where it is longer than 64 KiB or nested too deep.
+    """
+    if len(text) > LONGEST_TEXT:
+        raise ValueError("too long a text")
+    text = _INVISIBLE.sub("", text)
+    for mend in _MENDS:
+        mended = mend(text)
+        try:
+            value = json.loads(
+                mended[mended.index("{") : mended.rindex("}") + 1], strict=False
+            )
+        except ValueError, RecursionError:
+            continue
+        if isinstance(value, dict) and _is_shallow(value):
+            return value
+    raise ValueError("no JSON in the text")
+
+
+def _is_shallow(value: object) -> bool:
+    """Return whether a value is nested so little that anybody can go through it."""
+    level = [value]
+    for _ in range(_DEEPEST_NESTING):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return not level
+
+
+def _without_extras(text: str) -> str:
+    """Take away comments, and commas in front of a closing bracket."""
+    text = _STRING_OR_COMMENT.sub(_keep_strings, text)
+    return _STRING_OR_COMMA.sub(_keep_strings, text)
+
+
+def _keep_strings(match: re.Match[str]) -> str:
+    return match[0] if match[0].startswith('"') else ""
+
+
+def _with_straight_quotes(text: str) -> str:
+    text = text.translate(_CURLY_QUOTES)
+    return text if '"' in text else text.replace("'", '"')
+
+
+# Each is tried only where those before it made no JSON.
+_MENDS: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: text,
+    _without_extras,
+    lambda text: _without_extras(_with_straight_quotes(text)),
+)
