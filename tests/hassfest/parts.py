@@ -71,6 +71,17 @@ def nodes[Node: ast.AST](kind: type[Node], folder: str = "") -> Iterator[Node]:
                 yield node
 
 
+def assigned(path: Path) -> set[str]:
+    """Return the names that a file gives a value to at its top."""
+    return {
+        target.id
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
 @cache
 def constants(folder: str = "") -> frozenset[str]:
     """Return every string that stands in the source, names of keyword arguments included."""

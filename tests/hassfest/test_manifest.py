@@ -1,6 +1,5 @@
 """The manifest is one that Home Assistant, hassfest, HACS and the Marketplace accept."""
 
-import ast
 from collections.abc import Iterable
 from importlib.resources import files
 import json
@@ -19,6 +18,7 @@ from tests.hassfest.parts import (
     INTEGRATION,
     ROOT,
     SLUG,
+    assigned,
     core_manifests,
     load,
     manifest,
@@ -85,15 +85,7 @@ def test_version_can_be_loaded(folder: str) -> None:
 @pytest.mark.parametrize("folder", EVERYWHERE)
 def test_schema_of_yaml_is_said(folder: str) -> None:
     """Of an integration that is set up, whether or not it takes anything from there."""
-    module = ast.parse((ROOT / folder / "__init__.py").read_text())
-    assigned = {
-        target.id
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    assert "CONFIG_SCHEMA" in assigned
+    assert "CONFIG_SCHEMA" in assigned(ROOT / folder / "__init__.py")
 
 
 def test_hassfest_finds_these_integrations() -> None:

@@ -6,7 +6,7 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 from custom_components.openbk import config_flow, diagnostics
-from tests.hassfest.parts import CORE, INTEGRATION, constants, nodes, sources, texts
+from tests.hassfest.parts import CORE, INTEGRATION, assigned, constants, nodes, texts
 
 RULES = load_yaml_dict(str(INTEGRATION / "quality_scale.yaml"))["rules"]
 PLATFORMS = sorted(texts()["entity"])
@@ -49,15 +49,7 @@ def test_rule_has_a_status_and_an_exemption_its_reason(rule: str) -> None:
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_parallel_updates_are_chosen(platform: str) -> None:
-    [module] = sources(f"{platform}.py").values()
-    chosen = {
-        target.id
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    assert "PARALLEL_UPDATES" in chosen
+    assert "PARALLEL_UPDATES" in assigned(INTEGRATION / f"{platform}.py")
 
 
 def test_flow_reconfigures_and_takes_each_socket_once() -> None:
