@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.network.strangers import strangers
 from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.chip import SimulatedSocket
@@ -32,6 +33,7 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
 )
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins, walk_on
+from tests.homeassistant.test_adding import cards
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.sockets import BLOW, connect_mqtt, listen, listens_for_sockets
@@ -217,15 +219,6 @@ async def test_repair_opens_the_wizard(
     await finish(hass, again)
 
 
-def cards(hass: HomeAssistant) -> list[str]:
-    """Return the names on the cards of what was discovered."""
-    return [
-        flow["context"]["title_placeholders"]["name"]
-        for flow in hass.config_entries.flow.async_progress_by_handler("openbk")
-        if flow["context"].get("title_placeholders")
-    ]
-
-
 async def written(
     hass: HomeAssistant,
     socket: SimulatedSocket,
@@ -235,9 +228,14 @@ async def written(
     """Return a wizard that has written a socket, which then reports in."""
     await listens_for_sockets(hass)
     said: list[str] = []
-    stop = await listen(
-        hass, "obkE4720741/build", lambda message: said.append(str(message.payload))
-    )
+    asked: list[str] = []
+    stop = [
+        await listen(hass, topic, lambda message, heard=heard: heard.append(""))
+        for topic, heard in (
+            ("obkE4720741/build", said),
+            ("cmnd/obkE4720741/publishAll", asked),
+        )
+    ]
     wizard = await to_pins(hass, socket)
     await wizard.choose("use_pins")
     advanced = {"group": "plugs", "time_zone": "Asia/Kolkata"}
@@ -248,8 +246,11 @@ async def written(
     await wizard.submit_suggested()
     assert await wizard.submit() == "reassemble", wizard.pages
     await until(lambda: said)
+    # Core has passed on what it said, which led to nothing as its wizard is open.
+    await until(lambda: asked and not strangers(hass).asked)
     await hass.async_block_till_done()
-    stop()
+    for each in stop:
+        each()
     return wizard
 
 

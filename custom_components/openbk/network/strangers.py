@@ -56,16 +56,7 @@ class Strangers:
         """
         if not self.waiting or self._hass.is_stopping or not self._has_room:
             return
-        found = self.waiting.pop(next(iter(self.waiting)))
-        discovery_flow.async_create_flow(
-            self._hass,
-            DOMAIN,
-            {"source": SOURCE_MQTT},
-            found,
-            discovery_key=discovery_flow.DiscoveryKey(
-                domain=mqtt.DOMAIN, key=found.topic, version=1
-            ),
-        )
+        offer(self._hass, self.waiting.pop(next(iter(self.waiting))))
 
     @property
     def _has_room(self) -> bool:
@@ -81,6 +72,20 @@ class Strangers:
 
 
 _STRANGERS: Final[HassKey[Strangers]] = HassKey(f"{DOMAIN}.strangers")
+
+
+@callback
+def offer(hass: HomeAssistant, found: MqttServiceInfo) -> None:
+    """Begin the discovery of a socket as core does when it hears of it."""
+    discovery_flow.async_create_flow(
+        hass,
+        DOMAIN,
+        {"source": SOURCE_MQTT},
+        found,
+        discovery_key=discovery_flow.DiscoveryKey(
+            domain=mqtt.DOMAIN, key=found.topic, version=1
+        ),
+    )
 
 
 @callback

@@ -82,10 +82,10 @@ class Arrival:
         completed: CALLBACK_TYPE = lambda: None,
     ) -> None:
         """Take the socket that is awaited; ``completed`` is called once, when it is there."""
-        self._completed = completed
+        self.client_id = client_id
+        self.mac = format_mac(mac)
+        self.completed = completed
         self._hass = hass
-        self._client_id = client_id
-        self._mac = format_mac(mac)
         self._unsubscribe: list[Callable[[], None]] = []
         self._complete = asyncio.Event()
         self._told_address = asyncio.Event()
@@ -104,7 +104,7 @@ class Arrival:
         for topic in _TOPICS:
             self._unsubscribe.append(
                 await mqtt.async_subscribe(
-                    self._hass, f"{self._client_id}/{topic}", self._received
+                    self._hass, f"{self.client_id}/{topic}", self._received
                 )
             )
 
@@ -132,7 +132,7 @@ class Arrival:
 
     async def async_ask(self) -> None:
         """Ask a socket that is online for everything that it reports when it connects."""
-        question = publish_all(self._client_id)
+        question = publish_all(self.client_id)
         await mqtt.async_publish(
             self._hass, question.topic, question.payload, qos=1, retain=False
         )
@@ -150,7 +150,7 @@ class Arrival:
                 self.online = decode_connected(payload) is True
             case "mac":
                 mac = decode_mac(payload)
-                self._right_mac = mac is not None and format_mac(mac) == self._mac
+                self._right_mac = mac is not None and format_mac(mac) == self.mac
             case "build" if is_build(payload):
                 self.build = payload
             case "ip":
@@ -158,7 +158,7 @@ class Arrival:
                 self._told_address.set()
         if self._right_mac and self.build is not None and not self.complete:
             self._complete.set()
-            self._completed()
+            self.completed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

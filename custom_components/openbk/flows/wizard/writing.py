@@ -62,6 +62,7 @@ from .arrival import (
     async_find_in_network,
     waiting,
 )
+from .left import async_dismiss, async_expect
 from .resume import ResumeSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
@@ -283,16 +284,12 @@ class WriteSteps(ResumeSteps):
 
     @override
     async def async_left(self) -> None:
-        """Find a socket that was written and did not report in; tell of one that is half-written."""
+        """Tell of a chip that is half-written."""
         await async_review_half_written(self.hass)
-        left_alone = not (self._settled or self._reported)
-        if self._chip_state is ChipState.WRITTEN and self._arrival and left_alone:
-            # It may have reported in while this wizard stood in the way of its discovery.
-            with suppress(HomeAssistantError):
-                await self._arrival.async_ask()
 
     async def _listen(self) -> None:
         self._stop_listening()
+        async_dismiss(self.hass, format_mac(self._mac))
         self._arrival = Arrival(
             self.hass, self.settings.client_id, self._mac, self._expect_somebody
         )
@@ -641,6 +638,13 @@ class WriteSteps(ResumeSteps):
     @callback
     @override
     def async_remove(self) -> None:
-        """Stop listening and release the port."""
+        """Stop listening and release the port; a socket that is still awaited is not forgotten."""
+        arrival, self._arrival = self._arrival, None
+        awaited = not (self._settled or self._reported)
         self._stop_listening()
+        if arrival is not None:
+            if self._chip_state is ChipState.WRITTEN and awaited:
+                async_expect(self.hass, arrival)
+            else:
+                arrival.async_stop()
         super().async_remove()
