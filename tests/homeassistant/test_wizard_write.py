@@ -54,7 +54,14 @@ from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker, free_port
-from tests.support.sockets import BLOW, TWO_COILS, listen, socket_entry
+from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import (
+    BLOW,
+    MAC as OTHER_MAC,
+    TWO_COILS,
+    listen,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -522,6 +529,19 @@ class TestSettings:
         )
         assert wizard.errors == {"name": "name_missing"}
         assert await wizard.submit_suggested(name="Küche") == "wifi"
+
+    async def test_topic_of_a_socket_that_is_not_set_up(
+        self, wizard: Wizard, mosquitto: Broker
+    ) -> None:
+        """Two would throw each other off the broker, whether Home Assistant knows both or not."""
+        other = configuration(mosquitto, mqtt_client_id="hall")
+        async with plugged_in(other, OTHER_MAC) as socket:
+            await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+            topic = {"client_id": "hall"}
+            await wizard.submit_suggested(name="Kitchen", advanced=topic)
+            assert wizard.errors == {"base": "topic_taken"}
+        topic = {"client_id": "cellar"}
+        assert await wizard.submit_suggested(advanced=topic) == "wifi"
 
     @walks("wifi -> wifi, broker")
     async def test_wifi_page(self, wizard: Wizard) -> None:

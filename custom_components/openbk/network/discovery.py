@@ -52,6 +52,9 @@ _CHANNELS: Final = range(9)
 # The broker replays what it retained at once; the rest is for a slow one.
 _RETAINED_TIMEOUT: Final = 3.0
 _CONNECTED: Final = "+/connected"
+_RETAINED_SOON: Final = 0.3
+# Its MAC is the third item of the list.
+_WHO_TIMEOUT: Final = 5.0
 # Who they are comes first in the list. One who waits in a dialog waits no longer than this.
 _FIND_TIMEOUT: Final = 12.0
 _MOST_FOUND: Final = 50
@@ -328,6 +331,21 @@ async def async_find(hass: HomeAssistant) -> list[Evidence]:
         )
     )
     return [evidence for evidence in found if evidence.is_socket]
+
+
+async def async_mac_on(hass: HomeAssistant, client_id: str) -> str | None:
+    """Return the MAC of the socket that is online on a topic now, in lower case, or None."""
+    said: set[str] = set()
+
+    @callback
+    def connected(message: mqtt.ReceiveMessage) -> None:
+        said.add(str(message.payload))
+
+    async with subscribed(hass, [f"{client_id}/connected"], connected):
+        await asyncio.sleep(_RETAINED_SOON)
+    if "online" not in said:
+        return None
+    return (await async_gather(hass, client_id, seconds=_WHO_TIMEOUT)).mac
 
 
 async def _online_strangers(hass: HomeAssistant) -> list[str]:

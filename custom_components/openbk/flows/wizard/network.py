@@ -6,6 +6,7 @@ import socket
 from typing import Any, Final, override
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import (
     CONF_HOST,
@@ -38,6 +39,8 @@ from ...network.broker import (
     async_suggest,
     own_password,
 )
+from ...network.discovery import async_mac_on
+from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.obk.names import client_id_of
 from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
 from ..checks import topics_problem
@@ -192,6 +195,8 @@ class NetworkSteps(WizardFlow):
         own = self._own_entry
         if problem := topics_problem(self.hass, client_id, group, own=own):
             return {"base": problem}
+        if await self._is_anothers(client_id):
+            return {"base": "topic_taken"}
         if server is None:
             return {"base": "ntp_unknown"}
         if not await self.hass.async_add_executor_job(_is_time_zone, time_zone):
@@ -205,6 +210,19 @@ class NetworkSteps(WizardFlow):
             time_zone=time_zone,
         )
         return {}
+
+    async def _is_anothers(self, client_id: str) -> bool:
+        """Return whether a socket that is not set up here speaks on this topic now."""
+        own = self._own_entry
+        if own is not None and own.data[CONF_CLIENT_ID] == client_id:
+            return False
+        if not mqtt.is_connected(self.hass):
+            return False
+        mac = await async_mac_on(self.hass, client_id)
+        # Nobody speaks for the connected chip, which is in its boot ROM.
+        return mac is not None and (
+            self._analysis is None or mac != self._analysis.mac or is_generic_mac(mac)
+        )
 
     async def _async_address_of(self, server: str) -> str | None:
         """Return the IPv4 address of a time server: the firmware looks up no names."""
