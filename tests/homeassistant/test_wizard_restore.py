@@ -14,9 +14,12 @@ from custom_components.openbk.flows.wizard.unfinished import (
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     FLASH_SIZE,
+    OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.obk import config_sector
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
@@ -31,15 +34,18 @@ from tests.homeassistant.bench import (
     open_port,
     upload,
 )
+from tests.homeassistant.road import to_chip
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import plain_chip, put
 from tests.pyopenbk.obk import packer
-from tests.support.sockets import BLOW
+from tests.support.sockets import BLOW, socket_entry
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.usefixtures("socket_enabled", "hass_storage"),
 ]
+
+walks = pytest.mark.walks
 
 
 @pytest.fixture(autouse=True)
@@ -540,3 +546,102 @@ async def test_erased_chip_takes_an_uploaded_backup(
         assert wizard.page == "restore_confirm"
         assert await wizard.submit() == "restored"
         assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+
+
+@pytest.mark.usefixtures("mqtt_connection")
+@pytest.mark.parametrize(
+    ("offer", "topic"),
+    [
+        pytest.param(
+            "restore_own_topic",
+            "obkE4720741",
+            marks=walks("restore_twin -> restore_own_topic -> restore_confirm"),
+        ),
+        pytest.param(
+            "restore_as_it_is",
+            "kitchen",
+            marks=walks("restore_twin -> restore_as_it_is -> restore_confirm"),
+        ),
+        pytest.param(
+            "restore_other",
+            None,
+            marks=walks("restore_twin -> restore_other -> restore_choose"),
+        ),
+        pytest.param("leave", None, marks=walks("restore_twin -> leave")),
+    ],
+)
+@walks("restore_choose -> restore_twin")
+async def test_two_sockets_would_fight_for_one_topic(
+    hass: HomeAssistant, offer: str, topic: str | None
+) -> None:
+    """The OpenBeken of another socket goes onto this one, and that one is set up."""
+    other = factory.FactorySocket.numbered(1)
+    entry = socket_entry(mac=other.mac, client_id="kitchen")
+    entry.add_to_hass(hass)
+    config = ConfigSector(
+        mqtt_client_id="kitchen",
+        short_name="Kitchen",
+        long_name="Kitchen",
+        wifi_ssid="Net",
+        calibration=(0.14, 0.0125, 1.62, 0.0, 0.0, 0.0, 0.0, 0.0),
+        mac=bytes.fromhex(other.mac.replace(":", "")),
+    ).with_profile(BLOW)
+    dump = images.flashed(other.dump(), config=config_sector.build(config))
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        deliberate = {"foreign": True, "keep_radio": False}
+        file = await upload(hass, dump)
+        assert await wizard.submit(upload=file, deliberate=deliberate) == "restore_twin"
+        assert wizard.placeholders["twin"] == "Washing machine"
+        assert wizard.placeholders["twin_topic"] == "`kitchen`"
+        await wizard.choose(offer)
+        if topic is None:
+            assert wizard.page in ("restore_choose", "left_untouched")
+            assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+            if wizard.page == "restore_choose":
+                await wizard.close()
+            return
+        assert wizard.page == "restore_confirm"
+        own = offer == "restore_own_topic"
+        assert ("**obkE4720741**" in wizard.placeholders["chosen_notes"]) is own
+        assert await wizard.submit() == "restored", wizard.pages
+        now = config_sector.parse(
+            socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+        )
+        assert now.mqtt_client_id == topic
+        assert now.long_name == ("OpenBK7231N_E4720741" if own else "Kitchen")
+        # Everything else is that of the backup.
+        assert now.wifi_ssid == "Net"
+        assert (
+            now.calibration
+            == config_sector.parse(config_sector.build(config)).calibration
+        )
+        assert now.profile.pins == BLOW.pins
+
+
+@walks("resume_restore -> restore_go_on -> restore_twin")
+async def test_interrupted_restore_of_another_socket_asks_again(
+    hass: HomeAssistant,
+) -> None:
+    other = factory.FactorySocket.numbered(1)
+    config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
+    dump = images.flashed(other.dump(), config=config_sector.build(config))
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        deliberate = {"foreign": True, "keep_radio": False}
+        file = await upload(hass, dump)
+        await wizard.submit(upload=file, deliberate=deliberate)
+        await wizard.choose("restore_own_topic")
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
+        assert await wizard.submit() == "failed_link_lost_writing"
+        socket.power(on=True)
+        await wizard.choose("leave")
+        again = await to_chip(hass, socket.path, "restore")
+        assert again.page == "resume_restore"
+        assert await again.choose("restore_go_on") == "restore_twin"
+        await again.choose("restore_own_topic")
+        assert await again.submit() == "restored"
+        now = config_sector.parse(
+            socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+        )
+        assert now.mqtt_client_id == "obkE4720741"

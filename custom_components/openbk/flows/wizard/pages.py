@@ -84,6 +84,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("radio_repair", "radio_keep", "leave"),
     ),
     "resume_restore": ("restore_go_on", "restore_other", "flash_instead", "leave"),
+    "restore_twin": ("restore_own_topic", "restore_as_it_is", "restore_other", "leave"),
     "read_back_same": ("reassemble", "change_settings", "leave"),
     **dict.fromkeys(
         ("read_back_application", "read_back_settings"),

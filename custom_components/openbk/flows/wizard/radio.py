@@ -24,7 +24,8 @@ from ...pyopenbk.flashing import (
 from ...pyopenbk.flashing.dump_files import read_dump_file
 from ...pyopenbk.flashing.errors import PartOfAFlashError
 from .failures import backup_error
-from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, RestoreSteps, without_upload
+from .restore import CONF_BACKUP, CONF_UPLOAD, DUMP_FILE, without_upload
+from .twin import TwinSteps
 
 _FAREWELLS: Final = {
     "radio_written": "left_repaired",
@@ -33,7 +34,7 @@ _FAREWELLS: Final = {
 _SECTOR: Final = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
 
 
-class RadioSteps(RestoreSteps):
+class RadioSteps(TwinSteps):
     """The steps from a lost radio calibration to one that the person chose."""
 
     _radio_sector: bytes = b""

@@ -166,7 +166,16 @@ class RestoreSteps(WriteSteps):
             await self._take_kept(self._chosen_backup)
         except OpenBekenError as err:
             return self._show_backups({"base": self._refusal(err)})
-        return await self.async_step_restore_confirm({})
+        first = await self.async_backup_chosen()
+        return first or await self.async_step_restore_confirm({})
+
+    async def async_backup_chosen(self) -> ConfigFlowResult | None:
+        """Return the page that has to come before the confirmation, if there is one."""
+        return None
+
+    def configuration_after_restore(self) -> bytes | None:
+        """Return the configuration that replaces the one in the backup, if it shall not stay."""
+        return None
 
     async def async_step_restore_instead(
         self, user_input: dict[str, Any] | None = None
@@ -207,7 +216,8 @@ class RestoreSteps(WriteSteps):
             self._foreign = deliberate[CONF_FOREIGN]
             self._keep_radio = deliberate[CONF_KEEP_RADIO]
             if (error := await self._take_backup(user_input)) is None:
-                return await self.async_step_restore_confirm()
+                first = await self.async_backup_chosen()
+                return first or await self.async_step_restore_confirm()
             errors["base"] = error
         return self._show_backups(errors, user_input)
 
@@ -403,6 +413,8 @@ class RestoreSteps(WriteSteps):
         await self.job.restore(
             self._chosen_backup, keep_rf=self._keep_radio, foreign=self._foreign
         )
+        if (config := self.configuration_after_restore()) is not None:
+            await self.job.write_config(config)
         self._note_chip_state()
         if self._own_mac is not None:
             # Whatever was being written to it before, that is over.
