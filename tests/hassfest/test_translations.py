@@ -35,7 +35,7 @@ NEVER_RAISED = Contradiction.NOT_RESISTIVE
 # It would be translated, and outlive the page; a placeholder holds it. That of a machine at home,
 # as an example, has no domain.
 _ADDRESS = re.compile(
-    r"https?:|www\.|\b(?:ftps?|scp|mqtts?|socket|socks5)://(?:[a-z0-9-]+\.)+[a-z]{2,5}",
+    r"https?:|www\.\w|\b(?:ftps?|scp|mqtts?|socket|socks5)://(?:[a-z0-9-]+\.)+[a-z]{2,5}",
     re.IGNORECASE,
 )
 _TAG = re.compile(r"[<>]")
@@ -265,18 +265,18 @@ def test_values_that_a_refusal_names_are_given() -> None:
 
 
 def test_issues_and_texts_are_the_same() -> None:
-    raised = {
-        *(f"implausible_{one}" for one in set(Contradiction) - {NEVER_RAISED}),
-        *(
-            node.value.value
-            for folder in ("issues", "live")
-            for node in nodes(ast.AnnAssign, folder)
-            if isinstance(node.target, ast.Name)
-            and node.target.id == "ISSUE"
-            and isinstance(node.value, ast.Constant)
-        ),
-    }
-    assert raised == set(texts()["issues"])
+    """That each has the values for its text is seen whenever a test raises one."""
+    issues = texts()["issues"]
+    for contradiction in set(Contradiction) - {NEVER_RAISED}:
+        assert f"implausible_{contradiction}" in issues
+    for call in nodes(ast.Call):
+        if getattr(call.func, "attr", None) == "async_create_issue":
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            match given["translation_key"]:
+                case ast.Constant(value=str(name)):
+                    assert name in issues
+    for name in issues:
+        assert in_source(name)
 
 
 FIXES = {

@@ -3,18 +3,22 @@
 # Must come first: the harness mounts a folder of its own under the same name.
 import custom_components  # noqa: F401  # isort: skip
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+import re
 from typing import Any
 
 from homeassistant.components.mqtt import client
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.const import DOMAIN
 from custom_components.openbk.network.addresses import TOLD_ADDRESS
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
+from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.sockets import connect_mqtt, simulated_address
 
@@ -45,6 +49,34 @@ def simulated_addresses(request: pytest.FixtureRequest) -> None:
         hass: HomeAssistant = request.getfixturevalue("hass")
         hass.data[TOLD_ADDRESS] = simulated_address
         hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+
+
+@pytest.fixture(autouse=True)
+def issues_are_told(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let a test fail in which an issue was raised that has no text, or no value for it."""
+    if "hass" not in request.fixturenames:
+        yield
+        return
+    hass: HomeAssistant = request.getfixturevalue("hass")
+    raised: list[ir.IssueEntry] = []
+
+    @callback
+    def note(event: Event[ir.EventIssueRegistryUpdatedData]) -> None:
+        issue = ir.async_get(hass).async_get_issue(
+            event.data["domain"], event.data["issue_id"]
+        )
+        if issue is not None and issue.domain == DOMAIN:
+            raised.append(issue)
+
+    hass.bus.async_listen(ir.EVENT_REPAIRS_ISSUE_REGISTRY_UPDATED, note)
+    yield
+    for issue in raised:
+        assert issue.translation_key in ENGLISH["issues"], issue
+        text = ENGLISH["issues"][issue.translation_key]
+        # What a repair says, its own flow fills in.
+        told = text["title"] + text.get("description", "")
+        needed = set(re.findall(r"{(\w+)}", told))
+        assert needed <= set(issue.translation_placeholders or {}), issue
 
 
 @pytest.fixture
