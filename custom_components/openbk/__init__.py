@@ -16,6 +16,7 @@ from .const import DOMAIN
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
 from .issues.plausibility import async_watch
+from .issues.retained_commands import async_look_for_retained_commands
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.publisher import Mode, Publisher, async_retract, mode_of
@@ -76,6 +77,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     )
     entry.async_on_unload(async_watch(hass, socket))
     entry.async_on_unload(async_watch_whereabouts(hass, socket))
+    entry.async_on_unload(async_look_for_retained_commands(hass, socket))
     return True
 
 

@@ -16,9 +16,10 @@ from homeassistant.helpers.selector import TextSelector
 import probatio
 
 from .const import DOMAIN
-from .issues import half_written, old_discovery
+from .issues import half_written, old_discovery, retained_commands
 from .live import clock
 from .live.state import OpenBekenConfigEntry
+from .pyopenbk.foreign_text import markdown_text
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
 
 CONF_NTP_SERVER: Final = "ntp_server"
@@ -92,6 +93,55 @@ class TimeServerFlow(RepairsFlow):
         )
 
 
+class ClearRetainedFlow(RepairsFlow):
+    """Let the broker forget commands that it keeps for a socket."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Show them first."""
+        return await self.async_step_clear()
+
+    async def async_step_clear(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Clear them, and see whether they are gone."""
+        if (entry := _loaded_entry(self)) is None:
+            return self.async_abort(reason="socket_removed")
+        found = await retained_commands.async_find(self.hass, entry)
+        if not found:
+            # Somebody else cleared them.
+            return self.async_create_entry(data={})
+        errors: dict[str, str] = {}
+        on = retained_commands.switched_off_by_clearing(self.hass, found)
+        if user_input is not None:
+            if on:
+                errors["base"] = "switched_on"
+            elif await self._clear(entry, found):
+                return self.async_create_entry(data={})
+            else:
+                errors["base"] = "not_cleared"
+        return self.async_show_form(
+            step_id="clear",
+            data_schema=probatio.Schema({}),
+            errors=errors,
+            description_placeholders={
+                "name": markdown_text(entry.title),
+                "commands": retained_commands.shown(found),
+                "switched_on": ", ".join(map(markdown_text, on)) or "–",
+            },
+        )
+
+    async def _clear(
+        self, entry: OpenBekenConfigEntry, found: retained_commands.Commands
+    ) -> bool:
+        try:
+            await retained_commands.async_clear(self.hass, found)
+        except HomeAssistantError:
+            return False
+        return not await retained_commands.async_find(self.hass, entry)
+
+
 class OpenWizardFlow(RepairsFlow):
     """Open the wizard, which goes on with a half-written chip; the issue goes when it is whole."""
 
@@ -130,6 +180,8 @@ async def async_create_fix_flow(
     """Return the flow that repairs an issue."""
     if issue_id.startswith(old_discovery.ISSUE):
         return RemoveOldDiscoveryFlow()
+    if issue_id.startswith(retained_commands.ISSUE):
+        return ClearRetainedFlow()
     if issue_id.startswith(half_written.ISSUE):
         return OpenWizardFlow()
     if issue_id.startswith(clock.ISSUE):

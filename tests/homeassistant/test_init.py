@@ -33,6 +33,12 @@ def topics(hass: HomeAssistant) -> set[str]:
     return {topic for topic in subscriptions(hass) if "obk8C" in topic}
 
 
+async def looked_once(hass: HomeAssistant) -> None:
+    """Wait until the broker was asked for commands that it kept for the socket."""
+    await hass.async_block_till_done()
+    await until(lambda: not hass.data["openbk.retained_commands"].running)
+
+
 async def test_waits_for_mqtt(hass: HomeAssistant) -> None:
     entry = socket_entry()
     entry.add_to_hass(hass)
@@ -45,6 +51,7 @@ async def test_one_exact_subscription_for_each_topic_somebody_listens_to(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
     await add_socket(hass, socket_entry())
+    await looked_once(hass)
     assert topics(hass) == {
         f"obk8C123456/{suffix}"
         for suffix in (
@@ -63,6 +70,8 @@ async def test_one_exact_subscription_for_each_topic_somebody_listens_to(
             "datetime",
             "build",
             "ip",
+            # Whether another socket speaks there.
+            "mac",
             "connected",
         )
     }
@@ -79,6 +88,7 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     await mqtt.async_publish(hass, "obk8C123456/energycounter/get", "1000")
     await until(lambda: hass.states.get("sensor.washing_machine_energy").state == "1.0")
     await search_over(hass)
+    await looked_once(hass)
     subscribed = topics(hass)
     timers = _own_timers(hass)
     assert timers
@@ -90,10 +100,10 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     assert (stored["offset"], stored["raw"], stored["day"]) == (0.0, 1.0, None)
 
     assert await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
+    await looked_once(hass)
     assert topics(hass) == subscribed
     assert await hass.config_entries.async_reload(entry.entry_id)
-    await hass.async_block_till_done()
+    await looked_once(hass)
     assert topics(hass) == subscribed
 
     assert await hass.config_entries.async_remove(entry.entry_id)
