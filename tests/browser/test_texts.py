@@ -33,7 +33,9 @@ _VALUES: Final = {
     "chosen_backup": "bk7231n_020be4720741_20261122T211953Z.bin",
     "chosen_date": "2026-11-22 21:19",
     "chosen_mac": "02:0b:e4:72:07:41",
+    "chosen_notes": "",
     "client_id": "obkE4720741",
+    "differences": "- Wi-Fi name",
     "expected_mac": "02:0b:e4:72:07:42",
     "firmware": "1.18.300",
     "firmware_notes": "",
@@ -48,6 +50,7 @@ _VALUES: Final = {
     "radio_notes": "",
     "seen_at": "192.168.178.123",
     "seen_broker": "192.168.178.20:1883",
+    "takeover": "",
     "wifi": "A name of thirty-two characters / The other one",
 }
 
@@ -81,6 +84,7 @@ def _words(language: str) -> dict[str, str]:
     return {
         "backup_kept": f"{word('backup', 'kept')} {_VALUES['backup']}",
         "pins": pin_form.table(profile, word),
+        "pins_from": word("pins_from", "application"),
         "socket": pin_form.summary(profile, word),
         "chosen_contents": word("contents", "factory"),
     }

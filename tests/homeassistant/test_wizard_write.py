@@ -1119,6 +1119,11 @@ class TestPins:
     async def test_template_without_relay_leads_on(self, sources: Wizard) -> None:
         await sources.choose("pins_paste")
         assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
+        # Nor is the text of a lamp called no text at all.
+        await sources.choose("pins_paste")
+        lamp = "{r_pin:8,g_pin:24,b_pin:26,pwmhz:1000,module:CB2L,crc:1,}"
+        assert await sources.submit(text=lamp) == "pins_incomplete"
+        assert "the data of a light" in sources.placeholders["notes"]
 
     async def test_known_models_are_those_with_the_module_that_was_found(
         self, sources: Wizard

@@ -69,7 +69,8 @@ def _read_tuya(text: str) -> PinReading:
         reading = profile_from_user_params(
             parse_user_params(text[max(text.find("{"), 0) :])
         )
-        if reading.profile.pins:
+        # What is known as a lamp's, say, is told as that and not as no data at all.
+        if reading.profile.pins or reading.warnings or reading.chip:
             return reading
     try:
         return read_summary(text)
