@@ -14,9 +14,7 @@ import probatio
 
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
-from custom_components.openbk.network.addresses import TOLD_ADDRESS
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from custom_components.openbk.pyopenbk.obk.messages import decode_line
 
 DOMAIN = "openbk_demo"
 
@@ -66,7 +64,6 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
     hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
     hass.data[SEARCHING] = Searching(patience=config[DOMAIN]["search_patience"])
-    hass.data[TOLD_ADDRESS] = decode_line(64)
     hass.data[WAITING] = Waiting(turn=config[DOMAIN]["patience"], look_up=look_up)
     return True
 

@@ -14,13 +14,12 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.const import DOMAIN
-from custom_components.openbk.network.addresses import TOLD_ADDRESS
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
-from tests.support.sockets import connect_mqtt, simulated_address
+from tests.support.sockets import connect_mqtt
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,7 +46,6 @@ def simulated_addresses(request: pytest.FixtureRequest) -> None:
     """Let simulated sockets be where no real one could be: on loopback, each with a port."""
     if "hass" in request.fixturenames:
         hass: HomeAssistant = request.getfixturevalue("hass")
-        hass.data[TOLD_ADDRESS] = simulated_address
         hass.data[METER_ACCESS] = MeterAccess(simulated=True)
 
 

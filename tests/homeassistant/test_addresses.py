@@ -3,7 +3,6 @@
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.network.addresses import TOLD_ADDRESS
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from tests.homeassistant.test_adding import refuse
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
@@ -14,7 +13,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> None:
     """Home Assistant would ask whatever is there, and tell people to open it."""
-    del hass.data[TOLD_ADDRESS]
     hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
     entry = socket_entry(address="192.168.1.7")
     await add_socket(hass, entry)
@@ -36,3 +34,5 @@ async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> N
     assert entry.runtime_data.values.refused == {"ip": len(told)}
     await scripted.say("ip", "192.168.1.8")
     await until(lambda: entry.data["address"] == "192.168.1.8")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)

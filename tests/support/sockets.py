@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-import re
 from typing import Any
 
 from homeassistant.components import mqtt
@@ -68,11 +67,6 @@ def socket_entry(
             **data,
         },
     )
-
-
-def simulated_address(payload: str) -> str | None:
-    """Return what a simulated socket tells: an address that may be on loopback, or have a port."""
-    return payload if re.fullmatch(r"[0-9.]+(:[0-9]+)?", payload) else None
 
 
 async def connect_mqtt(

@@ -1,18 +1,24 @@
-"""A socket that is silent but not gone: its web server tells under which name and where it reports."""
+"""A socket that is silent: why, and what a person can do about it."""
 
 from typing import Final
 
-from homeassistant.components import mqtt
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from ..const import CONF_ADDRESS, CONF_MAC, DOMAIN, LOGGER
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN
 from ..live.entries import async_follow
 from ..live.state import SocketState
-from ..network.consoles import console_at
-from ..pyopenbk.obk.console import ConsoleError, SocketInfo
+from ..network.silence import Cause, Silence, async_diagnose
+from ..pyopenbk.foreign_text import markdown_text
 
 ISSUE: Final = "elsewhere"
+_TOLD: Final = {
+    Cause.OTHER_BROKER: ISSUE,
+    Cause.OTHER_TOPIC: "silent_other_topic",
+    Cause.NOT_CONNECTED: "silent_not_connected",
+    Cause.SOCKET_RIGHTS: "silent_socket_rights",
+    Cause.OWN_RIGHTS: "silent_own_rights",
+}
 
 # Longer than a restart of the socket, of the broker or of the Wi-Fi.
 _SILENT_FOR: Final = 180.0
@@ -65,34 +71,42 @@ class _Watch:
     def _look(self) -> None:
         self._look_in(_ASK_AGAIN_EVERY)
         entry = self._socket.entry
-        # While the broker is gone all sockets are silent, and it is not for them to say why.
-        if entry.data[CONF_ADDRESS] and mqtt.is_connected(self._hass):
-            entry.async_create_background_task(
-                self._hass, self._ask(), f"openbk whereabouts of {entry.title}"
-            )
+        entry.async_create_background_task(
+            self._hass, self._ask(), f"openbk whereabouts of {entry.title}"
+        )
 
     async def _ask(self) -> None:
         entry = self._socket.entry
-        try:
-            info = await console_at(self._hass, entry.data[CONF_ADDRESS]).info()
-        except ConsoleError as err:
-            LOGGER.debug("%s is silent: %s", entry.title, err)
+        silence = await async_diagnose(
+            self._hass,
+            entry.data[CONF_CLIENT_ID],
+            entry.data[CONF_MAC],
+            entry.data[CONF_ADDRESS],
+        )
+        if self._socket.online:
             return
-        if info.mac != entry.data[CONF_MAC] or self._socket.online:
+        if silence.cause is Cause.OTHER_TOPIC and async_follow(
+            self._hass, entry, client_id=silence.client_id
+        ):
             return
-        if not async_follow(self._hass, entry, client_id=info.client_id):
-            self._raise_issue(info)
+        self._tell(silence)
 
-    def _raise_issue(self, info: SocketInfo) -> None:
+    def _tell(self, silence: Silence) -> None:
+        """Tell what a person can do something about; whoever unplugged it knows that."""
+        if silence.cause not in _TOLD:
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            return
         ir.async_create_issue(
             self._hass,
             DOMAIN,
             self._issue_id,
             is_fixable=False,
             severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE,
+            translation_key=_TOLD[silence.cause],
             translation_placeholders={
-                "name": self._socket.entry.title,
-                "broker": info.broker,
+                "name": markdown_text(self._socket.entry.title),
+                "topic": markdown_text(self._socket.client_id),
+                "broker": markdown_text(silence.broker or ""),
+                "other_topic": markdown_text(silence.client_id or ""),
             },
         )
