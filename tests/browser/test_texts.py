@@ -43,6 +43,7 @@ _VALUES: Final = {
     "module": "CB2S",
     "name": "Washing machine in the cellar",
     "notes": "",
+    "own_topic": "obkE4720741",
     "owner": "Sonoff Zigbee 3.0 USB Dongle Plus",
     "port": "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
     "problem": "a relay is missing",
@@ -51,6 +52,8 @@ _VALUES: Final = {
     "seen_at": "192.168.178.123",
     "seen_broker": "192.168.178.20:1883",
     "takeover": "",
+    "twin": "Washing machine in the cellar",
+    "twin_topic": "obkE4720741",
     "wifi": "A name of thirty-two characters / The other one",
 }
 
