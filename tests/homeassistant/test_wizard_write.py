@@ -415,7 +415,7 @@ async def test_goes_on_with_an_uploaded_file_without_asking_for_it_again(
         wizard = await to_pins(hass, socket)
         await to_firmware(wizard, mosquitto)
         file = await upload(hass, images.qio())
-        assert await wizard.submit_suggested(file=file) == "write_confirm"
+        assert await wizard.submit_suggested(source={"file": file}) == "write_confirm"
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
         await wizard.submit()
         await wizard.close()
@@ -741,13 +741,15 @@ class TestFirmware:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
             file = await upload(hass, content())
-            assert await wizard.submit_suggested(file=file) == "firmware"
-            assert wizard.errors == {"file": error}
+            assert await wizard.submit_suggested(source={"file": file}) == "firmware"
+            assert wizard.errors == {"base": error}
             if error == "firmware_wrong_chip":
                 assert wizard.placeholders["file_chip"] in ("BK7231T", "BK7238")
             # The same page takes a right one.
             file = await upload(hass, images.ua())
-            assert await wizard.submit_suggested(file=file) == "write_confirm"
+            assert (
+                await wizard.submit_suggested(source={"file": file}) == "write_confirm"
+            )
             assert socket.flash.read(0, FLASH_SIZE) == dump
             await wizard.close()
 
@@ -775,7 +777,9 @@ class TestFirmware:
             assert wizard.errors == {"base": error}
             assert "release" not in wizard.suggested
             file = await upload(hass, images.qio())
-            assert await wizard.submit_suggested(file=file) == "write_confirm"
+            assert (
+                await wizard.submit_suggested(source={"file": file}) == "write_confirm"
+            )
             await wizard.close()
 
     @pytest.mark.parametrize(
@@ -831,8 +835,8 @@ class TestFirmware:
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
-            await wizard.submit_suggested(file="0123456789abcdef0123456789abcdef")
-            assert wizard.errors == {"file": "upload_gone"}
+            await wizard.submit_suggested(source={"file": "0123456789abcdef" * 2})
+            assert wizard.errors == {"base": "upload_gone"}
             await wizard.close()
 
     async def test_trial_version_is_not_the_default_and_a_wrong_asset_is_refused(

@@ -179,11 +179,11 @@ class FirmwareSteps(WizardFlow):
             if address != self._index_address:
                 self._index_address = address
                 return await self.async_step_releases()
-            if CONF_FILE in user_input:
+            if (file := user_input[CONF_SOURCE].get(CONF_FILE)) is not None:
                 self._chosen = self.release = None
-                if (error := await self._take_file(user_input[CONF_FILE])) is None:
+                if (error := await self._take_file(file)) is None:
                     return await self.async_step_write_confirm()
-                errors[CONF_FILE] = error
+                errors["base"] = error
             elif CONF_RELEASE in user_input:
                 self._chosen = self._release_named(user_input[CONF_RELEASE])
                 return await self.async_step_download()
@@ -192,7 +192,7 @@ class FirmwareSteps(WizardFlow):
         return self.async_show_form(
             step_id="firmware",
             data_schema=opened(self._firmware_schema(), CONF_SOURCE)
-            if errors.get("base", "").startswith("releases_")
+            if errors or not self._releases
             else self._firmware_schema(),
             errors=errors,
             description_placeholders=self.placeholders,
@@ -222,15 +222,16 @@ class FirmwareSteps(WizardFlow):
                     mode=SelectSelectorMode.DROPDOWN,
                 )
             )
-        fields[probatio.Optional(CONF_FILE)] = FileSelector(
-            FileSelectorConfig(accept=".bin,.rbl,application/octet-stream")
-        )
+        # Most people need neither; a large field for a file looks as if one had to be found.
         fields[probatio.Required(CONF_SOURCE)] = section(
             probatio.Schema(
                 {
+                    probatio.Optional(CONF_FILE): FileSelector(
+                        FileSelectorConfig(accept=".bin,.rbl,application/octet-stream")
+                    ),
                     probatio.Required(
                         CONF_INDEX, default=self._index_address
-                    ): TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
+                    ): TextSelector(TextSelectorConfig(type=TextSelectorType.URL)),
                 }
             ),
             {"collapsed": True},
