@@ -356,6 +356,21 @@ async def test_written_socket_is_added_when_nobody_goes_on(
     await unload(hass)
 
 
+async def test_socket_is_discovered_again_when_its_entry_is_deleted(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    """Core has heard of it while its wizard was open, and would not tell again by itself."""
+    wizard = await written(hass, socket, mosquitto, releases)
+    assert await wizard.submit_suggested() == "created"
+    await hass.async_block_till_done()
+    assert not cards(hass)
+    await hass.config_entries.async_remove(wizard.result["result"].entry_id)
+    await until(lambda: cards(hass) == ["obkE4720741"])
+
+
 async def test_home_assistant_stops_while_it_writes(
     hass: HomeAssistant,
     mosquitto: Broker,

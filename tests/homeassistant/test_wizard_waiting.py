@@ -585,7 +585,7 @@ async def test_reading_back_finds_other_settings(
         assert scene.config == good
         assert await wizard.submit_suggested() == "waiting_nothing"
         # A link that is lost while reading back is told as any other, and gone on from.
-        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.CRC, nth=1))
+        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.CRC, nth=2))
         assert await read_back(wizard) == "failed_link_lost"
         socket.power(on=True)
         assert await wizard.choose("retry") == "read_back_same"

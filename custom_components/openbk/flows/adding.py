@@ -10,6 +10,7 @@ from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.discovery_flow import DiscoveryKey
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -260,6 +261,11 @@ class AddingSteps(RadioSteps):
     ) -> ConfigFlowResult:
         """Make the entry, unless another flow made one with the same topic meanwhile."""
         self.abort_if_topic_taken(data[CONF_CLIENT_ID])
+        # By this core finds the socket anew when its entry is deleted: it has heard of it already.
+        key = DiscoveryKey(
+            domain=mqtt.DOMAIN, key=f"{data[CONF_CLIENT_ID]}/build", version=1
+        )
+        self.context.setdefault("discovery_key", key)
         metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
         return super().async_create_entry(
             data=data,
