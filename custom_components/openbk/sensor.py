@@ -22,9 +22,6 @@ from .pyopenbk.quantities import DIAGNOSTICS, METER, POWER, Quantity
 
 PARALLEL_UPDATES = 0
 
-# The socket sends its uptime late by up to the length of its list; a restart takes longer.
-_UPTIME_TOLERANCE: Final = timedelta(seconds=15)
-
 
 def _describe(
     quantity: Quantity, category: EntityCategory | None = None
@@ -65,10 +62,9 @@ POWER_UNCERTAINTY: Final = SensorEntityDescription(
     entity_category=EntityCategory.DIAGNOSTIC,
     entity_registry_enabled_default=False,
 )
-LAST_RESTART: Final = SensorEntityDescription(
+UPTIME: Final = SensorEntityDescription(
     key="last_restart",
-    translation_key="last_restart",
-    device_class=SensorDeviceClass.TIMESTAMP,
+    device_class=SensorDeviceClass.UPTIME,
     entity_category=EntityCategory.DIAGNOSTIC,
     entity_registry_enabled_default=False,
 )
@@ -95,7 +91,7 @@ def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
         yield PowerUncertaintySensor(socket, POWER_UNCERTAINTY)
     for description in DIAGNOSTIC_SENSORS:
         yield ValueSensor(socket, description)
-    yield LastRestartSensor(socket, LAST_RESTART)
+    yield UptimeSensor(socket, UPTIME)
 
 
 class SocketSensor(ValueEntity, SensorEntity):
@@ -148,21 +144,22 @@ class DailySensor(SocketSensor):
         self.available = value is not None
 
 
-class LastRestartSensor(SocketSensor):
-    """When the socket started, from the seconds that it counts since."""
+class UptimeSensor(SocketSensor):
+    """Since when the socket runs, from the seconds that it counts.
+
+    Core takes what differs by less than the tolerance for the same start.
+    """
 
     value_key = "uptime"
+    # The socket sends its uptime late by up to the length of its list; a restart takes longer.
+    _attr_uptime_drift_tolerance = 15
 
     @override
     @callback
     def _take(self, value: int | None) -> None:
         self.available = value is not None
-        if value is None:
-            return
-        started = dt_util.utcnow() - timedelta(seconds=value)
-        known = self.native_value
-        if not isinstance(known, datetime) or abs(known - started) > _UPTIME_TOLERANCE:
-            self.native_value = started
+        if value is not None:
+            self.native_value = dt_util.utcnow() - timedelta(seconds=value)
 
 
 class PowerUncertaintySensor(SocketSensor):

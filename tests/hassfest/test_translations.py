@@ -203,7 +203,6 @@ def test_sensors_are_those_that_have_a_name() -> None:
             *sensor.METER_SENSORS,
             *sensor.DIAGNOSTIC_SENSORS,
             sensor.POWER_UNCERTAINTY,
-            sensor.LAST_RESTART,
         )
     }
     assert described == set(texts()["entity"]["sensor"])

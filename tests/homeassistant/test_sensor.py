@@ -1,9 +1,12 @@
 """The sensors show what the simulated socket measures."""
 
+from datetime import datetime, timedelta
+
 from homeassistant.components.sensor import ATTR_STATE_CLASS
 from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -11,7 +14,13 @@ from custom_components.openbk.diagnostics import async_get_config_entry_diagnost
 from custom_components.openbk.pyopenbk.quantities import METER
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
-from tests.support.sockets import BUILD, ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import (
+    BUILD,
+    ScriptedSocket,
+    add_socket,
+    search_over,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -118,7 +127,7 @@ async def test_what_cannot_be_true_changes_nothing_and_is_counted(
     assert state(hass, "energy") == "1.0"
     assert entry.runtime_data.value("ssid") == "Net"
     assert entry.runtime_data.value("build") == entry.data["firmware"] == BUILD
-    assert state(hass, "last_restart") not in ("unavailable", "unknown", None)
+    assert state(hass, "uptime") not in ("unavailable", "unknown", None)
     said = await async_get_config_entry_diagnostics(hass, entry)
     assert said["socket"]["refused"] == {
         "build": 2,
@@ -202,3 +211,53 @@ async def test_what_is_enabled_and_how_it_is_described(
         assert item.entity_category is None
     for key in ("ip", "ssid", "build", "rssi", "temp", "last_restart"):
         assert entities[key].entity_category is EntityCategory.DIAGNOSTIC
+
+
+async def test_days_before_yesterday_are_there_for_whoever_enables_them(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    await enable(hass, entry, "energy_two_days_ago", "energy_three_days_ago")
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    await scripted.say("datetime", "0")
+    await scripted.say("energycounter_2_days_ago/get", "10893")
+    await scripted.say("voltage/get", "230")
+    await until(lambda: state(hass, "voltage") == "230.0")
+    # Without the time nobody knows which day that was.
+    assert state(hass, "energy_two_days_ago") == "unavailable"
+
+    await scripted.say("datetime", str(int(dt_util.utcnow().timestamp())))
+    await scripted.say("energycounter/get", "1000")
+    await scripted.say("energycounter_2_days_ago/get", "10893")
+    await scripted.say("energycounter_3_days_ago/get", "20.7")
+    await until(lambda: state(hass, "energy_two_days_ago") == "10.893")
+    await until(lambda: state(hass, "energy_three_days_ago") == "0.0207")
+    await search_over(hass)
+
+
+async def test_uptime_moves_with_a_restart_only(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    await enable(hass, entry, "last_restart")
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+
+    async def shown(uptime: int) -> datetime:
+        await scripted.say("uptime", str(uptime))
+        await until(lambda: entry.runtime_data.value("uptime") == uptime)
+        started = dt_util.parse_datetime(state(hass, "uptime") or "")
+        assert started
+        return started
+
+    first = await shown(3600)
+    assert abs(dt_util.utcnow() - timedelta(hours=1) - first) < timedelta(seconds=5)
+    # The list of what a socket says takes some seconds.
+    assert await shown(3590) == first
+    assert await shown(3) - first > timedelta(minutes=59)
+    await search_over(hass)

@@ -14,7 +14,7 @@ from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
 from ..pyopenbk.metering.resets import ClearDate
 from ..pyopenbk.metering.series import DEFAULT_POWER_LIMIT
-from ..pyopenbk.quantities import ENERGY, ENERGY_TODAY, ENERGY_YESTERDAY, HIGHEST_POWER
+from ..pyopenbk.quantities import ENERGY, ENERGY_TODAY, HIGHEST_POWER
 
 _VERSION: Final = 2
 # A counter that was re-based would step back if this were lost; a plain new number would not.
@@ -103,9 +103,13 @@ class EnergyStore:
 
     @callback
     def scale(
-        self, identity: str, key: str, raw: float, power: Correction | None
+        self,
+        identity: str,
+        raw: float,
+        power: Correction | None,
+        days_ago: int | None = None,
     ) -> float:
-        """Correct the energy of a period that is over.
+        """Correct the energy of a day that is over, or of the last hour if it is no day's.
 
         By as much as the running counters were corrected in that period, where they were
         followed; else by the gain alone, as nobody knows for how long something flowed.
@@ -113,10 +117,10 @@ class EnergyStore:
         if power is None:
             return raw
         counters = self.of(identity)
-        if key == ENERGY_YESTERDAY.key:
-            ratio = counters[ENERGY_TODAY.key].corrected.ratio_before
-        else:
+        if days_ago is None:
             ratio = counters[ENERGY.key].corrected.recent_ratio
+        else:
+            ratio = counters[ENERGY_TODAY.key].corrected.ratio_before(days_ago)
         return round(raw * (power.gain if ratio is None else ratio), 6)
 
     @callback
@@ -239,7 +243,7 @@ def _named(item: list[Any]) -> Stored:
         "counted": counted,
         "counted_at": at,
         "watts": watts,
-        "ratio_before": ratio,
+        "ratios": [ratio],
     }
 
 

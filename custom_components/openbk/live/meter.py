@@ -11,19 +11,12 @@ from ..const import LOGGER
 from ..network.consoles import METER_ACCESS
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.metering.units import UnitWitness
-from ..pyopenbk.quantities import (
-    ENERGY,
-    ENERGY_LAST_HOUR,
-    ENERGY_TODAY,
-    ENERGY_YESTERDAY,
-)
+from ..pyopenbk.quantities import ENERGY, METER
 from .energy_store import ENERGY_STORE, CurrentCorrection
 
-# Quantities whose numbers grow until the socket forgets or somebody resets them, and those of
-# periods that are over.
-COUNTERS: Final = frozenset({ENERGY.key, ENERGY_TODAY.key})
-PAST: Final = frozenset({ENERGY_YESTERDAY.key, ENERGY_LAST_HOUR.key})
-_DAILY: Final = frozenset({ENERGY_TODAY.key})
+COUNTERS: Final = frozenset(item.key for item in METER if item.grows)
+PAST: Final = {item.key: item for item in METER if item.is_over}
+_DAILY: Final = frozenset(item.key for item in METER if item.days_ago == 0)
 _KILO: Final = 1000.0
 
 
@@ -98,8 +91,9 @@ class SocketMeter:
             return None
         raw = round(number * _KILO, 6) if self.in_kwh else number
         correction: Correction | None = self._correction()
-        if key in PAST:
-            return self._store.scale(self._identity, key, raw, correction)
+        if (past := PAST.get(key)) is not None:
+            days_ago = past.days_ago
+            return self._store.scale(self._identity, raw, correction, days_ago)
         day = self._today() if key in _DAILY else None
         return self._store.follow(self._identity, key, raw, day, correction)
 

@@ -1,6 +1,6 @@
 """Every quantity that a socket measures, described once for entities and discovery alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 
@@ -28,8 +28,23 @@ class Quantity:
     computed: bool = False
     """Found from voltage, current and power, as the firmware mixes samples of different loads."""
     enabled: bool = True
-    needs_clock: bool = False
-    """Means nothing until the socket has the time."""
+    days_ago: int | None = None
+    """Which of the socket's days it is about, 0 for the current one; None for no day."""
+
+    @property
+    def needs_clock(self) -> bool:
+        """Return whether it means nothing until the socket has the time."""
+        return self.days_ago is not None
+
+    @property
+    def grows(self) -> bool:
+        """Return whether it is a counter, which grows until the socket forgets or is reset."""
+        return self.state_class == "total_increasing"
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it is the energy of a period that is over."""
+        return self.device_class == "energy" and not self.grows
 
     def is_plausible(self, number: float) -> bool:
         """Return whether a socket can have measured this number, in ``unit``."""
@@ -136,9 +151,9 @@ ENERGY_TODAY: Final = Quantity(
     decimals=3,
     highest=_HIGHEST_OF_DAY,
     factor=0.001,
-    needs_clock=True,
+    days_ago=0,
 )
-# Neither of the next two grows until it is reset: statistics would take every fall for a new meter.
+# None of the next grows until it is reset: statistics would take every fall for a new meter.
 ENERGY_YESTERDAY: Final = Quantity(
     key="energy_yesterday",
     name="Energy yesterday",
@@ -149,7 +164,24 @@ ENERGY_YESTERDAY: Final = Quantity(
     decimals=3,
     highest=_HIGHEST_OF_DAY,
     factor=0.001,
-    needs_clock=True,
+    days_ago=1,
+)
+# Since 2024-03.
+ENERGY_TWO_DAYS_AGO: Final = replace(
+    ENERGY_YESTERDAY,
+    key="energy_two_days_ago",
+    name="Energy two days ago",
+    topic="energycounter_2_days_ago",
+    days_ago=2,
+    enabled=False,
+)
+ENERGY_THREE_DAYS_AGO: Final = replace(
+    ENERGY_YESTERDAY,
+    key="energy_three_days_ago",
+    name="Energy three days ago",
+    topic="energycounter_3_days_ago",
+    days_ago=3,
+    enabled=False,
 )
 ENERGY_LAST_HOUR: Final = Quantity(
     key="energy_last_hour",
@@ -172,6 +204,8 @@ METER: Final = (
     ENERGY,
     ENERGY_TODAY,
     ENERGY_YESTERDAY,
+    ENERGY_TWO_DAYS_AGO,
+    ENERGY_THREE_DAYS_AGO,
     ENERGY_LAST_HOUR,
 )
 

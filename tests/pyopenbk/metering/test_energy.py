@@ -230,7 +230,23 @@ def test_a_reset_and_midnight_begin_anew_with_the_correction() -> None:
     corrected.update(0.0, 0, GAIN)
     corrected.update(2.0, 60, GAIN)
     assert abs(corrected.update(0.5, 120, GAIN) - 0.54) < 1e-9
-    assert abs((corrected.ratio_before or 0) - 1.08) < 1e-9
+    assert corrected.ratio_before(1) == pytest.approx(1.08)
+
+
+def test_the_days_before_yesterday_keep_the_correction_that_they_had() -> None:
+    corrected = CorrectedCounter()
+    corrected.update(0.0, 0, GAIN)
+    for day, gain in enumerate((1.1, 1.2, 1.3, 1.4)):
+        corrected.update(2.0, day * 60 + 30, Correction(gain=gain, offset=0.0))
+        corrected.update(0.0, day * 60 + 60, GAIN)
+    again = CorrectedCounter.from_dict(corrected.as_dict())
+    ratios = [again.ratio_before(days) for days in (1, 2, 3, 4)]
+    assert ratios == [*map(pytest.approx, (1.4, 1.3, 1.2)), None]
+    # As it was stored before there were several.
+    before = {**corrected.as_dict(), "ratio_before": 1.5}
+    del before["ratios"]
+    old = CorrectedCounter.from_dict(before)
+    assert (old.ratio_before(1), old.ratio_before(2)) == (1.5, None)
 
 
 @given(

@@ -25,6 +25,8 @@ _EXPLAINED_WITHIN: Final = 130.0
 # Counters speak at least every 61 s; after a longer silence nobody knows how long power flowed.
 _LONGEST_SILENCE: Final = 130.0
 _RECENT_SECONDS: Final = 3600.0
+# The firmware tells the energy of three days that are over.
+_PERIODS_KEPT: Final = 3
 _SECONDS_PER_HOUR: Final = 3600.0
 
 
@@ -196,8 +198,8 @@ class CorrectedCounter:
     counted: float | None = None
     at: float = 0.0
     watts: float = 0.0
-    ratio_before: float | None = None
-    """Corrected by counted energy of the period that ended last, such as yesterday."""
+    ratios: tuple[float | None, ...] = ()
+    """Corrected by counted energy of the periods that ended, such as yesterday; the last is first."""
     recent_corrected: float = 0.0
     recent_counted: float = 0.0
 
@@ -209,7 +211,8 @@ class CorrectedCounter:
             return round(counted + self.ahead, 6)
         growth = counted - last
         if growth < 0:
-            self.ratio_before = (last + self.ahead) / last if last > 0 else None
+            ratio = (last + self.ahead) / last if last > 0 else None
+            self.ratios = (ratio, *self.ratios)[:_PERIODS_KEPT]
             self.ahead, growth = 0.0, counted
         if growth > 0:
             self._grow(growth, max(0.0, elapsed), correction)
@@ -218,6 +221,10 @@ class CorrectedCounter:
     def begin(self, counted: float, now: float) -> None:
         """Go on from a count that is right as it is."""
         self.ahead, self.counted, self.at = 0.0, counted, now
+
+    def ratio_before(self, periods: int) -> float | None:
+        """Return corrected by counted energy so many periods ago, None where it was not followed."""
+        return self.ratios[periods - 1] if periods <= len(self.ratios) else None
 
     @property
     def recent_ratio(self) -> float | None:
@@ -233,19 +240,21 @@ class CorrectedCounter:
             "counted": self.counted,
             "counted_at": round(self.at, 1),
             "watts": round(self.watts, 2),
-            "ratio_before": self.ratio_before,
+            "ratios": [*self.ratios],
         }
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Read what as_dict returned; raises KeyError, TypeError or ValueError for anything else."""
-        counted, ratio = stored["counted"], stored["ratio_before"]
+        counted = stored["counted"]
+        # It was one alone until the two days before yesterday were shown.
+        ratios = stored["ratios"] if "ratios" in stored else [stored["ratio_before"]]
         return cls(
             ahead=_finite(stored["ahead"]),
             counted=None if counted is None else _finite(counted),
             at=_finite(stored["counted_at"]),
             watts=_finite(stored["watts"]),
-            ratio_before=None if ratio is None else _finite(ratio),
+            ratios=tuple(None if ratio is None else _finite(ratio) for ratio in ratios),
         )
 
     def _grow(self, growth: float, elapsed: float, correction: Correction) -> None:

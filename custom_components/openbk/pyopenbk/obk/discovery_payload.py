@@ -11,9 +11,6 @@ from ..quantities import (
     CURRENT,
     DIAGNOSTICS,
     ENERGY,
-    ENERGY_LAST_HOUR,
-    ENERGY_TODAY,
-    ENERGY_YESTERDAY,
     METER,
     POWER,
     POWER_FACTOR,
@@ -267,7 +264,7 @@ def _gain(socket: Described, quantity: Quantity) -> float:
         correction = socket.corrections.get(of.key)
         return 1.0 if correction is None else correction.gain
 
-    if quantity in (ENERGY_TODAY, ENERGY_YESTERDAY, ENERGY_LAST_HOUR):
+    if quantity.device_class == ENERGY.device_class and quantity is not ENERGY:
         return gain(POWER)
     if quantity in (APPARENT_POWER, REACTIVE_POWER):
         return gain(VOLTAGE) * gain(CURRENT)
