@@ -13,6 +13,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
 from .const import DOMAIN
+from .issues.factors import async_watch_factors, forget_factors
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
 from .issues.plausibility import async_watch
@@ -76,6 +77,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
         socket.listen_online(partial(check_old_discovery, hass, entry))
     )
     entry.async_on_unload(async_watch(hass, socket))
+    entry.async_on_unload(async_watch_factors(hass, socket))
     entry.async_on_unload(async_watch_whereabouts(hass, socket))
     entry.async_on_unload(async_look_for_retained_commands(hass, socket))
     return True
@@ -92,6 +94,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
 async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Forget what was kept for a socket, here and on the broker."""
     forget_old_discovery(hass, entry)
+    forget_factors(hass, entry)
     await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
 

@@ -218,3 +218,14 @@ def test_what_a_template_has_beside_the_pins_is_stored() -> None:
 def test_extras_that_are_none_are_refused(extras: dict[str, Any]) -> None:
     with pytest.raises(ProfileError):
         SocketProfile.from_dict(SocketProfile.of([RELAY]).as_dict() | extras)
+
+
+def test_a_meter_that_is_on_no_pin_is_kept() -> None:
+    heard = SocketProfile(pins=(), metered=True)
+    assert heard.has_meter
+    assert not heard.has_pulse_meter
+    assert SocketProfile.from_dict(heard.as_dict()) == heard
+    relay = PinAssignment(pin=26, role=PinRole.REL, channel=1)
+    assert heard.with_pins([relay]).has_meter
+    assert not heard.with_pins([relay]).problems
+    assert "metered" not in SocketProfile(pins=()).as_dict()

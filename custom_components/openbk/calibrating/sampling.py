@@ -389,7 +389,8 @@ async def open_sampler(
     """Yield the best sampler that the socket allows: every second over HTTP, else MQTT."""
     access = hass.data[METER_ACCESS]
     console = console_of(hass, socket)
-    if console is not None:
+    # What the drivers of other meters store there are divisors, and they count otherwise.
+    if console is not None and socket.profile.has_pulse_meter:
         try:
             await _check_whose(console, socket)
             await read_meter(console)

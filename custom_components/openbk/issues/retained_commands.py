@@ -17,7 +17,6 @@ from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.mqtt import publish, subscribed
 from ..pyopenbk.foreign_text import markdown_code, markdown_text
 from ..pyopenbk.obk.messages import Publication, channel_key
-from ..pyopenbk.roles import RELAY_ROLES
 
 ISSUE: Final = "retained_commands"
 
@@ -169,10 +168,8 @@ def _is_on(entry: OpenBekenConfigEntry, topic: str) -> bool:
         return False
     number = _CHANNEL.match(rest)
     channel = int((number and number[0]) or 0)
-    switches = any(
-        pin.role in RELAY_ROLES and pin.channel == channel
-        for pin in entry.runtime_data.profile.pins
-    )
+    relays = entry.runtime_data.profile.relays
+    switches = any(pin.channel == channel for pin in relays)
     # What it is set to may not be known.
     return switches and entry.runtime_data.value(channel_key(channel)) != 0
 

@@ -38,7 +38,7 @@ class SocketCalibration:
         self._hass = hass
         self._entry = entry
         self._listeners: list[CALLBACK_TYPE] = []
-        self._held = False
+        self._holders = 0
         self.lock = asyncio.Lock()
         """Held by whoever compares the socket with a reference."""
         stored: Mapping[str, Any] = entry.options.get(CONF_CALIBRATION, {})
@@ -57,7 +57,7 @@ class SocketCalibration:
 
     def correct(self, key: str, number: Value) -> Value | None:
         """Return what is shown for a reading of the socket's, None while its factors change."""
-        if self._held:
+        if self._holders:
             return None
         if (correction := self.corrections.get(key)) is None:
             return number
@@ -86,11 +86,11 @@ class SocketCalibration:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let no reading through while the socket's own factors change."""
-        self._held = True
+        self._holders += 1
         try:
             yield
         finally:
-            self._held = False
+            self._holders -= 1
 
     @callback
     def learn_factors(self, factors: Mapping[str, float]) -> None:
@@ -100,6 +100,9 @@ class SocketCalibration:
         """
         if factors == self.factors:
             return
+        if self.factors:
+            # One that was made without knowing them was made with those of then.
+            self.known = at_factors(self.known, self.factors)
         self.factors = dict(factors)
         self.known = at_factors(self.known, factors)
         self._changed()

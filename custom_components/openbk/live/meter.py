@@ -57,6 +57,12 @@ class SocketMeter:
         return self._witness.in_kwh
 
     @property
+    def lost_counters(self) -> bool:
+        """Return whether the socket forgot what it had counted, as one whose flash was erased."""
+        counters = self._store.of(self._identity).by_key
+        return ENERGY.key in counters and counters[ENERGY.key].steady.lost
+
+    @property
     def held_back(self) -> dict[str, int]:
         """Return how many numbers could not follow upon the last one, by the key."""
         counters = self._store.of(self._identity).by_key

@@ -1,6 +1,7 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -42,11 +43,12 @@ from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
 from ..pyopenbk.obk.settings import LedUse, led_pins, led_use
 from ..pyopenbk.profile import SocketProfile
-from ..pyopenbk.quantities import ENERGY, POWER
+from ..pyopenbk.quantities import ENERGY, POWER, VOLTAGE
 from . import clock
 from .asking import Asking
 from .calibration import SocketCalibration
 from .energy_store import ENERGY_STORE
+from .factors import FactorWatch
 from .meter import SocketMeter
 from .presence import Presence
 from .readback import Readback
@@ -121,6 +123,9 @@ class SocketState:
             self._later,
             self.presence.silent,
         )
+        self.factors = FactorWatch(
+            hass, entry, self.calibration, self.meter, self._later
+        )
         self.readback = Readback(hass, entry, self._later, self._flags_read)
         self.device = self._register_device()
 
@@ -138,6 +143,8 @@ class SocketState:
             self.source(POWER.key)
             self.source("uptime").add(self.meter.uptime)
             self.source(messages.ENERGY_CLEARED).add(self.meter.cleared)
+        if not self.profile.has_meter:
+            self.source(VOLTAGE.key).add(self._meter_heard)
         self.presence.any_answers = not any(self.values.channels())
         for key, source in self.values.topics():
             topic = f"{self.client_id}/{messages.topic_of(key)}"
@@ -312,6 +319,8 @@ class SocketState:
         self.asking.begin()
         if self.values.needs_clock:
             self.clock.begin()
+        if self.profile.has_pulse_meter:
+            self.factors.begin()
         # It may have been told something just now, and what is read is what it saved.
         self.readback.changed()
         self._tell_online()
@@ -354,6 +363,7 @@ class SocketState:
     def _cancel_timers(self) -> None:
         self.asking.stop()
         self.clock.stop()
+        self.factors.stop()
         self.readback.stop()
 
     @callback
@@ -366,6 +376,18 @@ class SocketState:
         if address is not None and address != self.entry.data[CONF_ADDRESS]:
             self._update_entry({CONF_ADDRESS: address})
             self.readback.begin()
+
+    @callback
+    def _meter_heard(self, volts: float | None) -> None:
+        """Have the entities of a meter that no pin told of, once it is heard."""
+        if volts and not self.profile.has_meter:
+            self.profile = replace(self.profile, metered=True)
+            LOGGER.info("%s has a meter", self.entry.title)
+            self.hass.config_entries.async_update_entry(
+                self.entry,
+                data={**self.entry.data, CONF_PROFILE: self.profile.as_dict()},
+            )
+            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
     @callback
     def _flags_read(self, flags: int) -> None:

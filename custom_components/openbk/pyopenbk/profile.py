@@ -79,6 +79,8 @@ class SocketProfile:
     """What a template wants to have run at each boot, where the person took it over."""
     flags: int = 0
     """The flags of OpenBeken that such a template sets, as a word of 64 bits."""
+    metered: bool = False
+    """It publishes what a meter measures, though none is on these pins: a BL0942 on a UART, say."""
 
     def __post_init__(self) -> None:
         """Refuse a module that is none; Home Assistant could not save it, or nobody read it."""
@@ -135,6 +137,11 @@ class SocketProfile:
 
     @property
     def has_meter(self) -> bool:
+        """Return whether the socket has a meter, of whatever kind."""
+        return self.metered or self.has_pulse_meter
+
+    @property
+    def has_pulse_meter(self) -> bool:
         """Return whether all three pins of a BL0937 are there."""
         roles = {pin.role for pin in self.pins}
         return (
@@ -151,11 +158,17 @@ class SocketProfile:
             problems.append(ProfileProblem.NO_RELAY)
         if len({pin.pin for pin in self.pins}) < len(self.pins):
             problems.append(ProfileProblem.PIN_USED_TWICE)
-        if not self.has_meter and any(pin.role in METER_ROLES for pin in self.pins):
+        if not self.has_pulse_meter and any(
+            pin.role in METER_ROLES for pin in self.pins
+        ):
             problems.append(ProfileProblem.METER_INCOMPLETE)
         if not self._has_whole_coils():
             problems.append(ProfileProblem.COILS_INCOMPLETE)
         return tuple(problems)
+
+    def with_pins(self, pins: Iterable[PinAssignment]) -> Self:
+        """Return the profile with these pins instead of its own."""
+        return replace(self, pins=self.of(pins).pins)
 
     def with_extras(self, command: str, flags: int) -> Self:
         """Return the same pins with what a template has beside them."""
@@ -177,7 +190,11 @@ class SocketProfile:
             ],
         } | {
             name: value
-            for name, value in (("command", self.command), ("flags", self.flags))
+            for name, value in (
+                ("command", self.command),
+                ("flags", self.flags),
+                ("metered", self.metered),
+            )
             if value
         }
 
@@ -205,7 +222,8 @@ class SocketProfile:
                 or flags not in _FLAG_WORDS
             ):
                 raise ProfileError("not a stored socket profile")
-            return cls.of(pins, stored["module"]).with_extras(command, flags)
+            profile = cls.of(pins, stored["module"]).with_extras(command, flags)
+            return replace(profile, metered=bool(stored.get("metered", False)))
         except (KeyError, TypeError, AttributeError) as err:
             raise ProfileError("not a stored socket profile") from err
 

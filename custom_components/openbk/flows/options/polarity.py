@@ -88,6 +88,6 @@ class PolaritySteps(OptionsFlow):
             for pin in profile.pins
         ]
         await self.config_entry.runtime_data.async_change_profile(
-            SocketProfile.of(pins, profile.module)
+            profile.with_pins(pins)
         )
         return self.async_abort(reason="polarity_changed")

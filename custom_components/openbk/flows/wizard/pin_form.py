@@ -260,8 +260,7 @@ def from_form(values: Mapping[str, Any], before: SocketProfile | None) -> Socket
     ]
     if before is None:
         return SocketProfile.of(pins)
-    profile = SocketProfile.of(pins, before.module)
-    return profile.with_extras(before.command, before.flags)
+    return before.with_pins(pins)
 
 
 def _chosen(

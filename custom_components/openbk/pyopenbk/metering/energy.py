@@ -64,6 +64,8 @@ class SteadyCounter:
     """How many numbers could not follow upon the last one."""
     moved: bool = False
     """The next number is in another unit, or of another socket."""
+    lost: bool = False
+    """It began anew at zero after a restart, so the socket may have lost more than its counters."""
     fell_at: float | None = None
     reset_until: float | None = None
 
@@ -173,6 +175,7 @@ class SteadyCounter:
         if self.doubtful is not None:
             doubtful, at = self.doubtful
             if 0 <= raw - doubtful <= largest_growth(now - at, limit):
+                self.lost |= self.restarted and doubtful < LATE_SAVE
                 self.offset = self.total - doubtful
                 return self._take(raw, now, day)
         self.refused += 1

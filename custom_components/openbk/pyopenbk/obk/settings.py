@@ -96,7 +96,7 @@ def _pin(profile: SocketProfile, number: int) -> PinAssignment:
 
 def _with_pin(profile: SocketProfile, changed: PinAssignment) -> SocketProfile:
     pins = (changed if pin.pin == changed.pin else pin for pin in profile.pins)
-    return SocketProfile.of(pins, profile.module)
+    return profile.with_pins(pins)
 
 
 def _free_channel(profile: SocketProfile) -> int:
