@@ -20,10 +20,11 @@ def drawn() -> set[str]:
 
 
 def test_file_has_its_known_parts_only() -> None:
-    assert set(ICONS) == {"entity", "services"}
+    assert set(ICONS) == {"entity", "services", "triggers"}
     for platform, key in ENTITIES:
         assert set(ICONS["entity"][platform][key]) <= {"default", "state"}
     assert all(set(icons) == {"service"} for icons in ICONS["services"].values())
+    assert all(set(icons) == {"trigger"} for icons in ICONS["triggers"].values())
 
 
 def test_every_icon_can_be_drawn() -> None:

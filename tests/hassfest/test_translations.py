@@ -136,8 +136,11 @@ ALL = probatio.Schema(
                 {**ISSUE, probatio.Required("fix_flow"): FLOW},
             )
         },
-        probatio.Required("services"): {
-            key: {**NAMED, probatio.Optional("fields"): {key: NAMED}}
+        **{
+            probatio.Required(part): {
+                key: {**NAMED, probatio.Optional("fields"): {key: NAMED}}
+            }
+            for part in ("services", "triggers")
         },
     }
 )
@@ -351,6 +354,10 @@ def named(argument: str, folder: str) -> set[str]:
 
 
 def choices() -> frozenset[str]:
-    """Return the choices that only the description of an action names."""
-    actions = load_yaml_dict(str(INTEGRATION / "services.yaml"))
-    return frozenset(value for _, value in leaves(actions) if isinstance(value, str))
+    """Return the choices that only the description of an action or a trigger names."""
+    return frozenset(
+        value
+        for name in ("services.yaml", "triggers.yaml")
+        for _, value in leaves(load_yaml_dict(str(INTEGRATION / name)))
+        if isinstance(value, str)
+    )
