@@ -198,6 +198,6 @@ async def test_what_was_counted_is_safe_before_another_correction_counts(
         hass_storage.pop("openbk.energy", None)
         await socket.call("undo_calibration")
         await until(lambda: "openbk.energy" in hass_storage)
-        (counters,) = hass_storage["openbk.energy"]["data"].values()
-        offset, raw, _, ahead, *_ = counters["energy"]
-        assert offset + raw + ahead >= shown
+        (stored,) = hass_storage["openbk.energy"]["data"].values()
+        energy = stored["counters"]["energy"]
+        assert energy["offset"] + energy["raw"] + energy["ahead"] >= shown

@@ -120,16 +120,16 @@ class TestPins:
         async with chip(dump()) as socket:
             await try_offers(lambda: to_chip(hass, socket.path), page, socket)
 
-    @pytest.mark.parametrize("text", ["{jv:1.0.0,module:CB2S,crc:1,}", "{}"])
-    @walks("pins_paste -> pins_paste")
-    async def test_parameters_without_pins(
-        self, hass: HomeAssistant, text: str
-    ) -> None:
+    @walks("pins_paste -> pins_paste", "pins_paste -> pins_incomplete")
+    async def test_parameters_without_pins(self, hass: HomeAssistant) -> None:
+        """A lamp's, say, are told from a text that has nothing to do with it."""
         async with chip(factory_dump()) as socket:
             wizard = await to_chip(hass, socket.path)
             await wizard.choose("pins_paste")
-            assert await wizard.submit(text=text) == "pins_paste"
+            assert await wizard.submit(text="{}") == "pins_paste"
             assert wizard.errors == {"text": "text_not_understood"}
+            lamp = "{jv:1.0.0,module:CB2S,crc:1,}"
+            assert await wizard.submit(text=lamp) == "pins_incomplete"
             await wizard.close()
 
     async def test_what_is_odd_about_the_parameters_is_said(
@@ -511,7 +511,11 @@ class TestUnfinished:
             assert await wizard.choose("flash_instead") == "failed_bootloader"
             await wizard.close()
 
-    @walks("backup -> resume_restore", "resume_restore -> *")
+    @walks(
+        "backup -> resume_restore",
+        "resume_restore -> restore_go_on -> restore_write",
+        "resume_restore -> restore_other, flash_instead, leave",
+    )
     async def test_interrupted_restore(self, hass: HomeAssistant) -> None:
         async with chip(blow_dump()) as socket:
             wizard = await to_chip(hass, socket.path, "restore")

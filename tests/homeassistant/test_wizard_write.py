@@ -9,6 +9,7 @@ from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -179,7 +180,7 @@ async def test_template_of_a_relay_with_two_coils(
     # What it runs and which flags it has, the socket itself knows from here on.
     assert {*entry.data["profile"]} == {"pins", "module"}
     assert entry.data["profile"]["module"] is None
-    json.dumps(entry.as_dict(), ensure_ascii=False).encode()
+    json_bytes(entry.as_dict())
 
 
 async def test_the_time_zone_that_was_chosen_holds(
