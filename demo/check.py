@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from custom_components.openbk.const import DOMAIN
 from tests.support.broker import Broker
 
-from . import rig
+from . import rig, stranger
 from .client import HomeAssistantClient
 from .control import SimulatorControl
 from .stages import Stages
@@ -23,6 +24,12 @@ _TOLERANCE = 0.02
 _PATIENCE = 60.0
 # Loads over the whole range, none of which the socket was compared at.
 _CHECKED_WATTS = (5.0, 150.0, 3600.0)
+
+# No command of the firmware carries this one.
+_NEW_USER = "sockets"
+_NEW_PASSWORD = 'correct "horse" $battery'
+_THEIR_RELAY = "switch.hall"
+_THEIR_BUTTON = "event.hall_button"
 
 _SSID = "Demo"
 _WIFI_PASSWORD = "only simulated"
@@ -41,7 +48,9 @@ async def check(folder: Path) -> None:
             ) as client,
             SimulatorControl(world.simulator.control) as control,
         ):
-            await _Walk(stages, world, client, control).all()
+            walk = _Walk(stages, world, client, control)
+            async with walk.running:
+                await walk.all()
     finally:
         with stages.stage("everything ends"):
             await world.stop()
@@ -62,6 +71,8 @@ class _Walk:
         self._world = world
         self._client = client
         self._control = control
+        self.running = AsyncExitStack()
+        self._stranger: SimulatorControl
 
     async def all(self) -> None:
         """Perform every stage."""
@@ -70,6 +81,8 @@ class _Walk:
         await self._switch()
         await self._measure()
         await self._calibrate()
+        await self._add_stranger()
+        await self._lead_stranger()
 
     async def _flash(self) -> None:
         dialog = Dialog(client=self._client, handler=DOMAIN)
@@ -168,6 +181,86 @@ class _Walk:
             DOMAIN, action, respond=True, device_id=device, **data
         )
         return said
+
+    async def _add_stranger(self) -> None:
+        """Add a socket that somebody else set up, and tune it; its own program stays."""
+        with self._stages.stage("a socket that runs OpenBeken is plugged in"):
+            dump = self._world.home_assistant.folder.parent / "stranger.bin"
+            stranger.write_dump(
+                dump, self._world.broker, rig.BROKER_USER, rig.BROKER_PASSWORD
+            )
+            self._stranger = SimulatorControl((await self._world.plug_in(dump)).control)
+            await self.running.enter_async_context(self._stranger)
+            await self._until("it has an address", self._has_address)
+        dialog = Dialog(client=self._client, handler=DOMAIN)
+        answers: dict[str, Answer] = {
+            "user": "existing",
+            # What it tells as its address leads to the first one here.
+            "found": {"found": "another"},
+            "where": {"address": (await self._stranger.state())["http"]},
+            "tune": {"changes": ["retain_relays", "startup_command"]},
+        }
+        for name, until in (
+            ("it is found on the broker and asked what to tune", "tune"),
+            ("it is tuned and added", "created"),
+        ):
+            with self._stages.stage(name):
+                if not dialog.page:
+                    await dialog.open()
+                await dialog.walk(answers, until=until)
+        with self._stages.stage("its button reports, and its own program is as it was"):
+            await self._until("the button reports", self._button_reports)
+            startup = await stranger.startup_command(self._stranger)
+            if not startup.endswith(f"\n{stranger.PROGRAM}"):
+                raise rig.StageFailed(f"the start-up command is {startup!r}")
+
+    async def _lead_stranger(self) -> None:
+        """Lead it to another broker, and let Home Assistant follow it there."""
+        broker = self._world.run_broker(_NEW_USER, _NEW_PASSWORD)
+        login = {"username": _NEW_USER, "password": _NEW_PASSWORD}
+        at = {"port": broker.port, **login}
+        [entry] = (
+            entry["entry_id"]
+            for entry in await self._client.command("config_entries/get", domain=DOMAIN)
+            if entry["title"] == stranger.CLIENT_ID
+        )
+        with self._stages.stage(f"it is led to another broker with {_NEW_PASSWORD}"):
+            dialog = Dialog(client=self._client, handler=DOMAIN)
+            await dialog.open(entry)
+            answers: dict[str, Answer] = {
+                "reconfigure": "new_broker",
+                "new_broker": {"host": Broker.host, **at},
+                "new_broker_consent": {"consent": True},
+            }
+            await dialog.walk(answers, until="led_elsewhere")
+        with self._stages.stage("it reports to that broker"):
+            if not await stranger.reports_to(broker, _NEW_USER, _NEW_PASSWORD):
+                raise rig.StageFailed("nothing of it is heard there")
+        with self._stages.stage("Home Assistant follows and switches it there"):
+            await self._follow({"broker": Broker.host, "set_ca_cert": "off", **at})
+            await self._until("its relay is seen", self._has_state(_THEIR_RELAY))
+            await self._client.call("switch", "turn_on", entity_id=_THEIR_RELAY)
+            await self._until("its relay moved", self._their_relay_is_on)
+
+    async def _follow(self, settings: dict[str, Any]) -> None:
+        """Let Home Assistant use another broker."""
+        entries = await self._client.command("config_entries/get", domain="mqtt")
+        dialog = Dialog(client=self._client, handler="mqtt")
+        await dialog.open(entries[0]["entry_id"])
+        await dialog.walk({"broker": settings}, until="reconfigure_successful")
+
+    async def _has_address(self) -> tuple[bool, object]:
+        address = (await self._stranger.state())["http"]
+        return address is not None, address
+
+    async def _button_reports(self) -> tuple[bool, object]:
+        await self._stranger.press_button()
+        state = await self._client.state(_THEIR_BUTTON)
+        return state not in {"unknown", "unavailable"}, state
+
+    async def _their_relay_is_on(self) -> tuple[bool, object]:
+        closed = (await self._stranger.state())["relay"]["1"]
+        return closed, closed
 
     def _has_state(self, entity: str) -> Callable[[], Awaitable[object]]:
         async def has_state() -> tuple[bool, object]:

@@ -30,6 +30,13 @@ class SimulatorControl:
             state: dict[str, Any] = await response.json()
             return state
 
+    async def read_flash(self, start: int, length: int) -> bytes:
+        """Return bytes of its flash as they are, saved or not yet."""
+        where = {"start": start, "length": length}
+        async with self._session.get(f"{self._socket}/flash", params=where) as response:
+            response.raise_for_status()
+            return await response.read()
+
     async def plug_in(
         self, watts: float, *, volts: float = 230.0, power_factor: float = 1.0
     ) -> None:

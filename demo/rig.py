@@ -279,6 +279,16 @@ class World:
                 await _configure_mqtt(client, self.broker.port)
             self._running = stack.pop_all()
 
+    async def plug_in(self, dump: Path) -> SimulatorAddresses:
+        """Plug in another socket, with this in its flash; it ends with everything else."""
+        log = self._folder / f"{dump.stem}.log"
+        arguments = [*self._arguments, "--dump", str(dump)]
+        return await self._running.enter_async_context(_simulator(log, arguments))
+
+    def run_broker(self, user: str, password: str) -> Broker:
+        """Run another broker; it ends with everything else."""
+        return self._running.enter_context(Broker(users={user: password}))
+
     async def stop(self) -> None:
         """End everything that was started."""
         await self._running.aclose()

@@ -22,9 +22,10 @@ class Dialog:
     handler: str
     page: dict[str, Any] = field(default_factory=dict)
 
-    async def open(self) -> None:
-        """Open the dialog."""
-        self.page = await self.client.post(_FLOWS, {"handler": self.handler})
+    async def open(self, entry_id: str | None = None) -> None:
+        """Open the dialog that adds one, or that reconfigures an entry."""
+        entry = {} if entry_id is None else {"entry_id": entry_id}
+        self.page = await self.client.post(_FLOWS, {"handler": self.handler, **entry})
 
     async def walk(self, answers: Mapping[str, Answer], *, until: str) -> None:
         """Answer page after page until the page named ``until`` or the created entry is shown.

@@ -15,6 +15,7 @@ import probatio
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.obk.console import PORT
 
 DOMAIN = "openbk_demo"
 
@@ -34,7 +35,7 @@ CONFIG_SCHEMA = probatio.Schema(
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
-    """Reach the first simulated socket instead of whatever address is asked for."""
+    """Reach the first simulated socket where port 80 of any address is asked for."""
     url = f"{config[DOMAIN]['control']}/state"
     speed: float = config[DOMAIN]["speed"]
     leases: dict[str, str] = {}
@@ -45,13 +46,16 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
             return found
 
     async def connect(
-        _host: str, _port: int
+        host: str, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if port != PORT:
+            # So that there may be a second one.
+            return await asyncio.open_connection(host, port)
         address = (await state())["http"]
         if address is None:
             raise ConnectionRefusedError("the simulated socket serves nothing")
-        host, _, port = address.partition(":")
-        return await asyncio.open_connection(host, int(port))
+        at, _, its_port = address.partition(":")
+        return await asyncio.open_connection(at, int(its_port))
 
     async def look_up(host_name: str) -> list[str]:
         """Answer as a router does, which knows a socket longer than it is there."""

@@ -1,10 +1,9 @@
 """A socket that is set up already: follow it elsewhere, or lead it to another broker."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, ConfigFlowResult
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import TextSelector
 import probatio
@@ -21,28 +20,17 @@ from ..const import (
 from ..live.entries import async_entry_of, async_replace_hardware
 from ..live.state import OpenBekenConfigEntry
 from ..network import discovery
-from ..network.broker import async_suggest
-from ..network.consoles import console_at
 from ..pyopenbk.foreign_text import markdown_text
-from ..pyopenbk.obk.console import CommandRefusedError, ConsoleError
+from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
-from .adding import AddingSteps, console_error
 from .checks import socket_address, topics_problem
-from .forms import tidy, without
+from .forms import tidy
+from .new_broker import NewBrokerSteps
 from .wizard import pin_form
-from .wizard.network import BROKER, OWN_LOGIN, PASSWORD, WEB
-
-_WEB_PASSWORD: Final = "web_password"
-_SOCKET: Final = {
-    probatio.Required(CONF_ADDRESS): TextSelector(),
-    probatio.Optional(_WEB_PASSWORD): PASSWORD,
-}
 
 
-class ReconfigureSteps(AddingSteps):
+class ReconfigureSteps(NewBrokerSteps):
     """The steps from an entry to the same entry, put right."""
-
-    _new_client_id: str = ""
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
@@ -188,73 +176,3 @@ class ReconfigureSteps(AddingSteps):
             return None
         known = answers.mac == mac and not pin_form.problem_of(answers.profile)
         return answers.profile if known else None
-
-    async def async_step_new_broker(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Tell a socket that is left on another broker where to report from now on."""
-        entry = self._get_reconfigure_entry()
-        errors: dict[str, str] = {}
-        if self._suggestion is None:
-            self._suggestion = await async_suggest(self.hass)
-        broker = self._suggestion.broker
-        if user_input is None:
-            if self._suggestion.needs_plain_listener:
-                errors["base"] = "broker_needs_plain_listener"
-            user_input = {
-                CONF_ADDRESS: entry.data[CONF_ADDRESS] or "",
-                CONF_HOST: broker.host,
-                CONF_PORT: broker.port,
-                CONF_USERNAME: broker.username,
-            }
-        else:
-            address = socket_address(user_input[CONF_ADDRESS])
-            if address is None:
-                errors[CONF_ADDRESS] = "socket_address_invalid"
-            else:
-                errors = await self._take_broker(user_input) or await self._lead(
-                    entry, address, user_input
-                )
-            if not errors:
-                return self.async_update_reload_and_abort(
-                    entry,
-                    data_updates={
-                        CONF_ADDRESS: address,
-                        CONF_CLIENT_ID: self._new_client_id,
-                    },
-                )
-        return self.async_show_form(
-            step_id="new_broker",
-            data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(_SOCKET | BROKER | OWN_LOGIN),
-                without(user_input, _WEB_PASSWORD, CONF_PASSWORD),
-            ),
-            errors=errors,
-            description_placeholders=self.placeholders
-            | {"own_login": broker.username or "-"},
-        )
-
-    async def _lead(
-        self, entry: ConfigEntry, address: str, user_input: dict[str, Any]
-    ) -> dict[str, str]:
-        """Set the broker over the web page of the socket, if it is this one."""
-        broker = self.settings.broker
-        typed = {CONF_PASSWORD: user_input.get(_WEB_PASSWORD, "")}
-        password = self.passwords.take(WEB, typed, CONF_PASSWORD)
-        try:
-            console = console_at(self.hass, address, password or None)
-            info = await console.info()
-            if format_mac(info.mac) != entry.data[CONF_MAC]:
-                return {CONF_ADDRESS: "socket_other"}
-            await console.set_broker(
-                broker.host, broker.port, broker.username, broker.password
-            )
-        except CommandRefusedError:
-            return {"base": "socket_refused"}
-        except ConsoleError as err:
-            LOGGER.debug("Broker of %s: %s", entry.title, err)
-            return {CONF_ADDRESS: console_error(err)}
-        except ValueError:
-            return {CONF_ADDRESS: "socket_unreachable"}
-        self._new_client_id = info.client_id
-        return {}

@@ -15,7 +15,7 @@ from ..beken.flash_map import OPENBEKEN_CONFIG
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
-from .commands import Command, mqtt_password_command, mqtt_user_command
+from .commands import Command
 
 PORT: Final = 80
 USER: Final = "admin"
@@ -193,18 +193,6 @@ class Console:
         """Return what each channel is set to when power comes back, -1 for its last value."""
         raw = await self.read_flash(_START_VALUES_AT, _START_VALUES.size)
         return _START_VALUES.unpack(raw)
-
-    async def set_broker(
-        self, host: str, port: int, username: str, password: str
-    ) -> None:
-        """Let the socket use another MQTT broker; without a user name it keeps its login."""
-        if username:
-            await self.command(mqtt_user_command(username, 63))
-            await self.command(mqtt_password_command(password, 127))
-        query = urlencode({"host": host, "port": port})
-        await self.request("GET", f"/cfg_mqtt_set?{query}")
-        if (await self.info()).broker != f"{host}:{port}":
-            raise CommandRefusedError("cfg_mqtt_set", unknown=False)
 
     async def startup_command(self) -> str:
         """Return the start-up command, byte by byte as it is stored."""

@@ -1,0 +1,294 @@
+"""Leading a socket to another MQTT broker over its web page: whole and seen there, or as it was."""
+
+import asyncio
+from typing import Any, Final, override
+
+from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
+from homeassistant.helpers.device_registry import format_mac
+from homeassistant.helpers.selector import BooleanSelector, TextSelector
+import probatio
+
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN, LOGGER
+from ..network import discovery
+from ..network.broker import Concern, async_suggest
+from ..network.consoles import METER_ACCESS, console_at
+from ..network.watching import async_watch
+from ..pyopenbk.foreign_text import markdown_text
+from ..pyopenbk.obk import mqtt_settings
+from ..pyopenbk.obk.commands import CommandError, CommandProblem
+from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
+from ..pyopenbk.obk.mqtt_settings import MqttSettings
+from .adding import AddingSteps, console_error
+from .checks import socket_address
+from .forms import without
+from .wizard.network import BROKER, OWN_LOGIN, PASSWORD, WEB
+
+CONF_CONSENT: Final = "consent"
+# In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
+_APPEARS_WITHIN: Final = 60.0
+
+
+class NewBrokerSteps(AddingSteps):
+    """The steps from one broker to another; nothing is changed before all of it was checked."""
+
+    _typed: dict[str, Any]
+    _console: Console | None = None
+    _holds: MqttSettings | None = None
+    """What the socket had before, with which it is left where it does not come to the new one."""
+    _at: str = ""
+    _outcome: str = ""
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Add from where to where the socket is led."""
+        values = super().placeholders
+        if (before := self._holds) is not None:
+            broker = self.settings.broker
+            values |= {
+                "address": self._at,
+                "mac": self._led_mac,
+                "old_broker": markdown_text(f"{before.host}:{before.port}"),
+                "old_login": self._login(before.username),
+                "new_broker": markdown_text(f"{broker.host}:{broker.port}"),
+                "new_login": self._login(broker.username),
+            }
+        return values
+
+    async def async_step_new_broker(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the socket is, and where it is to report from now on."""
+        entry = self._get_reconfigure_entry()
+        errors: dict[str, str] = {}
+        if self._suggestion is None:
+            self._suggestion = await async_suggest(self.hass)
+        broker = self._suggestion.broker
+        if user_input is None:
+            if self._suggestion.needs_plain_listener:
+                errors["base"] = "broker_needs_plain_listener"
+            self._typed = {
+                CONF_ADDRESS: entry.data[CONF_ADDRESS] or "",
+                CONF_HOST: broker.host,
+                CONF_PORT: broker.port,
+                CONF_USERNAME: broker.username,
+            }
+        else:
+            self._typed = user_input
+            errors = await self._check_new_broker(user_input)
+            if not errors:
+                return await self._ask_socket()
+        return self._show_new_broker(errors)
+
+    def _show_new_broker(self, errors: dict[str, str]) -> ConfigFlowResult:
+        assert self._suggestion is not None
+        return self.async_show_form(
+            step_id="new_broker",
+            data_schema=self.add_suggested_values_to_schema(
+                probatio.Schema(
+                    {probatio.Required(CONF_ADDRESS): TextSelector()}
+                    | BROKER
+                    | OWN_LOGIN
+                ),
+                without(self._typed, CONF_PASSWORD),
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders
+            | {"own_login": self._suggestion.broker.username or "-"},
+            last_step=False,
+        )
+
+    async def _check_new_broker(self, typed: dict[str, Any]) -> dict[str, str]:
+        if (address := socket_address(typed[CONF_ADDRESS])) is None:
+            return {CONF_ADDRESS: "socket_address_invalid"}
+        self._at = address
+        if errors := await self._take_broker(typed):
+            return errors
+        try:
+            self._wanted(self.settings.client_id, self.settings.group).check()
+        except CommandError as err:
+            # What fits into the socket was looked at before; its page has less room for a host.
+            if err.problem is CommandProblem.TOO_LONG:
+                return {err.field: "broker_host_too_long_here"}
+            return {err.field: f"broker_{err.field}_not_storable"}
+        return {}
+
+    def _wanted(self, client_id: str, group: str) -> MqttSettings:
+        broker = self.settings.broker
+        return MqttSettings(
+            host=broker.host,
+            port=broker.port,
+            client_id=client_id,
+            group=group,
+            username=broker.username,
+            # Without a name the socket sends no password either.
+            password=broker.password if broker.username else "",
+        )
+
+    async def _ask_socket(self) -> ConfigFlowResult:
+        """Ask who is there, with a password only once it was asked for."""
+        entry = self._get_reconfigure_entry()
+        password = self.passwords.take(self._web, {}, CONF_PASSWORD)
+        try:
+            console = console_at(self.hass, self._at, password or None)
+            info = await console.info()
+            if format_mac(info.mac) != self._led_mac:
+                return self._show_new_broker({CONF_ADDRESS: "socket_other"})
+            if info.chip != discovery.CHIP:
+                return self._show_new_broker({CONF_ADDRESS: "socket_other_chip"})
+            self._holds = await mqtt_settings.read(console)
+        except PasswordError:
+            return self._show_password(wrong=bool(password))
+        except ConsoleError as err:
+            LOGGER.debug("Broker of %s: %s", entry.title, err)
+            return self._show_new_broker({CONF_ADDRESS: console_error(err)})
+        self._console = console
+        if mqtt_settings.needs_address(self.settings.broker.password):
+            return await self.async_step_new_broker_consent()
+        return await self.async_step_new_broker_confirm()
+
+    async def async_step_new_broker_password(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the password of the web page; it is kept in the dialog only."""
+        self.passwords.take(self._web, user_input or {}, CONF_PASSWORD)
+        return await self._ask_socket()
+
+    @property
+    def _web(self) -> str:
+        """Return for what a password is kept: this address, and no other that is typed later."""
+        return f"{WEB} {self._at}"
+
+    def _show_password(self, *, wrong: bool) -> ConfigFlowResult:
+        return self.async_show_form(
+            step_id="new_broker_password",
+            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            errors={CONF_PASSWORD: "socket_password"} if wrong else {},
+            description_placeholders=self.placeholders | {"address": self._at},
+            last_step=False,
+        )
+
+    async def async_step_new_broker_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what becomes what."""
+        if user_input is not None:
+            return await self.async_step_lead()
+        return self.async_show_form(
+            step_id="new_broker_confirm", description_placeholders=self.placeholders
+        )
+
+    async def async_step_new_broker_consent(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what becomes what, and ask before a password stands in an address."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if user_input[CONF_CONSENT]:
+                return await self.async_step_lead()
+            errors[CONF_CONSENT] = "consent_missing"
+        return self.async_show_form(
+            step_id="new_broker_consent",
+            data_schema=probatio.Schema(
+                {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
+            ),
+            errors=errors,
+            description_placeholders=self.placeholders,
+        )
+
+    def _login(self, username: str) -> str:
+        return markdown_text(username) if username else self.word("login", "none")
+
+    async def async_step_lead(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Write it and wait for the socket on its new broker."""
+        return await self.async_run("lead", self._lead)
+
+    async def _lead(self) -> str:
+        # Who closes the dialog now must not leave the socket between two brokers.
+        self._outcome = await asyncio.shield(
+            self.hass.async_create_task(self._change_broker(), f"{DOMAIN} new broker")
+        )
+        return "led"
+
+    async def async_step_led(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Tell what became of it."""
+        return self.async_abort(
+            reason=self._outcome, description_placeholders=self.placeholders
+        )
+
+    async def _change_broker(self) -> str:
+        """Return the reason to end for; the entry follows a socket that arrived."""
+        assert self._console is not None
+        assert self._holds is not None
+        access = self.hass.data[METER_ACCESS]
+        wanted = self._wanted(self._holds.client_id, self._holds.group)
+        async with async_watch(
+            self.hass, self.settings.broker, wanted.client_id, self._led_mac
+        ) as seen:
+            try:
+                await mqtt_settings.write(self._console, wanted, access.sleep)
+            except ConsoleError as err:
+                LOGGER.debug("Broker of %s: %s", self._at, err)
+                return await self._put_back("led_refused")
+            try:
+                async with asyncio.timeout(_APPEARS_WITHIN / access.speed):
+                    await seen.wait()
+            except TimeoutError:
+                # A login may be allowed to speak and not to listen: then Home Assistant does.
+                if self._is_another or not await self._is_here():
+                    return await self._put_back("led_back")
+        here = not self._is_another and await self._is_here()
+        self._follow()
+        return "reconfigure_successful" if here else "led_elsewhere"
+
+    @property
+    def _led_mac(self) -> str:
+        mac: str = self._get_reconfigure_entry().data[CONF_MAC]
+        return mac
+
+    @property
+    def _is_another(self) -> bool:
+        """Return whether the rehearsal showed that Home Assistant is not on this broker."""
+        host = self.settings.broker.host
+        return any(
+            concern is Concern.ANOTHER and about.host == host
+            for concern, about in self._questioned
+        )
+
+    async def _is_here(self) -> bool:
+        """Return whether the socket is on the broker that Home Assistant uses."""
+        assert self._holds is not None
+        evidence = await discovery.async_gather(self.hass, self._holds.client_id)
+        return format_mac(evidence.mac or "") == self._led_mac
+
+    async def _put_back(self, outcome: str) -> str:
+        """Give the socket back what it had; where that fails, it is in between."""
+        assert self._console is not None
+        assert self._holds is not None
+        try:
+            await mqtt_settings.write(
+                self._console, self._holds, self.hass.data[METER_ACCESS].sleep
+            )
+        except ConsoleError as err:
+            LOGGER.debug("Former broker of %s: %s", self._at, err)
+            return "led_astray"
+        return outcome
+
+    def _follow(self) -> None:
+        assert self._holds is not None
+        entry = self._get_reconfigure_entry()
+        self.hass.config_entries.async_update_entry(
+            entry,
+            data={
+                **entry.data,
+                CONF_ADDRESS: self._at,
+                CONF_CLIENT_ID: self._holds.client_id,
+                CONF_GROUP: self._holds.group,
+            },
+        )
+        self.hass.config_entries.async_schedule_reload(entry.entry_id)

@@ -1,0 +1,151 @@
+"""The MQTT page of a running socket: what it holds, and how all of it is changed without a loss.
+
+Recorded from OpenBeken 1.18.299: the page ``/cfg_mqtt_set`` takes every text, but only in its address;
+it clears a host that is not given and ignores all else that is empty, and the socket connects anew. The
+commands take a login in a body, can clear one, and change nothing before the page is asked.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+import struct
+from typing import Final
+from urllib.parse import urlencode
+
+from ..beken.flash_map import OPENBEKEN_CONFIG
+from .commands import (
+    Command,
+    CommandError,
+    CommandProblem,
+    mqtt_password_command,
+    mqtt_user_command,
+)
+from .console import CommandRefusedError, Console, NotAnAnswerError
+
+type Sleep = Callable[[float], Awaitable[None]]
+
+# What the fields hold, in bytes with their terminating zero: mqtt_host to mqtt_port follow each
+# other, mqtt_group lies apart (OpenBeken 1.17.360 and 1.18.300).
+_FIELDS: Final = struct.Struct("<256s64s64s128si")
+_FIELDS_AT: Final = OPENBEKEN_CONFIG.start + 0x094
+_GROUP: Final = struct.Struct("<64s")
+_GROUP_AT: Final = OPENBEKEN_CONFIG.start + 0x554
+
+# Bytes of UTF-8. The page copies each of its fields into a buffer of 128 bytes.
+LONGEST_HOST: Final = 127
+LONGEST_TOPIC: Final = 63
+LONGEST_USERNAME: Final = 63
+LONGEST_PASSWORD: Final = 127
+_LONGEST: Final = {
+    "host": LONGEST_HOST,
+    "client_id": LONGEST_TOPIC,
+    "group": LONGEST_TOPIC,
+    "username": LONGEST_USERNAME,
+    "password": LONGEST_PASSWORD,
+}
+# Every change is in flash within a second, by every road.
+_SAVED_WITHIN: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqttSettings:
+    """Where a socket reports and who it says that it is; the password never shows in a repr."""
+
+    host: str
+    port: int
+    client_id: str
+    group: str
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+    def check(self) -> None:
+        """Raise CommandError, naming the field, for what the socket could not store."""
+        for name, limit in _LONGEST.items():
+            text: str = getattr(self, name)
+            try:
+                raw = text.encode()
+            except UnicodeEncodeError as err:
+                raise CommandError(name, CommandProblem.UNPRINTABLE) from err
+            if len(raw) > limit:
+                raise CommandError(name, CommandProblem.TOO_LONG, limit)
+            if any(byte < 0x20 or byte == 0x7F for byte in raw):
+                raise CommandError(name, CommandProblem.UNPRINTABLE)
+        if not 0 < self.port < 1 << 16:
+            raise CommandError("port", CommandProblem.OUT_OF_RANGE)
+
+    @property
+    def fills_a_field(self) -> bool:
+        """Return whether a text is as long as its field, without its terminating zero."""
+        return any(
+            len(getattr(self, name).encode()) == limit
+            for name, limit in _LONGEST.items()
+            if name != "host"
+        )
+
+
+def needs_address(password: str) -> bool:
+    """Return whether only an address of a page carries this password, and no command."""
+    return bool(password) and _login_command(mqtt_password_command, password) is None
+
+
+async def read(console: Console) -> MqttSettings:
+    """Return what the socket holds, with its password, as saved up to a second ago.
+
+    Raises ConsoleError. Like all that the web server says, it crosses the network in the clear.
+    """
+    fields = await console.read_flash(_FIELDS_AT, _FIELDS.size)
+    group = await console.read_flash(_GROUP_AT, _GROUP.size)
+    host, client_id, username, password, port = _FIELDS.unpack(fields)
+    try:
+        return MqttSettings(
+            host=_text(host),
+            port=port,
+            client_id=_text(client_id),
+            group=_text(group),
+            username=_text(username),
+            password=_text(password),
+        )
+    except UnicodeDecodeError as err:
+        raise NotAnAnswerError("settings that are no text") from err
+
+
+async def write(console: Console, settings: MqttSettings, sleep: Sleep) -> None:
+    """Let the socket connect with these settings, all of them, and look whether it has them.
+
+    What cannot be stored is for ``check``. Raises CommandRefusedError where the socket holds
+    something else afterwards, and another ConsoleError where it fell silent.
+    """
+    if settings.fills_a_field:
+        # The firmware does not notice that change, and saves it only with one that it notices.
+        await console.command(mqtt_user_command("-", LONGEST_USERNAME))
+    query = {
+        "host": settings.host,
+        "port": str(settings.port),
+        "client": settings.client_id,
+        "group": settings.group,
+    }
+    for name, build, text in (
+        ("user", mqtt_user_command, settings.username),
+        ("password", mqtt_password_command, settings.password),
+    ):
+        # In the body of a request where that can be, and an empty one only there.
+        if (command := _login_command(build, text)) is None:
+            query[name] = text
+        else:
+            await console.command(command)
+    await console.request("GET", f"/cfg_mqtt_set?{urlencode(query)}")
+    for _ in range(_SAVED_WITHIN):
+        await sleep(1)
+        if await read(console) == settings:
+            return
+    raise CommandRefusedError("cfg_mqtt_set", unknown=False)
+
+
+def _login_command(build: Callable[[str, int], Command], text: str) -> Command | None:
+    try:
+        return build(text, LONGEST_PASSWORD)
+    except CommandError:
+        return None
+
+
+def _text(stored: bytes) -> str:
+    return stored.partition(b"\0")[0].decode()
