@@ -89,7 +89,7 @@ def test_correction_travels_as_a_template() -> None:
     components = discovery_payload(described(corrections=corrections))["cmps"]
     assert "1.1 * (value | float) + 0.5" in components["power"]["val_tpl"]
     # What was corrected before must not be any more.
-    assert components["voltage"]["val_tpl"] == "{{ value }}"
+    assert rendered(components["voltage"]["val_tpl"], "230.5") == 230.5
     assert "val_tpl" not in components["rssi"]
 
 
@@ -123,3 +123,39 @@ def test_energy_goes_on_from_where_it_was() -> None:
     for counted, total in ((100.0, 100.02), (100.01, 100.02), (101.0, 101.1)):
         said = rendered(components["energy"]["val_tpl"], f"{counted * 1000:.3f}")
         assert said == pytest.approx(total) == line(counted)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("power", "-45.30"),
+        ("power", "10800.00"),
+        ("power", "inf"),
+        ("power", "nan"),
+        ("power", "x"),
+        ("voltage", "2300.0"),
+        ("current", "75841.953"),
+        ("energy", "-5.000"),
+        ("energy", "4294967296000"),
+        ("energy_today", "300000.000"),
+        ("power_factor", "-1"),
+    ],
+)
+@pytest.mark.parametrize("corrected", [False, True])
+def test_what_no_socket_can_have_measured_is_left_out(
+    key: str, value: str, corrected: bool
+) -> None:
+    """Core ignores an empty text where it expects a number."""
+    corrections = {"power": Correction(gain=1.1, offset=0.5)} if corrected else {}
+    components = discovery_payload(described(corrections=corrections))["cmps"]
+    template = Environment().from_string(components[key]["val_tpl"])
+    assert template.render(value=value) == ""
+
+
+def test_a_socket_that_counts_in_kwh_is_described_so() -> None:
+    components = discovery_payload(described(energy_in_kwh=True))["cmps"]
+    for key in ("energy", "energy_today", "energy_yesterday", "energy_last_hour"):
+        assert rendered(components[key]["val_tpl"], "12.345") == pytest.approx(12.345)
+    line = EnergyLine(gain=1.1, base=2.0)
+    components = discovery_payload(described(energy=line, energy_in_kwh=True))["cmps"]
+    assert rendered(components["energy"]["val_tpl"], "10.0") == pytest.approx(13.0)

@@ -30,6 +30,9 @@ _EVENT_OF_GESTURE: Final = {
     Gesture.TRIPLE: '{"event_type": "multi_press_end", "multi_press_count": 3}',
     Gesture.HOLD: '{"event_type": "long_press_start"}',
 }
+# 4.77 was seen (1.18.299).
+_HIGHEST_MIXED_FACTOR: Final = 100.0
+_NO_NUMBER: Final = 1e15
 _EVENT_TYPES: Final = ["press_end", "multi_press_end", "long_press_start"]
 # A question for a channel passes on the same topic as its answer, and is empty; a channel may
 # hold other numbers than 1, for all of which the relay is on.
@@ -225,23 +228,38 @@ def _sensor(socket: Described, quantity: Quantity) -> Component:
 
 
 def _template(socket: Described, quantity: Quantity) -> str | None:
-    """Return the template that makes the number the same as that of the native entity."""
+    """Return the template that makes the number the same as that of the native entity.
+
+    For what no socket can have measured it is empty, which core ignores for a number.
+    """
+    if quantity not in METER:
+        return None
+    factor = _factor(socket, quantity)
+    lowest, highest = quantity.lowest / factor, quantity.highest / factor
+    if quantity is POWER_FACTOR:
+        # The firmware mixes samples of different loads and exceeds one then.
+        highest = _HIGHEST_MIXED_FACTOR
+    shown = _shown(socket, quantity)
+    fits = f"{lowest:g} <= value | float({_NO_NUMBER:g}) <= {highest:g}"
+    return f"{{{{ {shown} if {fits} else '' }}}}"
+
+
+def _shown(socket: Described, quantity: Quantity) -> str:
+    """Return the expression for a number that can be true."""
     number = "value | float"
     if (correction := socket.corrections.get(quantity.key)) is not None:
         corrected = f"{correction.gain!r} * ({number}) + {correction.offset!r}"
         digits = quantity.decimals + 2
-        return f"{{{{ 0 if {number} <= 0 else ([{corrected}, 0] | max) | round({digits}) }}}}"
+        return f"(0 if {number} <= 0 else ([{corrected}, 0] | max) | round({digits}))"
     if quantity is ENERGY and (line := socket.energy) != EnergyLine():
         total = f"{number} * {_factor(socket, quantity) * line.gain!r} + {line.base!r}"
-        return f"{{{{ [{total}, {line.floor!r}] | max | round(6) }}}}"
+        return f"[{total}, {line.floor!r}] | max | round(6)"
     gain = _gain(socket, quantity)
     if quantity is POWER_FACTOR:
-        # The firmware mixes samples of different loads and exceeds one then.
-        return f"{{{{ [{_times(number, gain)}, 1] | min | round(3) }}}}"
+        return f"[{_times(number, gain)}, 1] | min | round(3)"
     if (factor := _factor(socket, quantity) * gain) != 1:
-        return f"{{{{ ({_times(number, factor)}) | round({quantity.decimals + 3}) }}}}"
-    # Core goes on with the last template where a new payload has none.
-    return "{{ value }}" if quantity in METER else None
+        return f"({_times(number, factor)}) | round({quantity.decimals + 3})"
+    return "value"
 
 
 def _factor(socket: Described, quantity: Quantity) -> float:
