@@ -90,6 +90,7 @@ def _words(language: str) -> dict[str, str]:
         "pins_from": word("pins_from", "application"),
         "socket": pin_form.summary(profile, word),
         "chosen_contents": word("contents", "factory"),
+        "cause": word("silence", "not_connected"),
     }
 
 

@@ -12,10 +12,12 @@ from homeassistant.components.device_tracker import SourceType
 from homeassistant.core import HomeAssistant
 from homeassistant.setup import async_setup_component
 import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.silence import Cause
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     APPLICATION,
     OPENBEKEN_CONFIG,
@@ -29,6 +31,7 @@ from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
+from tests.hassfest.parts import TRANSLATIONS, load
 from tests.homeassistant.bench import (
     MAC,
     blow_dump,
@@ -183,12 +186,62 @@ async def test_each_sign_of_the_socket_has_its_page(
         assert await wizard.choose("wait") == "waiting_network_only"
         assert wizard.placeholders["seen_at"] == ADDRESS
         assert wizard.placeholders["seen_broker"] == f"127.0.0.1:{mosquitto.port}"
+        # The same login works from here, so it is the way between the two.
+        assert wizard.placeholders["cause"].startswith("**It does not get through")
 
         scene.let_through()
         await scene.plug_in()
         hass.data[WAITING] = Waiting()
         await wizard.choose("wait")
         await ended(hass, wizard)
+
+
+async def test_a_socket_that_somebody_sent_elsewhere_is_told_from_a_firewall(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, firmware = scene.wizard, scene.socket.firmware
+        scene.lan.names[HOST_NAME] = ADDRESS
+        scene.lan.web = lambda: getattr(firmware, "http_address", None)
+        await until(lambda: scene.lan.web())
+
+        firmware.settings.change(mqtt_port=free_port())
+        assert await wizard.choose("wait") == "waiting_network_only"
+        assert wizard.placeholders["cause"].startswith("**It uses another broker")
+
+        firmware.settings.change(mqtt_port=mosquitto.port, mqtt_client_id="cellar")
+        assert await wizard.choose("wait") == "waiting_network_only"
+        assert wizard.placeholders["cause"].startswith("**It reports on another MQTT")
+
+
+async def test_a_login_that_the_broker_no_longer_takes_is_told_while_it_waits(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    releases: ReleaseServer,
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, firmware = scene.wizard, scene.socket.firmware
+        scene.lan.names[HOST_NAME] = ADDRESS
+        scene.lan.web = lambda: getattr(firmware, "http_address", None)
+        await until(lambda: scene.lan.web())
+
+        login = {"username": "home", "password": "its own"}
+        hass.config_entries.async_update_entry(
+            mqtt_connection, data={**mqtt_connection.data, **login}
+        )
+        mosquitto.let_in_only({"home": "its own"})
+        await hass.config_entries.async_reload(mqtt_connection.entry_id)
+        await until(lambda: mqtt.is_connected(hass))
+
+        assert await wizard.choose("wait") == "waiting_network_only"
+        assert "refused this user name" in wizard.placeholders["cause"]
+
+
+def test_every_cause_that_a_person_can_act_on_has_words() -> None:
+    told = {*Cause} - {Cause.DEAD, Cause.UNKNOWN}
+    texts = load(TRANSLATIONS / "en.json")
+    assert texts["selector"]["silence"]["options"].keys() == told
 
 
 @pytest.mark.parametrize(

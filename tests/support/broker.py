@@ -85,6 +85,12 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def let_in_only(self, users: Mapping[str, str]) -> None:
+        """Start anew with these logins, as somebody does who has changed its list of users."""
+        self.stop()
+        self._users = dict(users)
+        self.start()
+
     def _start_once(self) -> None:
         if self._directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="openbk-broker-")

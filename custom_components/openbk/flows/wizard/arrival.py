@@ -202,7 +202,7 @@ async def async_find_differences(
 
 
 async def async_find_in_network(
-    hass: HomeAssistant, host_name: str, mac: str
+    hass: HomeAssistant, host_name: str, mac: str, password: str | None = None
 ) -> Sighting | None:
     """Return where the network has the socket, and what it says there of its broker.
 
@@ -211,7 +211,7 @@ async def async_find_in_network(
     """
     addresses = await _addresses(hass, host_name, mac)
     sightings = [
-        Sighting(address=address, broker=await _broker_of(hass, address, mac))
+        Sighting(address=address, broker=await _broker_of(hass, address, mac, password))
         for address in addresses
     ]
     return next(
@@ -235,9 +235,11 @@ async def _addresses(hass: HomeAssistant, host_name: str, mac: str) -> tuple[str
     return tuple(dict.fromkeys(found))
 
 
-async def _broker_of(hass: HomeAssistant, address: str, mac: str) -> str | None:
+async def _broker_of(
+    hass: HomeAssistant, address: str, mac: str, password: str | None
+) -> str | None:
     try:
-        info = await console_at(hass, address).info()
+        info = await console_at(hass, address, password).info()
     except ConsoleError:
         return None
     return info.broker if format_mac(info.mac) == format_mac(mac) else None

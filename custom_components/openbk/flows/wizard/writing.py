@@ -41,6 +41,8 @@ from ...const import (
 from ...issues.half_written import async_review_half_written
 from ...live.calibration import SocketCalibration
 from ...live.entries import async_identity_of
+from ...network.broker import BrokerProblem, async_rehearse
+from ...network.silence import Cause, async_diagnose
 from ...pyopenbk.backups import Contents
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import ChipState, Comparison
@@ -89,6 +91,8 @@ class WriteSteps(ResumeSteps):
 
     _arrival: Arrival | None = None
     _sighting: Sighting | None = None
+    _cause: str = ""
+    """Why it is not heard, as far as that can be found out."""
     _differences: Differences | None = None
     _config: bytes = b""
     """The configuration sector as it was written last."""
@@ -129,6 +133,7 @@ class WriteSteps(ResumeSteps):
                 f"- {self.word('difference', key)}"
                 for key in (self._differences.keys if self._differences else ())
             ),
+            "cause": self._cause,
             "seen_at": self._sighting.address if self._sighting else "?",
             "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
         }
@@ -365,16 +370,38 @@ class WriteSteps(ResumeSteps):
 
     async def _what_is_known(self) -> str:
         assert self._arrival is not None
-        self._sighting = await async_find_in_network(
-            self.hass, self._long_name, self._mac
+        password = config_sector.parse(self._config).web_password or None
+        self._sighting = seen = await async_find_in_network(
+            self.hass, self._long_name, self._mac, password
         )
+        address = seen.address if seen and seen.broker is not None else None
+        self._cause = await self._cause_of_silence(address, password)
         if self._arrival.complete:
             return await self._arrived()
-        if self._sighting is None:
+        if seen is None:
             return "waiting_nothing"
-        if self._sighting.broker is None:
-            return "waiting_silent"
-        return "waiting_network_only"
+        return "waiting_silent" if address is None else "waiting_network_only"
+
+    async def _cause_of_silence(self, address: str | None, password: str | None) -> str:
+        """Return what a person can do something about, as a sentence, or nothing."""
+        settings = self.settings
+        silence = await async_diagnose(
+            self.hass, settings.client_id, format_mac(self._mac), address, password
+        )
+        if silence.cause in (Cause.DEAD, Cause.UNKNOWN):
+            # The page that comes then says what is known.
+            return ""
+        if silence.cause is not Cause.NOT_CONNECTED:
+            return self.word("silence", silence.cause)
+        # It is in the network, and does what can be tried from here with the same login.
+        problem = await async_rehearse(
+            self.hass, settings.broker, settings.client_id, settings.group
+        )
+        if not isinstance(problem, BrokerProblem):
+            # Missing rights, if any, keep nobody from connecting.
+            return self.word("silence", silence.cause)
+        topic = markdown_text(settings.client_id)
+        return self.error_text(problem).replace("{client_id}", topic)
 
     async def async_step_access_point(
         self, user_input: dict[str, Any] | None = None
