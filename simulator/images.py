@@ -55,6 +55,13 @@ _LAYOUTS: Final = {
 )
 
 
+# Drivers by the names that the console knows them by; read in the releases 1.18.300 of BK7231N and
+# BK7231T, where each is a text of its own.
+_USUAL_DRIVERS: Final = ("BL0937", "BL0942", "CSE7766", "NTP", "TuyaMCU", "Bridge")
+OF_TUYA_MCU: Final = ("NTP", "TuyaMCU")
+"""What is left in a build for devices with a Tuya MCU (obk_config.h, 1.18.299)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """A build of OpenBeken."""
@@ -62,6 +69,7 @@ class Build:
     version: str = "1.18.300"
     built: str = "Nov 22 2026 16:44:43"
     chip: str = "BK7231N"
+    drivers: tuple[str, ...] = _USUAL_DRIVERS
 
     @property
     def texts(self) -> tuple[bytes, ...]:
@@ -75,6 +83,7 @@ class Build:
             f"Built on {self.built} version {self.version}".encode(),
             b"https://github.com/openshwprojects/OpenBK7231T_App",
             self.chip.encode(),
+            *(driver.encode() for driver in self.drivers),
         )
 
     @property

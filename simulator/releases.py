@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 import hashlib
 import json
@@ -75,7 +75,9 @@ def release(
         f"{chip}_UA_{version}.bin": lambda: images.ua(build),
         f"{chip}_{version}.rbl": lambda: images.ota(build),
         f"{chip}_UG_{version}.bin": lambda: images.ug(build),
-        f"{chip}_{version}_tuyaMCU.rbl": lambda: images.ota(build),
+        f"{chip}_{version}_tuyaMCU.rbl": lambda: images.ota(
+            replace(build, drivers=images.OF_TUYA_MCU)
+        ),
         f"{chip}_UASCENT_QIO_{version}.bin": lambda: images.uascent_qio(build),
         f"OpenBK7231M_QIO_{version}.bin": lambda: images.no_key_qio(build),
         f"OpenBK7231T_QIO_{version}.bin": lambda: images.wrong_chip_qio(),

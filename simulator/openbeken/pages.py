@@ -212,7 +212,28 @@ class Pages:
             f"ota counter: {values.ota_counter}, "
             f"incomplete boots: {device.failed_boots}</h5>"
             f"<h5>Chip temperature: {device.chip_temperature:.1f}°C</h5>"
-            f"{signal}{self._broker()}"
+            f"{signal}{self._broker()}{self._update()}{self._safe_mode()}"
+        )
+
+    def _safe_mode(self) -> str:
+        """Return the warning of the front page (http_fns.c, 1.18.299)."""
+        if not self._device.safe_mode:
+            return ""
+        return (
+            "<h5 class='safe'>You are in safe mode (AP mode) because full reboot failed "
+            f"{self._device.failed_boots} times. Pins, relays, etc are disabled.</h5>"
+        )
+
+    def _update(self) -> str:
+        """Return how far an upload has got (http_fns.c, 1.18.299; there since October 2022).
+
+        What was downloaded is counted where the socket loads a firmware itself.
+        """
+        if not self._device.flashing_over_air:
+            return ""
+        return (
+            "<h5>OTA In Progress. Downloaded: 0 B "
+            f"Flashed: {self._device.ota_progress:06X}h</h5>"
         )
 
     def _drivers(self) -> str:

@@ -128,7 +128,12 @@ def channel_command(channel: int, value: int) -> Command:
 
 def flag_command(flag: Flag, on: bool) -> Command:
     """Return the command that sets one flag."""
-    return _line("SetFlag", flag.number, int(on))
+    return flag_bit_command(flag.number, on)
+
+
+def flag_bit_command(bit: int, on: bool) -> Command:
+    """Return the command that sets a flag by its number, also one that nobody here knows."""
+    return _line("SetFlag", bit, int(on))
 
 
 def channel_type_command(channel: int, name: str) -> Command:
@@ -194,6 +199,11 @@ def reading_command(name: str, reference: float) -> Command:
     if not isfinite(reference) or reference <= 0:
         raise CommandError(name, CommandProblem.OUT_OF_RANGE)
     return _line(name, f"{reference:.6g}")
+
+
+def readings_command() -> Command:
+    """Return the command that is answered with all readings; over HTTP only (see ``messages``)."""
+    return _line("Status", 8)
 
 
 def restart_command() -> Command:

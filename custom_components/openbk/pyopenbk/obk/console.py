@@ -2,7 +2,8 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 import json
@@ -177,6 +178,14 @@ class Console:
         except (LookupError, TypeError, ValueError, ProfileError) as err:
             raise NotAnAnswerError("/api/pins is no list of pins") from err
 
+    async def channels(self) -> dict[int, int]:
+        """Return the values of the channels that have a pin."""
+        said = await self._json("GET", "/api/channels")
+        try:
+            return {int(channel): int(value) for channel, value in said.items()}
+        except (TypeError, ValueError) as err:
+            raise NotAnAnswerError("/api/channels is no list of channels") from err
+
     async def flags(self) -> int:
         """Return the 64-bit flag word, as saved up to 1 s ago.
 
@@ -251,29 +260,58 @@ class Console:
         if not isinstance(said, dict) or "reboot" not in said:
             raise NotAnAnswerError("the socket did not say that it restarts")
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> Reply:
+    async def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        largest: int = _LARGEST_REPLY,
+        patience: float = _TIMEOUT,
+    ) -> Reply:
         """Send one request and return the reply; the password only where it is asked for.
 
-        Raises UnreachableError, PasswordError, or NotAnAnswerError for what is not HTTP.
+        The answer may have ``largest`` bytes and take ``patience`` seconds. Raises
+        UnreachableError, PasswordError, or NotAnAnswerError for what is not HTTP.
         """
-        reply = await self._ask(method, path, body)
-        if reply.status == 401 and self._password and not self._asked_for_password:
-            self._asked_for_password = True
-            reply = await self._ask(method, path, body)
-        if reply.status == 401:
-            raise PasswordError("the web server wants a password")
-        return reply
 
-    async def _ask(self, method: str, path: str, body: bytes) -> Reply:
-        async with self._lock:
+        async def ask() -> Reply:
             try:
-                async with asyncio.timeout(_TIMEOUT):
-                    raw = await self._exchange(self._compose(method, path, body))
+                async with self._lock, asyncio.timeout(patience):
+                    raw = await self._exchange(
+                        self._compose(method, path, body), largest
+                    )
             except (OSError, TimeoutError, EOFError) as err:
                 # Not the query, which may hold what a person typed.
                 page = path.partition("?")[0]
                 raise UnreachableError(f"no answer to {method} {page}") from err
-        return _parse(raw)
+            return parse_reply(raw)
+
+        reply = await ask()
+        if reply.status == 401 and self._password and not self._asked_for_password:
+            self._asked_for_password = True
+            reply = await ask()
+        if reply.status == 401:
+            raise PasswordError("the web server wants a password")
+        return reply
+
+    @asynccontextmanager
+    async def posting(
+        self, path: str, length: int
+    ) -> AsyncIterator[tuple[Streams, bytes]]:
+        """Connect for a body of ``length`` bytes that is too long to be sent in one piece.
+
+        Yields the connection and the head of the request. Nobody else is served meanwhile. The
+        password is sent where an earlier request was asked for it. Raises OSError and TimeoutError
+        where nothing answers.
+        """
+        async with self._lock:
+            async with asyncio.timeout(_TIMEOUT):
+                streams = await self._connect(self._host, self._port)
+            try:
+                yield streams, _join(self._head("POST", path, length))
+            finally:
+                streams[1].close()
 
     async def _json(self, method: str, path: str) -> Any:
         reply = await self.request(method, path)
@@ -284,22 +322,30 @@ class Console:
             raise NotAnAnswerError(f"{path} is no object")
         return said
 
-    async def _exchange(self, request: bytes) -> bytes:
+    async def _exchange(self, request: bytes, largest: int) -> bytes:
         reader, writer = await self._connect(self._host, self._port)
         try:
             # In one piece: the firmware takes a body that comes later for none at all.
             writer.write(request)
             await writer.drain()
-            raw = await reader.read(_LARGEST_REPLY)
-            while more := await reader.read(_LARGEST_REPLY):
+            raw = await reader.read(largest)
+            while more := await reader.read(largest):
                 raw += more
-                if len(raw) > _LARGEST_REPLY:
+                if len(raw) > largest:
                     raise NotAnAnswerError("an endless answer")
             return raw
         finally:
             writer.close()
 
     def _compose(self, method: str, path: str, body: bytes) -> bytes:
+        length = len(body) if body or method == "POST" else None
+        lines = self._head(method, path, length)
+        request = _join(lines) + body
+        if _ends_with_buffer(len(request)):
+            request = _join([*lines, "X-Pad: x"]) + body
+        return request
+
+    def _head(self, method: str, path: str, length: int | None) -> list[str]:
         lines = [
             f"{method} {path} HTTP/1.1",
             f"Host: {self._host}",
@@ -308,15 +354,12 @@ class Console:
         if self._password and self._asked_for_password:
             login = b64encode(f"{USER}:{self._password}".encode()).decode()
             lines.append(f"Authorization: Basic {login}")
-        if body or method == "POST":
+        if length is not None:
             lines += [
                 "Content-Type: application/x-www-form-urlencoded",
-                f"Content-Length: {len(body)}",
+                f"Content-Length: {length}",
             ]
-        request = _join(lines) + body
-        if _ends_with_buffer(len(request)):
-            request = _join([*lines, "X-Pad: x"]) + body
-        return request
+        return lines
 
 
 def _join(lines: list[str]) -> bytes:
@@ -327,8 +370,11 @@ def _ends_with_buffer(length: int) -> bool:
     return length >= _FIRST_READ and (length - _FIRST_READ) % _NEXT_READ == 0
 
 
-def _parse(raw: bytes) -> Reply:
-    """Return what was answered; a head without a status or without an end is none."""
+def parse_reply(raw: bytes) -> Reply:
+    """Return what was answered.
+
+    Raises NotAnAnswerError for a head without a status or without an end.
+    """
     if (end := _END_OF_HEAD.search(raw)) is None:
         raise NotAnAnswerError("what answers is no web server")
     first, *lines = _END_OF_LINE.split(raw[: end.start()].decode("latin-1"))

@@ -222,6 +222,18 @@ def recognise(data: bytes, chip: str = CHIP) -> FirmwareImage:
     return _recognise_code(data, chip)
 
 
+def code_of_update(data: bytes) -> bytes:
+    """Return the plain code in an over-the-air file, nothing where it is packed otherwise.
+
+    Raises DamagedError where the header says no such file.
+    """
+    try:
+        header = RblHeader.parse(data)
+    except RblError as err:
+        raise DamagedError("the header of the container is damaged") from err
+    return _unpack(header, data[HEADER_SIZE : HEADER_SIZE + header.body_size])
+
+
 def _recognise_code(data: bytes, chip: str) -> FirmwareImage:
     start = _start_of_application(data)
     kind = ImageKind.QIO if start else ImageKind.UA
