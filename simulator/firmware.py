@@ -23,14 +23,16 @@ class OpenBekenOnSocket:
         meter: MeteredLoad,
         *,
         resolve: Callable[[str, int], tuple[str, int]] | None = None,
+        address: str = "127.0.0.1",
     ) -> None:
         """Use a meter, which outlives restarts.
 
         ``resolve`` turns the broker's host and port in the configuration into those to
-        connect to.
+        connect to. ``address`` is where the web server listens, and what the socket says.
         """
         self.meter = meter
         self._resolve = resolve
+        self._address = address
         self._http_port = 0
 
     def __call__(self, socket: SimulatedSocket, version: str) -> OpenBeken:
@@ -42,6 +44,7 @@ class OpenBekenOnSocket:
             socket.clock,
             self.meter,
             socket.mac,
+            http_host=self._address,
             http_port=self._http_port,
             resolve=self._resolve,
             on_restart=socket.reset,

@@ -18,18 +18,26 @@ from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
 from .issues.plausibility import async_watch
 from .issues.retained_commands import async_look_for_retained_commands
+from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.publisher import Mode, Publisher, async_retract, mode_of
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
+from .live.updates import UPDATES, Updates
 from .network.consoles import METER_ACCESS, MeterAccess
 from .network.discovery import async_probe
+from .network.firmware import FIRMWARE, FirmwareSource
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 # What MQTT discovery cannot carry stays native in every mode.
-SETTINGS: Final = (Platform.BUTTON, Platform.SELECT, Platform.SWITCH)
+SETTINGS: Final = (
+    Platform.BUTTON,
+    Platform.SELECT,
+    Platform.SWITCH,
+    Platform.UPDATE,
+)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
@@ -37,6 +45,10 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     hass.data.setdefault(METER_ACCESS, MeterAccess())
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
+    hass.data[FIRMWARE] = source = FirmwareSource(hass)
+    await source.async_load()
+    hass.data[UPDATES] = updates = Updates(hass)
+    await updates.async_load()
     async_setup_services(hass)
     async_at_started(hass, _probe)
     return True
@@ -80,6 +92,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     entry.async_on_unload(async_watch_factors(hass, socket))
     entry.async_on_unload(async_watch_whereabouts(hass, socket))
     entry.async_on_unload(async_look_for_retained_commands(hass, socket))
+    entry.async_on_unload(async_watch_updates(hass, socket))
     return True
 
 
@@ -97,6 +110,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
     forget_factors(hass, entry)
     await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
+    await hass.data[UPDATES].async_forget(identity_of_entry(entry))
 
 
 def _platforms(socket: SocketState) -> tuple[Platform, ...]:

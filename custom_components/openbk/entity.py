@@ -21,7 +21,7 @@ class SocketEntity(Entity):
     assumed_state = False
     attribution = None
     device_info = None  # The device is there already.
-    entity_picture = None
+    entity_picture: str | None = None
     entity_registry_visible_default = True
     extra_state_attributes = None
     force_update = False

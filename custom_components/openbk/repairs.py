@@ -15,10 +15,12 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from .const import DOMAIN
-from .issues import half_written, old_discovery, retained_commands
+from .const import DOMAIN, LOGGER
+from .issues import half_written, old_discovery, retained_commands, updates
 from .live import clock
 from .live.state import OpenBekenConfigEntry
+from .live.update_record import UpdateFailed
+from .live.updates import UPDATES
 from .pyopenbk.foreign_text import markdown_text
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
 
@@ -156,14 +158,7 @@ class OpenWizardFlow(RepairsFlow):
     ) -> RepairsFlowResult:
         """Lead to the first page of the wizard."""
         if user_input is None:
-            issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
-            return self.async_show_form(
-                step_id="confirm",
-                data_schema=probatio.Schema({}),
-                description_placeholders=issue.translation_placeholders
-                if issue
-                else None,
-            )
+            return _confirmation(self)
         road = str((self.data or {}).get(half_written.CONF_ROAD))
         wizard = await self.hass.config_entries.flow.async_init(
             DOMAIN, context={"source": SOURCE_USER}, data={half_written.CONF_ROAD: road}
@@ -172,6 +167,72 @@ class OpenWizardFlow(RepairsFlow):
             reason="wizard_opened",
             next_flow=(FlowType.CONFIG_FLOW, wizard["flow_id"]),
         )
+
+
+class SendAgainFlow(RepairsFlow):
+    """Send firmware again that did not arrive or take; the update shows how far it is."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say first what happened."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Begin; what goes wrong raises the issue again."""
+        if (entry := _loaded_entry(self)) is None:
+            return self.async_abort(reason="socket_removed")
+        if user_input is None:
+            return _confirmation(self)
+        self.hass.async_create_task(_send_again(self.hass, entry))
+        return self.async_create_entry(data={})
+
+
+class UpdateTheRestFlow(RepairsFlow):
+    """Go on with the sockets whose turn did not come."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say first where it stands."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Go on; what goes wrong raises the issue again."""
+        if user_input is None:
+            return _confirmation(self)
+        watch = float((self.data or {}).get(updates.CONF_WATCH) or 0)
+        self.hass.async_create_task(_update_the_rest(self.hass, watch))
+        return self.async_create_entry(data={})
+
+
+def _confirmation(flow: RepairsFlow) -> RepairsFlowResult:
+    """Show what an issue says, with a button."""
+    issue = ir.async_get(flow.hass).async_get_issue(DOMAIN, flow.issue_id)
+    return flow.async_show_form(
+        step_id="confirm",
+        data_schema=probatio.Schema({}),
+        description_placeholders=issue.translation_placeholders if issue else None,
+    )
+
+
+async def _send_again(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    try:
+        await hass.data[UPDATES].async_send_again(entry)
+    except UpdateFailed as err:
+        # The issue says it again, where anything was left behind.
+        LOGGER.debug("Sending again to %s: %s", entry.title, err)
+
+
+async def _update_the_rest(hass: HomeAssistant, watch: float) -> None:
+    try:
+        await updates.async_update_all(hass, watch=watch)
+    except UpdateFailed as err:
+        LOGGER.debug("Updating the rest: %s", err)
 
 
 async def async_create_fix_flow(
@@ -186,4 +247,8 @@ async def async_create_fix_flow(
         return OpenWizardFlow()
     if issue_id.startswith(clock.ISSUE):
         return TimeServerFlow()
+    if issue_id == updates.ISSUE:
+        return UpdateTheRestFlow()
+    if issue_id.startswith(updates.OF_ONE_SOCKET):
+        return SendAgainFlow()
     return ConfirmRepairFlow()

@@ -1,4 +1,4 @@
-"""Actions on the device of a socket: compare its meter with a reference, and take that back."""
+"""Actions: compare the meter of a socket with a reference, take that back, update all sockets."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -24,6 +24,7 @@ from .calibrating.comparison import Comparison
 from .calibrating.own_gain import OwnGainError
 from .calibrating.sampling import WANTED
 from .const import DOMAIN
+from .issues.updates import async_update_all
 from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import (
@@ -48,6 +49,7 @@ ATTR_SECONDS: Final = "seconds"
 ATTR_SET_SOCKET: Final = "set_socket"
 ATTR_TOLERANCE: Final = "tolerance"
 ATTR_TRUST: Final = "trust"
+ATTR_WATCH_MINUTES: Final = "watch_minutes"
 
 UNITS: Final = {VOLTAGE.key: "V", CURRENT.key: "A", POWER.key: "W"}
 _DECIMALS: Final = {VOLTAGE.key: 1, CURRENT.key: 3, POWER.key: 1}
@@ -109,6 +111,12 @@ _SCHEMAS: Final[dict[str, VolDictType]] = {
     },
     "undo_calibration": _DEVICE,
     "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _TOTAL},
+    "update_all": {
+        probatio.Optional(ATTR_DEVICE_ID): cv.string,
+        probatio.Optional(ATTR_WATCH_MINUTES, default=5): probatio.All(
+            probatio.Coerce(int), probatio.Range(min=0, max=1440)
+        ),
+    },
 }
 
 type Handler = Callable[[ServiceCall], Coroutine[Any, Any, ServiceResponse]]
@@ -124,6 +132,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         "reset_calibration": _reset_calibration,
         "undo_calibration": _undo_calibration,
         "set_energy": _set_energy,
+        "update_all": _update_all,
     }
     for name, handler in handlers.items():
         async_register_admin_service(
@@ -286,6 +295,27 @@ async def _set_energy(call: ServiceCall) -> ServiceResponse:
         "after": call.data[ATTR_ENERGY],
         "changed": {"home_assistant": ["energy"], "socket": ["energy"]},
     }
+
+
+async def _update_all(call: ServiceCall) -> ServiceResponse:
+    first: OpenBekenConfigEntry | None = None
+    if (device_id := call.data.get(ATTR_DEVICE_ID)) is not None:
+        _, first = async_get_device_and_config_entry(call.hass, DOMAIN, device_id)
+    report = await async_update_all(
+        call.hass, watch=60.0 * call.data[ATTR_WATCH_MINUTES], first=first
+    )
+    if report.failed is not None and not call.return_response:
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="update_all_stopped",
+            translation_placeholders={
+                "name": report.failed,
+                "updated": str(len(report.updated)),
+                "left": str(len(report.left)),
+                "reason": report.reason,
+            },
+        )
+    return report.as_dict()
 
 
 def _corrections(socket: SocketState) -> dict[str, Any]:

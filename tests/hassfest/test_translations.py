@@ -14,6 +14,7 @@ import pytest
 from custom_components.openbk import repairs, sensor
 from custom_components.openbk.event import EVENT_TYPES
 from custom_components.openbk.issues.plausibility import Contradiction
+from custom_components.openbk.live.update_record import Trouble
 from custom_components.openbk.pyopenbk.obk.flags import PowerCutState
 from custom_components.openbk.pyopenbk.obk.settings import ButtonUse, LedUse
 from script.translations import faults, texts_of
@@ -271,6 +272,8 @@ def test_issues_and_texts_are_the_same() -> None:
     issues = texts()["issues"]
     for contradiction in set(Contradiction) - {NEVER_RAISED}:
         assert f"implausible_{contradiction}" in issues
+    for trouble in Trouble:
+        assert f"update_{trouble}" in issues
     for call in nodes(ast.Call):
         if getattr(call.func, "attr", None) == "async_create_issue":
             given = {keyword.arg: keyword.value for keyword in call.keywords}

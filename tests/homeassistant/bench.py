@@ -100,11 +100,13 @@ async def socket_on_the_bench(
     content: bytes,
     *,
     resolve: Callable[[str, int], tuple[str, int]] | None = None,
+    address: str = "127.0.0.1",
     **options: Any,
 ) -> AsyncIterator[SimulatedSocket]:
     """Run a chip that starts what it holds unless it is reset while link checks arrive.
 
-    OpenBeken in it runs at tenfold speed. ``resolve`` is where it finds its broker.
+    OpenBeken in it runs at tenfold speed. ``resolve`` is where it finds its broker, ``address``
+    its own.
     """
     clock = Clock(10.0)
     meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
@@ -112,7 +114,7 @@ async def socket_on_the_bench(
         Flash(content, status=PROTECTED),
         in_rom=False,
         auto_reset=0.2,
-        firmware=OpenBekenOnSocket(meter, resolve=resolve),
+        firmware=OpenBekenOnSocket(meter, resolve=resolve, address=address),
         **options,
     ) as socket:
         socket.clock = clock

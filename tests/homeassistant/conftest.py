@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.const import DOMAIN
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.firmware import RELEASE_INDEX
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
 from tests.homeassistant.wizard import ENGLISH
@@ -47,6 +48,8 @@ def simulated_addresses(request: pytest.FixtureRequest) -> None:
     if "hass" in request.fixturenames:
         hass: HomeAssistant = request.getfixturevalue("hass")
         hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+        # Nobody looks for releases on the internet; nothing listens there.
+        hass.data[RELEASE_INDEX] = "http://127.0.0.1:1"
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from homeassistant.helpers import issue_registry as ir
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN
 from ..live.entries import async_follow
 from ..live.state import SocketState
+from ..live.updates import UPDATES
 from ..network.silence import Cause, Silence, async_diagnose
 from ..pyopenbk.foreign_text import markdown_text
 
@@ -71,6 +72,9 @@ class _Watch:
     def _look(self) -> None:
         self._look_in(_ASK_AGAIN_EVERY)
         entry = self._socket.entry
+        if self._hass.data[UPDATES].of(self._socket.identity).stage is not None:
+            # Nobody hears of a socket whose firmware is being updated.
+            return
         entry.async_create_background_task(
             self._hass, self._ask(), f"openbk whereabouts of {entry.title}"
         )

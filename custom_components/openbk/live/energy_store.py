@@ -132,6 +132,19 @@ class EnergyStore:
         return raw, round(counter.steady.total + counter.corrected.ahead, 6)
 
     @callback
+    def count_on(self, identity: str) -> float | None:
+        """Return the total in kWh that a socket which lost its own is being told.
+
+        It was counted without a correction, which goes on as it was; None where nobody followed it.
+        """
+        steady = self.of(identity)[ENERGY.key].steady
+        if steady.raw is None:
+            return None
+        steady.expect(steady.total)
+        self.save_soon()
+        return steady.total
+
+    @callback
     def set_total(self, identity: str, kilowatt_hours: float) -> None:
         """Count on from a value that the socket is being told."""
         self._expect(self.of(identity)[ENERGY.key], kilowatt_hours)

@@ -15,6 +15,7 @@ import probatio
 from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_UNDO
 from ...live.publisher import Mode, own_prefix
 from .calibration import CalibrationSteps
+from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
 from .tuning import TuningSteps
 
@@ -33,7 +34,11 @@ _DISCOVERY: Final = probatio.Schema(
 
 
 class OpenBekenOptionsFlow(
-    CalibrationSteps, TuningSteps, PolaritySteps, OptionsFlowWithReload
+    CalibrationSteps,
+    TuningSteps,
+    PolaritySteps,
+    FirmwareSteps,
+    OptionsFlowWithReload,
 ):
     """The options of a socket."""
 
@@ -44,7 +49,9 @@ class OpenBekenOptionsFlow(
         menu = ["calibration", "polarity", "tune"]
         if self.config_entry.data.get(CONF_UNDO):
             menu.append("untune")
-        return self.async_show_menu(step_id="init", menu_options=[*menu, "discovery"])
+        return self.async_show_menu(
+            step_id="init", menu_options=[*menu, "firmware", "discovery"]
+        )
 
     async def async_step_discovery(
         self, user_input: dict[str, Any] | None = None

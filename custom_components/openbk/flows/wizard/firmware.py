@@ -16,11 +16,11 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
-from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 import probatio
 
-from ...const import DOMAIN, LOGGER
+from ...const import LOGGER
+from ...network.firmware import CONF_INDEX, digest_store, release_index_store
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import image
@@ -45,7 +45,6 @@ from .failures import firmware_error
 CONF_RELEASE: Final = "release"
 CONF_FILE: Final = "file"
 CONF_SOURCE: Final = "source"
-CONF_INDEX: Final = "index_address"
 
 _LINES_OF_NOTES: Final = 30
 _LONGEST_LINE: Final = 160
@@ -123,7 +122,7 @@ class FirmwareSteps(WizardFlow):
         return await self.async_run("releases", self._fetch_releases)
 
     async def _fetch_releases(self) -> str:
-        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.release_index")
+        store = release_index_store(self.hass)
         if not self._index_address:
             stored = await store.async_load() or {}
             self._index_address = stored.get(CONF_INDEX, DEFAULT_INDEX)
@@ -280,7 +279,7 @@ class FirmwareSteps(WizardFlow):
         assert self._index is not None
         asset = self._chosen.uart
         # Where the server publishes no digest, the one of the first download is what counts.
-        store: Store[dict[str, str]] = Store(self.hass, 1, f"{DOMAIN}.firmware_digests")
+        store = digest_store(self.hass)
         known = await store.async_load() or {}
         try:
             data = await self._index.download(

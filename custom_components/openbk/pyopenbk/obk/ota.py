@@ -12,7 +12,7 @@ from typing import Final
 
 from ..beken.application import Firmware
 from ..beken.code_flash import RECORD_DATA_SIZE, RECORD_SIZE
-from ..beken.flash_map import APPLICATION
+from ..beken.flash_map import APPLICATION, SECTOR_SIZE
 from ..beken.rbl import RblHeader
 from ..beken.update_slots import UpdateSlot
 from ..errors import OpenBekenError
@@ -225,11 +225,14 @@ async def send_firmware(
     await _post(console, FIRMWARE_PATH, data, progress, patience)
 
 
-async def send_files(console: Console, data: bytes) -> None:
-    """Put back what ``read_files`` returned; raises as ``send_firmware``.
+async def send_files(console: Console, slot: UpdateSlot, data: bytes) -> None:
+    """Put back what ``read_files`` returned; raises as ``send_firmware``, and ConsoleError.
 
-    From then on the socket saves no settings and has no MQTT until it is restarted.
+    From then on the socket saves no settings and has no MQTT until it is restarted. A longer one
+    than the room that the socket has now would go beyond the end of the slot.
     """
+    if len(await _read_room(console, slot)) != len(data):
+        raise UploadRefusedError("another room for files", sent=0, total=len(data))
     await _post(console, FILES_PATH, data, None, _STALLED_AFTER)
 
 
@@ -238,22 +241,22 @@ async def read_files(console: Console, slot: UpdateSlot) -> bytes:
 
     It lies at the end of the slot, where a long firmware is written over it.
     """
+    room = await _read_room(console, slot)
+    # The room is answered with whether there was ever anything in it or not. One of the first two
+    # blocks of a LittleFS begins with its revision, a tag and its name.
+    starts = (8, SECTOR_SIZE + 8)
+    return room if any(room.startswith(b"littlefs", at) for at in starts) else b""
+
+
+async def _read_room(console: Console, slot: UpdateSlot) -> bytes:
     reply = await console.request(
         "GET", FILES_PATH, largest=slot.region.size + _LARGEST_ANSWER, patience=120.0
     )
     if reply.status != 200 or reply.media_type != "application/octet-stream":
         return b""
-    if not 0 < len(reply.body) <= slot.region.size:
+    if len(reply.body) > slot.region.size:
         raise NotAnAnswerError(f"a file system of {len(reply.body)} bytes")
-    return reply.body if _is_file_system(reply.body) else b""
-
-
-def _is_file_system(block: bytes) -> bool:
-    """Return whether one of the first two blocks begins as those of a LittleFS do.
-
-    The room for it is answered with whether there was one or not.
-    """
-    return any(block.startswith(b"littlefs", start + 8) for start in (0, 0x1000))
+    return reply.body
 
 
 async def _post(

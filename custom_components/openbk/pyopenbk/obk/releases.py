@@ -3,18 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 import hashlib
 from http import HTTPStatus
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import aiohttp
 
+from ..beken.update_slots import UPDATE_SLOTS
 from ..errors import OpenBekenError
 from .image import CHIP, ImageKind
 
@@ -29,7 +30,8 @@ type Version = tuple[int, ...]
 
 _PATH_OF_RELEASES: Final = "/releases"
 _LISTED: Final = 30
-_PREFIX: Final = f"Open{CHIP}_"
+_OF_CHIP: Final = re.compile(r"Open([A-Z]{1,6}[0-9][A-Z0-9]{0,9})_")
+_PAGE: Final = re.compile(r"https://github\.com/[\w./-]{1,200}", re.ASCII)
 _SUFFIXES: Final = (".bin", ".rbl")
 _FORMS: Final = {"QIO": ImageKind.QIO, "UA": ImageKind.UA, "UG": ImageKind.UG}
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
@@ -184,6 +186,45 @@ class Release:
         return lacks(self.version)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """One release as a socket sees it that runs OpenBeken already."""
+
+    version: str
+    published: datetime
+    notes: str
+    prerelease: bool
+    page: str | None
+    """Where a person can read of it, on GitHub."""
+    chips: frozenset[str]
+    """The chips that it has any files for."""
+    assets: Mapping[str, Asset]
+    """The usual files for updates over the air, by the chip that takes them in that form."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return JSON values, for storage."""
+        return asdict(self) | {
+            "published": self.published.isoformat(),
+            "chips": sorted(self.chips),
+        }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what ``as_dict`` returned; raises KeyError, TypeError or ValueError else."""
+        return cls(
+            version=stored["version"],
+            published=datetime.fromisoformat(stored["published"]),
+            notes=stored["notes"],
+            prerelease=stored["prerelease"],
+            page=stored["page"],
+            chips=frozenset(stored["chips"]),
+            assets={
+                chip: Asset(**{**asset, "kind": ImageKind(asset["kind"])})
+                for chip, asset in stored["assets"].items()
+            },
+        )
+
+
 def parse_version(text: str) -> Version | None:
     """Return the numbers of a release's version; None for the name of a branch's build."""
     if not _VERSION.fullmatch(text):
@@ -262,6 +303,28 @@ class ReleaseIndex:
         if release is None:
             raise NotFoundError(f"release {version} has no firmware for {CHIP}")
         return release
+
+    async def updates(self, count: int = _LISTED) -> tuple[Update, ...]:
+        """Return what the newest ``count`` releases have for sockets, the newest version first.
+
+        Raises a ReleaseError.
+        """
+        async with self._answer(
+            self._address, params={"per_page": str(count)}
+        ) as response:
+            entries = await _read_json(response, list)
+        found = [update for entry in entries if (update := _update(entry))]
+        return tuple(sorted(found, key=_age, reverse=True))
+
+    async def update(self, version: str) -> Update:
+        """Return what one release has for sockets, however old; raises a ReleaseError."""
+        async with self._answer(
+            f"{self._address}/tags/{quote(version, safe='')}"
+        ) as response:
+            update = _update(await _read_json(response, dict))
+        if update is None:
+            raise NotFoundError(f"release {version} has no firmware")
+        return update
 
     async def download(
         self,
@@ -430,6 +493,39 @@ def _release(entry: Any) -> Release | None:
     )
 
 
+def _update(entry: Any) -> Update | None:
+    """Read one entry of the index as a socket sees it; None where it has no files for any."""
+    try:
+        tag = _TAG.fullmatch(entry["tag_name"])
+        if tag is None or entry.get("draft"):
+            return None
+        version = tag[1]
+        published = datetime.fromisoformat(entry["published_at"])
+        names = [asset["name"] for asset in entry["assets"]]
+        chips = frozenset(
+            found[1] for name in names if (found := _OF_CHIP.match(name)) is not None
+        )
+        assets = {
+            chip: asset
+            for chip, slot in UPDATE_SLOTS.items()
+            for each in entry["assets"]
+            if each["name"] == f"Open{chip}_{version}{slot.suffix}"
+            and (asset := _asset(each, version, chip))
+        }
+        notes, page = entry.get("body"), entry.get("html_url")
+    except AttributeError, KeyError, TypeError, ValueError:
+        return None
+    return Update(
+        version=version,
+        published=published if published.tzinfo else published.replace(tzinfo=UTC),
+        notes=_valid_text(notes[:_LONGEST_NOTES]) if isinstance(notes, str) else "",
+        prerelease=bool(entry.get("prerelease")),
+        page=page if isinstance(page, str) and _PAGE.fullmatch(page) else None,
+        chips=chips,
+        assets=assets,
+    )
+
+
 def _valid_text(text: str) -> str:
     """Return a text that can be encoded; JSON may have halves of characters."""
     return text.encode(errors="replace").decode()
@@ -442,7 +538,7 @@ def _usual(assets: Iterable[Asset], kind: ImageKind) -> Asset | None:
     )
 
 
-def _asset(entry: Any, version: str) -> Asset | None:
+def _asset(entry: Any, version: str, chip: str = CHIP) -> Asset | None:
     """Read one file of a release by the exact form of its name; None where it is for another chip.
 
     ``OpenBK7231N_QIO_1.18.299.bin``, ``OpenBK7231N_1.18.299.rbl``; further words between the
@@ -454,9 +550,10 @@ def _asset(entry: Any, version: str) -> Asset | None:
     if not isinstance(url, str) or not url.isascii():
         return None
     suffix = next((end for end in _SUFFIXES if name.endswith(end)), None)
-    if not name.startswith(_PREFIX) or suffix is None:
+    prefix = f"Open{chip}_"
+    if not name.startswith(prefix) or suffix is None:
         return None
-    before, found, behind = f"_{name[len(_PREFIX) : -len(suffix)]}_".partition(
+    before, found, behind = f"_{name[len(prefix) : -len(suffix)]}_".partition(
         f"_{version}_"
     )
     if not found:
@@ -478,5 +575,5 @@ def _asset(entry: Any, version: str) -> Asset | None:
     )
 
 
-def _age(release: Release) -> tuple[Version, datetime]:
+def _age(release: Release | Update) -> tuple[Version, datetime]:
     return parse_version(release.version) or (), release.published

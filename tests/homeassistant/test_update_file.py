@@ -1,0 +1,100 @@
+"""A person installs a file of their own, or tells the password that updates need."""
+
+from http import HTTPStatus
+from pathlib import Path
+from uuid import uuid4
+
+from homeassistant.core import HomeAssistant
+from homeassistant.setup import async_setup_component
+import pytest
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from simulator import images
+from simulator.images import Build
+from tests.homeassistant.bench import upload
+from tests.homeassistant.test_options import begin, go_on
+from tests.homeassistant.updating import NEW, OLD, updated
+from tests.support.broker import Broker
+from tests.support.sockets import add_socket, socket_entry
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the files of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk"
+
+
+async def test_an_own_file_is_installed_while_the_dialog_shows_it(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    own = Build(version="1.99.1")
+    async with updated(hass, mosquitto) as one:
+        page = await begin(hass, one.entry, "firmware")
+        assert page["description_placeholders"]["installed"] == OLD.version
+        page = await go_on(hass, page)
+        assert page["errors"] == {"base": "nothing_chosen"}
+        file = await upload(hass, images.ota(own), "own.rbl")
+        page = await go_on(hass, page, file=file)
+        assert page["step_id"] == "firmware_install"
+        await hass.async_block_till_done(wait_background_tasks=True)
+        done = await go_on(hass, page)
+        assert done["reason"] == "firmware_installed"
+        assert done["description_placeholders"] == {"version": own.version}
+        assert one.version == own.version
+        assert one.record is None
+
+
+async def test_a_file_for_another_chip_is_refused_with_what_it_is(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        page = await begin(hass, one.entry, "firmware")
+        page = await go_on(hass, page, file=uuid4().hex)
+        assert page["errors"] == {"file": "upload_gone"}
+        file = await upload(hass, images.ota(Build(chip="BK7231T")), "own.rbl")
+        page = await go_on(hass, page, file=file)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        done = await go_on(hass, page)
+        assert done["reason"] == "firmware_not_installed"
+        reason = done["description_placeholders"]["reason"]
+        assert "BK7231T" in reason
+        assert "othing was sent" in reason
+        assert one.downloaded == before
+        assert one.version == OLD.version
+
+
+async def test_a_password_is_tried_before_it_is_kept(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with updated(hass, mosquitto, web_password="correct horse") as one:
+        page = await begin(hass, one.entry, "firmware")
+        page = await go_on(hass, page, password="wrong")
+        assert page["errors"] == {"password": "socket_password"}
+        file = await upload(hass, images.ota(NEW), "own.rbl")
+        page = await go_on(hass, page, password="correct horse", file=file)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        done = await go_on(hass, page)
+        assert done["reason"] == "firmware_installed"
+        assert one.version == NEW.version
+        page = await begin(hass, one.entry, "firmware")
+        done = await go_on(hass, page, password="correct horse")
+        assert done["reason"] == "web_password_kept"
+
+
+async def test_only_administrators_bring_files(
+    hass: HomeAssistant,
+    hass_client: ClientSessionGenerator,
+    hass_read_only_access_token: str,
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    assert await async_setup_component(hass, "config", {})
+    client = await hass_client(hass_read_only_access_token)
+    answer = await client.post(
+        "/api/config/config_entries/options/flow", json={"handler": entry.entry_id}
+    )
+    assert answer.status == HTTPStatus.UNAUTHORIZED

@@ -1,0 +1,523 @@
+"""Every way in which an update can go wrong says what state the socket is in, and what mends it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+import resource
+from socket import SO_LINGER, SOL_SOCKET
+import struct
+from typing import Any
+
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
+
+from custom_components.openbk.live.update_record import (
+    Stage,
+    Trouble,
+    UpdateFailed,
+    UpdateRecord,
+)
+from custom_components.openbk.pyopenbk.beken.flash_map import OTA
+from simulator import images
+from simulator.images import Build
+from simulator.openbeken.variables import Variables
+from simulator.releases import ReleaseServer, Trouble as ServerTrouble
+from tests.homeassistant.bench import MAC
+from tests.homeassistant.test_update import FILES_SIZE, files, with_files
+from tests.homeassistant.updating import NEW, OLD, Updated, updated
+from tests.homeassistant.wizard import ENGLISH
+from tests.support.broker import Broker
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+TENTHS = [tenth / 10 for tenth in range(10)]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
+    """Keep the files of each test in a folder of its own."""
+    hass.config.config_dir = str(tmp_path)
+    return tmp_path / "openbk"
+
+
+def text_of(one: Updated, err: UpdateFailed) -> str:
+    """Return what a person reads; every name in it is filled in."""
+    message: str = ENGLISH["exceptions"][str(err.translation_key)]["message"]
+    text = message.format(**(err.translation_placeholders or {}))
+    assert "Washing machine" in text
+    return text
+
+
+def nothing_was_sent(one: Updated, before: bytes) -> None:
+    assert one.downloaded == before
+    assert one.record is None
+    assert one.issue is None
+    assert one.version == OLD.version
+    assert not one.firmware.flashing_over_air
+
+
+# Before anything is sent
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        (lambda: images.ota().ljust(OTA.size + 1, b"\xff"), "too_large"),
+        (lambda: images.ota(Build(chip="BK7231T")), "wrong_chip"),
+        (lambda: images.ota(Build(drivers=images.OF_TUYA_MCU)), "drivers"),
+        (lambda: images.ota()[:-1], "damaged"),
+        (lambda: images.ota()[:900] + b"\0" + images.ota()[901:], "damaged"),
+        (images.qio, "other_form"),
+        (images.ug, "other_form"),
+        (lambda: b"<html>", "no_firmware"),
+    ],
+    ids=["long", "chip", "drivers", "cut", "damaged", "qio", "ug", "page"],
+)
+async def test_a_wrong_file_is_refused(
+    hass: HomeAssistant, mosquitto: Broker, file: Callable[[], bytes], key: str
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        err = await one.file_refused(file())
+        assert err.key == key
+        assert "othing was sent" in text_of(one, err)
+        nothing_was_sent(one, before)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "key"),
+    [
+        (ServerTrouble(status=500), "server"),
+        (ServerTrouble(spoil_downloads=True), "digest"),
+        (ServerTrouble(cut_downloads_at=5000), "download"),
+        (ServerTrouble(rate_limited_seconds=600), "rate_limited"),
+        (ServerTrouble(garbage=True), "server"),
+        (ServerTrouble(files_at="http://192.0.2.1"), "elsewhere"),
+    ],
+    ids=lambda item: item if isinstance(item, str) else "",
+)
+async def test_trouble_at_the_server_reaches_no_socket(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    trouble: ServerTrouble,
+    key: str,
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        releases.trouble = trouble
+        err = await one.refused()
+        assert err.key == key
+        assert "othing was sent" in text_of(one, err)
+        nothing_was_sent(one, before)
+        releases.trouble = ServerTrouble()
+        await one.updates.async_install(one.entry, NEW.version)
+        assert one.version == NEW.version
+
+
+async def test_a_release_that_is_none(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        assert (await one.refused("9.9.9")).key == "not_found"
+        # One that has files for other chips only.
+        assert (await one.refused("1.18.299")).key == "not_found"
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let files end after a few bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_full_disk_stops_it_before_anything_is_sent(
+    hass: HomeAssistant, mosquitto: Broker, own_folder: Path
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        with full_disk():
+            err = await one.file_refused(images.ota())
+        assert err.key == "disk"
+        nothing_was_sent(one, before)
+        own_folder.joinpath("settings").rmdir()
+        own_folder.joinpath("settings").write_text("in the way")
+        assert (await one.file_refused(images.ota())).key == "disk"
+
+
+async def test_another_socket_at_its_address_gets_nothing(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        data = {**one.entry.data, "mac": "c8:47:8c:99:99:99"}
+        hass.config_entries.async_update_entry(one.entry, data=data)
+        assert (await one.refused()).key == "other_socket"
+        hass.config_entries.async_update_entry(
+            one.entry, data={**data, "address": None}
+        )
+        assert (await one.refused()).key == "no_address"
+        nothing_was_sent(one, before)
+
+
+async def test_the_web_password_is_needed_and_kept_in_memory(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    async with updated(hass, mosquitto, web_password="secret web") as one:
+        before = one.downloaded
+        err = await one.refused()
+        assert err.key == "password"
+        assert "Configure" in text_of(one, err)
+        nothing_was_sent(one, before)
+
+        flows = hass.config_entries.options
+        page = await flows.async_init(one.entry.entry_id)
+        page = await flows.async_configure(
+            page["flow_id"], {"next_step_id": "firmware"}
+        )
+        assert page["description_placeholders"]["installed"] == OLD.version
+        page = await flows.async_configure(page["flow_id"], {})
+        assert page["errors"] == {"base": "nothing_chosen"}
+        page = await flows.async_configure(page["flow_id"], {"password": "wrong"})
+        assert page["errors"] == {"password": "socket_password"}
+        page = await flows.async_configure(page["flow_id"], {"password": "secret web"})
+        assert page["reason"] == "web_password_kept"
+
+        await one.updates.async_install(one.entry, NEW.version)
+        assert one.version == NEW.version
+        assert "secret web" not in str(hass_storage)
+        assert "secret web" not in str(one.entry.as_dict())
+
+
+async def test_one_update_at_a_time(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        await one.look()
+        running = hass.async_create_task(one.install())
+        await until(lambda: one.update.stage is Stage.SENDING)
+        assert (await one.refused()).key == "running"
+        with pytest.raises(HomeAssistantError, match="already in progress"):
+            await one.install()
+        await running
+        assert one.version == NEW.version
+        assert one.record is None
+
+
+async def test_what_somebody_else_sends_is_left_alone(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        host, _, port = str(one.firmware.http_address).partition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        image = images.ota()
+        head = f"POST /api/ota HTTP/1.1\r\nContent-Length: {len(image)}\r\n\r\n"
+        writer.write(head.encode())
+
+        async def send() -> None:
+            for start in range(0, len(image), 4096):
+                writer.write(image[start : start + 4096])
+                await writer.drain()
+                await asyncio.sleep(0.1)
+
+        sending = asyncio.create_task(send())
+        await until(lambda: one.firmware.ota_progress > 0)
+        assert (await one.refused()).key == "busy"
+        sending.cancel()
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await until(lambda: not one.firmware.flashing_over_air)
+
+
+async def test_an_upload_that_hangs_is_ended_before_another_begins(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Its sender is gone without a word. Another one would go on behind it, over the end."""
+    async with updated(hass, mosquitto) as one:
+        radio = one.radio
+        host, _, port = str(one.firmware.http_address).partition(":")
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /api/ota HTTP/1.1\r\nContent-Length: 600000\r\n\r\n")
+        writer.write(bytes(500_000))
+        await writer.drain()
+        await until(lambda: one.firmware.ota_progress >= 499_711)
+        await one.updates.async_install(one.entry, NEW.version)
+        assert one.version == NEW.version
+        assert one.radio == radio
+        writer.close()
+
+
+# While it is sent
+
+
+@pytest.mark.slow
+async def test_power_that_fails_for_a_moment_costs_a_repetition(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """At every tenth part; each time the old version starts, and takes the whole file then."""
+    async with updated(hass, mosquitto) as one:
+        socket, radio = one.socket, one.radio
+        for number, tenth in enumerate(TENTHS):
+            wanted = NEW if number % 2 == 0 else OLD
+            starts = socket.resets
+            one.once(Stage.SENDING, lambda: socket.lose_power(0.2), tenth)
+            await one.updates.async_install(one.entry, wanted.version)
+            assert one.version == wanted.version, tenth
+            # The power, and the restart into the new version.
+            assert socket.resets == starts + 2
+            assert one.radio == radio
+            assert one.record is None
+
+
+@pytest.mark.parametrize("tenth", [0.0, 0.5, 0.9])
+async def test_power_that_stays_away_leaves_the_old_version_and_a_repair(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tenth: float
+) -> None:
+    async with updated(
+        hass, mosquitto, flash=with_files, lfs_size=FILES_SIZE, patience=2.0
+    ) as one:
+        before = files(one)
+        await one.look()
+        one.once(Stage.SENDING, lambda: one.socket.power(on=False), tenth)
+        err = await one.refused()
+        assert err.key == "frozen" if tenth else "unreachable"
+        if not tenth:
+            return
+        assert "Do not unplug it" in text_of(one, err)
+        assert one.issue == "update_frozen"
+        # It can be tried again although the socket is not heard of.
+        await until(lambda: not one.entry.runtime_data.online)
+        assert one.shown["state"] == "on"
+
+        one.socket.power(on=True)
+        await until(lambda: one.entry.runtime_data.online)
+        assert one.version == OLD.version
+        if files(one) == before:
+            return
+        # Its files are gone; they are kept for when the update succeeds.
+        await until(lambda: one.issue == "update_not_taken")
+        await one.repair()
+        await until(lambda: one.record is None)
+        assert one.version == NEW.version
+        assert files(one) == before
+        assert one.issue is None
+
+
+async def test_what_is_whole_again_by_itself_needs_no_repair(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Somebody has unplugged it after all, and nothing of it is lost."""
+    async with updated(hass, mosquitto, patience=2.0) as one:
+        one.once(Stage.SENDING, lambda: one.socket.power(on=False), 0.5)
+        assert (await one.refused()).trouble is Trouble.FROZEN
+        one.socket.power(on=True)
+        await until(lambda: one.issue is None)
+        assert one.record is None
+        assert one.version == OLD.version
+
+
+async def test_a_connection_that_always_breaks(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """The socket goes on with the old version, and takes the whole file later."""
+    async with updated(hass, mosquitto) as one:
+
+        def watch() -> None:
+            update = one.update
+            if update.stage is Stage.SENDING and (update.fraction or 0) >= 0.3:
+                one.break_connection()
+
+        stop = one.update.listen(watch)
+        err = await one.refused()
+        assert err.key == "interrupted"
+        assert "Do not unplug it" in text_of(one, err)
+        assert one.issue == "update_interrupted"
+        assert one.version == OLD.version
+        stop()
+        await one.repair()
+        await until(lambda: one.record is None)
+        assert one.version == NEW.version
+        assert one.issue is None
+
+
+async def test_an_own_file_is_sent_again_too(
+    hass: HomeAssistant, mosquitto: Broker, own_folder: Path
+) -> None:
+    async with updated(
+        hass, mosquitto, flash=with_files, lfs_size=FILES_SIZE, patience=2.0
+    ) as one:
+        own = images.ota(Build(version="1.99.1"))
+        one.once(Stage.SENDING, lambda: one.socket.power(on=False), 0.97)
+        assert (await one.file_refused(own)).trouble is Trouble.FROZEN
+        one.socket.power(on=True)
+        await until(lambda: one.issue == "update_not_taken")
+        await one.repair()
+        await until(lambda: one.record is None)
+        assert one.version == "1.99.1"
+        assert not list(own_folder.glob("settings/*_own.rbl"))
+
+
+# After it was sent
+
+
+async def test_a_bootloader_that_does_not_take_it(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+
+        def spoil() -> None:
+            one.socket.flash.rewrite(OTA.start + 0x5000, bytes(0x1000))
+
+        one.once(Stage.RESTARTING, spoil)
+        err = await one.refused()
+        assert err.key == "not_taken"
+        assert OLD.version in text_of(one, err)
+        assert one.issue == "update_not_taken"
+        await one.repair()
+        await until(lambda: one.record is None)
+        assert one.version == NEW.version
+
+
+async def test_silence_after_the_restart(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto, patience=20.0) as one:
+        one.once(Stage.RESTARTING, lambda: one.socket.power(on=False))
+        err = await one.refused()
+        assert err.key == "silent"
+        assert one.issue == "update_silent"
+        # It comes late, with the new version; that is success after all.
+        one.socket.reset()
+        one.socket.power(on=True)
+        await until(lambda: one.record is None)
+        assert one.issue is None
+
+
+async def test_safe_mode_after_the_restart(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto, patience=4.0) as one:
+        place = 0x1E5000
+
+        def crash() -> None:
+            variables = Variables.load(one.socket.flash, place)
+            variables.boots, variables.good_boots = 9, 1
+            variables.save()
+
+        one.once(Stage.RESTARTING, crash)
+        err = await one.refused()
+        assert err.key == "safe_mode"
+        assert "over UART" in text_of(one, err)
+        assert one.issue == "update_safe_mode"
+        assert one.firmware.safe_mode
+        err = await one.refused()
+        assert err.key == "in_safe_mode"
+
+
+async def test_entities_are_unavailable_without_an_alarm(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        await one.look()
+        running = hass.async_create_task(one.install())
+        await until(lambda: one.update.stage is Stage.SENDING)
+        await until(lambda: not one.entry.runtime_data.online)
+        assert one.shown["in_progress"] is True
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=181))
+        await running
+        assert not [
+            issue_id
+            for domain, issue_id in ir.async_get(hass).issues
+            if domain == "openbk"
+        ]
+
+
+# Home Assistant itself
+
+
+async def test_home_assistant_stops_when_the_upload_has_ended(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        running = hass.async_create_task(
+            one.updates.async_install(one.entry, "1.18.300")
+        )
+        await until(lambda: (one.update.fraction or 0) > 0.2)
+        hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+        # What it waits for is what ends the upload.
+        await hass.async_block_till_done()
+        assert one.update.stage is not Stage.SENDING
+        await running
+        assert one.version == NEW.version
+
+
+def left_by(stage: Stage, keepsake: str = "gone.json") -> dict[str, Any]:
+    """Return what is stored when Home Assistant is killed at this stage."""
+    record = UpdateRecord(
+        version=NEW.version,
+        before=OLD.version,
+        stage=stage,
+        since=0.0,
+        keepsake=keepsake,
+    )
+    return {"version": 1, "data": {MAC: record.as_dict()}}
+
+
+async def test_what_was_being_sent_when_it_was_killed_has_a_repair(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    hass_storage["openbk.updates"] = left_by(Stage.SENDING)
+    async with updated(hass, mosquitto) as one:
+        await until(lambda: one.record is None or one.record.trouble)
+        # Here the socket has restarted since: nothing of the half that it has is left to fear.
+        await until(lambda: one.issue is None and one.record is None)
+        assert one.version == OLD.version
+
+
+async def test_what_had_restarted_when_it_was_killed_is_gone_on_with(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    hass_storage["openbk.updates"] = left_by(Stage.RESTARTING)
+    async with updated(hass, mosquitto, version=NEW) as one:
+        await until(lambda: one.record is None)
+        assert one.issue is None
+        assert hass_storage["openbk.updates"]["data"] == {}
+
+
+async def test_a_removed_socket_is_forgotten(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    async with updated(hass, mosquitto, patience=2.0) as one:
+        one.once(Stage.SENDING, lambda: one.socket.power(on=False), 0.5)
+        assert (await one.refused()).trouble is Trouble.FROZEN
+        assert one.issue == "update_frozen"
+        await hass.config_entries.async_remove(one.entry.entry_id)
+        assert one.issue is None
+        assert hass_storage["openbk.updates"]["data"] == {}
+        one.entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(one.entry.entry_id)
