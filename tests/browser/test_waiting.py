@@ -117,7 +117,7 @@ async def _correct_the_broker(scene: Scene) -> None:
     await dialog.shows("search")
     await hands.reset()
     await dialog.shows("reassemble")
-    await dialog.switch("Then flash the next socket")
+    await dialog.switch("Flash another socket")
     await scene.look("reassemble", "another")
     await hands.power(on=False)
     await hands.power(on=True)

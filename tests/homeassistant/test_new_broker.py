@@ -134,16 +134,21 @@ async def unload(hass: HomeAssistant) -> None:
         await hass.config_entries.async_unload(entry.entry_id)
 
 
-BY_COMMAND: Final = walks("new_broker -> new_broker_confirm -> lead")
-BY_ADDRESS: Final = walks("new_broker -> new_broker_consent -> lead")
-
-
 @pytest.mark.parametrize(
     ("password", "agreed"),
     [
-        *(pytest.param(text, {}, marks=BY_COMMAND) for text in SENT_AS_COMMAND),
         *(
-            pytest.param(text, {"consent": True}, marks=BY_ADDRESS)
+            pytest.param(
+                text, {}, marks=walks("new_broker -> new_broker_confirm -> lead")
+            )
+            for text in SENT_AS_COMMAND
+        ),
+        *(
+            pytest.param(
+                text,
+                {"consent": True},
+                marks=walks("new_broker -> new_broker_consent -> lead"),
+            )
             for text in SENT_IN_ADDRESS
         ),
     ],
@@ -317,30 +322,50 @@ async def test_a_closed_dialog_does_not_leave_it_in_between(
             await unload(hass)
 
 
+@pytest.mark.parametrize(
+    ("password", "then", "agreed"),
+    [
+        pytest.param(
+            "new",
+            "new_broker_confirm",
+            {},
+            marks=walks("new_broker_password -> new_broker_confirm -> lead"),
+        ),
+        pytest.param(
+            SENT_IN_ADDRESS[0],
+            "new_broker_consent",
+            {"consent": True},
+            marks=walks("new_broker_password -> new_broker_consent -> lead"),
+        ),
+    ],
+)
 @walks(
     "new_broker -> new_broker_password",
-    "new_broker_password -> new_broker_password, new_broker_confirm",
+    "new_broker_password -> new_broker_password",
 )
 async def test_a_web_password_is_asked_for_where_the_socket_asks(
     hass: HomeAssistant,
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    password: str,
+    then: str,
+    agreed: dict[str, bool],
 ) -> None:
     entry = added(hass)
     with Broker() as left:
         async with left_behind(left, web_password="correct") as socket:
             wizard = await ask_for(hass, entry)
             page = await fill_in(
-                wizard, socket, mosquitto, username="sockets", password="new"
+                wizard, socket, mosquitto, username="sockets", password=password
             )
             assert page == "new_broker_password"
             assert wizard.placeholders["address"] == socket.firmware.http_address
             assert not wire.heard_of("Authorization")
             assert await wizard.submit(password="wrong") == "new_broker_password"
             assert wizard.errors == {"password": "socket_password"}
-            assert await wizard.submit(password="correct") == "new_broker_confirm"
-            assert await wizard.submit() == "reconfigure_successful"
+            assert await wizard.submit(password="correct") == then
+            assert await wizard.submit(**agreed) == "reconfigure_successful"
             # The form that cleared it would be another one.
             assert socket.firmware.settings.values.web_password == "correct"
             assert "correct" not in str(entry.data)

@@ -514,7 +514,9 @@ class TestUnfinished:
     @walks(
         "backup -> resume_restore",
         "resume_restore -> restore_go_on -> restore_write",
-        "resume_restore -> restore_other, flash_instead, leave",
+        "resume_restore -> restore_other -> restore_choose",
+        "resume_restore -> flash_instead -> pins",
+        "resume_restore -> leave",
     )
     async def test_interrupted_restore(self, hass: HomeAssistant) -> None:
         async with chip(blow_dump()) as socket:
