@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from custom_components.openbk.flows.options import calibration, menu
+from custom_components.openbk.flows.options import menu
 from custom_components.openbk.flows.options.menu import OpenBekenOptionsFlow
 from custom_components.openbk.issues.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.calibration import Quality
@@ -13,7 +13,7 @@ from custom_components.openbk.pyopenbk.metering.session import STEPS, LoadKind, 
 from tests.homeassistant.wizard import ENGLISH
 
 SELECTORS = ENGLISH["selector"]
-FLOW = [Path(calibration.__file__), Path(menu.__file__)]
+FLOW = sorted(Path(menu.__file__).parent.glob("*.py"))
 
 
 def calls(name: str) -> Iterator[ast.Call]:
