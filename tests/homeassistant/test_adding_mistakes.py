@@ -1,5 +1,6 @@
 """What is no socket, or not the one that is meant, is told from it: by address, topic and message."""
 
+from asyncio import open_connection
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.homeassistant.test_adding import by_hand, cards, lease, unload
@@ -127,6 +129,44 @@ async def test_something_else_at_the_address(
             assert wizard.errors == {"address": "socket_other_chip"}
             assert await by_lease(hass, address) == "not_openbeken"
     await wizard.close()
+
+
+@walks("where -> where, read_pins")
+async def test_a_password_goes_nowhere_but_where_it_was_typed_for(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Not to the next address, nor to one that only a message on the broker tells."""
+    heard: list[str | None] = []
+
+    async def gate(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Authorization"))
+        return web.Response(status=401)
+
+    wizard = await Wizard.open(hass, "existing")
+    async with server(gate) as address, server(gate) as another:
+        await wizard.submit(address=address, password="WEBSECRET42")
+        assert wizard.errors == {"address": "socket_password"}
+        assert any(heard)
+        assert "WEBSECRET42" not in wizard.sent
+        kept = wizard.placeholders["web_password"]
+        heard.clear()
+        await wizard.submit(address=another)
+        assert wizard.errors == {"address": "socket_password"}
+        assert heard
+        assert not any(heard)
+        assert wizard.placeholders["web_password"] != kept
+        async with plugged_in(stranger(mosquitto, web_password="x")) as socket:
+            await until(lambda: socket.firmware.http_address)
+            hass.data[METER_ACCESS] = MeterAccess(
+                simulated=True,
+                connect=lambda _host, _port: open_connection(*another.split(":")),
+            )
+            heard.clear()
+            typed = {"client_id": CLIENT_ID, "password": "WEBSECRET42"}
+            assert await wizard.submit(**typed) == "read_pins"
+            assert heard
+            assert not any(heard)
+            await wizard.close()
 
 
 @walks("where -> where", "not_openbeken")

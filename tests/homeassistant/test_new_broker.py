@@ -419,6 +419,7 @@ async def test_nobody_else_is_told_a_password(
             assert wizard.errors == {"address": "socket_address_invalid"}
             await fill_in(wizard, f"127.0.0.1:{free_port()}", mosquitto, **login)
             assert wizard.errors == {"address": "socket_unreachable"}
+            assert "BROKERSECRET42" not in wizard.sent
             page = await fill_in(wizard, other, mosquitto, **login)
             assert page == "new_broker_password"
             assert await wizard.submit(password="correct") == "new_broker"
@@ -431,6 +432,7 @@ async def test_nobody_else_is_told_a_password(
             assert not any(b"Authorization" in request for request in heard)
             await wizard.submit(password="WEBSECRET42")
             assert wizard.errors == {"password": "socket_password"}
+            assert "WEBSECRET42" not in wizard.sent
             assert not any(b"BROKERSECRET42" in request for request in heard)
             await wizard.close()
     assert other.firmware.settings.values.mqtt_port == left.port

@@ -78,6 +78,12 @@ class Wizard:
         """What the form is filled in with; the values of sections are inside theirs."""
         return _suggestions(self.result["data_schema"].schema)
 
+    @property
+    def sent(self) -> str:
+        """All that the browser gets: a form's schema does not tell what it is filled in with."""
+        filled_in = self.suggested if self.result.get("data_schema") else {}
+        return f"{self.result} {filled_in}"
+
     async def choose(self, option: str) -> str:
         assert self.result["type"] is FlowResultType.MENU, self.page
         assert option in self.result["menu_options"], self.result["menu_options"]

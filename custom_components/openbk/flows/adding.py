@@ -57,6 +57,10 @@ FIRST_VALUES: Final = "metering"
 _ANOTHER: Final = "another"
 
 
+def _web_page(address: str | None) -> str:
+    return f"{WEB} {address}"
+
+
 class AddingSteps(RadioSteps):
     """The steps from a socket that runs to its entry."""
 
@@ -156,10 +160,14 @@ class AddingSteps(RadioSteps):
     ) -> ConfigFlowResult:
         """Ask where the socket is to be found."""
         errors: dict[str, str] = {}
+        address = None
         if user_input is not None:
-            self.passwords.take(WEB, user_input, CONF_PASSWORD)
-            if address := user_input.get(CONF_ADDRESS, "").strip():
-                errors = await self._find_address(address)
+            if typed := user_input.get(CONF_ADDRESS, "").strip():
+                if (address := socket_address(typed)) is None:
+                    errors[CONF_ADDRESS] = "socket_address_invalid"
+                else:
+                    self.web_password(address, user_input)
+                    errors = await self._find_address(address)
             else:
                 errors = await self._find_topic(
                     tidy(user_input.get(CONF_CLIENT_ID, ""))
@@ -180,20 +188,22 @@ class AddingSteps(RadioSteps):
                 without(user_input or {}, CONF_PASSWORD),
             ),
             errors=errors,
-            description_placeholders=self.placeholders,
+            description_placeholders=self.placeholders
+            | {"web_password": self.kept(_web_page(address), CONF_PASSWORD)},
         )
 
-    @property
-    def _password(self) -> str | None:
-        """Return the password of the web page, if one was typed."""
-        return self.passwords.take(WEB, {}, CONF_PASSWORD) or None
+    def web_password(
+        self, address: str, typed: Mapping[str, Any] | None = None
+    ) -> str | None:
+        """Return the password of a web page; what was typed for another address is none."""
+        form = _web_page(address)
+        return self.passwords.take(form, typed or {}, CONF_PASSWORD) or None
 
-    async def _find_address(self, typed: str) -> dict[str, str]:
+    async def _find_address(self, address: str) -> dict[str, str]:
         """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
-        if (address := socket_address(typed)) is None:
-            return {CONF_ADDRESS: "socket_address_invalid"}
+        password = self.web_password(address)
         try:
-            answers = await discovery.async_ask(self.hass, address, self._password)
+            answers = await discovery.async_ask(self.hass, address, password)
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: console_error(err)}
@@ -280,18 +290,15 @@ class AddingSteps(RadioSteps):
         """Ask the socket for its pins over HTTP, with a password where it has one."""
         assert self._evidence is not None
         errors: dict[str, str] = {}
-        if user_input is not None:
-            self.passwords.take(WEB, user_input, CONF_PASSWORD)
         if self._left is not None:
             return await self._take_left(self._left)
-        if self._evidence.address is None:
+        if (address := self._evidence.address) is None:
             return self.show_page("no_pins_closed")
+        password = self.web_password(address, user_input)
         try:
-            answers = await discovery.async_ask(
-                self.hass, self._evidence.address, self._password
-            )
+            answers = await discovery.async_ask(self.hass, address, password)
         except PasswordError:
-            if self._password is not None:
+            if password is not None:
                 errors[CONF_PASSWORD] = "socket_password"
         except ConsoleError as err:
             LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
@@ -299,7 +306,7 @@ class AddingSteps(RadioSteps):
         else:
             if format_mac(answers.mac) == format_mac(self._evidence.mac or ""):
                 return await self._take_answers(answers)
-            LOGGER.debug("Another device is at %s", self._evidence.address)
+            LOGGER.debug("Another device is at %s", address)
             return self.show_page("no_pins_closed")
         return self.async_show_form(
             step_id="read_pins",
@@ -313,10 +320,10 @@ class AddingSteps(RadioSteps):
         assert self._evidence is not None
         assert self._evidence.mac is not None
         self.profile = left.profile
-        if self._evidence.address is not None:
+        if (address := self._evidence.address) is not None:
             try:
                 answers = await discovery.async_ask(
-                    self.hass, self._evidence.address, self._password
+                    self.hass, address, self.web_password(address)
                 )
             except ConsoleError as err:
                 LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
@@ -380,8 +387,8 @@ class AddingSteps(RadioSteps):
     async def _tune(self, chosen: Collection[str]) -> dict[str, str]:
         assert self._evidence is not None
         console = None
-        if self._asked and self._evidence.address is not None:
-            console = console_at(self.hass, self._evidence.address, self._password)
+        if self._asked and (address := self._evidence.address) is not None:
+            console = console_at(self.hass, address, self.web_password(address))
         for tuning in self._proposal.tunings:
             if tuning.step not in chosen or tuning in self._tuned:
                 continue

@@ -22,7 +22,7 @@ from ..pyopenbk.obk.mqtt_settings import MqttSettings
 from .adding import AddingSteps, console_error
 from .checks import socket_address
 from .forms import without
-from .wizard.network import BROKER, OWN_LOGIN, PASSWORD, WEB
+from .wizard.network import BROKER, OWN_LOGIN, PASSWORD
 
 CONF_CONSENT: Final = "consent"
 # In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
@@ -129,9 +129,9 @@ class NewBrokerSteps(AddingSteps):
     async def _ask_socket(self) -> ConfigFlowResult:
         """Ask who is there, with a password only once it was asked for."""
         entry = self._get_reconfigure_entry()
-        password = self.passwords.take(self._web, {}, CONF_PASSWORD)
+        password = self.web_password(self._at)
         try:
-            console = console_at(self.hass, self._at, password or None)
+            console = console_at(self.hass, self._at, password)
             info = await console.info()
             if format_mac(info.mac) != self._led_mac:
                 return self._show_new_broker({CONF_ADDRESS: "socket_other"})
@@ -152,13 +152,8 @@ class NewBrokerSteps(AddingSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take the password of the web page; it is kept in the dialog only."""
-        self.passwords.take(self._web, user_input or {}, CONF_PASSWORD)
+        self.web_password(self._at, user_input)
         return await self._ask_socket()
-
-    @property
-    def _web(self) -> str:
-        """Return for what a password is kept: this address, and no other that is typed later."""
-        return f"{WEB} {self._at}"
 
     def _show_password(self, *, wrong: bool) -> ConfigFlowResult:
         return self.async_show_form(

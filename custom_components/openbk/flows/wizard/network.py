@@ -111,17 +111,16 @@ class NetworkSteps(WizardFlow):
     @override
     def placeholders(self) -> dict[str, str]:
         """Add what an empty field for a password means."""
-
-        def kept(form: str, field: str) -> str:
-            known = self.passwords.knows(form, field)
-            return self.word("password", "kept" if known else "new")
-
         return super().placeholders | {
-            "wifi_password": kept(WIFI, CONF_PASSWORD),
-            "second_wifi_password": kept(WIFI, CONF_SECOND),
-            "broker_password": kept(BROKER_LOGIN, CONF_PASSWORD),
-            "web_password": kept(WEB, CONF_PASSWORD),
+            "wifi_password": self.kept(WIFI, CONF_PASSWORD),
+            "second_wifi_password": self.kept(WIFI, CONF_SECOND),
+            "broker_password": self.kept(BROKER_LOGIN, CONF_PASSWORD),
         }
+
+    def kept(self, form: str, field: str) -> str:
+        """Return words for what an empty field for a password means."""
+        known = self.passwords.knows(form, field)
+        return self.word("password", "kept" if known else "new")
 
     async def async_step_name(
         self, user_input: dict[str, Any] | None = None
