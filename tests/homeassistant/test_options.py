@@ -89,7 +89,7 @@ async def test_tuning_and_taking_it_back(
         await until(lambda: settings.values.flags == 1 << 10 | 1 << 21)
         await until(lambda: "addEventHandler" in settings.values.startup_command)
         await until(lambda: entry.data["tuned"] and entry.runtime_data.online)
-        # The flags are read where they are saved, 3 s later.
+        # The flags are read where they are saved, up to a second later.
         while (again := await begin(hass, entry, "tune"))["type"] == "form":
             hass.config_entries.options.async_abort(again["flow_id"])
         assert again["reason"] == "nothing_to_tune"

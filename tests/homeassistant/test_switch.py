@@ -7,7 +7,13 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from tests.support.broker import Broker
-from tests.support.sockets import ScriptedSocket, add_socket, search_over, socket_entry
+from tests.support.sockets import (
+    MAC,
+    ScriptedSocket,
+    add_socket,
+    search_over,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -108,3 +114,21 @@ async def test_broker_restart(
     await until(lambda: client.connected)
     await scripted.say("connected", "online", retain=True)
     await until(lambda: state(hass) == "on")
+
+
+async def test_two_sockets_of_one_name_are_two_switches(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """A name is no identity."""
+    sockets = []
+    for client_id, mac in (("one", MAC), ("two", "c8:47:8c:99:99:99")):
+        await add_socket(hass, socket_entry(mac=mac, client_id=client_id))
+        sockets.append(ScriptedSocket(hass, client_id))
+        await sockets[-1].connect()
+    for number, entity in enumerate((RELAY, f"{RELAY}_2")):
+        await until(lambda: hass.states.is_state(entity, "off"))  # noqa: B023
+        await hass.services.async_call("switch", "turn_on", {"entity_id": entity})
+        await until(lambda: hass.states.is_state(entity, "on"))  # noqa: B023
+        assert [socket.channels[1] for socket in sockets] == [1, number]
+    for entry in hass.config_entries.async_loaded_entries("openbk"):
+        await hass.config_entries.async_unload(entry.entry_id)

@@ -62,6 +62,20 @@ def test_everything_is_in_the_configuration() -> None:
     assert config.mac == bytes.fromhex("c8478c123456")
 
 
+@pytest.mark.parametrize(
+    "ssid",
+    ["Café ☕", 'a"b;c\\d$e%f', "  lead", "trail ", "日本語ネットワーク12", "x" * 32],
+)
+def test_wifi_of_any_characters_is_stored_as_it_is(ssid: str) -> None:
+    """It is written into the flash, past everything that quotes or splits."""
+    password = "pä$$ wörd\"1;'"
+    wifi = WifiNetwork(ssid=ssid, password=password)
+    settings = replace(SETTINGS, wifi=wifi, wifi2=wifi)
+    config = config_sector.parse(settings.configuration(BLOW, MAC, WINTER))
+    assert (config.wifi_ssid, config.wifi_password) == (ssid, password)
+    assert (config.wifi_ssid2, config.wifi_password2) == (ssid, password)
+
+
 def test_summer_time_is_part_of_the_offset() -> None:
     winter = config_sector.parse(SETTINGS.configuration(BLOW, MAC, WINTER))
     summer = config_sector.parse(SETTINGS.configuration(BLOW, MAC, SUMMER))
