@@ -51,6 +51,10 @@ class Scene:
         self.seen[name] = await self.dialog.step()
         await self.looks.check(name, self.dialog.root)
 
+    async def portray(self, name: str) -> None:
+        """Keep a picture of the page of the dialog for the manual."""
+        await self.looks.portray(name, self.dialog.surface)
+
     async def speak(self, language: str) -> Dialog:
         """Return a dialog in the language that the pages have from their next load on."""
         await self.page.add_init_script(_speaking(language))

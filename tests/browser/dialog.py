@@ -66,6 +66,7 @@ class Dialog:
         self._page = page
         self._texts = LANGUAGES[language][kind]["step"]
         self.root = page.locator("dialog-data-entry-flow")
+        self.surface = self.root.locator("dialog")
 
     async def open(self) -> None:
         """Ask to add the integration, and agree."""

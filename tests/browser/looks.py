@@ -71,6 +71,32 @@ class Looks:
                 await self._resize(screen.width, screen.height)
         await self._use(self.home)
 
+    async def portray(self, name: str, element: Locator, height: int = 0) -> None:
+        """Keep a picture of an element alone, for the manual, where pictures are kept at all.
+
+        Of a taller one than ``height`` pixels only the upper part is shown; 0 shows all of it.
+        """
+        if not self._keep_all:
+            return
+        box = await element.bounding_box()
+        assert box is not None
+        # A dialog that fits into the window does not scroll.
+        await self._resize(self.home.width, max(self.home.height, int(box["height"]) * 2))
+        await self._page.evaluate(_SETTLED)
+        box = await element.bounding_box()
+        assert box is not None
+        await self._page.screenshot(
+            path=self._folder.parent / "manual" / f"{name}.png",
+            clip={
+                "x": box["x"],
+                "y": box["y"],
+                "width": box["width"],
+                "height": min(box["height"], height or box["height"]),
+            },
+        )
+        await self._use(self.home)
+        await self._resize(self.home.width, self.home.height)
+
     async def check_lines(
         self, dialog: Locator, titles: list[str], choices: list[str]
     ) -> None:

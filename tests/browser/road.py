@@ -61,6 +61,22 @@ async def switch_on(scene: Scene) -> None:
             await asyncio.sleep(0.2)
 
 
+async def reads_at_least(scene: Scene, quantity: str, value: float) -> None:
+    """Wait until the socket is shown to read so much of a quantity."""
+    entities = await scene.client.command("config/entity_registry/list")
+    sensor = next(
+        entity["entity_id"]
+        for entity in entities
+        if entity["platform"] == DOMAIN and entity["unique_id"].endswith(f"_{quantity}")
+    )
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(ValueError):
+                if float(await scene.client.state(sensor)) >= value:
+                    return
+            await asyncio.sleep(0.2)
+
+
 async def open_options(scene: Scene) -> None:
     """Press the cogwheel of the socket that is set up."""
     await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")

@@ -46,7 +46,7 @@ async def _tune(scene: Scene) -> None:
     await open_options(scene)
     await dialog.choose("tune")
     await scene.look("tune")
-    await dialog.tick("Tell its state")
+    await dialog.tick("Report its state")
     await dialog.press()
     await scene.look("tuned")
     await dialog.press()

@@ -8,14 +8,21 @@ from demo import rig
 from tests.support.broker import Broker
 
 from .conftest import Scene
+from .road import reads_at_least, switch_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+
+# A washing machine that heats.
+WATTS = 1850.0
+# Pixels of the page of a device that tell what it is.
+DEVICE_HEIGHT = 800
 
 
 async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     dialog, hands = scene.dialog, scene.hands
     await dialog.open()
     await scene.look("user")
+    await scene.portray("user")
     await dialog.choose("flash")
     await scene.look("intro")
     await dialog.press()
@@ -23,28 +30,36 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await dialog.type_port(scene.world.simulator.serial)
     await dialog.press()
     await scene.look("opening")
+    await scene.portray("opening")
     await dialog.press()
     await scene.look("wiring")
+    await scene.portray("wiring")
     await dialog.press()
     await scene.look("search")
+    await scene.portray("search")
     await hands.dawdle("read_4k", nth=20)
     await hands.reset()
     await scene.look("backup")
+    await scene.portray("backup")
     await hands.mend()
     await scene.look("pins")
+    await scene.portray("pins")
     await dialog.choose("use_pins")
     await _answer_the_questions(scene)
     await scene.look("write_confirm")
+    await scene.portray("write_confirm")
     await hands.dawdle("write_4k", nth=20)
     await dialog.press()
     await scene.look("write")
     await hands.mend()
     await scene.look("reassemble")
+    await scene.portray("reassemble")
     await hands.power(on=False)
     await dialog.press()
     await scene.look("wait")
     await hands.power(on=True)
     await scene.look("create_entry")
+    await scene.portray("create_entry")
     await dialog.press()
     await dialog.gone()
     await _see_the_device(scene)
@@ -64,7 +79,11 @@ async def _see_the_device(scene: Scene) -> None:
     for entity in entities:
         if name := entity["original_name"]:
             await expect(device.get_by_text(name, exact=True).first).to_be_attached()
+    await scene.hands.plug_in(WATTS)
+    await switch_on(scene)
+    await reads_at_least(scene, "power", WATTS * 0.9)
     await scene.looks.check("device", device)
+    await scene.looks.portray("device", device.locator(".container").first, DEVICE_HEIGHT)
 
 
 async def _remove_the_socket_and_discover_it(scene: Scene) -> None:

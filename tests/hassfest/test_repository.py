@@ -11,6 +11,7 @@ from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 import pytest
 import yaml
 
+from script.pictures import shown
 from tests.hassfest.parts import INTEGRATION, ROOT, load, manifest
 
 GITHUB = ROOT / ".github"
@@ -19,6 +20,7 @@ FORMS = sorted(
     path for path in (GITHUB / "ISSUE_TEMPLATE").glob("*.yml") if path.stem != "config"
 )
 HACS = load(ROOT / "hacs.json")
+PAGES = sorted((*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
 
 
 def content(path: Path) -> dict[Any, Any]:
@@ -82,6 +84,30 @@ def test_one_integration_with_its_pictures() -> None:
 )
 def test_page_of_the_project_is_there(name: str) -> None:
     assert (ROOT / name).read_text().strip()
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", page.read_text()):
+        target, _, anchor = "".join(link).partition("#")
+        if ":" in target:
+            continue
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f"{target} of {page.name}"
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_manual_shows_every_screenshot_that_is_kept() -> None:
+    kept = {path.stem for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert kept == shown(ROOT)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.stem)
