@@ -250,7 +250,7 @@ def only_native(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         ("led_use_8", "LED P8", ("relay", "wifi", "independent", "off")),
         ("led_use_10", "LED P10", ("relay", "wifi", "independent", "off")),
         ("button_use_11", "Button", ("toggle", "event", "none")),
-        ("power_cut_1", "After a power cut", ("on", "off", "last")),
+        ("power_cut_1", "Power-on behavior", ("on", "off", "last")),
     ):
         yield key, {"p": "select", "name": label, "ops": options, **command("x")}
     for word in ("restart", "identify", "EnergyCntReset"):

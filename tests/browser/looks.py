@@ -81,7 +81,9 @@ class Looks:
         box = await element.bounding_box()
         assert box is not None
         # A dialog that fits into the window does not scroll.
-        await self._resize(self.home.width, max(self.home.height, int(box["height"]) * 2))
+        await self._resize(
+            self.home.width, max(self.home.height, int(box["height"]) * 2)
+        )
         await self._page.evaluate(_SETTLED)
         box = await element.bounding_box()
         assert box is not None

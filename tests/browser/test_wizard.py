@@ -83,7 +83,9 @@ async def _see_the_device(scene: Scene) -> None:
     await switch_on(scene)
     await reads_at_least(scene, "power", WATTS * 0.9)
     await scene.looks.check("device", device)
-    await scene.looks.portray("device", device.locator(".container").first, DEVICE_HEIGHT)
+    await scene.looks.portray(
+        "device", device.locator(".container").first, DEVICE_HEIGHT
+    )
 
 
 async def _remove_the_socket_and_discover_it(scene: Scene) -> None:

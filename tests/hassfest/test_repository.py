@@ -90,7 +90,8 @@ def anchors(page: Path) -> set[str]:
     """Return what GitHub makes of the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
     }
 
 

@@ -17,7 +17,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.e2e
 
 LOCK = "switch.washing_machine_child_lock"
-POWER_CUT = "select.washing_machine_after_a_power_cut"
+POWER_CUT = "select.washing_machine_power_on_behavior"
 LOCKED = 1 << 41 | 1 << 21 | 1 << 10
 STAYS_ON = (0, 1, *([0] * 62))
 

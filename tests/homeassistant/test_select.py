@@ -11,10 +11,10 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-LED = "select.washing_machine_led_p10_shows"
-WIFI_LED = "select.washing_machine_led_p8_shows"
-BUTTON = "select.washing_machine_button_does"
-POWER_CUT = "select.washing_machine_after_a_power_cut"
+LED = "select.washing_machine_led_p10_mode"
+WIFI_LED = "select.washing_machine_led_p8_mode"
+BUTTON = "select.washing_machine_button_action"
+POWER_CUT = "select.washing_machine_power_on_behavior"
 SWITCH = "switch.washing_machine"
 LIGHT = "light.washing_machine_led_p10"
 
