@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(Path(__file__).parents[1] / "custom_components" / "openbk"))
 link_module = importlib.import_module("pyopenbk.bootrom.link")
 chip_module = importlib.import_module("pyopenbk.bootrom.chip")
-flash_map = importlib.import_module("pyopenbk.beken.flash_map")
+chips = importlib.import_module("pyopenbk.beken.chips")
 
 
 async def work(options: argparse.Namespace) -> None:
@@ -21,7 +21,7 @@ async def work(options: argparse.Namespace) -> None:
         if not report.linked:
             sys.exit(f"no chip: {report.observation}")
         await link.set_baudrate(options.baud)
-        chip = await chip_module.Chip.identify(link)
+        chip = await chip_module.LinkedChip.identify(link)
         if options.what == "read":
             options.file.write_bytes(await chip.read(options.start, options.length))
         else:
@@ -29,7 +29,7 @@ async def work(options: argparse.Namespace) -> None:
             await chip.program(
                 options.start,
                 data,
-                allowance=flash_map.RESTORE_OF_OWN_BACKUP,
+                allowance=chips.BK7231N.flash.restore_of_own_backup,
                 last=options.start,
             )
 

@@ -7,7 +7,7 @@ from typing import Final
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
-from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -47,7 +47,7 @@ def write_dump(path: Path, broker: Broker, username: str, password: str) -> None
 
 async def startup_command(control: SimulatorControl) -> str:
     """Return what it runs at its next start."""
-    region = OPENBEKEN_CONFIG
+    region = BK7231N.flash.openbeken_config
     stored = await control.read_flash(region.start, region.size)
     return config_sector.parse(stored).startup_command
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
 
-from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigSector,
     ConfigSectorError,
@@ -94,7 +94,7 @@ class Settings:
         self._flash = flash
         self._identity = identity
         self._changed = False
-        region = OPENBEKEN_CONFIG
+        region = BK7231N.flash.openbeken_config
         try:
             self.values = parse(flash.read(region.start, region.size))
         except ConfigSectorError:
@@ -163,5 +163,5 @@ class Settings:
         counter = (self.values.change_counter + 1) & 0xFFFF
         self.values = replace(self.values, change_counter=counter)
         sector = build(self.values, as_kept=True)
-        self._flash.rewrite(OPENBEKEN_CONFIG.start, sector)
+        self._flash.rewrite(BK7231N.flash.openbeken_config.start, sector)
         self._changed = False

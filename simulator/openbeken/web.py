@@ -5,7 +5,7 @@ import json
 import re
 from typing import Final
 
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
 from custom_components.openbk.pyopenbk.roles import PinRole
 
 from . import tasmota
@@ -182,7 +182,7 @@ class Web:
         if not (match := _SPAN.match(span)):
             return _result(-1, "invalid url")
         start, length = int(match[1], 16), int(match[2], 16)
-        if start < 0 or start + length > FLASH_SIZE:
+        if start < 0 or start + length > BK7231N.flash.size:
             return _result(-1, "requested flash read out of range")
         return Answer(self._device.flash.read(start, length), BINARY)
 

@@ -12,7 +12,6 @@ from homeassistant.core import HomeAssistant
 import serialx
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
@@ -21,6 +20,7 @@ from simulator.firmware import OpenBekenOnSocket
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from tests.homeassistant.wizard import Wizard
+from tests.support.flash_map import FLASH_SIZE
 
 # What Tuya's firmware leaves in the status registers: CMP and BP0.
 PROTECTED: Final = 0x4004

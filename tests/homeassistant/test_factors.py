@@ -13,13 +13,10 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    OPENBEKEN_CONFIG,
-    OPENBEKEN_VARIABLES,
-    SECTOR_SIZE,
-)
+from custom_components.openbk.pyopenbk.beken.flash_map import SECTOR_SIZE
 from custom_components.openbk.pyopenbk.obk import config_sector
 from tests.support.broker import Broker
+from tests.support.flash_map import OPENBEKEN_CONFIG, OPENBEKEN_VARIABLES
 from tests.support.metered import OFF, Calibrated, calibrated
 from tests.support.waiting import until
 

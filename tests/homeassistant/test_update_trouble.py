@@ -24,7 +24,6 @@ from custom_components.openbk.live.update_record import (
     UpdateFailed,
     UpdateRecord,
 )
-from custom_components.openbk.pyopenbk.beken.flash_map import OTA
 from simulator import images
 from simulator.images import Build
 from simulator.openbeken.variables import Variables
@@ -34,6 +33,7 @@ from tests.homeassistant.test_update import FILES_SIZE, files, with_files
 from tests.homeassistant.updating import NEW, OLD, Updated, updated
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
+from tests.support.flash_map import OTA
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]

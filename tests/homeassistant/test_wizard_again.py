@@ -11,7 +11,6 @@ from custom_components.openbk.live.calibration import (
     CONF_CALIBRATION,
     SocketCalibration,
 )
-from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
 from custom_components.openbk.pyopenbk.metering.calibration import Calibration
 from custom_components.openbk.pyopenbk.metering.correction import Correction
 from custom_components.openbk.pyopenbk.obk import config_sector
@@ -25,6 +24,7 @@ from tests.homeassistant.bench import MAC, blow_dump, lead_to, socket_on_the_ben
 from tests.homeassistant.road import SECRET, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
+from tests.support.flash_map import OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, socket_entry
 
 pytestmark = [

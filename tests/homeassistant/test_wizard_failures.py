@@ -17,12 +17,6 @@ import pytest
 import serialx
 
 from custom_components.openbk.flows.wizard.pages import PAGES
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_SIZE,
-    RF_CALIBRATION,
-)
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
@@ -51,6 +45,7 @@ from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.support.broker import Broker
+from tests.support.flash_map import APPLICATION, BOOTLOADER, FLASH_SIZE, RF_CALIBRATION
 from tests.support.sockets import socket_entry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]

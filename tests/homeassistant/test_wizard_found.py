@@ -12,14 +12,6 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.wizard.pages import PAGES
 from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_SIZE,
-    OPENBEKEN_CONFIG,
-    RF_CALIBRATION,
-    TUYA_STORAGE,
-)
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -41,6 +33,14 @@ from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker
+from tests.support.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+    TUYA_STORAGE,
+)
 from tests.support.sockets import BLOW
 
 pytestmark = [

@@ -18,7 +18,6 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.network.strangers import strangers
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
@@ -36,6 +35,7 @@ from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins, w
 from tests.homeassistant.test_adding import cards
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
+from tests.support.flash_map import FLASH_SIZE
 from tests.support.sockets import BLOW, connect_mqtt, listen, listens_for_sockets
 from tests.support.waiting import until
 

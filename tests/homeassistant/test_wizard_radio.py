@@ -7,7 +7,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE, RF_CALIBRATION
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory
 from simulator.chip import SimulatedSocket
@@ -25,6 +24,7 @@ from tests.homeassistant.bench import (
 from tests.homeassistant.road import SECRET
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
+from tests.support.flash_map import FLASH_SIZE, RF_CALIBRATION
 
 pytestmark = [
     pytest.mark.e2e,

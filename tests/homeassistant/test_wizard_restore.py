@@ -11,12 +11,6 @@ from custom_components.openbk.flows.wizard.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    FLASH_SIZE,
-    OPENBEKEN_CONFIG,
-    RF_CALIBRATION,
-)
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -38,6 +32,12 @@ from tests.homeassistant.road import to_chip
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing.dumps import plain_chip, put
 from tests.pyopenbk.obk import packer
+from tests.support.flash_map import (
+    APPLICATION,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+)
 from tests.support.sockets import BLOW, socket_entry
 
 pytestmark = [

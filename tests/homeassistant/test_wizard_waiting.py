@@ -18,11 +18,7 @@ from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.network.silence import Cause
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    OPENBEKEN_CONFIG,
-    SECTOR_SIZE,
-)
+from custom_components.openbk.pyopenbk.beken.flash_map import SECTOR_SIZE
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
@@ -43,6 +39,7 @@ from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.test_adding import cards
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
+from tests.support.flash_map import APPLICATION, OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, listen, subscriptions
 from tests.support.waiting import until
 

@@ -14,12 +14,6 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.wizard.unfinished import FIRMWARE
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    FLASH_SIZE,
-    OPENBEKEN_CONFIG,
-    RF_CALIBRATION,
-)
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -55,6 +49,12 @@ from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
 from tests.support.broker import Broker, free_port
+from tests.support.flash_map import (
+    APPLICATION,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+)
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import (
     BLOW,

@@ -18,7 +18,6 @@ from custom_components.openbk.live.update_record import (
 )
 from custom_components.openbk.live.updates import UPDATES, SocketUpdate, Updates
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from custom_components.openbk.pyopenbk.beken.flash_map import OTA, RF_CALIBRATION
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator import images
@@ -27,6 +26,7 @@ from simulator.images import Build
 from simulator.openbeken import OpenBeken
 from tests.homeassistant.bench import MAC, blow_dump, socket_on_the_bench
 from tests.support.broker import Broker
+from tests.support.flash_map import OTA, RF_CALIBRATION
 from tests.support.simulated import configuration
 from tests.support.sockets import add_socket, socket_entry
 from tests.support.waiting import until

@@ -28,8 +28,9 @@ from custom_components.openbk.pyopenbk.backups import (
     UnfinishedBackup,
 )
 from custom_components.openbk.pyopenbk.backups.files import write_private_file
-from custom_components.openbk.pyopenbk.beken.flash_map import BLOCK_SIZE, FLASH_SIZE
+from custom_components.openbk.pyopenbk.beken.flash_map import BLOCK_SIZE
 from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
+from tests.support.flash_map import FLASH_SIZE
 
 DATE = datetime(2026, 11, 22, 17, 58, 12, tzinfo=UTC)
 ORIGIN = Origin(
@@ -37,6 +38,7 @@ ORIGIN = Origin(
     jedec="eb6015",
     code_key_sha256=hashlib.sha256(b"a key").hexdigest(),
     mac="38:1f:8d:12:34:56",
+    flash_size=FLASH_SIZE,
 )
 BLOCKS = FLASH_SIZE // BLOCK_SIZE
 # A field of a sidecar and what somebody may have put there.

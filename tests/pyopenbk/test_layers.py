@@ -17,9 +17,11 @@ ROOMS = ("bootrom", "tuya", "obk", "metering")
 # What Home Assistant brings and the library may use.
 FOREIGN_PACKAGES = {"aiohttp", "cryptography", "serialx"}
 # Where an outside judge checks that part, so that one wrong belief is not written twice: bk7231tools
-# the frames and the store, a sector saved by the firmware the configuration, its own list the roles.
+# the frames and the store, a sector saved by the firmware the configuration, its own list the roles,
+# its source and dumps the chips.
 OPEN_TO_THE_SIMULATOR = {
     "bootrom.frames",
+    "beken.chips",
     "beken.flash_map",
     "obk.config_sector",
     "roles",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from custom_components.openbk.pyopenbk.beken.flash_map import OPENBEKEN_CONFIG
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.provisioning import (
     Clock as SocketClock,
@@ -19,6 +18,7 @@ from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from simulator.openbeken import OpenBeken
 from tests.support.broker import Broker
+from tests.support.flash_map import OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, MAC
 
 

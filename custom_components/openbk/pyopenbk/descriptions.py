@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import json
 from typing import Any, Final
 
+from .beken.chips import BK7231N, Chip
 from .errors import OpenBekenError
 from .obk.templates import DeviceTemplate, read_template
 from .pasted_json import load_object
@@ -35,8 +36,8 @@ class Description:
     template: DeviceTemplate | None = None
 
 
-def read_description(text: str) -> Description:
-    """Read an OpenBeken template, Tuya's parameters, or the flash tool's summary of them.
+def read_description(text: str, chip: Chip = BK7231N) -> Description:
+    """Read, for a chip, an OpenBeken template, Tuya's parameters, or the flash tool's summary of them.
 
     Of Tuya's data the whole of what a tool read out of a dump will do. Raises TemplateError for a
     template without pins, TuyaMcuError, and DescriptionError for any other text.
@@ -44,12 +45,12 @@ def read_description(text: str) -> Description:
     with suppress(ValueError):
         found = load_object(text)
         if "pins" in found:
-            template = read_template(found)
+            template = read_template(found, chip)
             return Description(profile=template.profile, template=template)
         if found.keys() & _SERIAL_LINE and not found.keys() & _PARAMETERS:
             raise TuyaMcuError("the text has settings of a serial line instead of pins")
         text = _find_parameters(found)
-    reading = _read_tuya(text)
+    reading = _read_tuya(text, chip)
     return Description(profile=reading.profile, reading=reading)
 
 
@@ -64,15 +65,15 @@ def _find_parameters(found: Mapping[str, Any]) -> str:
     return json.dumps(found)
 
 
-def _read_tuya(text: str) -> PinReading:
+def _read_tuya(text: str, chip: Chip) -> PinReading:
     with suppress(OpenBekenError):
         reading = profile_from_user_params(
-            parse_user_params(text[max(text.find("{"), 0) :])
+            parse_user_params(text[max(text.find("{"), 0) :]), chip=chip
         )
         # What is known as a lamp's, say, is told as that and not as no data at all.
         if reading.profile.pins or reading.warnings or reading.chip:
             return reading
     try:
-        return read_summary(text)
+        return read_summary(text, chip)
     except SummaryError as err:
         raise DescriptionError("neither a template nor Tuya's data") from err

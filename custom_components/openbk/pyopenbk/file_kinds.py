@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from .beken.flash_map import FLASH_SIZE
+from .beken.chips import FLASH_SIZES
 
 
 class FileKind(StrEnum):
@@ -97,7 +97,7 @@ def _is_mangled(data: bytes) -> bool:
         return False
     if pairs == feeds or not returns or data.count(_UNREADABLE) > _FEW:
         return True
-    is_short = 0 < FLASH_SIZE - len(data) < _FEW
+    is_short = any(0 < size - len(data) < _FEW for size in FLASH_SIZES)
     if not pairs and (is_short or feeds * returns > _EXPECTED_PAIRS * filled):
         return True
     try:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self, TypeGuard
 
+from .beken.chips import SUPPORTED
 from .errors import OpenBekenError
 from .roles import (
     BRIDGE_ROLES,
@@ -19,8 +20,7 @@ from .roles import (
     role_from_name,
 )
 
-# BK7231N has P0 to P28; OpenBeken's configuration keeps 32 entries.
-HIGHEST_PIN: Final = 28
+HIGHEST_PIN: Final = max(chip.highest_pin for chip in SUPPORTED)
 HIGHEST_CHANNEL: Final = 63
 # In bytes of UTF-8; the longest of Tuya's names of modules has eight letters or so.
 _LONGEST_MODULE: Final = 32
@@ -43,7 +43,7 @@ class ProfileProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class PinAssignment:
-    """One pin: its number (0 to 28), its role and the channel (0 to 63) it acts on."""
+    """One pin: its number, its role and the channel (0 to 63) it acts on."""
 
     pin: int
     role: PinRole
@@ -60,7 +60,7 @@ class PinAssignment:
         ):
             raise ProfileError("a pin or channel that is no whole number")
         if not 0 <= self.pin <= HIGHEST_PIN:
-            raise ProfileError(f"P{self.pin} is not a pin of this chip")
+            raise ProfileError(f"P{self.pin} is not a pin of any chip")
         if not (
             0 <= self.channel <= HIGHEST_CHANNEL
             and 0 <= self.channel2 <= HIGHEST_CHANNEL

@@ -1,35 +1,24 @@
 """The regions of the flash, and who may write them."""
 
-from itertools import pairwise
-
 import pytest
 
-from custom_components.openbk.pyopenbk.beken import flash_map
 from custom_components.openbk.pyopenbk.beken.flash_map import (
+    NOTHING,
+    SECTOR_SIZE,
+    OutsideAllowanceError,
+    WriteAllowance,
+)
+from tests.support.flash_map import (
     APPLICATION,
     BOOTLOADER,
     FLASH_JOB,
     FLASH_SIZE,
-    NOTHING,
     OPENBEKEN_CONFIG,
     OTA,
     RESTORE_KEEPING_RF,
     RESTORE_OF_OWN_BACKUP,
     RF_CALIBRATION,
-    SECTOR_SIZE,
     TUYA_STORAGE,
-    OutsideAllowanceError,
-    Region,
-    WriteAllowance,
-)
-
-REGIONS = sorted(
-    (
-        region
-        for region in vars(flash_map).values()
-        if isinstance(region, Region) and region.size < FLASH_SIZE
-    ),
-    key=lambda region: region.start,
 )
 
 
@@ -40,17 +29,6 @@ def allowed(allowance: WriteAllowance, start: int, length: int) -> bool:
     except OutsideAllowanceError:
         return False
     return True
-
-
-def test_regions_are_whole_sectors_and_do_not_overlap() -> None:
-    """From the first byte of the flash to the last."""
-    assert REGIONS[0].start == 0
-    assert REGIONS[-1].end == FLASH_SIZE
-    for region in REGIONS:
-        assert region.start % SECTOR_SIZE == region.end % SECTOR_SIZE == 0
-        assert region.size > 0
-    for lower, upper in pairwise(REGIONS):
-        assert lower.end <= upper.start
 
 
 def test_the_addresses_are_those_of_real_chips() -> None:

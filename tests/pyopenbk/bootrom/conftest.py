@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.link import Link
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
@@ -29,13 +29,13 @@ async def socket(faults: Counted) -> AsyncIterator[SimulatedSocket]:
 
 
 @pytest.fixture
-async def chip(socket: SimulatedSocket) -> AsyncIterator[Chip]:
+async def chip(socket: SimulatedSocket) -> AsyncIterator[LinkedChip]:
     """Return that chip, linked and identified."""
     async with linked_chip(socket) as chip:
         yield chip
 
 
 @pytest.fixture
-def link(chip: Chip) -> Link:
+def link(chip: LinkedChip) -> Link:
     """Return the link of that chip."""
     return chip.link

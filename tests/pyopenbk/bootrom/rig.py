@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import random
 from typing import override
 
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.link import open_link
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
@@ -45,13 +45,13 @@ def factory_like() -> bytes:
 @asynccontextmanager
 async def linked_chip(
     socket: SimulatedSocket, *, highest: int = 2_000_000, patience: float = 0.2
-) -> AsyncIterator[Chip]:
+) -> AsyncIterator[LinkedChip]:
     """Link and identify a socket's chip; time-outs are a fifth of what they would be."""
     async with open_link(socket.path, patience=patience) as link:
         report = await link.search(5)
         assert report.linked
         await link.set_baudrate(highest)
-        yield await Chip.identify(link)
+        yield await LinkedChip.identify(link)
 
 
 class Counted(Faults):

@@ -11,7 +11,7 @@ from custom_components.openbk.pyopenbk.bootrom.adapter import (
     ResetLine,
     ResetWire,
 )
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     BaudRateLostError,
     Hint,
@@ -82,7 +82,7 @@ async def test_a_chip_is_found_and_read_over_every_adapter(name: str) -> None:
         assert (await link.search(10)).linked
         assert await link.set_baudrate() == BEST[name]
         assert socket.uart.baudrate == socket.uart.port.host_baudrate == BEST[name]
-        chip = await Chip.identify(link)
+        chip = await LinkedChip.identify(link)
         assert await chip.read(0x11000, 0x8000) == flash.read(0x11000, 0x8000)
 
 
@@ -98,7 +98,7 @@ async def test_a_chip_that_waits_is_brought_to_the_best_rate_of_the_adapter(
         assert (await link.search(3)).linked
         assert await link.set_baudrate() == BEST[name]
         assert link.adapter.not_understood is None
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
         assert link.failures == 0
 
 
@@ -111,7 +111,7 @@ async def test_where_every_rate_but_one_is_refused_that_one_stays() -> None:
         assert (await link.search(3)).linked
         assert await link.set_baudrate() == 115_200
         assert socket.uart.port.host_baudrate == 115_200
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
 
 
 # What a try has taught
@@ -142,7 +142,7 @@ async def test_a_new_try_does_not_repeat_what_the_last_one_taught(
                 except BaudRateLostError as err:
                     lost.append((err.rate, err.hint, adapter.not_understood))
                     continue
-                await Chip.identify(link)
+                await LinkedChip.identify(link)
                 assert rate <= limit
                 break
         else:
@@ -202,7 +202,7 @@ async def test_the_line_that_resets_the_chip_is_found_by_trying(
             assert not socket.held_in_reset
             resets = socket.resets
             assert await link.set_baudrate() == 2_000_000
-            chip = await Chip.identify(link)
+            chip = await LinkedChip.identify(link)
             assert await chip.read(0, 0x4000) == socket.flash.read(0, 0x4000)
             # Changing the rate has set no line.
             assert socket.resets == resets
@@ -216,7 +216,7 @@ async def test_the_line_that_resets_the_chip_is_found_by_trying(
             # Once by opening the port, which raises both; and once on purpose.
             assert before - resets <= 1
             assert socket.resets - before == 1
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
             await link.boot()
         await until(lambda: socket.resets > before + 1)
         if not in_rom:
@@ -236,7 +236,7 @@ async def test_lines_that_nobody_spoke_of_are_never_asserted(name: str) -> None:
             socket.reset()
             assert (await link.search(5)).linked
             await link.set_baudrate()
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
             await link.boot()
             assert (await link.search(1)).linked
             socket.hang()
@@ -260,7 +260,7 @@ async def test_a_hand_that_resets_the_chip_meanwhile_is_not_taken_for_the_wire()
             while not (await link.search(2)).linked:
                 pass
             assert adapter.reset_wire is None
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
         assert socket.uart.port.lines == Lines(0)
 
 
@@ -285,7 +285,7 @@ async def test_a_rate_at_which_the_chip_is_lost_costs_no_hand_where_a_wire_reset
             assert await link.set_baudrate() == 115_200
             assert adapter.not_understood == 460_800
             assert link.linked
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
 
 
 async def test_a_chip_that_hangs_is_reset_by_its_wire_and_gone_on_with() -> None:
@@ -296,7 +296,7 @@ async def test_a_chip_that_hangs_is_reset_by_its_wire_and_gone_on_with() -> None
         while not (await link.search(2)).linked:
             pass
         await link.set_baudrate(921_600)
-        chip = await Chip.identify(link)
+        chip = await LinkedChip.identify(link)
         socket.inject(Fault(name=FaultName.HANG, command=Command.READ_4K, nth=3))
         assert await chip.read(0, 0x10000) == socket.flash.read(0, 0x10000)
         assert link.baudrate == 921_600

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     FlashUnreachableError,
     Hint,
@@ -28,7 +28,7 @@ from .rig import linked_chip
 ANOTHER_KEY = (0x4862379A, 0x8612784B, 0x85C5E258, 0x75754528)
 
 
-async def test_a_chip_says_what_it_is(chip: Chip) -> None:
+async def test_a_chip_says_what_it_is(chip: LinkedChip) -> None:
     assert chip.identity.chip_id == 0x7231C
     assert chip.identity.code_key == STANDARD_KEY
     assert chip.identity.jedec == bytes.fromhex("EB6015")
@@ -48,7 +48,7 @@ async def test_another_key_is_read_as_it_is() -> None:
 async def test_another_chip_is_refused(socket: SimulatedSocket, link: Link) -> None:
     socket.inject(Fault(name=FaultName.CHIP_ID, value="7238"))
     with pytest.raises(WrongChipError) as caught:
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
     assert caught.value.chip_id == 0x7238
     assert caught.value.hint is Hint.OTHER_CHIP
 
@@ -63,7 +63,7 @@ async def test_a_chip_whose_loader_knows_no_registers_is_refused() -> None:
         assert (await link.search(5)).linked
         await link.set_baudrate()
         with pytest.raises(WrongChipError) as caught:
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
         assert caught.value.chip_id is None
         assert caught.value.hint is Hint.OTHER_CHIP
         assert t.flash.counts.operations == 0
@@ -75,7 +75,7 @@ async def test_a_flash_out_of_reach_is_recognised(
 ) -> None:
     socket.inject(Fault(name=FaultName.FLASH_ID, value=jedec))
     with pytest.raises(FlashUnreachableError) as caught:
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
     assert caught.value.hint is Hint.CHECK_MODULE
 
 
@@ -84,7 +84,7 @@ async def test_a_flash_that_forgets_everything_is_out_of_reach(
 ) -> None:
     socket.inject(Fault(name=FaultName.FLASH_UNREACHABLE))
     with pytest.raises(FlashUnreachableError):
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ async def test_a_flash_that_forgets_everything_is_out_of_reach(
 async def test_one_damaged_answer_does_not_make_another_chip(
     socket: SimulatedSocket, link: Link, command: Command, nth: int
 ) -> None:
-    expected = await Chip.identify(link)
+    expected = await LinkedChip.identify(link)
     socket.inject(
         Fault(name=FaultName.REPLY_FLIPPED, command=command, nth=nth, byte=-2)
     )
-    assert (await Chip.identify(link)).identity == expected.identity
+    assert (await LinkedChip.identify(link)).identity == expected.identity
 
 
 async def test_answers_that_never_agree_are_not_believed(
@@ -111,7 +111,7 @@ async def test_answers_that_never_agree_are_not_believed(
             )
         )
     with pytest.raises(UnexpectedReplyError):
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
 
 
 async def test_nothing_is_identified_before_a_chip_answered(
@@ -119,7 +119,7 @@ async def test_nothing_is_identified_before_a_chip_answered(
 ) -> None:
     async with open_link(socket.path) as link:
         with pytest.raises(NoChipError):
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_clear_status_register_is_never_written() -> None:
 
 
 async def test_a_status_register_that_sticks_is_a_protected_flash(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     socket.inject(Fault(name=FaultName.STATUS_STICKS))
     with pytest.raises(ProtectedFlashError) as caught:
@@ -163,7 +163,7 @@ async def test_a_status_register_that_sticks_is_a_protected_flash(
 
 @pytest.mark.parametrize(("start", "length"), [(0, 1), (0x11000, 257), (0, 0x200000)])
 async def test_the_crc_is_the_chips_own(
-    socket: SimulatedSocket, chip: Chip, start: int, length: int
+    socket: SimulatedSocket, chip: LinkedChip, start: int, length: int
 ) -> None:
     data = socket.flash.content[start : start + length]
     assert await chip.crc(start, length) == zlib.crc32(data) ^ 0xFFFFFFFF
@@ -174,7 +174,7 @@ async def test_the_crc_is_the_chips_own(
     [(-0x1000, 0x1000), (0x1FF000, 0x2000), (0x200000, 0x1000), (0, 0), (0x1000, -1)],
 )
 async def test_nothing_is_asked_outside_of_the_flash(
-    chip: Chip, start: int, length: int
+    chip: LinkedChip, start: int, length: int
 ) -> None:
     with pytest.raises(ValueError, match="0x"):
         await chip.crc(start, length)

@@ -5,13 +5,7 @@ import random
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_JOB,
-    RF_CALIBRATION,
-)
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     BootRomError,
     LinkLostError,
@@ -23,6 +17,7 @@ from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName, seeded_faults
 from simulator.flash import Flash
+from tests.support.flash_map import APPLICATION, BOOTLOADER, FLASH_JOB, RF_CALIBRATION
 
 from .rig import PROTECTED, factory_like
 
@@ -35,7 +30,7 @@ async def job(socket: SimulatedSocket, patience: float) -> list[tuple[int, int]]
     async with open_link(socket.path, patience=patience) as link:
         assert (await link.search(5)).linked
         await link.set_baudrate()
-        chip = await Chip.identify(link)
+        chip = await LinkedChip.identify(link)
         assert chip.identity.code_key == STANDARD_KEY
         assert chip.identity.jedec == bytes.fromhex("EB6015")
         for start in (0, 0x1E0000):

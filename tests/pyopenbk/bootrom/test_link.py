@@ -10,12 +10,9 @@ import time
 import pytest
 import serialx
 
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    FLASH_JOB,
-    OutsideAllowanceError,
-)
+from custom_components.openbk.pyopenbk.beken.flash_map import OutsideAllowanceError
 from custom_components.openbk.pyopenbk.bootrom import frames
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     Hint,
     LinkLostError,
@@ -31,6 +28,7 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Flash
 from simulator.uart import LineOptions
+from tests.support.flash_map import FLASH_JOB
 from tests.support.serial_server import served
 
 from .rig import Counted, factory_like, linked_chip
@@ -139,7 +137,7 @@ async def test_the_port_is_released_when_cancelled_at_any_time(
 
 
 async def test_a_job_that_was_cancelled_can_be_taken_up_on_the_same_link(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     for turn in range(20):
         task = asyncio.create_task(chip.read(0, 0x200000))
@@ -173,7 +171,7 @@ async def test_no_answer_of_the_search_is_left_for_later(
             )
         )
         assert (await link.search(3)).linked
-        await Chip.identify(link)
+        await LinkedChip.identify(link)
         assert link.failures == 0
 
 
@@ -315,7 +313,7 @@ async def test_a_baud_change_survives(fault: Fault) -> None:
         async with open_link(socket.path) as link:
             await link.search(3)
             assert await link.set_baudrate() == 2_000_000
-            await Chip.identify(link)
+            await LinkedChip.identify(link)
 
 
 async def test_bytes_that_come_while_the_rate_changes_do_no_harm(
@@ -348,7 +346,7 @@ async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> 
         assert (await link.search(3)).linked
         assert await link.set_baudrate() == 115_200
         assert socket.uart.baudrate == 115_200
-        chip = await Chip.identify(link)
+        chip = await LinkedChip.identify(link)
         assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
 
 
@@ -367,7 +365,7 @@ async def test_a_port_on_the_network_that_can_be_told_its_rate_changes_it(
             assert (await link.search(5)).linked
             assert await link.set_baudrate(921_600) == 921_600
             assert socket.uart.port.host_baudrate == 921_600
-            chip = await Chip.identify(link)
+            chip = await LinkedChip.identify(link)
             assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
         await server.wait()
     finally:
@@ -452,7 +450,7 @@ async def test_the_crc_of_one_question_is_not_taken_for_the_next(
 async def test_a_request_that_hit_other_flash_is_noticed(
     socket: SimulatedSocket, link: Link
 ) -> None:
-    await Chip(link, (await Chip.identify(link)).identity).unprotect()
+    await (await LinkedChip.identify(link)).unprotect()
     socket.inject(Fault(name=FaultName.REQUEST_FLIPPED, command=Command.ERASE, byte=11))
     await link.exchange(frames.erase(0x11000, EraseSize.SECTOR), allowance=FLASH_JOB)
     assert socket.flash.read(0x11000, 0x1000) == b"\xff" * 0x1000

@@ -6,15 +6,12 @@ import random
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.flash_map import (
-    FLASH_JOB,
     NOTHING,
-    RESTORE_KEEPING_RF,
-    RESTORE_OF_OWN_BACKUP,
     OutsideAllowanceError,
     Region,
     WriteAllowance,
 )
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     BootRomError,
     CrcMismatchError,
@@ -28,6 +25,7 @@ from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command
 from simulator.faults import REPLY_FAULTS, REQUEST_FAULTS, Fault, FaultName
 from simulator.flash import Flash, Operation, OperationKind
+from tests.support.flash_map import FLASH_JOB, RESTORE_KEEPING_RF, RESTORE_OF_OWN_BACKUP
 
 from .rig import LASTING_FAULTS, Counted, factory_like, linked_chip
 
@@ -53,7 +51,7 @@ def holds(socket: SimulatedSocket, data: bytes, start: int = START) -> bool:
 
 
 async def test_an_application_is_written_and_nothing_else(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     data = application()
     report = await chip.program(START, data, allowance=FLASH_JOB, last=START)
@@ -65,7 +63,7 @@ async def test_an_application_is_written_and_nothing_else(
 
 
 async def test_blocks_are_erased_whole_where_that_pays(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     await chip.program(START, application(), allowance=FLASH_JOB, last=START)
     assert socket.flash.counts.erased_64k == 16
@@ -73,7 +71,7 @@ async def test_blocks_are_erased_whole_where_that_pays(
 
 
 async def test_the_same_again_touches_nothing(
-    socket: SimulatedSocket, chip: Chip, faults: Counted
+    socket: SimulatedSocket, chip: LinkedChip, faults: Counted
 ) -> None:
     data = application()
     await chip.program(START, data, allowance=FLASH_JOB, last=START)
@@ -96,7 +94,7 @@ async def test_the_same_again_touches_nothing(
 
 
 async def test_one_sector_that_differs_is_the_only_one_written(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     data = bytearray(application())
     await chip.program(START, bytes(data), allowance=FLASH_JOB)
@@ -108,7 +106,9 @@ async def test_one_sector_that_differs_is_the_only_one_written(
     assert socket.flash.counts.programmed_pages - written == 16
 
 
-async def test_blank_flash_is_not_erased(socket: SimulatedSocket, chip: Chip) -> None:
+async def test_blank_flash_is_not_erased(
+    socket: SimulatedSocket, chip: LinkedChip
+) -> None:
     for sector in range(START, START + SIZE, SECTOR):
         socket.flash.rewrite(sector, BLANK)
     counts = socket.flash.counts
@@ -120,7 +120,7 @@ async def test_blank_flash_is_not_erased(socket: SimulatedSocket, chip: Chip) ->
 
 
 async def test_a_part_sector_is_filled_with_ff(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     data = random.Random(5).randbytes(SECTOR + 100)
     await chip.program(0x1D1000, data[:100], allowance=FLASH_JOB)
@@ -128,7 +128,7 @@ async def test_a_part_sector_is_filled_with_ff(
 
 
 async def test_progress_only_grows_and_ends_with_all(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     steps: list[tuple[int, int]] = []
     await chip.program(
@@ -147,7 +147,7 @@ async def test_progress_only_grows_and_ends_with_all(
 
 
 async def test_the_last_sector_is_erased_first_and_written_last(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     operations: list[Operation] = []
     watcher = socket.flash.watcher
@@ -255,7 +255,7 @@ async def test_a_cancelled_write_is_finished_by_the_same_call(
 )
 async def test_what_is_not_allowed_is_refused_before_anything_is_touched(
     socket: SimulatedSocket,
-    chip: Chip,
+    chip: LinkedChip,
     faults: Counted,
     start: int,
     length: int,
@@ -282,7 +282,7 @@ async def test_what_is_not_allowed_is_refused_before_anything_is_touched(
     ],
 )
 async def test_what_makes_no_sense_is_refused(
-    chip: Chip, start: int, length: int, last: int | None
+    chip: LinkedChip, start: int, length: int, last: int | None
 ) -> None:
     with pytest.raises((ValueError, OutsideAllowanceError)):
         await chip.program(
@@ -291,7 +291,7 @@ async def test_what_makes_no_sense_is_refused(
 
 
 async def test_no_block_is_erased_that_is_not_wholly_allowed(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     allowance = WriteAllowance(
         (Region("a", 0x20000, 0x28000), Region("b", 0x28000, 0x30000))
@@ -303,7 +303,7 @@ async def test_no_block_is_erased_that_is_not_wholly_allowed(
 
 
 async def test_no_block_is_erased_that_is_not_wholly_written(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     data = random.Random(9).randbytes(0xF000)
     await chip.program(0x20000, data, allowance=FLASH_JOB)
@@ -311,7 +311,7 @@ async def test_no_block_is_erased_that_is_not_wholly_written(
     assert socket.flash.counts.erased_64k == 0
 
 
-async def test_a_range_is_erased(socket: SimulatedSocket, chip: Chip) -> None:
+async def test_a_range_is_erased(socket: SimulatedSocket, chip: LinkedChip) -> None:
     await chip.erase(0x1E000, 0x33000, allowance=FLASH_JOB)
     assert holds(socket, b"\xff" * 0x33000, 0x1E000)
     operations = socket.flash.counts.operations
@@ -319,7 +319,9 @@ async def test_a_range_is_erased(socket: SimulatedSocket, chip: Chip) -> None:
     assert socket.flash.counts.operations == operations
 
 
-async def test_a_whole_backup_is_restored(chip: Chip, socket: SimulatedSocket) -> None:
+async def test_a_whole_backup_is_restored(
+    chip: LinkedChip, socket: SimulatedSocket
+) -> None:
     backup = random.Random(11).randbytes(0x200000)
     await chip.program(0, backup, allowance=RESTORE_OF_OWN_BACKUP)
     assert socket.flash.content == backup
@@ -348,7 +350,7 @@ async def test_blank_protected_flash_is_told() -> None:
 
 
 async def test_nothing_is_touched_while_the_last_sector_cannot_be_erased(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     socket.inject(Fault(name=FaultName.WORN_SECTOR, value=f"{START:x}"))
     with pytest.raises(ProtectedFlashError):
@@ -358,7 +360,7 @@ async def test_nothing_is_touched_while_the_last_sector_cannot_be_erased(
 
 @pytest.mark.parametrize("worn", [START + 0x5000, 0x123000])
 async def test_a_worn_sector_is_named(
-    socket: SimulatedSocket, chip: Chip, worn: int
+    socket: SimulatedSocket, chip: LinkedChip, worn: int
 ) -> None:
     socket.inject(Fault(name=FaultName.WORN_SECTOR, value=f"{worn:x}"))
     with pytest.raises(CrcMismatchError) as caught:
@@ -379,7 +381,7 @@ ONE_FAULT = (
     "name", sorted((REPLY_FAULTS | REQUEST_FAULTS) - LASTING_FAULTS)
 )
 async def test_no_single_fault_changes_what_is_written(
-    socket: SimulatedSocket, chip: Chip, name: FaultName
+    socket: SimulatedSocket, chip: LinkedChip, name: FaultName
 ) -> None:
     for seed, (command, nth, byte, count) in enumerate(ONE_FAULT):
         socket.inject(
@@ -400,7 +402,7 @@ async def test_no_single_fault_changes_what_is_written(
 
 @pytest.mark.parametrize("nth", [1, 30, 100])
 async def test_nothing_can_start_that_a_stray_write_has_spoilt(
-    socket: SimulatedSocket, chip: Chip, nth: int
+    socket: SimulatedSocket, chip: LinkedChip, nth: int
 ) -> None:
     """Let a write go to a sector that was proven before, and watch the order."""
     states: list[tuple[bytes, bytes]] = []
@@ -446,7 +448,7 @@ async def test_nothing_can_start_that_a_stray_write_has_spoilt(
     ],
 )
 async def test_what_cannot_be_gone_on_with_ends_with_its_own_error(
-    socket: SimulatedSocket, chip: Chip, fault: Fault, error: type[BootRomError]
+    socket: SimulatedSocket, chip: LinkedChip, fault: Fault, error: type[BootRomError]
 ) -> None:
     socket.inject(fault)
     with pytest.raises(error):

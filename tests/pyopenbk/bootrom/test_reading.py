@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from custom_components.openbk.pyopenbk.bootrom.chip import Chip
+from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     CrcMismatchError,
     LinkLostError,
@@ -25,7 +25,9 @@ from .rig import LASTING_FAULTS, Counted, factory_like, linked_chip
 SECTOR = 0x1000
 
 
-async def test_all_of_the_flash_is_read(socket: SimulatedSocket, chip: Chip) -> None:
+async def test_all_of_the_flash_is_read(
+    socket: SimulatedSocket, chip: LinkedChip
+) -> None:
     assert await chip.read(0, SIZE) == socket.flash.content
     assert chip.link.failures == 0
 
@@ -34,19 +36,21 @@ async def test_all_of_the_flash_is_read(socket: SimulatedSocket, chip: Chip) -> 
     ("start", "length"), [(0, SECTOR), (0x11000, 0x119000), (0x1FF000, SECTOR)]
 )
 async def test_a_part_of_the_flash_is_read(
-    socket: SimulatedSocket, chip: Chip, start: int, length: int
+    socket: SimulatedSocket, chip: LinkedChip, start: int, length: int
 ) -> None:
     assert await chip.read(start, length) == socket.flash.read(start, length)
 
 
 @pytest.mark.parametrize(("start", "length"), [(1, SECTOR), (0, 100), (0x800, SECTOR)])
-async def test_only_whole_sectors_are_read(chip: Chip, start: int, length: int) -> None:
+async def test_only_whole_sectors_are_read(
+    chip: LinkedChip, start: int, length: int
+) -> None:
     with pytest.raises(ValueError, match="whole sectors"):
         await chip.read(start, length)
 
 
 async def test_blank_flash_is_not_transferred(
-    socket: SimulatedSocket, chip: Chip, faults: Counted
+    socket: SimulatedSocket, chip: LinkedChip, faults: Counted
 ) -> None:
     faults.answers.clear()
     await chip.read(0, SIZE)
@@ -80,7 +84,7 @@ async def test_scattered_gaps_are_read_right(seed: int) -> None:
 
 
 async def test_parts_are_handed_out_proven_and_in_order(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     parts: list[tuple[int, bytes]] = []
     steps: list[tuple[int, int]] = []
@@ -104,7 +108,7 @@ async def test_parts_are_handed_out_proven_and_in_order(
 
 
 async def test_what_was_handed_out_survives_a_lost_chip(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     parts: list[tuple[int, bytes]] = []
     socket.inject(Fault(name=FaultName.HANG, command=Command.READ_4K, nth=100))
@@ -129,7 +133,7 @@ ONE_FAULT = (
     "name", sorted((REPLY_FAULTS | REQUEST_FAULTS) - LASTING_FAULTS)
 )
 async def test_no_single_fault_changes_what_is_read(
-    socket: SimulatedSocket, chip: Chip, name: FaultName
+    socket: SimulatedSocket, chip: LinkedChip, name: FaultName
 ) -> None:
     for command, nth, byte, count in ONE_FAULT:
         socket.inject(
@@ -148,7 +152,7 @@ async def test_no_single_fault_changes_what_is_read(
 
 
 async def test_a_chip_that_hashes_for_ever_is_lost(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     # What a damaged start address beyond the end does to the loaders of its siblings.
     socket.inject(Fault(name=FaultName.REQUEST_FLIPPED, command=Command.CRC, byte=8))
@@ -157,7 +161,7 @@ async def test_a_chip_that_hashes_for_ever_is_lost(
 
 
 async def test_only_what_was_damaged_is_read_again(
-    socket: SimulatedSocket, chip: Chip, faults: Counted
+    socket: SimulatedSocket, chip: LinkedChip, faults: Counted
 ) -> None:
     faults.answers.clear()
     await chip.read(0, 0x40000)
@@ -190,7 +194,7 @@ async def test_a_line_that_gets_worse_is_read_at_a_lower_rate() -> None:
 
 
 async def test_a_sector_that_never_arrives_whole_is_named(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     socket.inject(
         Fault(
@@ -208,7 +212,7 @@ async def test_a_sector_that_never_arrives_whole_is_named(
 
 
 async def test_reads_that_are_never_answered_end(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     socket.inject(
         Fault(name=FaultName.REPLY_DROPPED, command=Command.READ_4K, nth=3, times=0)
@@ -218,7 +222,7 @@ async def test_reads_that_are_never_answered_end(
 
 
 async def test_an_adapter_pulled_while_reading(
-    socket: SimulatedSocket, chip: Chip
+    socket: SimulatedSocket, chip: LinkedChip
 ) -> None:
     socket.inject(
         Fault(
@@ -233,7 +237,9 @@ async def test_an_adapter_pulled_while_reading(
     assert caught.value.reason is PortTrouble.UNPLUGGED
 
 
-async def test_power_lost_while_reading(socket: SimulatedSocket, chip: Chip) -> None:
+async def test_power_lost_while_reading(
+    socket: SimulatedSocket, chip: LinkedChip
+) -> None:
     socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=20))
     with pytest.raises(LinkLostError):
         await asyncio.wait_for(chip.read(0, SIZE), 10)

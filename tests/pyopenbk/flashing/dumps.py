@@ -6,12 +6,12 @@ They hold far less than the simulator's factory dump, so that jobs on them take 
 from functools import cache
 from random import Random
 
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_SIZE
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator.code_memory import to_records
 from simulator.factory import rf_calibration, without
 from tests.pyopenbk.obk import packer
+from tests.support.flash_map import FLASH_SIZE
 
 MAC = "38:1f:8d:12:34:56"
 GENERIC_MAC = "c8:47:8c:00:00:00"

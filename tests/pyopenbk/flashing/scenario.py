@@ -10,13 +10,6 @@ import random
 from typing import Final
 
 from custom_components.openbk.pyopenbk.backups import BackupError
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_JOB,
-    OPENBEKEN_CONFIG,
-    RF_CALIBRATION,
-)
 from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
 from custom_components.openbk.pyopenbk.flashing import (
     ChipState,
@@ -24,9 +17,16 @@ from custom_components.openbk.pyopenbk.flashing import (
     FlashingJob,
 )
 from custom_components.openbk.pyopenbk.flashing.analysis import starts_nothing
-from custom_components.openbk.pyopenbk.flashing.records import regions_outside
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName, seeded_faults
+from tests.support.flash_map import (
+    APPLICATION,
+    BOOTLOADER,
+    FLASH_JOB,
+    FLASH_SIZE,
+    OPENBEKEN_CONFIG,
+    RF_CALIBRATION,
+)
 
 from .bench import Bench, bench
 from .dumps import CONFIG, MAC, factory_chip, openbeken_image, written
@@ -134,7 +134,7 @@ class Scenario:
         ):
             raise Untrue("half-written, and would start")
         if not self._restores and not self._may_stray:
-            for region in regions_outside(FLASH_JOB):
+            for region in FLASH_JOB.outside(FLASH_SIZE):
                 if (
                     now[region.start : region.end]
                     != self.before[region.start : region.end]

@@ -5,23 +5,30 @@ from dataclasses import replace
 import pytest
 
 from custom_components.openbk.pyopenbk.backups import Contents
-from custom_components.openbk.pyopenbk.beken.application import CodeKey
-from custom_components.openbk.pyopenbk.beken.code_flash import STANDARD_KEY
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
+from custom_components.openbk.pyopenbk.beken.code_flash import (
+    STANDARD_KEY,
+    CodeKey,
+    CodeKeyWords,
+)
 from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
 from custom_components.openbk.pyopenbk.flashing import (
     BootloaderTrouble,
     BootloaderUnfitError,
     ForeignKeyError,
+    JobRecord,
     RfSectorMisplacedError,
     RfSectorMissingError,
 )
 from custom_components.openbk.pyopenbk.flashing.analysis import (
-    analyse_dump,
+    Analysis,
+    analyse,
     check_bootloader,
     code_key_of,
     has_ended,
     starts_nothing,
 )
+from custom_components.openbk.pyopenbk.flashing.dump import Dump
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from tests.pyopenbk.obk import packer
 
@@ -32,6 +39,13 @@ FACTORY = chip(packer.tuya_code())
 OPENBEKEN = chip(packer.openbeken_code())
 CONFIG = build(ConfigSector(mqtt_client_id="obk8D123456"))
 BLANK_SECTOR = b"\xff" * 0x1000
+
+
+def analyse_dump(
+    content: bytes, code_key: CodeKeyWords, unfinished: JobRecord | None = None
+) -> Analysis:
+    """Look through the content of a BK7231N's flash."""
+    return analyse(Dump(content, BK7231N), code_key, unfinished)
 
 
 def test_factory_chip() -> None:
@@ -180,7 +194,7 @@ def test_chip_with_a_key_of_its_own_is_named_before_anything_is_asked() -> None:
 
 
 def test_key_that_the_chip_keeps_to_itself_is_told_by_what_runs_there() -> None:
-    assert code_key_of(FACTORY, (0, 0, 0, 0)) is CodeKey.STANDARD
+    assert code_key_of(Dump(FACTORY, BK7231N), (0, 0, 0, 0)) is CodeKey.STANDARD
     assert analyse_dump(FACTORY, (0, 0, 0, 0)).obstacle is None
 
 
@@ -190,7 +204,7 @@ def test_unencrypted_chip_runs_nothing_that_we_have() -> None:
     obstacle = analyse_dump(dump, (0, 0, 0, 0)).obstacle
     assert isinstance(obstacle, ForeignKeyError)
     # Its own backup goes back all the same.
-    check_bootloader(dump, CodeKey.NONE)
+    check_bootloader(Dump(dump, BK7231N), CodeKey.NONE)
 
 
 FIRST_SECTOR = OPENBEKEN[0x11000:0x12000]

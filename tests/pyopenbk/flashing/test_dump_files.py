@@ -8,9 +8,10 @@ import zipfile
 import pytest
 
 from custom_components.openbk.pyopenbk.backups import Contents, EmptyDumpError
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
 from custom_components.openbk.pyopenbk.errors import OpenBekenError
 from custom_components.openbk.pyopenbk.file_kinds import FileKind, name_file
-from custom_components.openbk.pyopenbk.flashing.analysis import judge
+from custom_components.openbk.pyopenbk.flashing.dump import Dump
 from custom_components.openbk.pyopenbk.flashing.dump_files import (
     DumpNote,
     read_dump_file,
@@ -217,7 +218,7 @@ def test_only_code_of_this_chip_can_be_half_written() -> None:
         # Its firmware is longer than this chip's, so it ends in the middle for us.
         (put(other, 0xE6000, b"one odd record"), Contents.FACTORY),
     ):
-        assert judge(dump) is state
+        assert Dump(dump, BK7231N).contents is state
 
 
 def test_nothing_of_a_dump_is_shown_by_its_repr() -> None:

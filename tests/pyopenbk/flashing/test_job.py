@@ -16,6 +16,7 @@ from custom_components.openbk.pyopenbk.backups import (
     EmptyDumpError,
     FolderNotWritableError,
 )
+from custom_components.openbk.pyopenbk.beken.chips import BK7231T
 from custom_components.openbk.pyopenbk.bootrom.errors import (
     FlashUnreachableError,
     NoChipError,
@@ -450,7 +451,7 @@ async def test_chip_without_a_key(tmp_path: Path) -> None:
 
 async def test_image_for_another_chip(tmp_path: Path) -> None:
     """Whoever made it, the job looks for itself: structure and key are those of this chip."""
-    image = recognise(packer.qio(packer.openbeken_code("BK7231T")), "BK7231T")
+    image = recognise(packer.qio(packer.openbeken_code("BK7231T")), BK7231T)
     async with bench(factory_chip(), tmp_path) as chip, chip.analysed() as job:
         with pytest.raises(ImageUnfitError):
             await job.write(image, CONFIG)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.flash_map import RF_CALIBRATION
 from custom_components.openbk.pyopenbk.beken.rf_sector import RfSectorError
 from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
 from custom_components.openbk.pyopenbk.flashing import (
@@ -17,6 +16,7 @@ from custom_components.openbk.pyopenbk.flashing import (
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import OperationKind
+from tests.support.flash_map import RF_CALIBRATION
 
 from .bench import bench
 from .dumps import GENERIC_MAC, MAC, RF_START, blank, factory_chip, put, rf_sector

@@ -13,9 +13,8 @@ from custom_components.openbk.pyopenbk.backups import (
     BackupFolder,
     FolderNotWritableError,
 )
-from custom_components.openbk.pyopenbk.beken.flash_map import FLASH_JOB, FLASH_SIZE
 from custom_components.openbk.pyopenbk.flashing import JobRecord, JobRecords, Phase
-from custom_components.openbk.pyopenbk.flashing.records import regions_of
+from tests.support.flash_map import FLASH_JOB, FLASH_SIZE
 
 MAC = "38:1f:8d:12:34:56"
 RECORD = JobRecord(
@@ -25,7 +24,7 @@ RECORD = JobRecord(
     backup="bk7231n_381f8d123456_20261122T175812Z.bin",
     content="1.18.299",
     content_sha256="ab" * 32,
-    regions=regions_of(FLASH_JOB),
+    regions=FLASH_JOB.borders,
 )
 
 
@@ -175,14 +174,15 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_untouched_is_all_that_the_job_must_leave() -> None:
-    untouched = [(part.start, part.end) for part in RECORD.untouched]
+    def untouched(record: JobRecord) -> list[tuple[int, int]]:
+        parts = record.allowance.outside(FLASH_SIZE)
+        return [(part.start, part.end) for part in parts]
 
-    assert untouched == [
+    assert untouched(RECORD) == [
         (0x000000, 0x011000),
         (0x12A000, 0x1D1000),
         (0x1D2000, FLASH_SIZE),
     ]
-    assert replace(RECORD, regions=((0, FLASH_SIZE),)).untouched == ()
-    assert replace(RECORD, regions=((0x1000, 0x3000), (0x2000, 0x200000))).untouched[
-        0
-    ].end == (0x1000)
+    assert untouched(replace(RECORD, regions=((0, FLASH_SIZE),))) == []
+    overlapping = replace(RECORD, regions=((0x1000, 0x3000), (0x2000, 0x200000)))
+    assert untouched(overlapping) == [(0x0000, 0x1000)]

@@ -47,7 +47,13 @@ from .dumps import (
 
 OTHER_MAC = "38:1f:8d:65:43:21"
 RF = slice(RF_START, RF_START + 4096)
-ORIGIN = Origin(chip_id=0x7231C, jedec="eb6015", code_key_sha256="00" * 32, mac=MAC)
+ORIGIN = Origin(
+    chip_id=0x7231C,
+    jedec="eb6015",
+    code_key_sha256="00" * 32,
+    mac=MAC,
+    flash_size=0x200000,
+)
 
 
 def keep(chip: Bench, dump: bytes, mac: str | None = MAC) -> Backup:

@@ -7,10 +7,15 @@ import zlib
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.application import (
-    CodeKey,
     Firmware,
     describe_application,
 )
+from custom_components.openbk.pyopenbk.beken.chips import (
+    BK7231N,
+    BK7231T,
+    FlashableChip,
+)
+from custom_components.openbk.pyopenbk.beken.code_flash import CodeKey
 from custom_components.openbk.pyopenbk.file_kinds import FileKind
 from custom_components.openbk.pyopenbk.obk.image import (
     DamagedError,
@@ -82,20 +87,22 @@ def test_a_chip_that_is_only_mentioned_is_not_the_images_own() -> None:
     assert Unproven.CHIP in image.unproven
 
 
-@pytest.mark.parametrize("chip", ["BK7231N", "BK7231T"])
-def test_the_line_of_the_build_tells_the_chip_whatever_an_sdk_says(chip: str) -> None:
+@pytest.mark.parametrize("chip", [BK7231N, BK7231T])
+def test_the_line_of_the_build_tells_the_chip_whatever_an_sdk_says(
+    chip: FlashableChip,
+) -> None:
     """Every release for BK7231T has the SDK's pattern of a BK7231N's host name too."""
     code = packer.VECTORS + Random(12).randbytes(900)
     code += b"\0OpenBK7231N_%02X%02X\0OpenBK7231T_%02X%02X\0OpenBK7231N \0"
-    code += f"Open{chip} 1.18.300 Aug  2 2026 19:38:04\0".encode()
+    code += f"Open{chip.name} 1.18.300 Aug  2 2026 19:38:04\0".encode()
     for data in (packer.application(code), packer.over_the_air(code)):
         image = recognise(data, chip)
-        assert (image.chip, image.version) == (chip, "1.18.300")
-        other = {"BK7231N": "BK7231T", "BK7231T": "BK7231N"}[chip]
+        assert (image.chip, image.version) == (chip.name, "1.18.300")
+        other = {BK7231N: BK7231T, BK7231T: BK7231N}[chip]
         with pytest.raises(WrongChipError) as refused:
             recognise(data, other)
         assert (refused.value.chip, refused.value.firmware) == (
-            chip,
+            chip.name,
             Firmware.OPENBEKEN,
         )
 
@@ -104,19 +111,19 @@ def test_a_release_for_bk7231t_is_whole_where_that_chip_is_meant() -> None:
     """It is shorter, and the mark at its end lies between two borders of records."""
     data = images.qio(images.Build(chip="BK7231T"))
     assert (len(data), data.rfind(b"RBL\0")) == (0x100000, 0xFFF9A)
-    image = recognise(data, "BK7231T")
+    image = recognise(data, BK7231T)
     assert (image.kind, image.key) == (ImageKind.QIO, CodeKey.STANDARD)
     assert image.unproven == frozenset()
     assert image.application == data[0x11000:]
-    assert recognise(data[0x11000:], "BK7231T").kind is ImageKind.UA
+    assert recognise(data[0x11000:], BK7231T).kind is ImageKind.UA
     for size in (0x80000, 0xFF000):
         with pytest.raises(TruncatedError) as cut:
-            recognise(data[:size], "BK7231T")
+            recognise(data[:size], BK7231T)
         assert cut.value.expected == 0x100000
     with pytest.raises(DamagedRecordError):
-        recognise(flipped(data, 0xFFFF0), "BK7231T")
+        recognise(flipped(data, 0xFFFF0), BK7231T)
     with pytest.raises(WrongChipError):
-        recognise(images.qio(), "BK7231T")
+        recognise(images.qio(), BK7231T)
 
 
 @pytest.mark.parametrize("chip", ["BK7231T", "BK7231U", "BK7238", "BK7252", "BK7252N"])

@@ -12,11 +12,7 @@ from typing import override
 
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.flash_map import (
-    OTA,
-    RF_CALIBRATION,
-    Region,
-)
+from custom_components.openbk.pyopenbk.beken.flash_map import Region
 from custom_components.openbk.pyopenbk.beken.update_slots import UPDATE_SLOTS
 from custom_components.openbk.pyopenbk.obk.console import (
     Console,
@@ -51,6 +47,7 @@ from simulator import images, rbl
 from simulator.factory import FactorySocket
 from simulator.images import Build
 from tests.support.broker import Broker, free_port
+from tests.support.flash_map import OTA, RF_CALIBRATION
 from tests.support.simulated import PluggedSocket, configuration
 from tests.support.sockets import BLOW
 from tests.support.waiting import until

@@ -12,9 +12,10 @@ from homeassistant.helpers.translation import async_get_translations
 from ...const import DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
 from ...pyopenbk.backups import Backup, BackupFolder
+from ...pyopenbk.beken.chips import BK7231N, FlashableChip
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.bootrom.adapter import Adapter
-from ...pyopenbk.bootrom.chip import ChipIdentity
+from ...pyopenbk.bootrom.loader import ChipIdentity
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
 from ...pyopenbk.flashing.errors import ChipState
@@ -96,6 +97,11 @@ class WizardFlow(ConfigFlow):
                 adapter=self.adapter,
             )
         return self._job
+
+    @property
+    def chip(self) -> FlashableChip:
+        """Return the chip on the line; until it is known, the one that most sockets have."""
+        return self._identity.chip if self._identity else BK7231N
 
     @property
     def backups(self) -> BackupFolder:

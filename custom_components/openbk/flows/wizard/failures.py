@@ -6,7 +6,9 @@ from typing import Final
 from ...pyopenbk import descriptions, errors, profile
 from ...pyopenbk.backups import errors as backups
 from ...pyopenbk.beken import flash_map, rf_sector
-from ...pyopenbk.beken.application import CodeKey, Firmware
+from ...pyopenbk.beken.application import Firmware
+from ...pyopenbk.beken.chips import FLASH_SIZES
+from ...pyopenbk.beken.code_flash import CodeKey
 from ...pyopenbk.bootrom import errors as bootrom
 from ...pyopenbk.bootrom.errors import PortTrouble
 from ...pyopenbk.file_kinds import FileKind
@@ -216,7 +218,7 @@ def firmware_error(err: errors.OpenBekenError) -> str:
             return FILE_KINDS[err.kind]
         case image.NotForUartError(kind=ImageKind.FULL_BACKUP):
             return "firmware_is_backup"
-        case image.TruncatedError(expected=flash_map.FLASH_SIZE):
+        case image.TruncatedError() if err.expected in FLASH_SIZES:
             return "firmware_is_dump_part"
         case image.WrongKeyError(key=CodeKey.NONE):
             return "firmware_without_key"

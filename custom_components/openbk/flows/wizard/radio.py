@@ -7,7 +7,7 @@ import probatio
 
 from ...const import CONF_MAC, LOGGER
 from ...pyopenbk.backups import BackupError
-from ...pyopenbk.beken.flash_map import RF_CALIBRATION
+from ...pyopenbk.beken.chips import FlashableChip
 from ...pyopenbk.beken.rf_sector import (
     RfSector,
     RfSectorError,
@@ -31,7 +31,6 @@ _FAREWELLS: Final = {
     "radio_written": "left_repaired",
     "radio_begun": "left_radio_begun",
 }
-_SECTOR: Final = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
 
 
 class RadioSteps(TwinSteps):
@@ -136,7 +135,9 @@ class RadioSteps(TwinSteps):
         else:
             return "backup_missing"
         try:
-            sector = await self.hass.async_add_executor_job(_sector_in, content)
+            sector = await self.hass.async_add_executor_job(
+                _sector_in, content, self.chip
+            )
             radio = parse_rf_sector(sector)
         except PartOfAFlashError, RfSectorError:
             return "radio_not_in_file"
@@ -201,8 +202,9 @@ class RadioSteps(TwinSteps):
         return _FAREWELLS.get(self.state, super().farewell)
 
 
-def _sector_in(content: bytes) -> bytes:
+def _sector_in(content: bytes, chip: FlashableChip) -> bytes:
     """Return the calibration in a whole dump, or the 4096 bytes that are one alone."""
-    if len(content) == RF_CALIBRATION.size:
+    place = chip.flash.rf_calibration
+    if len(content) == place.size:
         return content
-    return read_dump_file(content).content[_SECTOR]
+    return read_dump_file(content, chip).content[place.start : place.end]

@@ -21,7 +21,6 @@ import probatio
 from ...const import LOGGER
 from ...issues.half_written import async_review_half_written
 from ...pyopenbk.backups import Backup, BackupError, Contents, EmptyDumpError, Origin
-from ...pyopenbk.beken.flash_map import RF_CALIBRATION
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import BackupUnfitError
@@ -152,7 +151,9 @@ class RestoreSteps(WriteSteps):
                 self._chosen_backup = backup
                 # What was agreed to when it began.
                 self._foreign = backup.mac != record.mac
-                self._keep_radio = record.left_alone(RF_CALIBRATION)
+                self._keep_radio = record.allowance.spares(
+                    self.chip.flash.rf_calibration
+                )
                 return "resume_restore"
         return None
 
@@ -322,7 +323,7 @@ class RestoreSteps(WriteSteps):
 
     async def _take_upload(self, data: bytes) -> None:
         """Take a file that fits this chip, and keep it; raises OpenBekenError."""
-        flash = await self.hass.async_add_executor_job(read_dump_file, data)
+        flash = await self.hass.async_add_executor_job(read_dump_file, data, self.chip)
         await self.job.check_restore(flash.content, foreign=self._foreign)
         self._chosen_backup = await self.hass.async_add_executor_job(self._keep, flash)
         self._chosen_flash = flash
@@ -334,7 +335,7 @@ class RestoreSteps(WriteSteps):
             content, backup.sidecar.origin, foreign=self._foreign
         )
         self._chosen_flash = await self.hass.async_add_executor_job(
-            describe_flash, content
+            describe_flash, content, self.chip
         )
         self._chosen_backup = backup
 
@@ -383,6 +384,7 @@ class RestoreSteps(WriteSteps):
             # Nobody knows the key of the chip that a file came from.
             code_key_sha256="",
             mac=flash.mac,
+            flash_size=self._identity.flash_size,
         )
         return self.backups.save(
             flash.content, origin, flash.analysis.state, datetime.now(UTC)

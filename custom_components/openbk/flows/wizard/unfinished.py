@@ -16,7 +16,7 @@ from ...pyopenbk.backups.files import (
     read_text_field,
     write_private_file,
 )
-from ...pyopenbk.beken.flash_map import FLASH_SIZE
+from ...pyopenbk.beken.chips import FLASH_SIZES
 from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
 from ...pyopenbk.profile import ProfileError, SocketProfile
 
@@ -116,7 +116,7 @@ class UnfinishedSockets:
 
         def read() -> bytes | None:
             try:
-                return read_small_file(self._file(mac), FLASH_SIZE)
+                return read_small_file(self._file(mac), max(FLASH_SIZES))
             except FileNotFoundError:
                 return None
             except (OSError, ValueError) as err:

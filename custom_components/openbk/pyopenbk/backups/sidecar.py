@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, Final, Self
 
-from ..beken.flash_map import BLOCK_SIZE, FLASH_SIZE
+from ..beken.flash_map import BLOCK_SIZE
 from .files import read_date, read_text_field
 
 _FORMAT: Final = 1
@@ -42,7 +42,7 @@ class Origin:
     """Digest of the 16 key bytes in eFuse, which tells keys apart without naming them."""
     mac: str | None
     """Wi-Fi station address, lower case with colons; None without an RF sector."""
-    flash_size: int = FLASH_SIZE
+    flash_size: int
 
     @property
     def blocks(self) -> int:

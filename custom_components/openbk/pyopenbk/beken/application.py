@@ -8,16 +8,17 @@ import re
 from typing import Final
 import zlib
 
+from .chips import BK7231N, BK7231T, FLASHABLE
 from .code_flash import (
     APPLICATION_ADDRESS,
     RECORD_SIZE,
     UASCENT_KEY,
+    CodeKey,
     RecordCheck,
     apply_cipher,
     check_records,
     strip_checksums,
 )
-from .flash_map import BOOTLOADER, OTHER_RF_CALIBRATION
 from .rbl import (
     COMPRESSION_NONE,
     ENCRYPTION_NONE,
@@ -26,10 +27,8 @@ from .rbl import (
     RblHeader,
 )
 
-# Bytes that a BK7231N application and the RBL mark at its end take of its region (34 * 33848); the
-# rest of the last sector stays blank. Other chips have the mark elsewhere, BK7231T's not even on
-# the grid of the records (0x0FFF9A).
-APPLICATION_LENGTH: Final = 0x118F70
+# Every chip of this family has it there.
+_BOOTLOADER: Final = BK7231N.flash.bootloader
 _MARK_LENGTH: Final = 3 * RECORD_SIZE
 
 # ARM code starts with a branch, then loads the program counter for the next exception.
@@ -55,12 +54,16 @@ _OPENBEKEN_CHIPS: Final = (
 )
 _TUYA_SDK: Final = re.compile(rb"TUYA IOT SDK V:|TuyaOS V:")
 _TUYA_CHIP: Final = re.compile(rb"< BUILD AT:[^>]{0,120} AT (\w{4,12}) >")
-# The bootloaders say "BK7231N_1.0.1" and "BK7231S_1.0.5", the latter being BK7231T's.
-_BOOTLOADER_CHIP: Final = re.compile(rb"BK7231([NS])_\d")
-_BOOTLOADER_CHIPS: Final = {b"N": "BK7231N", b"S": "BK7231T"}
+# The bootloaders say "BK7231N_1.0.1" and, that of BK7231T, "BK7231S_1.0.5".
+_BOOTLOADER_NAMES: Final = {
+    chip.bootloader_name.encode(): chip.name for chip in FLASHABLE
+}
+_BOOTLOADER_NAME: Final = re.compile(rb"(%b)_\d" % b"|".join(_BOOTLOADER_NAMES))
 _RF_MAGIC: Final = b"TLV\0"
-# What Tuya's SDKs for BK7231T and BK7231Q call their chips (read in dumps of both).
-_TUYA_CHIP_NAMES: Final = {"8710_2M": "BK7231T", "bk7231": "BK7231Q"}
+# What Tuya's SDKs call their chips; BK7231Q's was read in a dump of one.
+_FACTORY_NAMES: Final = {"bk7231": "BK7231Q"} | {
+    name: chip.name for chip in FLASHABLE for name in chip.factory_names
+}
 
 
 class Firmware(StrEnum):
@@ -68,15 +71,6 @@ class Firmware(StrEnum):
 
     OPENBEKEN = "openbeken"
     TUYA = "tuya"
-    UNKNOWN = "unknown"
-
-
-class CodeKey(StrEnum):
-    """Which code key a chip must have to run it."""
-
-    STANDARD = "standard"
-    NONE = "none"
-    FOREIGN = "foreign"
     UNKNOWN = "unknown"
 
 
@@ -139,15 +133,15 @@ def chip_of_flash(flash: bytes, application: Application) -> str | None:
     """
     if (chip := application.identity.chip) is not None:
         return chip
-    bootloader = strip_checksums(flash[BOOTLOADER.start : BOOTLOADER.end])
-    key = key_of_first_words(bootloader, BOOTLOADER.start)
+    bootloader = strip_checksums(flash[_BOOTLOADER.start : _BOOTLOADER.end])
+    key = key_of_first_words(bootloader, _BOOTLOADER.start)
     if key is CodeKey.UNKNOWN:
         return None
-    if banner := _BOOTLOADER_CHIP.search(_CIPHERS[key](bootloader, BOOTLOADER.start)):
-        return _BOOTLOADER_CHIPS[banner[1]]
+    if banner := _BOOTLOADER_NAME.search(_CIPHERS[key](bootloader, _BOOTLOADER.start)):
+        return _BOOTLOADER_NAMES[banner[1]]
     # 23 of 23 dumps; chips without a code key have it in that place as well.
-    has_sisters_map = flash.startswith(_RF_MAGIC, OTHER_RF_CALIBRATION.start)
-    return "BK7231T" if has_sisters_map and key is CodeKey.STANDARD else None
+    has_sisters_map = flash.startswith(_RF_MAGIC, BK7231T.flash.rf_calibration.start)
+    return BK7231T.name if has_sisters_map and key is CodeKey.STANDARD else None
 
 
 def identify_code(code: bytes) -> Identity:
@@ -168,7 +162,7 @@ def identify_code(code: bytes) -> Identity:
         chip = found[1].decode() if found else None
         return Identity(
             firmware=Firmware.TUYA,
-            chip=_TUYA_CHIP_NAMES.get(chip, chip.upper()) if chip else None,
+            chip=_FACTORY_NAMES.get(chip.lower(), chip.upper()) if chip else None,
             version=None,
         )
     return _UNKNOWN_CODE

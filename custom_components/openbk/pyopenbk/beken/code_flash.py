@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 import sys
 from typing import Final
@@ -19,6 +20,16 @@ APPLICATION_ADDRESS: Final = 0x10000
 STANDARD_KEY: Final = (0x510FB093, 0xA3CBEADC, 0x5993A17E, 0xC7ADEB03)
 # The code key of BK7231N modules of another maker; OpenBeken had builds for it with this name.
 UASCENT_KEY: Final = (0x4862379A, 0x8612784B, 0x85C5E258, 0x75754528)
+
+
+class CodeKey(StrEnum):
+    """Which code key a chip must have to run it."""
+
+    STANDARD = "standard"
+    NONE = "none"
+    FOREIGN = "foreign"
+    UNKNOWN = "unknown"
+
 
 _BLANK_RECORD: Final = b"\xff" * RECORD_SIZE
 _BLOCK_SIZE: Final = 0x10000

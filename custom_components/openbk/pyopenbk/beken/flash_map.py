@@ -1,11 +1,10 @@
-"""The regions of a 2 MiB BK7231N flash and who may write them."""
+"""Where a chip keeps what in its flash, and who may write it."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from ..errors import OpenBekenError
 
-FLASH_SIZE: Final = 0x200000
 SECTOR_SIZE: Final = 0x1000
 BLOCK_SIZE: Final = 0x10000
 
@@ -32,19 +31,6 @@ class Region:
         return self.start <= start and start + length <= self.end
 
 
-# Tuya's layout of the CB2S, as the BK7231N SDK's partition table and 23 factory dumps have it.
-BOOTLOADER: Final = Region("bootloader", 0x000000, 0x011000)
-APPLICATION: Final = Region("application", 0x011000, 0x12A000)
-OTA: Final = Region("ota", 0x12A000, 0x1D0000)
-RF_CALIBRATION: Final = Region("rf_calibration", 0x1D0000, 0x1D1000)
-# Where BK7231T has it, and chips of this family with another map, such as BL2028N.
-OTHER_RF_CALIBRATION: Final = Region("rf_calibration", 0x1E0000, 0x1E1000)
-OPENBEKEN_CONFIG: Final = Region("openbeken_config", 0x1D1000, 0x1D2000)
-OPENBEKEN_VARIABLES: Final = Region("openbeken_variables", 0x1E5000, 0x1ED000)
-TUYA_STORAGE: Final = Region("tuya_storage", 0x1ED000, 0x200000)
-WHOLE_FLASH: Final = Region("flash", 0x000000, FLASH_SIZE)
-
-
 @dataclass(frozen=True, slots=True)
 class WriteAllowance:
     """The regions that one job may erase and write; everything else is refused on the host."""
@@ -60,21 +46,84 @@ class WriteAllowance:
                 f"0x{start:06X}+0x{length:X} is outside of what this job may write"
             )
 
+    @property
+    def borders(self) -> tuple[tuple[int, int], ...]:
+        """Return start and end of each region, for a record of the job."""
+        return tuple((region.start, region.end) for region in self.regions)
+
+    def outside(self, size: int) -> tuple[Region, ...]:
+        """Return the parts of a flash of ``size`` bytes that the job must leave alone."""
+        parts = []
+        start = 0
+        for region in sorted(self.regions, key=lambda region: region.start):
+            if start < region.start:
+                parts.append(Region("untouched", start, region.start))
+            start = max(start, region.end)
+        if start < size:
+            parts.append(Region("untouched", start, size))
+        return tuple(parts)
+
+    def spares(self, region: Region) -> bool:
+        """Return whether the job must leave all of a region alone."""
+        return all(
+            part.end <= region.start or region.end <= part.start
+            for part in self.regions
+        )
+
 
 NOTHING: Final = WriteAllowance(())
-FLASH_JOB: Final = WriteAllowance((APPLICATION, OPENBEKEN_CONFIG))
 
 
-def restore_keeping(region: Region) -> WriteAllowance:
-    """Return what a restore may write that leaves one region, such as the RF calibration, alone."""
-    return WriteAllowance(
-        (
-            Region(f"below_{region.name}", 0, region.start),
-            Region(f"above_{region.name}", region.end, FLASH_SIZE),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashMap:
+    """The regions of one chip's flash, all of them whole sectors."""
+
+    size: int
+    """Bytes in all."""
+    bootloader: Region
+    application: Region
+    """Executed from its first byte on; whatever holds less of it is filled up with blanks."""
+    application_length: int
+    """Bytes that code and the RBL mark behind it take of that region."""
+    ota: Region
+    """Where an update over the air is kept until the bootloader unpacks it."""
+    rf_calibration: Region
+    openbeken_config: Region
+    tuya_storage: Region
+    holds_loader: bool = False
+    """The bootloader has the code by which the flash is read and written over UART, so that
+    nothing could mend what went wrong there: no job may ever write below the application."""
+
+    @property
+    def first_sector(self) -> Region:
+        """Return the application's first sector, without which nothing starts."""
+        start = self.application.start
+        return Region("first_sector", start, start + SECTOR_SIZE)
+
+    @property
+    def flash_job(self) -> WriteAllowance:
+        """Return what putting a firmware with its configuration onto the chip may write."""
+        return WriteAllowance((self.application, self.openbeken_config))
+
+    @property
+    def radio_repair(self) -> WriteAllowance:
+        """Return what giving an RF calibration back may write."""
+        return WriteAllowance((self.rf_calibration,))
+
+    @property
+    def restore_of_own_backup(self) -> WriteAllowance:
+        """Return what a restore may write that leaves nothing alone."""
+        return WriteAllowance((Region("flash", self._lowest, self.size),))
+
+    def restore_keeping(self, region: Region) -> WriteAllowance:
+        """Return what a restore may write that leaves one region, such as the RF calibration, alone."""
+        return WriteAllowance(
+            (
+                Region(f"below_{region.name}", self._lowest, region.start),
+                Region(f"above_{region.name}", region.end, self.size),
+            )
         )
-    )
 
-
-RESTORE_KEEPING_RF: Final = restore_keeping(RF_CALIBRATION)
-RESTORE_OF_OWN_BACKUP: Final = WriteAllowance((WHOLE_FLASH,))
-RADIO_REPAIR: Final = WriteAllowance((RF_CALIBRATION,))
+    @property
+    def _lowest(self) -> int:
+        return self.application.start if self.holds_loader else 0

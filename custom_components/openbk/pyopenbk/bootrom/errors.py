@@ -30,7 +30,7 @@ class Hint(StrEnum):
     REPLUG_ADAPTER = "replug_adapter"
     """The adapter went away while the port was open."""
     OTHER_CHIP = "other_chip"
-    """The chip answers but is not a BK7231N."""
+    """The chip answers but is none that can be flashed."""
     CHECK_MODULE = "check_module"
     """The chip cannot reach its flash: P24 held low during a reset cured some, else damaged."""
     LEAVE_AS_IT_IS = "leave_as_it_is"
@@ -133,7 +133,7 @@ class StatusError(BootRomError):
 
 
 class WrongChipError(BootRomError):
-    """The chip is not a BK7231N."""
+    """The chip is none of those that can be flashed."""
 
     hint = Hint.OTHER_CHIP
 
@@ -144,7 +144,7 @@ class WrongChipError(BootRomError):
         registers and are silent where they do not know one.
         """
         found = "no chip id" if chip_id is None else f"chip id 0x{chip_id:08X}"
-        super().__init__(f"{found}: this is not a BK7231N (0x0007231C)")
+        super().__init__(f"{found}: nobody here knows this chip")
         self.chip_id = chip_id
 
 

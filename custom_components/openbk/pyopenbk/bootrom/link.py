@@ -182,7 +182,7 @@ class Link:
                 return await self.receive(self.send(request, allowance))
             except (NoReplyError, StatusError) as err:
                 _LOGGER.debug("%s: %s", request, err)
-                await self.recover(request)
+                await self.recover(was_writing=request.command is frames.WRITE_SECTOR)
                 if not attempts:
                     raise
 
@@ -204,15 +204,14 @@ class Link:
         """Return the chip's CRC over ``length`` bytes from ``start``."""
         return (await self.exchange(frames.check_crc(start, length))).number
 
-    async def recover(self, failed: Request | None = None) -> None:
+    async def recover(self, *, was_writing: bool = False) -> None:
         """Make sure, after a failure, that the chip listens and nothing old is on its way.
 
-        Nothing that was sent before is answered any more. After repeated failures a lower baud
-        rate is taken. Raises LinkLostError.
+        ``was_writing``: it may still wait for the rest of a sector. Nothing that was sent before is
+        answered any more. After repeated failures a lower baud rate is taken. Raises LinkLostError.
         """
         self.failures += 1
         self._strikes += 1
-        was_writing = failed is not None and failed.command is frames.WRITE_SECTOR
         await self._quiet(_QUIET_AFTER_WRITE * self._patience if was_writing else QUIET)
         answers = await self._answers()
         if not answers and was_writing:

@@ -12,7 +12,6 @@ from ..beken.flash_map import (
     WriteAllowance,
 )
 from ..checksums import crc32_jamcrc
-from . import frames
 from .comparing import BLANK_SECTOR, BLANK_SECTOR_CRC, find_differences
 from .errors import (
     CrcMismatchError,
@@ -22,7 +21,7 @@ from .errors import (
     UnexpectedReplyError,
 )
 from .frames import EraseSize
-from .link import Link
+from .loader import Loader
 from .reading import Progress
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class FlashProgrammer:
 
     def __init__(
         self,
-        link: Link,
+        loader: Loader,
         start: int,
         data: bytes,
         *,
@@ -88,7 +87,8 @@ class FlashProgrammer:
             allowance.check(sector, SECTOR_SIZE)
         if last is not None and last not in sectors:
             raise ValueError(f"0x{last:X} is none of the sectors to program")
-        self._link = link
+        self._loader = loader
+        self._link = loader.link
         self._start = start
         self._end = start + len(data)
         self._view = memoryview(data)
@@ -160,13 +160,15 @@ class FlashProgrammer:
         work = _Work(start, end, list(self._sectors(start, end)))
         if not self._expects_equal:
             probe = self._probe(work)
-            crc = await self._link.crc(probe, SECTOR_SIZE)
+            crc = await self._loader.crc(probe, SECTOR_SIZE)
             if crc != crc32_jamcrc(self._wanted(probe)):
                 work.is_blank = crc == BLANK_SECTOR_CRC and await self._is_blank(work)
                 if work.is_blank:
                     work.sectors = self._not_blank(work.sectors)
                 return work
-        work.sectors = await find_differences(self._link, start, self._part(start, end))
+        work.sectors = await find_differences(
+            self._loader, start, self._part(start, end)
+        )
         self._expects_equal = not work.sectors
         return work
 
@@ -176,7 +178,7 @@ class FlashProgrammer:
 
     async def _is_blank(self, work: _Work) -> bool:
         length = work.end - work.start
-        return await self._link.crc(work.start, length) == crc32_jamcrc(
+        return await self._loader.crc(work.start, length) == crc32_jamcrc(
             b"\xff" * length
         )
 
@@ -217,21 +219,21 @@ class FlashProgrammer:
         return _BLOCK_ERASE + rewritten * write < len(work.sectors) * _SECTOR_ERASE
 
     async def _erase_unit(self, address: int, size: EraseSize) -> None:
-        request = frames.erase(address, size)
-        await self._link.exchange(request, allowance=self._allowance)
+        await self._loader.erase(address, size, self._allowance)
 
     async def _write(self, sector: int) -> None:
         """Write one erased sector; whether it worked shows when it is proven."""
-        request = frames.write_sector(sector, self._wanted(sector))
         self._written += 1
         try:
-            await self._link.receive(self._link.send(request, self._allowance))
+            await self._loader.write_sector(
+                sector, self._wanted(sector), self._allowance
+            )
         except (NoReplyError, StatusError) as err:
             _LOGGER.debug("Writing goes on after: %s", err)
             self._failures += 1
             if self._failures > _FAILURES_IN_A_ROW:
                 raise
-            await self._link.recover(request)
+            await self._loader.recover_write()
         else:
             self._failures = 0
 
@@ -243,7 +245,7 @@ class FlashProgrammer:
         if self._last is not None and start <= self._last < end:
             offset = self._last - start
             expected[offset : offset + SECTOR_SIZE] = BLANK_SECTOR
-        for sector in await find_differences(self._link, start, bytes(expected)):
+        for sector in await find_differences(self._loader, start, bytes(expected)):
             wanted = BLANK_SECTOR if sector == self._last else self._wanted(sector)
             self._repaired += 1
             await self._make_right(sector, wanted)
@@ -255,7 +257,7 @@ class FlashProgrammer:
         for attempt in range(_ATTEMPTS):
             if attempt > 1:
                 await self._link.slow_down()
-            crc = await self._link.crc(sector, SECTOR_SIZE)
+            crc = await self._loader.crc(sector, SECTOR_SIZE)
             if crc == right:
                 self._erases |= bool(found)
                 return
@@ -264,7 +266,7 @@ class FlashProgrammer:
                 await self._erase_unit(sector, EraseSize.SECTOR)
             if wanted != BLANK_SECTOR:
                 await self._write(sector)
-        if await self._link.crc(sector, SECTOR_SIZE) == right:
+        if await self._loader.crc(sector, SECTOR_SIZE) == right:
             return
         if len(found) == 1 and not await self._can_erase_beside(sector):
             raise ProtectedFlashError(f"0x{sector:06X} stays as it is")
@@ -278,9 +280,9 @@ class FlashProgrammer:
         for sector in sorted(self._todo - {failed}):
             if self._erases:
                 break
-            if await self._link.crc(sector, SECTOR_SIZE) != BLANK_SECTOR_CRC:
+            if await self._loader.crc(sector, SECTOR_SIZE) != BLANK_SECTOR_CRC:
                 await self._erase_unit(sector, EraseSize.SECTOR)
-                crc = await self._link.crc(sector, SECTOR_SIZE)
+                crc = await self._loader.crc(sector, SECTOR_SIZE)
                 self._erases = crc == BLANK_SECTOR_CRC
                 break
         return self._erases
@@ -315,23 +317,22 @@ class FlashProgrammer:
 
 
 async def complete_sector(
-    link: Link, sector: int, before: bytes, data: bytes, allowance: WriteAllowance
+    loader: Loader, sector: int, before: bytes, data: bytes, allowance: WriteAllowance
 ) -> bool:
     """Program the bytes of a sector that are still blank; return whether its CRC is right then.
 
     Programming only clears bits, so what is sent as FF stays as it is.
     """
     right = crc32_jamcrc(data)
-    found = await link.crc(sector, SECTOR_SIZE)
+    found = await loader.crc(sector, SECTOR_SIZE)
     if found != crc32_jamcrc(before):
         return found == right
     missing = bytes(
         0xFF if old == new else new for old, new in zip(before, data, strict=True)
     )
-    request = frames.write_sector(sector, missing)
     try:
-        await link.receive(link.send(request, allowance))
+        await loader.write_sector(sector, missing, allowance)
     except (NoReplyError, StatusError) as err:
         _LOGGER.debug("Completing 0x%06X: %s", sector, err)
-        await link.recover(request)
-    return await link.crc(sector, SECTOR_SIZE) == right
+        await loader.recover_write()
+    return await loader.crc(sector, SECTOR_SIZE) == right

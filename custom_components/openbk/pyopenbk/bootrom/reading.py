@@ -11,7 +11,8 @@ from ..checksums import crc32_jamcrc
 from . import frames
 from .comparing import BLANK_SECTOR, find_differences
 from .errors import BootRomError, CrcMismatchError, NoReplyError, StatusError
-from .link import Link, Pending
+from .link import Pending
+from .loader import Loader
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class FlashReader:
 
     def __init__(
         self,
-        link: Link,
+        loader: Loader,
         start: int,
         length: int,
         *,
@@ -76,7 +77,8 @@ class FlashReader:
         verified: VerifiedPart | None,
     ) -> None:
         """Start with nothing read."""
-        self._link = link
+        self._loader = loader
+        self._link = loader.link
         self._start = start
         self._length = length
         self._progress = progress
@@ -144,7 +146,7 @@ class FlashReader:
 
     def _ask_for_sector(self, area: _Area) -> None:
         sector = area.unread.pop() if area.from_end else area.unread.popleft()
-        pending = self._link.send(frames.read_sector(self._start + sector))
+        pending = self._link.send(self._loader.read_request(self._start + sector))
         self._flight.append(_InFlight(pending, area, sector, area.from_end))
 
     async def _receive(self) -> None:
@@ -235,14 +237,14 @@ class FlashReader:
         await self._link.recover()
         for turn in range(_ROUNDS_OF_MENDING):
             data = self._view[area.start : area.end]
-            wrong = await find_differences(self._link, self._start + area.start, data)
+            wrong = await find_differences(self._loader, self._start + area.start, data)
             if not wrong:
                 return
             _LOGGER.debug("Reading again: %s", [f"0x{sector:06X}" for sector in wrong])
             if turn:
                 await self._link.slow_down()
             for sector in wrong:
-                reply = await self._link.exchange(frames.read_sector(sector))
+                reply = await self._link.exchange(self._loader.read_request(sector))
                 offset = sector - self._start
                 self._image[offset : offset + SECTOR_SIZE] = reply.data
         raise CrcMismatchError(wrong[0], SECTOR_SIZE)

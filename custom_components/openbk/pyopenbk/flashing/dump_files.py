@@ -5,19 +5,15 @@ from enum import StrEnum
 from typing import Final
 
 from ..backups import Contents, EmptyDumpError
-from ..beken.application import CodeKey, key_of_first_words
-from ..beken.code_flash import STANDARD_KEY, check_records
-from ..beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_SIZE,
-    OTHER_RF_CALIBRATION,
-    RF_CALIBRATION,
-)
+from ..beken.application import key_of_first_words
+from ..beken.chips import BK7231N, RF_PLACES, FlashableChip
+from ..beken.code_flash import STANDARD_KEY, CodeKey, check_records
+from ..beken.flash_map import FlashMap, Region
 from ..file_kinds import FileKind, name_file
 from ..tuya.dump import StorageDamagedError, StorageErasedError
 from ..tuya.reader import NoPinDataError, UntrustedPinDataError
-from .analysis import Analysis, analyse_dump, part, read_rf_sector
+from .analysis import Analysis, analyse
+from .dump import Dump, read_rf_sector
 from .errors import (
     NotAFlashError,
     PartOfAFlashError,
@@ -52,7 +48,7 @@ class DumpNote(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeFlash:
-    """A flash of 2 MiB that could go onto a chip."""
+    """A whole flash that could go onto a chip."""
 
     content: bytes = field(repr=False)
     """The right way round."""
@@ -65,34 +61,37 @@ class WholeFlash:
         return self.analysis.mac
 
 
-def read_dump_file(data: bytes) -> WholeFlash:
-    """Tell what a file is that is meant to be a whole flash; belongs into an executor.
+def read_dump_file(data: bytes, chip: FlashableChip = BK7231N) -> WholeFlash:
+    """Tell what a file is that is meant to be a whole flash of a chip; belongs into an executor.
 
     Raises NotAFlashError, PartOfAFlashError, EmptyDumpError, SwappedBytesError and
     RotatedWithoutBootloaderError. Whether it fits a chip, `FlashingJob.check_restore` says.
     """
-    if len(data) == FLASH_SIZE and _is_right_way_round(data):
-        return describe_flash(data)
+    flash = chip.flash
+    if len(data) == flash.size and _is_right_way_round(data, flash):
+        return describe_flash(data, chip)
     kind = name_file(data)
-    if kind is FileKind.BLANK and len(data) == FLASH_SIZE:
+    if kind is FileKind.BLANK and len(data) == flash.size:
         raise EmptyDumpError(data[0])
     if kind in _NAMED_KINDS:
         raise NotAFlashError(kind)
-    if len(data) != FLASH_SIZE:
+    if len(data) != flash.size:
         raise PartOfAFlashError(len(data))
-    if any(_is_right_way_round(_swap(data, size)) for size in (2, 4)):
+    if any(_is_right_way_round(_swap(data, size), flash) for size in (2, 4)):
         raise SwappedBytesError("the bytes of each word are swapped")
-    turned = _turn(data)
-    if key_of_first_words(part(turned, APPLICATION)) is CodeKey.UNKNOWN:
+    turned = _turn(data, flash)
+    if key_of_first_words(_part(turned, flash.application)) is CodeKey.UNKNOWN:
         raise NotAFlashError(FileKind.UNKNOWN)
-    if not _has_bootloader(turned):
+    if not _has_bootloader(turned, flash):
         raise RotatedWithoutBootloaderError("the bootloader is not in the dump")
-    return describe_flash(turned, DumpNote.ROTATED)
+    return describe_flash(turned, chip, DumpNote.ROTATED)
 
 
-def describe_flash(content: bytes, *notes: DumpNote) -> WholeFlash:
-    """Look through a whole flash; belongs into an executor."""
-    analysis = analyse_dump(content, STANDARD_KEY)
+def describe_flash(
+    content: bytes, chip: FlashableChip = BK7231N, *notes: DumpNote
+) -> WholeFlash:
+    """Look through a whole flash of a chip; belongs into an executor."""
+    analysis = analyse(Dump(content, chip), STANDARD_KEY)
     return WholeFlash(
         content=content, analysis=analysis, notes=(*notes, *_notes(analysis))
     )
@@ -119,32 +118,36 @@ def _notes(analysis: Analysis) -> list[DumpNote]:
     return notes
 
 
-def _is_right_way_round(data: bytes) -> bool:
+def _is_right_way_round(data: bytes, flash: FlashMap) -> bool:
     """Return whether an RF calibration, else a bootloader, is where a flash has it.
 
     Plain code does not tell where in the flash it belongs, so the calibration counts first.
     """
     if _has_radio(data):
         return True
-    return not _has_radio(_turn(data)) and _has_bootloader(data)
+    return not _has_radio(_turn(data, flash)) and _has_bootloader(data, flash)
 
 
 def _has_radio(data: bytes) -> bool:
-    places = (RF_CALIBRATION, OTHER_RF_CALIBRATION)
-    return any(read_rf_sector(part(data, place)) is not None for place in places)
+    return any(read_rf_sector(_part(data, place)) is not None for place in RF_PLACES)
 
 
-def _has_bootloader(data: bytes) -> bool:
-    bootloader = part(data, BOOTLOADER)
+def _has_bootloader(data: bytes, flash: FlashMap) -> bool:
+    bootloader = _part(data, flash.bootloader)
     records = check_records(bootloader)
     return key_of_first_words(
-        bootloader, BOOTLOADER.start
+        bootloader, flash.bootloader.start
     ) is not CodeKey.UNKNOWN and records.sound > len(records.damaged)
 
 
-def _turn(data: bytes) -> bytes:
-    """Return what was read from 0x11000 on, and wrapped around, beginning at 0."""
-    return data[-APPLICATION.start :] + data[: -APPLICATION.start]
+def _turn(data: bytes, flash: FlashMap) -> bytes:
+    """Return what was read from the application on, and wrapped around, beginning at 0."""
+    start = flash.application.start
+    return data[-start:] + data[:-start]
+
+
+def _part(data: bytes, region: Region) -> bytes:
+    return data[region.start : region.end]
 
 
 def _swap(data: bytes, size: int) -> bytes:

@@ -32,7 +32,7 @@ class JobOrderError(FlashingError):
 
 
 class FlashSizeError(FlashingError):
-    """The flash is not the 2 MiB that the map of this chip is for."""
+    """The flash has another size than the one that the map of this chip is for."""
 
     def __init__(self, size: int) -> None:
         """Keep the size in bytes that the flash id tells."""
@@ -41,16 +41,16 @@ class FlashSizeError(FlashingError):
 
 
 class RfSectorMissingError(FlashingError):
-    """The chip has lost its RF calibration: 0x1D0000 is blank, or it breaks off there."""
+    """The chip has lost its RF calibration: its place is blank, or it breaks off there."""
 
 
 class RfSectorMisplacedError(FlashingError):
-    """Something else is at 0x1D0000, or the RF calibration is elsewhere: another flash map."""
+    """The RF calibration is not where the map has it: another flash map."""
 
-    def __init__(self, found: Sequence[int]) -> None:
+    def __init__(self, expected: int, found: Sequence[int]) -> None:
         """Keep the addresses of sectors that do look like one."""
         places = ", ".join(f"0x{address:06X}" for address in found) or "nowhere"
-        super().__init__(f"RF calibration expected at 0x1D0000, found {places}")
+        super().__init__(f"RF calibration expected at 0x{expected:06X}, found {places}")
         self.found = tuple(found)
 
 

@@ -17,41 +17,30 @@ from ..backups import (
     EmptyDumpError,
     Origin,
 )
-from ..beken.application import CodeKey
-from ..beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_SIZE,
-    OPENBEKEN_CONFIG,
-    OTHER_RF_CALIBRATION,
-    RADIO_REPAIR,
-    RF_CALIBRATION,
-    SECTOR_SIZE,
-)
+from ..beken.chips import RF_PLACES
+from ..beken.code_flash import CodeKey
+from ..beken.flash_map import SECTOR_SIZE, FlashMap
 from ..beken.rf_sector import RfSector, parse_rf_sector
 from ..bootrom.adapter import Adapter
-from ..bootrom.chip import Chip, ChipIdentity
+from ..bootrom.chip import LinkedChip
 from ..bootrom.errors import BootRomError, NoChipError, PortUnavailableError
 from ..bootrom.link import DEFAULT_LADDER, Link, open_link
+from ..bootrom.loader import ChipIdentity
 from ..bootrom.search import SearchReport
 from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end, to_the_end
 from ..obk import config_sector
-from ..obk.config_sector import ConfigSector, ConfigSectorError, NotAConfigError
-from ..obk.image import CHIP, FirmwareImage
+from ..obk.config_sector import ConfigSector, NotAConfigError
+from ..obk.image import FirmwareImage
 from .analysis import (
-    FIRST_SECTOR,
     Analysis,
-    analyse_dump,
+    analyse,
     check_rf_sector,
     code_key_of,
     find_obstacle,
     has_ended,
-    judge,
-    part,
-    read_rf_sector,
-    rf_region_of,
 )
+from .dump import Dump, read_config, read_rf_sector
 from .errors import (
     ChipChangedError,
     ChipState,
@@ -66,7 +55,7 @@ from .errors import (
 from .plans import plan_flash, plan_restore
 from .progress import PhaseProgress, Progress
 from .reading import BackupReader
-from .records import JobRecord, JobRecords, Phase, regions_of
+from .records import JobRecord, JobRecords, Phase
 from .writing import SafeWriter, WritePlan, WriteReport, prove_untouched
 
 _LOGGER = logging.getLogger(__name__)
@@ -80,13 +69,18 @@ _SETTLED: Final = frozenset({ChipState.UNTOUCHED, ChipState.WRITTEN})
 class _Subject:
     """The chip that a job works on, and what is known of it so far."""
 
-    chip: Chip
+    chip: LinkedChip
     rf_sector: RfSector | None = None
     unfinished: JobRecord | None = None
     backup: Backup | None = None
-    flash: bytes | None = field(default=None, repr=False)
+    dump: Dump | None = field(default=None, repr=False)
     """What it held when it was backed up, brought up to date by what was written."""
     state: ChipState = ChipState.UNTOUCHED
+
+    @property
+    def flash(self) -> FlashMap:
+        """Return the map of its flash."""
+        return self.chip.identity.chip.flash
 
     @property
     def mac(self) -> str | None:
@@ -178,8 +172,8 @@ class FlashingJob:
     @property
     def code_key(self) -> CodeKey:
         """Return which key an image needs to run on the chip that was backed up."""
-        subject, flash = self._backed_up()
-        return code_key_of(flash, subject.chip.identity.code_key)
+        subject, dump = self._backed_up()
+        return code_key_of(dump, subject.chip.identity.code_key)
 
     @property
     def unfinished(self) -> JobRecord | None:
@@ -222,8 +216,8 @@ class FlashingJob:
                 raise NoChipError("no chip has answered yet")
             self._progress(Phase.IDENTIFY, 0, 1)
             await self._link.set_baudrate()
-            chip = await Chip.identify(self._link)
-            if chip.identity.flash_size != FLASH_SIZE:
+            chip = await LinkedChip.identify(self._link)
+            if chip.identity.flash_size != chip.identity.chip.flash.size:
                 raise FlashSizeError(chip.identity.flash_size)
             self._subject = await self._look_at(chip)
             self._progress(Phase.IDENTIFY, 1, 1)
@@ -242,7 +236,7 @@ class FlashingJob:
                 subject.chip,
                 self._backups,
                 subject.origin,
-                PhaseProgress(self._progress, Phase.BACKUP, FLASH_SIZE),
+                PhaseProgress(self._progress, Phase.BACKUP, subject.flash.size),
                 self._run_blocking,
             )
             found = None
@@ -252,7 +246,7 @@ class FlashingJob:
                 found = await reader.find_true_backup()
             if found is None:
                 found = await self._read(reader, subject)
-            subject.backup, subject.flash = found
+            subject.backup, subject.dump = found
             return subject.backup
 
     async def analyse(self) -> Analysis:
@@ -261,11 +255,11 @@ class FlashingJob:
         Raises JobOrderError before there is a backup.
         """
         async with self._step():
-            subject, flash = self._backed_up()
-            progress = PhaseProgress(self._progress, Phase.ANALYSE, FLASH_SIZE)
+            subject, dump = self._backed_up()
+            progress = PhaseProgress(self._progress, Phase.ANALYSE, subject.flash.size)
             analysis = await self._run(
-                analyse_dump,
-                flash,
+                analyse,
+                dump,
                 subject.chip.identity.code_key,
                 subject.unfinished,
             )
@@ -285,8 +279,9 @@ class FlashingJob:
         """
         async with self._step():
             application = image.application
-            if image.chip not in (None, CHIP):
-                raise ImageUnfitError(f"the image is for {image.chip}, not {CHIP}")
+            chip = self._identified().chip.identity.chip
+            if image.chip not in (None, chip.name):
+                raise ImageUnfitError(f"the image is for {image.chip}, not {chip.name}")
             if image.key is not self.code_key:
                 raise ImageUnfitError("the image is encrypted for another chip's key")
             return await self._flash(application, config, image.version or image.kind)
@@ -297,13 +292,14 @@ class FlashingJob:
         Raises what write raises, and JobOrderError on a chip that does not hold OpenBeken.
         """
         async with self._step():
-            subject, flash = self._backed_up()
+            subject, dump = self._backed_up()
             if (
                 subject.state not in _SETTLED
-                or await self._run(judge, flash) is not Contents.OPENBEKEN
+                or await self._run(lambda: dump.contents) is not Contents.OPENBEKEN
             ):
                 raise JobOrderError("there is no OpenBeken to read this configuration")
-            return await self._flash(part(flash, APPLICATION), config, "configuration")
+            application = dump.part(subject.flash.application)
+            return await self._flash(application, config, "configuration")
 
     async def compare(self, image: FirmwareImage, config: bytes) -> Comparison:
         """Say whether the identified chip holds what write was given; nothing is changed.
@@ -311,19 +307,21 @@ class FlashingJob:
         Needs no backup. Raises BootRomError, ImageError.
         """
         async with self._step():
-            chip = self._identified().chip
+            subject = self._identified()
+            chip, region = subject.chip, subject.flash.application
+            place = subject.flash.openbeken_config
             progress = PhaseProgress(
-                self._progress, Phase.VERIFY, APPLICATION.size + OPENBEKEN_CONFIG.size
+                self._progress, Phase.VERIFY, region.size + place.size
             )
-            application = image.application.ljust(APPLICATION.size, bytes([_BLANK]))
-            crc = await chip.crc(APPLICATION.start, APPLICATION.size)
-            progress.reach(APPLICATION.size)
-            sector = await chip.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+            application = image.application.ljust(region.size, bytes([_BLANK]))
+            crc = await chip.crc(region.start, region.size)
+            progress.reach(region.size)
+            sector = await chip.read(place.start, place.size)
             progress.complete()
             return Comparison(
                 application=crc == crc32_jamcrc(application),
                 config_sector=sector == config,
-                config=_config_in(sector),
+                config=read_config(sector),
             )
 
     async def restore(
@@ -358,12 +356,12 @@ class FlashingJob:
     async def _plan_restore(
         self, content: bytes, origin: Origin | None, *, keep_rf: bool, foreign: bool
     ) -> WritePlan:
-        subject, flash = self._backed_up()
+        subject, dump = self._backed_up()
         return await self._run(
             lambda: plan_restore(
                 content,
-                flash,
-                subject.chip.identity,
+                dump,
+                subject.chip.identity.code_key,
                 keep_rf=keep_rf,
                 foreign=foreign,
                 read_here=origin == subject.origin,
@@ -379,10 +377,10 @@ class FlashingJob:
         ProtectedRegionChangedError.
         """
         async with self._step():
-            subject, flash = self._backed_up()
+            subject, dump = self._backed_up()
             found = parse_rf_sector(sector)
             try:
-                await self._run(check_rf_sector, flash)
+                await self._run(check_rf_sector, dump)
             except RfSectorMissingError:
                 pass
             except RfSectorMisplacedError as err:
@@ -390,16 +388,13 @@ class FlashingJob:
                     raise
             if subject.own_mac is not None:
                 raise RfSectorPresentError("this chip has an RF calibration of its own")
-            await self._refuse_unsafe(subject, flash)
+            await self._refuse_unsafe(subject, dump)
+            place, allowance = subject.flash.rf_calibration, subject.flash.radio_repair
             await subject.chip.unprotect()
-            await subject.chip.program(
-                RF_CALIBRATION.start, sector, allowance=RADIO_REPAIR
-            )
-            await prove_untouched(subject.chip, RADIO_REPAIR, flash)
+            await subject.chip.program(place.start, sector, allowance=allowance)
+            await prove_untouched(subject.chip, allowance, dump)
             subject.rf_sector = found
-            subject.flash = (
-                flash[: RF_CALIBRATION.start] + sector + flash[RF_CALIBRATION.end :]
-            )
+            subject.dump = dump.with_part(place, sector)
 
     async def start(self) -> None:
         """Leave the boot ROM, so that the chip starts what it holds; releases the port."""
@@ -423,10 +418,11 @@ class FlashingJob:
             port.push_async_callback(_boot, link)
         await to_the_end(port.aclose())
 
-    async def _look_at(self, chip: Chip) -> _Subject:
+    async def _look_at(self, chip: LinkedChip) -> _Subject:
         """Find out which chip this is and whether an earlier job left it half-written."""
         subject = _Subject(chip)
-        for place in (RF_CALIBRATION, OTHER_RF_CALIBRATION):
+        usual = subject.flash.rf_calibration
+        for place in dict.fromkeys((usual, *RF_PLACES)):
             sector = await chip.read(place.start, place.size)
             if (found := read_rf_sector(sector)) is not None:
                 subject.rf_sector = found
@@ -436,7 +432,8 @@ class FlashingJob:
         record = await self._run(self._records.find, mac)
         if record is None:
             return subject
-        if has_ended(record, await chip.read(FIRST_SECTOR.start, FIRST_SECTOR.size)):
+        first = subject.flash.first_sector
+        if has_ended(record, await chip.read(first.start, first.size)):
             # Only its record was left behind.
             await self._run(self._records.remove, mac)
         else:
@@ -446,37 +443,47 @@ class FlashingJob:
 
     async def _read(
         self, reader: BackupReader, subject: _Subject
-    ) -> tuple[Backup, bytes]:
+    ) -> tuple[Backup, Dump]:
         try:
-            return await reader.read(self._clock(), judge)
+            return await reader.read(self._clock())
         except EmptyDumpError as err:
             if err.byte == _BLANK:
                 # Nothing is lost by writing to a flash that holds nothing.
-                subject.flash = bytes([_BLANK]) * FLASH_SIZE
+                blank = bytes([_BLANK]) * subject.flash.size
+                subject.dump = Dump(blank, subject.chip.identity.chip)
             raise
 
     async def _flash(
         self, application: bytes, config: bytes | None, content: str
     ) -> WriteReport:
-        subject, flash = self._backed_up()
+        subject, dump = self._backed_up()
         if config is not None:
             await self._run(_check_config, config)
         key = subject.chip.identity.code_key
-        if (obstacle := await self._run(find_obstacle, flash, key)) is not None:
+        if (obstacle := await self._run(find_obstacle, dump, key)) is not None:
             raise obstacle
-        return await self._carry_out(plan_flash(application, config, flash), content)
+        return await self._carry_out(plan_flash(application, config, dump), content)
 
-    async def _refuse_unsafe(self, subject: _Subject, flash: bytes) -> None:
+    async def _refuse_unsafe(self, subject: _Subject, dump: Dump) -> None:
         """Raise BackupError or ChipChangedError unless what the chip holds is on disk, now."""
         if subject.backup is not None:
             await self._run(subject.backup.read)
-        await _refuse_changed_chip(subject, flash)
+        regions = [await self._run(lambda: dump.rf_region)]
+        if subject.own_mac is None or subject.unfinished is not None:
+            # The RF sector tells one chip from another, but not how far a restore got.
+            regions.append(subject.flash.bootloader)
+        for region in regions:
+            crc = await subject.chip.crc(region.start, region.size)
+            if crc != crc32_jamcrc(dump.part(region)):
+                raise ChipChangedError(
+                    f"its {region.name} is not the one of the backup"
+                )
 
     async def _carry_out(
         self, plan: WritePlan, content: str, *, restores: str | None = None
     ) -> WriteReport:
-        subject, flash = self._backed_up()
-        await self._refuse_unsafe(subject, flash)
+        subject, dump = self._backed_up()
+        await self._refuse_unsafe(subject, dump)
         record = await self._run(
             lambda: self._record_of(subject, plan, content, restores)
         )
@@ -505,7 +512,7 @@ class FlashingJob:
         finally:
             if subject.state in _SETTLED and (mac := subject.own_mac):
                 await self._run(self._records.remove, mac)
-        subject.flash = plan.after
+        subject.dump = plan.after
         subject.unfinished = None
         return report
 
@@ -522,7 +529,7 @@ class FlashingJob:
             backup=subject.backup.path.name,
             content=content,
             content_sha256=hashlib.sha256(plan.application).hexdigest(),
-            regions=regions_of(plan.allowance),
+            regions=plan.allowance.borders,
             restores=restores,
             first_sector_crc=crc32_jamcrc(plan.first_sector),
         )
@@ -546,12 +553,12 @@ class FlashingJob:
             raise JobOrderError("the chip was not identified yet")
         return self._subject
 
-    def _backed_up(self) -> tuple[_Subject, bytes]:
+    def _backed_up(self) -> tuple[_Subject, Dump]:
         """Return the chip and what it holds."""
         subject = self._identified()
-        if subject.flash is None:
+        if subject.dump is None:
             raise JobOrderError("the chip was not backed up yet")
-        return subject, subject.flash
+        return subject, subject.dump
 
     async def _run[*Arguments, Result](
         self, function: Callable[[*Arguments], Result], *args: *Arguments
@@ -562,25 +569,6 @@ class FlashingJob:
 async def _boot(link: Link) -> None:
     with suppress(BootRomError):
         await link.boot()
-
-
-async def _refuse_changed_chip(subject: _Subject, flash: bytes) -> None:
-    """Raise ChipChangedError unless the chip is still the one that was backed up."""
-    regions = [rf_region_of(flash)]
-    if subject.own_mac is None or subject.unfinished is not None:
-        # The RF sector tells one chip from another, but not how far a restore got.
-        regions.append(BOOTLOADER)
-    for region in regions:
-        crc = await subject.chip.crc(region.start, region.size)
-        if crc != crc32_jamcrc(part(flash, region)):
-            raise ChipChangedError(f"its {region.name} is not the one of the backup")
-
-
-def _config_in(sector: bytes) -> ConfigSector | None:
-    try:
-        return config_sector.parse(sector)
-    except ConfigSectorError:
-        return None
 
 
 def _check_config(config: bytes) -> None:

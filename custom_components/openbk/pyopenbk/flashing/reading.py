@@ -9,20 +9,17 @@ from ..backups import (
     Backup,
     BackupDamagedError,
     BackupFolder,
-    Contents,
     KnownBlocks,
     Origin,
     UnfinishedBackup,
 )
-from ..beken.flash_map import BLOCK_SIZE, BOOTLOADER, Region
-from ..bootrom.chip import Chip
+from ..beken.flash_map import BLOCK_SIZE, Region
+from ..bootrom.chip import LinkedChip
 from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end
-from .analysis import rf_region_of
+from .dump import Dump
 from .progress import PhaseProgress
 from .records import JobRecord
-
-type Judge = Callable[[bytes], Contents]
 
 
 class BackupReader:
@@ -34,7 +31,7 @@ class BackupReader:
 
     def __init__(
         self,
-        chip: Chip,
+        chip: LinkedChip,
         folder: BackupFolder,
         origin: Origin,
         progress: PhaseProgress,
@@ -48,9 +45,7 @@ class BackupReader:
         self._run_blocking = run_blocking
         self._crcs: dict[int, int] = {}
 
-    async def find_backup_of_job(
-        self, record: JobRecord
-    ) -> tuple[Backup, bytes] | None:
+    async def find_backup_of_job(self, record: JobRecord) -> tuple[Backup, Dump] | None:
         """Return the backup that an unfinished job made before it began, and its dump.
 
         None unless everything that the job had no leave to change is still as in that backup.
@@ -59,19 +54,21 @@ class BackupReader:
         for backup in await self._complete():
             if backup.path.name == record.backup:
                 dump = await self._read_file(backup)
-                if dump and await self._holds(dump, record.untouched):
+                untouched = record.allowance.outside(self._origin.flash_size)
+                if dump and await self._holds(dump, untouched):
                     return backup, await self._brought_up_to_date(dump, record)
         return None
 
-    async def _brought_up_to_date(self, dump: bytes, record: JobRecord) -> bytes:
+    async def _brought_up_to_date(self, dump: Dump, record: JobRecord) -> Dump:
         """Read what later steps have to know as it is, and the job may have changed."""
-        for region in (BOOTLOADER, rf_region_of(dump)):
-            if not record.left_alone(region):
+        regions = (dump.chip.flash.bootloader, await self._run(lambda: dump.rf_region))
+        for region in regions:
+            if not record.allowance.spares(region):
                 now = await self._chip.read(region.start, region.size)
-                dump = dump[: region.start] + now + dump[region.end :]
+                dump = dump.with_part(region, now)
         return dump
 
-    async def find_true_backup(self) -> tuple[Backup, bytes] | None:
+    async def find_true_backup(self) -> tuple[Backup, Dump] | None:
         """Return the newest backup whose every block is what the chip holds now, and its dump."""
         for backup in await self._complete():
             crcs = backup.sidecar.block_crcs
@@ -84,18 +81,18 @@ class BackupReader:
                     return backup, dump
         return None
 
-    async def read(self, date: datetime, judge: Judge) -> tuple[Backup, bytes]:
+    async def read(self, date: datetime) -> tuple[Backup, Dump]:
         """Read what no earlier backup can tell, and return the finished backup and its dump.
 
-        ``judge`` says in a thread what the dump holds. Raises BackupError and what Chip.read
-        raises; what was read until then is kept for the next time.
+        Raises BackupError and what LinkedChip.read raises; what was read until then is kept for
+        the next time.
         """
         unfinished = await self._run(self._folder.begin, self._origin, date)
         await self._settle_known_blocks(unfinished)
         for blocks in _runs(unfinished.missing):
             await self._read_blocks(unfinished, blocks)
-        dump = await self._run(unfinished.drop_damaged_blocks)
-        contents = await self._run(judge, dump)
+        dump = self._dump_of(await self._run(unfinished.drop_damaged_blocks))
+        contents = await self._run(lambda: dump.contents)
         backup = await self._run(unfinished.finish, contents)
         self._progress.reach(self._origin.flash_size)
         return backup, dump
@@ -155,12 +152,12 @@ class BackupReader:
         while entry := await queue.get():
             await self._run(unfinished.put, *entry)
 
-    async def _holds(self, dump: bytes, regions: Iterable[Region]) -> bool:
+    async def _holds(self, dump: Dump, regions: Iterable[Region]) -> bool:
         for region in regions:
             for start in range(region.start, region.end, BLOCK_SIZE):
                 end = min(start + BLOCK_SIZE, region.end)
                 if await self._chip.crc(start, end - start) != crc32_jamcrc(
-                    dump[start:end]
+                    dump.content[start:end]
                 ):
                     return False
                 self._progress.reach(end)
@@ -175,11 +172,14 @@ class BackupReader:
         backups = await self._run(self._folder.list)
         return [backup for backup in backups if backup.sidecar.origin == self._origin]
 
-    async def _read_file(self, backup: Backup) -> bytes | None:
+    async def _read_file(self, backup: Backup) -> Dump | None:
         try:
-            return await self._run(backup.read)
+            return self._dump_of(await self._run(backup.read))
         except BackupDamagedError:
             return None
+
+    def _dump_of(self, content: bytes) -> Dump:
+        return Dump(content, self._chip.identity.chip)
 
     async def _run[*Arguments, Result](
         self, function: Callable[[*Arguments], Result], *args: *Arguments

@@ -1,6 +1,6 @@
 """What is written down of a job before its first erase, so that a later one can go on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,8 @@ from ..backups.files import (
     write_private_file,
 )
 from ..backups.sidecar import MAC
-from ..beken.flash_map import FLASH_SIZE, Region, WriteAllowance
+from ..beken.chips import FLASH_SIZES
+from ..beken.flash_map import Region, WriteAllowance
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,13 +63,11 @@ class JobRecord:
     """JAMCRC of the application's first sector, which is written last."""
 
     @property
-    def untouched(self) -> tuple[Region, ...]:
-        """Return the parts of the flash that the job had no leave to change."""
-        return _outside(self.regions)
-
-    def left_alone(self, region: Region) -> bool:
-        """Return whether the job had no leave to change anything of this region."""
-        return any(part.contains(region.start, region.size) for part in self.untouched)
+    def allowance(self) -> WriteAllowance:
+        """Return what the job had leave to change."""
+        return WriteAllowance(
+            tuple(Region("changed", start, end) for start, end in self.regions)
+        )
 
     def as_json(self) -> str:
         """Return the text of the file."""
@@ -120,19 +119,9 @@ class JobRecord:
 def _read_region(start: object, end: object) -> tuple[int, int]:
     if type(start) is not int or type(end) is not int:
         raise ValueError("a border is a number")
-    if not 0 <= start < end <= FLASH_SIZE:
+    if not 0 <= start < end <= max(FLASH_SIZES):
         raise ValueError("a region lies in the flash")
     return start, end
-
-
-def regions_of(allowance: WriteAllowance) -> tuple[tuple[int, int], ...]:
-    """Return the borders of what a job may write, as its record keeps them."""
-    return tuple((region.start, region.end) for region in allowance.regions)
-
-
-def regions_outside(allowance: WriteAllowance) -> tuple[Region, ...]:
-    """Return the parts of the flash that a job has no leave to change."""
-    return _outside(regions_of(allowance))
 
 
 class JobRecords:
@@ -172,18 +161,6 @@ class JobRecords:
 
     def _path(self, mac: str) -> Path:
         return self._folder.path / f"{mac.replace(':', '')}{_SUFFIX}"
-
-
-def _outside(regions: Iterable[tuple[int, int]]) -> tuple[Region, ...]:
-    parts = []
-    start = 0
-    for changed_from, changed_to in sorted(regions):
-        if start < changed_from:
-            parts.append(Region("untouched", start, changed_from))
-        start = max(start, changed_to)
-    if start < FLASH_SIZE:
-        parts.append(Region("untouched", start, FLASH_SIZE))
-    return tuple(parts)
 
 
 def _read(path: Path) -> JobRecord | None:

@@ -6,21 +6,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ..beken.code_flash import RECORD_SIZE
-from ..beken.flash_map import (
-    APPLICATION,
-    BLOCK_SIZE,
-    SECTOR_SIZE,
-    Region,
-    WriteAllowance,
-)
-from ..bootrom.chip import Chip
+from ..beken.flash_map import BLOCK_SIZE, SECTOR_SIZE, Region, WriteAllowance
+from ..bootrom.chip import LinkedChip
 from ..bootrom.errors import CrcMismatchError, ProtectedFlashError, UnexpectedReplyError
 from ..bootrom.programming import ProgramReport
 from ..checksums import crc32_jamcrc
-from .analysis import FIRST_SECTOR, part
+from .dump import Dump
 from .errors import ChipState, ProtectedRegionChangedError
 from .progress import PhaseProgress, Progress
-from .records import Phase, regions_outside
+from .records import Phase
 
 _ROUNDS_OF_SETTLING: Final = 3
 
@@ -48,7 +42,7 @@ class Piece:
 class WritePlan:
     """What one job writes, in which order, and what it must leave as it is."""
 
-    before: bytes = field(repr=False)
+    before: Dump = field(repr=False)
     """The whole flash as it was backed up."""
     pieces: tuple[Piece, ...]
     """Everything but the application's first sector, in the order of writing."""
@@ -60,16 +54,17 @@ class WritePlan:
     @property
     def application(self) -> bytes:
         """Return the whole application region as it will be."""
-        return part(self.after, APPLICATION)
+        return self.after.part(self.before.chip.flash.application)
 
     @property
-    def after(self) -> bytes:
+    def after(self) -> Dump:
         """Return the whole flash as it will be."""
-        flash = bytearray(self.before)
-        flash[FIRST_SECTOR.start : FIRST_SECTOR.end] = self.first_sector
+        flash = bytearray(self.before.content)
+        first = self.before.chip.flash.first_sector
+        flash[first.start : first.end] = self.first_sector
         for piece in self.pieces:
             flash[piece.start : piece.start + piece.size] = piece.data
-        return bytes(flash)
+        return Dump(bytes(flash), self.before.chip)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +96,7 @@ class SafeWriter:
 
     def __init__(
         self,
-        chip: Chip,
+        chip: LinkedChip,
         plan: WritePlan,
         progress: Progress,
         state: ChipState,
@@ -114,7 +109,9 @@ class SafeWriter:
         self._phases: dict[Phase, tuple[PhaseProgress, int]] = {}
         self._programmed: list[ProgramReport] = []
         self._first = Piece(
-            phase=Phase.VERIFY, start=FIRST_SECTOR.start, data=plan.first_sector
+            phase=Phase.VERIFY,
+            start=plan.before.chip.flash.first_sector.start,
+            data=plan.first_sector,
         )
         self._disturbances = _disturbances(chip)
         self._repaired = 0
@@ -170,7 +167,7 @@ class SafeWriter:
         self._set_state(ChipState.HALF_WRITTEN)
         try:
             await self._chip.erase(
-                FIRST_SECTOR.start, FIRST_SECTOR.size, allowance=self._plan.allowance
+                self._first.start, self._first.size, allowance=self._plan.allowance
             )
         except ProtectedFlashError:
             # The flash took the command and kept its contents.
@@ -268,19 +265,21 @@ class SafeWriter:
             + sum(report.repaired for report in self._programmed),
             seconds=seconds,
             crcs={
-                region.name: crc32_jamcrc(part(self._plan.before, region))
+                region.name: crc32_jamcrc(self._plan.before.part(region))
                 for region in self._plan.unchanged
             },
         )
 
 
-async def prove_untouched(chip: Chip, allowance: WriteAllowance, before: bytes) -> None:
+async def prove_untouched(
+    chip: LinkedChip, allowance: WriteAllowance, before: Dump
+) -> None:
     """Compare all flash that a job had no leave to change with what it held before.
 
     Raises ProtectedRegionChangedError, BootRomError.
     """
     changed = []
-    for region in regions_outside(allowance):
+    for region in allowance.outside(before.chip.flash.size):
         for start in range(region.start, region.end, BLOCK_SIZE):
             end = min(start + BLOCK_SIZE, region.end)
             chunk = Region(f"0x{start:06X}", start, end)
@@ -290,11 +289,11 @@ async def prove_untouched(chip: Chip, allowance: WriteAllowance, before: bytes) 
         raise ProtectedRegionChangedError(changed)
 
 
-async def _holds(chip: Chip, region: Region, flash: bytes) -> bool:
+async def _holds(chip: LinkedChip, region: Region, dump: Dump) -> bool:
     crc = await chip.crc(region.start, region.size)
-    return crc == crc32_jamcrc(part(flash, region))
+    return crc == crc32_jamcrc(dump.part(region))
 
 
-def _disturbances(chip: Chip) -> int:
+def _disturbances(chip: LinkedChip) -> int:
     """Return how often the line failed so far."""
     return chip.link.failures + len(chip.link.stray_changes)

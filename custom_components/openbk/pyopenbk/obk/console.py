@@ -12,7 +12,7 @@ import struct
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from ..beken.flash_map import OPENBEKEN_CONFIG
+from ..beken.chips import BK7231N
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
@@ -29,12 +29,13 @@ _FIRST_READ: Final = 1022
 _NEXT_READ: Final = 1024
 
 # These few bytes and no more: passwords lie in the same sector.
-_FLAGS_AT: Final = OPENBEKEN_CONFIG.start + 0x008
-_CHANNEL_TYPES_AT: Final = OPENBEKEN_CONFIG.start + 0x39E
+_CONFIG: Final = BK7231N.flash.openbeken_config.start
+_FLAGS_AT: Final = _CONFIG + 0x008
+_CHANNEL_TYPES_AT: Final = _CONFIG + 0x39E
 _CHANNELS: Final = 64
-_START_VALUES_AT: Final = OPENBEKEN_CONFIG.start + 0x3DE
+_START_VALUES_AT: Final = _CONFIG + 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
-_STARTUP_COMMAND_AT: Final = OPENBEKEN_CONFIG.start + 0x5E0
+_STARTUP_COMMAND_AT: Final = _CONFIG + 0x5E0
 _STARTUP_COMMAND_SIZE: Final = 1568
 # Scripts that it runs at boot, if there are any in its file system.
 BOOT_SCRIPTS: Final = ("early.bat", "autoexec.bat")

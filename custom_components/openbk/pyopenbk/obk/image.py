@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ..beken.application import (
     Application,
-    CodeKey,
     Firmware,
     Identity,
     chip_of_flash,
@@ -17,15 +16,9 @@ from ..beken.application import (
     identify_code,
     key_of_first_words,
 )
-from ..beken.code_flash import RECORD_SIZE, check_records
-from ..beken.flash_map import (
-    APPLICATION,
-    BOOTLOADER,
-    FLASH_SIZE,
-    OTA,
-    OTHER_RF_CALIBRATION,
-    RF_CALIBRATION,
-)
+from ..beken.chips import BK7231N, RF_PLACES, FlashableChip
+from ..beken.code_flash import RECORD_SIZE, CodeKey, check_records
+from ..beken.flash_map import FlashMap
 from ..beken.rbl import (
     COMPRESSION_GZIP,
     ENCRYPTION_AES256,
@@ -38,7 +31,7 @@ from ..checksums import byte_sum
 from ..errors import OpenBekenError
 from ..file_kinds import FileKind, name_file
 
-CHIP: Final = "BK7231N"
+CHIP: Final = BK7231N.name
 
 _UG_MAGIC: Final = bytes.fromhex("55AA55AA")
 _UG_END: Final = bytes.fromhex("AA55AA55")
@@ -48,10 +41,7 @@ _UG_HEADER_SIZE: Final = 0x20
 _OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
 _OTA_IV: Final = b"0123456789ABCDEF"
 _AES_BLOCK: Final = 16
-# How long a QIO is: all that lie at hand of each chip (releases 1.17 to 1.18.302).
-_QIO_SIZES: Final = {"BK7231N": 0x129F70, "BK7231T": 0x100000}
 _RF_MAGIC: Final = b"TLV\0"
-_RF_STARTS: Final = (RF_CALIBRATION.start, OTHER_RF_CALIBRATION.start)
 
 
 class ImageKind(StrEnum):
@@ -89,7 +79,7 @@ class UnrecognisedError(ImageError):
 
     def __init__(self, kind: FileKind) -> None:
         """Keep what the file seems to be."""
-        super().__init__(f"no firmware image for {CHIP}, but {kind}")
+        super().__init__(f"no firmware image, but {kind}")
         self.kind = kind
 
 
@@ -169,6 +159,8 @@ class FirmwareImage:
     """An image that was recognised, with what its content proves."""
 
     kind: ImageKind
+    target: FlashableChip
+    """The chip that it was looked at for."""
     data: bytes = field(repr=False)
     identity: Identity
     key: CodeKey
@@ -187,7 +179,7 @@ class FirmwareImage:
 
     @property
     def application(self) -> bytes:
-        """Return what is written from flash address 0x11000 on, at most 0x119000 bytes.
+        """Return what is written to the application's region, from its start on.
 
         Raises NotForUartError and NotOpenBekenError.
         """
@@ -195,11 +187,12 @@ class FirmwareImage:
             raise NotForUartError(self.kind)
         if self.identity.firmware is Firmware.TUYA:
             raise NotOpenBekenError(self.identity.firmware)
-        start = APPLICATION.start if self.kind is ImageKind.QIO else 0
-        return self.data[start : start + APPLICATION.size]
+        region = self.target.flash.application
+        start = region.start if self.kind is ImageKind.QIO else 0
+        return self.data[start : start + region.size]
 
 
-def recognise(data: bytes, chip: str = CHIP) -> FirmwareImage:
+def recognise(data: bytes, chip: FlashableChip = BK7231N) -> FirmwareImage:
     """Tell what a file is and check everything in it that can be checked.
 
     Takes tens of milliseconds for 2 MiB (half a second with a foreign key), so it belongs into an
@@ -211,18 +204,18 @@ def recognise(data: bytes, chip: str = CHIP) -> FirmwareImage:
         return _recognise_packed(ImageKind.RBL, data, data, chip)
     if data.startswith(_UG_MAGIC):
         return _recognise_packed(ImageKind.UG, data, _unwrap_ug(data), chip)
-    is_flash = len(data) == FLASH_SIZE
-    if is_flash and any(data.startswith(_RF_MAGIC, start) for start in _RF_STARTS):
-        return _recognise_backup(data)
-    records = check_records(data[: APPLICATION.end])
+    is_flash = len(data) == chip.flash.size
+    if is_flash and any(data.startswith(_RF_MAGIC, place.start) for place in RF_PLACES):
+        return _recognise_backup(data, chip)
+    records = check_records(data[: chip.flash.application.end])
     if records.sound <= len(records.damaged):
         raise UnrecognisedError(name_file(data))
-    if is_flash and _start_of_application(data):
-        return _recognise_backup(data)
+    if is_flash and _start_of_application(data, chip.flash):
+        return _recognise_backup(data, chip)
     return _recognise_code(data, chip)
 
 
-def code_of_update(data: bytes) -> bytes:
+def code_of_update(data: bytes, chip: FlashableChip) -> bytes:
     """Return the plain code in an over-the-air file, nothing where it is packed otherwise.
 
     Raises DamagedError where the header says no such file.
@@ -231,28 +224,30 @@ def code_of_update(data: bytes) -> bytes:
         header = RblHeader.parse(data)
     except RblError as err:
         raise DamagedError("the header of the container is damaged") from err
-    return _unpack(header, data[HEADER_SIZE : HEADER_SIZE + header.body_size])
+    body = data[HEADER_SIZE : HEADER_SIZE + header.body_size]
+    return _unpack(header, body, chip.flash.application.size)
 
 
-def _recognise_code(data: bytes, chip: str) -> FirmwareImage:
-    start = _start_of_application(data)
+def _recognise_code(data: bytes, chip: FlashableChip) -> FirmwareImage:
+    start = _start_of_application(data, chip.flash)
     kind = ImageKind.QIO if start else ImageKind.UA
     application = describe_application(data[start:])
     _refuse_other_chip(application.identity, chip)
-    _refuse_other_key(data[start : start + RECORD_SIZE])
-    _refuse_size(data, kind)
+    _refuse_other_key(data[start : start + RECORD_SIZE], chip.code_key)
+    _refuse_size(data, kind, chip.flash)
     damaged = [
         *check_records(data[:start]).damaged,
         *(start + offset for offset in application.records.damaged),
     ]
     if damaged:
         raise DamagedRecordError(damaged[0], len(damaged))
-    _refuse_cut(data, kind, application, chip)
-    if key_of_first_words(data[start:]) is not CodeKey.STANDARD:
+    _refuse_cut(data, kind, application, chip.flash)
+    if key_of_first_words(data[start:]) is not chip.code_key:
         # Only an erased first record comes this far.
         raise DamagedRecordError(start)
     return FirmwareImage(
         kind=kind,
+        target=chip,
         data=data,
         identity=application.identity,
         key=application.key,
@@ -260,11 +255,13 @@ def _recognise_code(data: bytes, chip: str) -> FirmwareImage:
     )
 
 
-def _recognise_backup(data: bytes) -> FirmwareImage:
-    application = describe_application(data[APPLICATION.start : APPLICATION.end])
+def _recognise_backup(data: bytes, chip: FlashableChip) -> FirmwareImage:
+    region = chip.flash.application
+    application = describe_application(data[region.start : region.end])
     identity = replace(application.identity, chip=chip_of_flash(data, application))
     return FirmwareImage(
         kind=ImageKind.FULL_BACKUP,
+        target=chip,
         data=data,
         identity=identity,
         key=application.key,
@@ -273,7 +270,7 @@ def _recognise_backup(data: bytes) -> FirmwareImage:
 
 
 def _recognise_packed(
-    kind: ImageKind, data: bytes, container: bytes, chip: str
+    kind: ImageKind, data: bytes, container: bytes, chip: FlashableChip
 ) -> FirmwareImage:
     try:
         header = RblHeader.parse(container)
@@ -288,12 +285,14 @@ def _recognise_packed(
         )
     if zlib.crc32(body) != header.body_crc:
         raise DamagedError("the checksum of the container's body is wrong")
-    if len(container) > OTA.size:
-        raise TooLargeError(limit=OTA.size, actual=len(container))
-    identity = identify_code(_unpack(header, body))
+    identity = identify_code(_unpack(header, body, chip.flash.application.size))
     _refuse_other_chip(identity, chip)
+    room = chip.flash.ota.size
+    if len(container) > room:
+        raise TooLargeError(limit=room, actual=len(container))
     return FirmwareImage(
         kind=kind,
+        target=chip,
         data=data,
         identity=identity,
         key=CodeKey.UNKNOWN,
@@ -318,8 +317,11 @@ def _unwrap_ug(data: bytes) -> bytes:
     return container[:length]
 
 
-def _unpack(header: RblHeader, body: bytes) -> bytes:
-    """Return the plain code of an over-the-air file, or nothing where it is packed otherwise."""
+def _unpack(header: RblHeader, body: bytes, most: int) -> bytes:
+    """Return the plain code of an over-the-air file, or nothing where it is packed otherwise.
+
+    ``most`` is how many bytes are enough.
+    """
     if header.encryption == ENCRYPTION_AES256:
         if len(body) % _AES_BLOCK:
             return b""
@@ -328,45 +330,46 @@ def _unpack(header: RblHeader, body: bytes) -> bytes:
     if header.compression != COMPRESSION_GZIP:
         return body
     try:
-        return zlib.decompressobj(wbits=31).decompress(body, APPLICATION.size)
+        return zlib.decompressobj(wbits=31).decompress(body, most)
     except zlib.error:
         return b""
 
 
-def _start_of_application(data: bytes) -> int:
+def _start_of_application(data: bytes, flash: FlashMap) -> int:
     """Return where in the file the application starts: behind the bootloader, or at once."""
-    for place in (APPLICATION.start, 0):
+    start, bootloader = flash.application.start, flash.bootloader.start
+    for place in (start, 0):
         if key_of_first_words(data[place:]) is not CodeKey.UNKNOWN:
             return place
-    has_bootloader = key_of_first_words(data, BOOTLOADER.start) is not CodeKey.UNKNOWN
-    return APPLICATION.start if has_bootloader else 0
+    has_bootloader = key_of_first_words(data, bootloader) is not CodeKey.UNKNOWN
+    return start if has_bootloader else 0
 
 
-def _refuse_other_chip(identity: Identity, chip: str) -> None:
-    if identity.chip not in (None, chip):
+def _refuse_other_chip(identity: Identity, chip: FlashableChip) -> None:
+    if identity.chip not in (None, chip.name):
         raise WrongChipError(identity.chip, identity.firmware)
 
 
-def _refuse_other_key(first_record: bytes) -> None:
+def _refuse_other_key(first_record: bytes, wanted: CodeKey) -> None:
     """Refuse where the application's first record is whole and does not decrypt to code."""
     key = key_of_first_words(first_record)
-    if key in (CodeKey.NONE, CodeKey.FOREIGN):
+    if key not in (wanted, CodeKey.UNKNOWN):
         raise WrongKeyError(key)
     if key is CodeKey.UNKNOWN and check_records(first_record).sound:
         raise WrongKeyError(CodeKey.FOREIGN)
 
 
-def _refuse_size(data: bytes, kind: ImageKind) -> None:
-    if kind is ImageKind.UA and len(data) > APPLICATION.size:
+def _refuse_size(data: bytes, kind: ImageKind, flash: FlashMap) -> None:
+    if kind is ImageKind.UA and len(data) > flash.application.size:
         raise UnrecognisedError(FileKind.FLASH_DUMP)
-    if len(data) > FLASH_SIZE:
-        raise TooLargeError(limit=FLASH_SIZE, actual=len(data))
-    if len(data) > APPLICATION.end:
-        raise TruncatedError(expected=FLASH_SIZE, actual=len(data))
+    if len(data) > flash.size:
+        raise TooLargeError(limit=flash.size, actual=len(data))
+    if len(data) > flash.application.end:
+        raise TruncatedError(expected=flash.size, actual=len(data))
 
 
 def _refuse_cut(
-    data: bytes, kind: ImageKind, application: Application, chip: str
+    data: bytes, kind: ImageKind, application: Application, flash: FlashMap
 ) -> None:
     """Refuse a file that ends inside of a record, or a QIO whose end is not there.
 
@@ -376,7 +379,8 @@ def _refuse_cut(
     if application.marked:
         return
     written = len(data.rstrip(b"\xff"))
-    size = _QIO_SIZES.get(chip, written)
+    # How long a QIO is: all that lie at hand of each chip (releases 1.17 to 1.18.302).
+    size = flash.application.start + flash.application_length
     if kind is ImageKind.QIO and written <= size - RECORD_SIZE:
         raise TruncatedError(expected=size, actual=written)
     whole_records = len(data) // RECORD_SIZE * RECORD_SIZE

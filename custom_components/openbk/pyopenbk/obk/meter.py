@@ -7,14 +7,14 @@ from math import isfinite
 import struct
 from typing import Any, Final
 
-from ..beken.flash_map import OPENBEKEN_CONFIG
+from ..beken.chips import BK7231N
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .commands import Command, reading_command
 from .console import Console, NotAnAnswerError
 
 # cal.values[0..2] of the configuration: voltage, current and power (OpenBeken 1.17.360 and
 # 1.18.300). These twelve bytes and no more: passwords lie in the same sector.
-FACTORS_ADDRESS: Final = OPENBEKEN_CONFIG.start + 0x498
+FACTORS_ADDRESS: Final = BK7231N.flash.openbeken_config.start + 0x498
 _FACTORS: Final = struct.Struct("<3f")
 _KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
 # A stored zero stands for these (drv_bl0937: 0.13253012 V, 0.0118577075 A, 1.5 W per pulse).

@@ -11,7 +11,7 @@ import struct
 from typing import Final
 from urllib.parse import urlencode
 
-from ..beken.flash_map import OPENBEKEN_CONFIG
+from ..beken.chips import BK7231N
 from .commands import (
     Command,
     CommandError,
@@ -26,9 +26,9 @@ type Sleep = Callable[[float], Awaitable[None]]
 # What the fields hold, in bytes with their terminating zero: mqtt_host to mqtt_port follow each
 # other, mqtt_group lies apart (OpenBeken 1.17.360 and 1.18.300).
 _FIELDS: Final = struct.Struct("<256s64s64s128si")
-_FIELDS_AT: Final = OPENBEKEN_CONFIG.start + 0x094
+_FIELDS_AT: Final = BK7231N.flash.openbeken_config.start + 0x094
 _GROUP: Final = struct.Struct("<64s")
-_GROUP_AT: Final = OPENBEKEN_CONFIG.start + 0x554
+_GROUP_AT: Final = BK7231N.flash.openbeken_config.start + 0x554
 
 # Bytes of UTF-8. The page copies each of its fields into a buffer of 128 bytes.
 LONGEST_HOST: Final = 127

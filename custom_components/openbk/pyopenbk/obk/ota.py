@@ -12,7 +12,7 @@ from typing import Final
 
 from ..beken.application import Firmware
 from ..beken.code_flash import RECORD_DATA_SIZE, RECORD_SIZE
-from ..beken.flash_map import APPLICATION, SECTOR_SIZE
+from ..beken.flash_map import SECTOR_SIZE
 from ..beken.rbl import RblHeader
 from ..beken.update_slots import UpdateSlot
 from ..errors import OpenBekenError
@@ -53,8 +53,6 @@ _IN_PROGRESS: Final = re.compile(r"OTA In Progress[^<]*Flashed: ([0-9A-Fa-f]+)h"
 _SAFE_MODE: Final = re.compile(r"You are in safe mode")
 _BUILT: Final = re.compile(r"\bversion (?P<version>[\x21-\x7e]{1,40})$")
 
-# What an application's region holds without the checksums of its records.
-_LARGEST_CODE: Final = APPLICATION.size // RECORD_SIZE * RECORD_DATA_SIZE
 _PARTITION: Final = "app"
 _METER: Final = "BL0937"
 _BRIDGE: Final = "Bridge"
@@ -161,15 +159,17 @@ def check_update(data: bytes, slot: UpdateSlot, drivers: Iterable[str]) -> str:
     chip, the partition, and that the build has these ``drivers``. Takes a tenth of a second, so it
     belongs into an executor. Raises ImageError and OtaError.
     """
-    found = recognise(data, slot.chip)
+    found = recognise(data, slot.target)
     if found.kind is not ImageKind.RBL:
         raise NotForAirError(found.kind)
     if len(data) > slot.region.size:
         raise TooLargeError(limit=slot.region.size, actual=len(data))
     header = RblHeader.parse(data)
-    if header.raw_size > _LARGEST_CODE:
-        raise TooLargeError(limit=_LARGEST_CODE, actual=header.raw_size)
-    code = code_of_update(data)
+    # What the application's region holds without the checksums of its records.
+    largest = slot.target.flash.application.size // RECORD_SIZE * RECORD_DATA_SIZE
+    if header.raw_size > largest:
+        raise TooLargeError(limit=largest, actual=header.raw_size)
+    code = code_of_update(data, slot.target)
     if (
         header.partition != _PARTITION
         or len(code) != header.raw_size

@@ -7,15 +7,15 @@ import json
 import re
 from typing import Any, Final
 
+from ..beken.chips import BK7231N, Chip
 from ..errors import OpenBekenError
 from ..foreign_text import one_line
 from ..pasted_json import load_object
-from ..profile import HIGHEST_CHANNEL, HIGHEST_PIN, PinAssignment, SocketProfile
+from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..roles import role_from_name
 from .flags import UNWANTED_FLAGS
 from .startup import LONGEST_STARTUP_COMMAND
 
-_CHIP: Final = "BK7231N"
 _PIN: Final = re.compile(r"\d{1,2}")
 _CHANNEL: Final = re.compile(r"\s*(\d{1,2})?\s*")
 _LONGEST_SHOWN: Final = 32
@@ -77,8 +77,8 @@ class DeviceTemplate:
     notes: tuple[TemplateNote, ...] = ()
 
 
-def parse_template(text: str) -> DeviceTemplate:
-    """Read a template; text around its outermost braces does not count.
+def parse_template(text: str, chip: Chip = BK7231N) -> DeviceTemplate:
+    """Read a template for a chip; text around its outermost braces does not count.
 
     Forgives what the published and the pasted ones have: other spellings of roles, blanks, missing
     channels, channels at roles that take none, comments, commas too many, typographic quotes. What
@@ -88,27 +88,29 @@ def parse_template(text: str) -> DeviceTemplate:
         template = load_object(text)
     except ValueError as err:
         raise TemplateError("the text is not JSON") from err
-    return read_template(template)
+    return read_template(template, chip)
 
 
-def read_template(template: Mapping[str, Any]) -> DeviceTemplate:
+def read_template(template: Mapping[str, Any], chip: Chip = BK7231N) -> DeviceTemplate:
     """Read a template out of its JSON; raises a TemplateError where it has no pins."""
     pins = template.get("pins")
     if not isinstance(pins, dict) or not pins:
         raise TemplateError("the text has no pins")
     notes: list[TemplateNote] = []
-    read = [pin for name, use in pins.items() if (pin := _read_pin(name, use, notes))]
+    read = [
+        pin for name, use in pins.items() if (pin := _read_pin(name, use, chip, notes))
+    ]
     if not read:
         raise TemplateError("none of the pins can be read")
     profile = SocketProfile.of(read, _text(template, "board"))
     if _text(template, "board") and profile.module is None:
         notes.append(_note(NoteKind.ODD_MODULE, _text(template, "board")))
-    chip = _text(template, "chip")
-    if chip is not None and chip.upper() != _CHIP:
-        notes.append(_note(NoteKind.OTHER_CHIP, chip))
+    named = _text(template, "chip")
+    if named is not None and named.upper() != chip.name:
+        notes.append(_note(NoteKind.OTHER_CHIP, named))
     return DeviceTemplate(
         profile=profile,
-        chip=chip,
+        chip=named,
         name=one_line(name) if (name := _text(template, "name")) else None,
         command=_read_command(template.get("command"), notes),
         flags=_read_flags(template.get("flags"), notes),
@@ -117,10 +119,11 @@ def read_template(template: Mapping[str, Any]) -> DeviceTemplate:
 
 
 def _read_pin(
-    name: str, use: object, notes: list[TemplateNote]
+    name: str, use: object, chip: Chip, notes: list[TemplateNote]
 ) -> PinAssignment | None:
     """Read one pin, such as ``"26": "Rel;1"``."""
-    if not _PIN.fullmatch(name) or int(name) > HIGHEST_PIN or not isinstance(use, str):
+    has_pin = _PIN.fullmatch(name) and int(name) <= chip.highest_pin
+    if not has_pin or not isinstance(use, str):
         notes.append(_note(NoteKind.NO_PIN, name))
         return None
     role_name, *numbers = use.split(";")

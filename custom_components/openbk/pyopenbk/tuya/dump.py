@@ -2,14 +2,8 @@
 
 from typing import Final
 
+from ..beken.chips import FlashableChip
 from ..beken.code_flash import check_records
-from ..beken.flash_map import (
-    APPLICATION,
-    FLASH_SIZE,
-    OPENBEKEN_CONFIG,
-    RF_CALIBRATION,
-    TUYA_STORAGE,
-)
 from ..errors import OpenBekenError
 from ..file_kinds import FileKind, name_file
 
@@ -90,25 +84,26 @@ def explain_small_file(data: bytes) -> TuyaStorageError:
     return NotADumpError(kind)
 
 
-def explain_missing_storage(dump: bytes) -> TuyaStorageError:
+def explain_missing_storage(dump: bytes, chip: FlashableChip) -> TuyaStorageError:
     """Return the error that describes a file in which no key of a store was found."""
-    records = check_records(dump[: APPLICATION.end])
+    flash = chip.flash
+    records = check_records(dump[: flash.application.end])
     is_code = records.sound > len(records.damaged)
-    is_flash = is_code or dump.startswith(b"TLV\0", RF_CALIBRATION.start)
+    is_flash = is_code or dump.startswith(b"TLV\0", flash.rf_calibration.start)
     kind = FileKind.FLASH_DUMP if is_flash else name_file(dump)
     if kind not in (FileKind.FLASH_DUMP, FileKind.UNKNOWN):
         return NotADumpError(kind)
-    if len(dump) > FLASH_SIZE:
+    if len(dump) > flash.size:
         return OtherFlashSizeError(len(dump))
     if not is_flash:
         return NotADumpError(kind)
     if len(dump) <= _LONGEST_FIRMWARE:
         return FirmwareInsteadError(len(dump))
-    store = dump[TUYA_STORAGE.start :]
-    if len(dump) < FLASH_SIZE:
+    store = dump[flash.tuya_storage.start :]
+    if len(dump) < flash.size:
         return CutDumpError(len(dump))
     if store.count(b"\xff") < len(store):
         return StorageDamagedError("no sector opens with the key of Tuya's store")
-    if dump.startswith(b"CFG", OPENBEKEN_CONFIG.start):
+    if dump.startswith(b"CFG", flash.openbeken_config.start):
         return OpenBekenInsteadError("the socket runs OpenBeken, its store is blank")
     return StorageErasedError("the part of the flash where the store belongs is blank")

@@ -6,12 +6,11 @@ from enum import StrEnum
 import re
 from typing import Final
 
-from ..profile import HIGHEST_PIN, PinAssignment, SocketProfile
+from ..beken.chips import BK7231N, Chip, chip_of_module
+from ..profile import PinAssignment, SocketProfile
 from ..roles import BUTTON_ROLES, RELAY_ROLES, SWITCHING_ROLES, PinRole
 from .storage import StorageProblem
 from .user_params import UserParam, UserParams
-
-_CHIP: Final = "BK7231N"
 
 
 class PinSource(StrEnum):
@@ -222,36 +221,18 @@ _LATCHING: Final = 1
 # Power-on states: off, on, as before.
 _START_VALUES: Final = {0: 0, 1: 1, 2: -1}
 
-# Tuya's modules by the start of their name, longer ones first.
-_CHIPS: Final = (
-    ("WBR", "RTL8720CF"),
-    ("CR", "RTL8720CF"),
-    ("CB", "BK7231N"),
-    ("WB", "BK7231T"),
-    ("T34", "BK7231N"),
-    ("T1", "BK7238"),
-    ("T2", "BK7231N"),
-    ("T3", "BK7236"),
-    ("T4", "BK7252N"),
-    ("T5", "BK7258"),
-)
-
-
-def chip_of_module(module: str) -> str | None:
-    """Return the chip that a Tuya module of this name usually has, None for an unknown one."""
-    name = module.strip().upper()
-    return next((chip for start, chip in _CHIPS if name.startswith(start)), None)
-
 
 def profile_from_user_params(
-    params: UserParams, source: PinSource = PinSource.TEXT
+    params: UserParams, source: PinSource = PinSource.TEXT, chip: Chip = BK7231N
 ) -> PinReading:
-    """Translate parameters into pins; what cannot be translated becomes a warning, never an error.
+    """Translate parameters into the pins of a chip.
+
+    What cannot be translated becomes a warning, never an error.
 
     Whether the profile is fit to be written, its own ``problems`` tell.
     """
-    warnings = list(_general_warnings(params))
-    uses = _with_channels_settled(list(_uses(params, warnings)))
+    warnings = list(_general_warnings(params, chip))
+    uses = _with_channels_settled(list(_uses(params, chip, warnings)))
     kept, conflicts = _settle_conflicts(uses)
     warnings += _shared_led_warnings(params, kept)
     named = params.get("module")
@@ -271,7 +252,9 @@ def profile_from_user_params(
     )
 
 
-def _uses(params: UserParams, warnings: list[PinWarning]) -> Iterator[PinUse]:
+def _uses(
+    params: UserParams, chip: Chip, warnings: list[PinWarning]
+) -> Iterator[PinUse]:
     """Yield every use of a pin in the order of the rules; add a warning for what is left out."""
     without_meter = _meter_warnings(params, warnings)
     claimed = set()
@@ -282,7 +265,7 @@ def _uses(params: UserParams, warnings: list[PinWarning]) -> Iterator[PinUse]:
             claimed.add(key)
             if without_meter and _METER_KEYS.fullmatch(key):
                 continue
-            if use := _use(params, rule, match, warnings):
+            if use := _use(params, rule, match, chip, warnings):
                 yield use
     for key, value in params.items():
         if key in claimed or _LIGHT_KEYS.fullmatch(key):
@@ -294,10 +277,14 @@ def _uses(params: UserParams, warnings: list[PinWarning]) -> Iterator[PinUse]:
 
 
 def _use(
-    params: UserParams, rule: _Rule, match: re.Match[str], warnings: list[PinWarning]
+    params: UserParams,
+    rule: _Rule,
+    match: re.Match[str],
+    chip: Chip,
+    warnings: list[PinWarning],
 ) -> PinUse | None:
     key = match.string
-    if (pin := _pin(params, key, warnings)) is None:
+    if (pin := _pin(params, key, chip, warnings)) is None:
         return None
     number = match[1] if match.re.groups else ""
     level = _number(params, rule.level_key.format(number))
@@ -324,7 +311,9 @@ def _use(
     )
 
 
-def _pin(params: UserParams, key: str, warnings: list[PinWarning]) -> int | None:
+def _pin(
+    params: UserParams, key: str, chip: Chip, warnings: list[PinWarning]
+) -> int | None:
     value = params[key]
     pin = None if isinstance(value, bool) else _as_number(value)
     if pin is None:
@@ -333,7 +322,7 @@ def _pin(params: UserParams, key: str, warnings: list[PinWarning]) -> int | None
                 PinWarning(kind=WarningKind.UNREADABLE, key=key, value=str(value)[:32])
             )
         return None
-    if not 0 <= pin <= HIGHEST_PIN:
+    if not 0 <= pin <= chip.highest_pin:
         warnings.append(PinWarning(kind=WarningKind.PIN_OUT_OF_RANGE, key=key, pin=pin))
         return None
     return pin
@@ -366,13 +355,13 @@ def _meter_warnings(params: UserParams, warnings: list[PinWarning]) -> bool:
     return False
 
 
-def _general_warnings(params: UserParams) -> Iterator[PinWarning]:
+def _general_warnings(params: UserParams, chip: Chip) -> Iterator[PinWarning]:
     if light := next(filter(_LIGHT_KEYS.fullmatch, params), None):
         yield PinWarning(kind=WarningKind.LIGHT, key=light)
     module = params.get("module")
-    chip = chip_of_module(module) if isinstance(module, str) else None
-    if chip not in (None, _CHIP):
-        yield PinWarning(kind=WarningKind.OTHER_CHIP, key="module", value=chip)
+    usual = chip_of_module(module) if isinstance(module, str) else None
+    if usual not in (None, chip.name):
+        yield PinWarning(kind=WarningKind.OTHER_CHIP, key="module", value=usual)
     relays = sum(re.fullmatch(r"rl(_on)?\d+_pin", key) is not None for key in params)
     channels = _number(params, "ch_num")
     if relays and channels not in (None, relays):

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from ..beken.flash_map import FLASH_SIZE, SECTOR_SIZE
+from ..beken.chips import BK7231N, FlashableChip
+from ..beken.flash_map import SECTOR_SIZE
 from ..checksums import byte_sum
 from .dump import (
     OpenBekenInsteadError,
@@ -114,6 +115,8 @@ class StorageOrigin:
     """Byte offset of the key sector in the file."""
     key_source: KeySource
     valid_sectors: int
+    flash_size: int
+    """Bytes of the flash that the file was read from."""
     rotated: bool
     """The file starts with flash address 0x11000; the bootloader, if any, is at its end."""
 
@@ -147,11 +150,11 @@ class TuyaStorage:
     def to_file_offset(self, address: int) -> int | None:
         """Return where in the file a flash address lies, None in a file of the store alone."""
         if self.origin.rotated:
-            return (address - _READING_STARTED_AT) % FLASH_SIZE
+            return (address - _READING_STARTED_AT) % self.origin.flash_size
         return address if self.origin.key_sector == USUAL_KEY_SECTOR else None
 
 
-def parse_storage(dump: bytes) -> TuyaStorage:
+def parse_storage(dump: bytes, chip: FlashableChip = BK7231N) -> TuyaStorage:
     """Read the store out of a dump: whole, rotated, cut behind the store, or the store alone.
 
     Takes some milliseconds for 2 MiB. Raises a TuyaStorageError that says what the file is, where
@@ -166,7 +169,7 @@ def parse_storage(dump: bytes) -> TuyaStorage:
         raise StorageErasedError("the file is blank")
     stores = [_read_sectors(dump, found) for found in _find_keys(dump)]
     if not stores:
-        raise explain_missing_storage(dump)
+        raise explain_missing_storage(dump, chip)
     store = max(stores, key=_Store.rank)
     problems = list(store.problems)
     values = _read_values(store.blocks, problems)
@@ -176,6 +179,7 @@ def parse_storage(dump: bytes) -> TuyaStorage:
             key_sector=store.key_sector,
             key_source=store.key_source,
             valid_sectors=store.valid_sectors,
+            flash_size=chip.flash.size,
             rotated=store.key_sector == _ROTATED_KEY_SECTOR,
         ),
         problems=tuple(problems),

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 import re
 from typing import Final
 
+from ..beken.chips import BK7231N, Chip, chip_of_module
 from ..errors import OpenBekenError
-from ..profile import HIGHEST_CHANNEL, HIGHEST_PIN, PinAssignment, SocketProfile
+from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..roles import METER_ROLES, PinRole
-from .pins import PinReading, PinSource, PinWarning, WarningKind, chip_of_module
+from .pins import PinReading, PinSource, PinWarning, WarningKind
 
 # "- Relay (channel 1) on P26", "- BL0937 VI (CF1) on P6"
 _LINE: Final = re.compile(
@@ -33,15 +34,15 @@ class SummaryError(OpenBekenError):
     """The text is no such summary."""
 
 
-def read_summary(text: str) -> PinReading:
-    """Read one line for each pin; a use that is not known is left out with a warning.
+def read_summary(text: str, chip: Chip = BK7231N) -> PinReading:
+    """Read one line for each pin of a chip; a use that is not known is left out with a warning.
 
     Raises SummaryError where no line names a pin.
     """
     if len(text) > _LONGEST_TEXT:
         raise SummaryError("too long a text")
     warnings: list[PinWarning] = []
-    pins = list(_read_lines(text, warnings))
+    pins = list(_read_lines(text, chip, warnings))
     if not pins:
         raise SummaryError("no pins in the text")
     module = found[1] if (found := _MODULE.search(text)) else None
@@ -53,12 +54,14 @@ def read_summary(text: str) -> PinReading:
     )
 
 
-def _read_lines(text: str, warnings: list[PinWarning]) -> Iterator[PinAssignment]:
+def _read_lines(
+    text: str, chip: Chip, warnings: list[PinWarning]
+) -> Iterator[PinAssignment]:
     for match in filter(None, map(_LINE.match, text.splitlines())):
         what = " ".join(match["what"].split())
         pin, channel = int(match["pin"]), int(match["channel"] or 0)
         role = _ROLES.get(what.casefold())
-        if role is None or pin > HIGHEST_PIN or channel > HIGHEST_CHANNEL:
+        if role is None or pin > chip.highest_pin or channel > HIGHEST_CHANNEL:
             warnings.append(
                 PinWarning(kind=WarningKind.PIN_WITHOUT_ROLE, key=what, pin=pin)
             )

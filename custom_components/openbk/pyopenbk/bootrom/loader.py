@@ -1,0 +1,104 @@
+"""What every loader of a chip can do; each kind of them is a file of its own."""
+
+from abc import ABC, abstractmethod
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Self
+
+from ..beken.chips import FlashableChip
+from ..beken.flash_map import WriteAllowance
+from . import frames
+from .flash_parts import FLASH_PARTS, UNKNOWN_PART, FlashPart
+from .frames import EraseSize, Request
+from .link import Link
+
+_REBOOTS: Final = 3
+_REBOOT_INTERVAL: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChipIdentity:
+    """What a chip says of itself."""
+
+    chip: FlashableChip
+    chip_id: int
+    code_key: tuple[int, int, int, int]
+    """The code encryption words of the eFuse; all zero = unencrypted, or not readable."""
+    jedec: bytes
+    """The three bytes of the flash id."""
+    flash_size: int
+    """Bytes, from the flash id."""
+    baudrate: int
+
+    @property
+    def part(self) -> FlashPart:
+        """Return the flash part; for an unknown id one with the usual registers."""
+        return FLASH_PARTS.get(self.jedec, UNKNOWN_PART)
+
+
+class Loader(ABC):
+    """The code on a chip that answers on its UART, and what it does to the flash.
+
+    Addresses are plain flash addresses, 0 up to the flash size.
+    """
+
+    def __init__(self, link: Link, identity: ChipIdentity) -> None:
+        """Take a chip that was identified; use `identify`."""
+        self.link = link
+        self.identity = identity
+
+    @classmethod
+    @abstractmethod
+    async def identify(cls, link: Link) -> Self | None:
+        """Ask a linked chip what it is; None where no loader of this kind answers.
+
+        Raises WrongChipError for a chip that this kind of loader is on and nobody knows here,
+        FlashUnreachableError, UnexpectedReplyError, LinkLostError, PortUnavailableError.
+        """
+
+    @abstractmethod
+    async def unprotect(self) -> None:
+        """Make the flash take erases and writes; raises ProtectedFlashError if it does not."""
+
+    def read_request(self, sector: int) -> Request:
+        """Return the request for the 4096 bytes of a sector."""
+        return frames.read_sector(sector)
+
+    async def crc(self, start: int, length: int) -> int:
+        """Return the chip's CRC of a range, as `checksums.crc32_jamcrc` computes it."""
+        return await self.link.crc(start, length)
+
+    async def erase(
+        self, start: int, size: EraseSize, allowance: WriteAllowance
+    ) -> None:
+        """Erase one sector or block; whether it worked shows by its CRC."""
+        await self.link.exchange(frames.erase(start, size), allowance=allowance)
+
+    async def write_sector(
+        self, sector: int, data: bytes, allowance: WriteAllowance
+    ) -> None:
+        """Program the 4096 bytes of a sector; whether it worked shows by its CRC.
+
+        After NoReplyError and StatusError comes `recover_write`.
+        """
+        request = frames.write_sector(sector, data)
+        await self.link.receive(self.link.send(request, allowance))
+
+    async def recover_write(self) -> None:
+        """Make the loader listen again that may still wait for the rest of a sector.
+
+        Raises LinkLostError.
+        """
+        await self.link.recover(was_writing=True)
+
+    async def reboot(self) -> None:
+        """Leave the loader and start what is in the flash.
+
+        Nothing answers this, so it is sent more than once; another link check within the next
+        moments would catch the chip again.
+        """
+        for _ in range(_REBOOTS):
+            self.link.send(frames.reboot())
+            await self.link.flush()
+            await asyncio.sleep(_REBOOT_INTERVAL)
+        self.link.linked = False
