@@ -19,8 +19,27 @@ _NEVER_ASSIGNED: Final = 0x0BADF00D
 
 
 def commands(device: DeviceState) -> Mapping[str, Command]:
-    """Return the commands, which set the clock of ``device``."""
+    """Return the commands, which set the clock of ``device``; older releases have none."""
 
+    def set_time(arguments: Arguments) -> Result:
+        device.device_clock.set_time(leading_int(arguments.word(0)))
+        return Result.OK
+
+    if not device.release.has_device_clock:
+        return {}
+    return {"time_settz": _zone_setter(device), "time_settime": needing(1, set_time)}
+
+
+def ntp_commands(device: DeviceState) -> Mapping[str, Command]:
+    """Return the commands that come with the driver NTP."""
+    return {
+        "ntp_timezoneofs": _zone_setter(device),
+        "ntp_setserver": setter(device.settings, "ntp_server"),
+        "ntp_info": lambda _: Result.OK,
+    }
+
+
+def _zone_setter(device: DeviceState) -> Command:
     def set_time_zone(arguments: Arguments) -> Result:
         text = arguments.word(0)
         if ":" in text:
@@ -30,24 +49,7 @@ def commands(device: DeviceState) -> Mapping[str, Command]:
         device.device_clock.zone_seconds = _signed(seconds)
         return Result.OK
 
-    def set_time(arguments: Arguments) -> Result:
-        device.device_clock.set_time(leading_int(arguments.word(0)))
-        return Result.OK
-
-    return {
-        "time_settz": needing(1, set_time_zone),
-        "time_settime": needing(1, set_time),
-    }
-
-
-def ntp_commands(device: DeviceState) -> Mapping[str, Command]:
-    """Return the commands that come with the driver NTP."""
-    zone = commands(device)["time_settz"]
-    return {
-        "ntp_timezoneofs": zone,
-        "ntp_setserver": setter(device.settings, "ntp_server"),
-        "ntp_info": lambda _: Result.OK,
-    }
+    return needing(1, set_time_zone)
 
 
 def _hours_and_minutes(text: str) -> int:

@@ -77,6 +77,11 @@ class Release:
         return 0x1E5000 if self.at_least(1, 18, 255) else 0x1E3000
 
     @property
+    def has_device_clock(self) -> bool:
+        """Return whether the time can be set by hand over MQTT, with or without NTP."""
+        return self.at_least(1, 18, 224)
+
+    @property
     def has_mdns(self) -> bool:
         """Return whether ``startDriver MDNS`` does something."""
         return self.at_least(1, 18, 271)

@@ -1,6 +1,6 @@
 """The days of a socket count only while it has the time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 import re
 
@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.openbk.live.clock import SocketClock
 from custom_components.openbk.pyopenbk.obk.messages import Publication
 from custom_components.openbk.repairs import async_create_fix_flow
+from simulator.openbeken import Release
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
@@ -165,6 +166,81 @@ async def test_offset_follows_summer_time(
     assert [item.payload for item in sent] == ["+1:0", "+2:0", "+2:0", "+1:0"]
 
 
+class BareClock:
+    """A clock whose timers fire when a test says so."""
+
+    def __init__(self, version: str, *, may_set: bool) -> None:
+        self.sent: list[str] = []
+        self.timers: dict[Callable[[], None], None] = {}
+        self.clock = SocketClock(
+            "plug",
+            self._send,
+            self._later,
+            lambda: None,
+            may_set=may_set,
+            build=lambda: f"OpenBK7231N {version} Nov 22 2026 16:44:43",
+        )
+        self.clock.begin()
+
+    def _send(self, publications: Iterable[Publication]) -> None:
+        for one in publications:
+            if not one.topic.endswith("/publishAll"):
+                self.sent.append(
+                    f"{one.topic.removeprefix('cmnd/plug/')} {one.payload}"
+                )
+
+    def _later(self, _seconds: float, action: Callable[[], None]) -> Callable[[], None]:
+        self.timers[action] = None
+        return lambda: None
+
+    def fire(self) -> list[str]:
+        """Let all timers fire, and return what was sent for it."""
+        self.sent.clear()
+        timers, self.timers = self.timers, {}
+        for action in timers:
+            action()
+        return [*self.sent]
+
+
+async def test_newer_firmware_gets_time_zone_and_summer_time_from_here(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    await hass.config.async_set_time_zone("Europe/Warsaw")
+    freezer.move_to(datetime(2027, 3, 28, 0, 30, tzinfo=UTC))
+    bare = BareClock("1.18.224", may_set=True)
+    assert bare.sent == ["time_setTime 1806193800", "time_setTZ +1:0"]
+    bare.clock.heard(1806193800 + 3600)
+    freezer.tick(3600)
+    assert bare.fire() == ["time_setTime 1806197400", "time_setTZ +2:0"]
+    assert not bare.clock.missed
+    # The last release that learns the time from a server only.
+    assert BareClock("1.18.223", may_set=True).sent == ["ntp_timeZoneOfs +2:0"]
+
+
+async def test_what_somebody_else_set_up_gets_the_time_only_where_it_has_none(
+    hass: HomeAssistant, freezer: FrozenDateTimeFactory
+) -> None:
+    """Its zone is its own; and nobody has to be asked for a time server."""
+    freezer.move_to(datetime(2027, 3, 28, 0, 30, tzinfo=UTC))
+    bare = BareClock("1.18.224", may_set=False)
+    assert bare.sent == bare.fire() == []
+    assert bare.fire() == ["time_setTime 1806193800"]
+    assert not bare.clock.missed
+    bare.clock.heard(1806193800)
+    assert bare.fire() == ["time_setTime 1806193800"]
+    bare = BareClock("1.18.224", may_set=False)
+    bare.clock.heard(1806193800)
+    assert bare.fire() == bare.fire() == []
+    old = BareClock("1.18.223", may_set=False)
+    assert old.fire() == old.fire() == []
+    assert old.clock.missed
+    # What does not help is told after all.
+    deaf = BareClock("1.18.224", may_set=True)
+    for _ in range(3):
+        deaf.fire()
+    assert deaf.clock.missed
+
+
 async def test_socket_in_another_time_zone(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -184,13 +260,35 @@ async def test_socket_in_another_time_zone(
     assert set(said) == {"+5:30"}
 
 
-async def test_simulated_socket_learns_the_time(
+async def test_simulated_socket_learns_the_time_without_a_server(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    async with plugged_in(configuration(mosquitto), speed=20) as plugged:
+        await until(lambda: plugged.firmware.running)
+        plugged.firmware.device_clock.ntp_answers = False
+        await until(lambda: entry.runtime_data.build != "")
+        await until(lambda: plugged.firmware.device_clock.synced)
+        await pass_time(hass, 61)
+        await until(lambda: state(hass, TODAY) != "unavailable")
+        assert plugged.firmware.device_clock.utc == pytest.approx(
+            datetime.now(UTC).timestamp(), abs=60
+        )
+        await pass_time(hass, 122)
+        assert issue(hass, entry) is None
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_older_simulated_socket_learns_the_time_from_its_server(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     """The time server answers late, so the list of the first seconds says 0."""
     entry = socket_entry()
     await add_socket(hass, entry)
-    async with plugged_in(configuration(mosquitto), speed=20) as plugged:
+    async with plugged_in(
+        configuration(mosquitto), speed=20, release=Release(version="1.18.223")
+    ) as plugged:
         await until(lambda: plugged.firmware.running)
         plugged.firmware.device_clock.ntp_answers = False
         await until(lambda: entry.runtime_data.value("datetime") == 0)

@@ -16,7 +16,7 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.clock import Clock
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
-from simulator.openbeken import OpenBeken
+from simulator.openbeken import OpenBeken, Release
 from tests.support.broker import Broker
 from tests.support.flash_map import OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, MAC
@@ -69,6 +69,7 @@ class PluggedSocket:
         watts: float = 100.0,
         volts: float = 230.0,
         power_factor: float = 1.0,
+        release: Release | None = None,
     ) -> None:
         """Prepare the socket; it has no power yet."""
         self.clock = Clock(speed)
@@ -76,7 +77,9 @@ class PluggedSocket:
         self.flash.rewrite(OPENBEKEN_CONFIG.start, build(config))
         load = Load(volts=volts, watts=watts, power_factor=power_factor)
         self.meter = Bl0937(self.clock, load=load)
-        self.firmware = OpenBeken(self.flash, self.clock, self.meter, mac)
+        self.firmware = OpenBeken(
+            self.flash, self.clock, self.meter, mac, release=release
+        )
         self._power: asyncio.Task[None] | None = None
 
     def power_on(self) -> None:
@@ -98,10 +101,10 @@ class PluggedSocket:
 
 @asynccontextmanager
 async def plugged_in(
-    config: ConfigSector, mac: str = MAC, **load: float
+    config: ConfigSector, mac: str = MAC, **options: Any
 ) -> AsyncIterator[PluggedSocket]:
     """Plug a socket in and give it power until the block ends."""
-    socket = PluggedSocket(config, mac, **load)
+    socket = PluggedSocket(config, mac, **options)
     socket.power_on()
     try:
         yield socket

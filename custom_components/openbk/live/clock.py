@@ -11,8 +11,15 @@ from homeassistant.util import dt as dt_util
 
 from ..const import DOMAIN
 from ..pyopenbk.obk import messages
-from ..pyopenbk.obk.commands import split, utc_offset_command
-from ..pyopenbk.obk.messages import Publication
+from ..pyopenbk.obk.commands import (
+    Command,
+    split,
+    time_command,
+    time_zone_command,
+    utc_offset_command,
+)
+from ..pyopenbk.obk.messages import Publication, version_of
+from ..pyopenbk.obk.releases import Lack, lacks, parse_version
 
 ISSUE: Final = "no_time"
 
@@ -40,8 +47,12 @@ class SocketClock:
         changed: CALLBACK_TYPE,
         *,
         may_set: bool,
+        build: Callable[[], str] = str,
     ) -> None:
-        """Prepare for a socket; ``may_set`` is whether the person let us set it up."""
+        """Prepare for a socket; ``may_set`` is whether the person let us set it up.
+
+        ``build`` tells which firmware it runs, as far as it is known.
+        """
         self.right = False
         self.missed = False
         """The socket had time enough to learn the time and did not."""
@@ -52,15 +63,17 @@ class SocketClock:
         self._later = later
         self._changed = changed
         self._may_set = may_set
+        self._build = build
         self._asked = False
+        self._was_told = False
         self._timers: dict[CALLBACK_TYPE, CALLBACK_TYPE] = {}
 
     @callback
     def begin(self) -> None:
         """Set the clock of a socket that has just appeared; it will say what it shows."""
         if self._may_set:
-            self.set_offset()
-        self._asked = False
+            self.set_clock()
+        self._asked = self._was_told = False
         self._again(_ASK_AGAIN_AFTER, self._check)
 
     @callback
@@ -83,15 +96,43 @@ class SocketClock:
             self._changed()
 
     @callback
-    def set_offset(self) -> None:
-        """Tell the socket how far its clock is from UTC, and every hour again.
+    def set_clock(self) -> None:
+        """Tell the socket the time and how far that is from UTC, and every hour again.
 
         It knows no summer time. That begins and ends hours away from midnight, where its energy
-        of the day begins.
+        of the day begins. Older firmware takes the offset only, and the time from its server.
         """
-        command = split(utc_offset_command(self.utc_offset))
-        self._send([messages.console(self._client_id, *command)])
-        self._again(_SET_EVERY, self.set_offset)
+        if self._takes_time:
+            self._tell(self._now(), time_zone_command(self.utc_offset))
+        else:
+            self._tell(utc_offset_command(self.utc_offset))
+        self._again(_SET_EVERY, self.set_clock)
+
+    @callback
+    def _set_time(self) -> None:
+        """Tell a socket that somebody else set up the time alone, and every hour again.
+
+        It had none at all, and its own start-up command may have set the zone.
+        """
+        self._tell(self._now())
+        self._again(_SET_EVERY, self._set_time)
+
+    def _tell(self, *commands: Command) -> None:
+        self._send(
+            [messages.console(self._client_id, *split(each)) for each in commands]
+        )
+
+    @staticmethod
+    def _now() -> Command:
+        return time_command(int(dt_util.utcnow().timestamp()))
+
+    @property
+    def _takes_time(self) -> bool:
+        """Return whether the firmware is known to take the time over MQTT."""
+        version = version_of(self._build()) or ""
+        return parse_version(
+            version
+        ) is not None and Lack.TIME_FROM_HOME_ASSISTANT not in lacks(version)
 
     @property
     def utc_offset(self) -> timedelta:
@@ -108,11 +149,16 @@ class SocketClock:
         """Ask again and again until the time is right; its one item comes with the whole list."""
         if self.right:
             return
-        if self._asked and not self.missed:
+        again = _ASK_AGAIN_EVERY if self._asked else _ASK_AGAIN_AFTER
+        if self._asked and self._takes_time and not self._was_told:
+            self._was_told = True
+            again = _ASK_AGAIN_AFTER
+            (self.set_clock if self._may_set else self._set_time)()
+        elif self._asked and not self.missed:
             self.missed = True
             self._changed()
         self._send([messages.publish_all(self._client_id)])
-        self._again(_ASK_AGAIN_EVERY if self._asked else _ASK_AGAIN_AFTER, self._check)
+        self._again(again, self._check)
         self._asked = True
 
     def _again(self, seconds: float, action: CALLBACK_TYPE) -> None:

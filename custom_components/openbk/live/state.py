@@ -104,6 +104,7 @@ class SocketState:
             self._later,
             self._clock_changed,
             may_set=self.tuned,
+            build=lambda: self.build,
         )
         self.meter = SocketMeter(
             hass,
@@ -370,6 +371,9 @@ class SocketState:
     def _build_changed(self, build: str | None) -> None:
         if build is not None and build != self.entry.data[CONF_FIRMWARE]:
             self._update_entry({CONF_FIRMWARE: build})
+            if self.online and self.values.needs_clock:
+                # It may take the time from here now.
+                self.clock.begin()
 
     @callback
     def _address_changed(self, address: str | None) -> None:

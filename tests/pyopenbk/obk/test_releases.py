@@ -697,7 +697,15 @@ def test_versions_are_compared_as_numbers() -> None:
             "1.18.24",
             set(Lack) - {Lack.CHIP_TEMPERATURE, Lack.POWER_FACTOR, Lack.OLDER_DAYS},
         ),
-        ("1.18.25", {Lack.STATE_ON_REQUEST, Lack.ENERGY_SURVIVES_UPDATE, Lack.MDNS}),
+        (
+            "1.18.25",
+            {
+                Lack.STATE_ON_REQUEST,
+                Lack.TIME_FROM_HOME_ASSISTANT,
+                Lack.ENERGY_SURVIVES_UPDATE,
+                Lack.MDNS,
+            },
+        ),
         ("1.18.254", {Lack.ENERGY_SURVIVES_UPDATE, Lack.MDNS}),
         ("1.18.271", set()),
         ("2.0", set()),

@@ -147,14 +147,28 @@ def start_value_command(channel: int, value: int) -> Command:
 
 
 def utc_offset_command(utc_offset: timedelta) -> Command:
-    """Return the command that sets the distance from UTC.
+    """Return the command that sets the distance from UTC, which is there once NTP was started."""
+    return _line("ntp_timeZoneOfs", _hours_and_minutes(utc_offset))
 
-    The firmware reads hours and minutes with ``%i``: a leading zero would make them octal.
+
+def time_zone_command(utc_offset: timedelta) -> Command:
+    """Return the command that sets the distance from UTC, with or without NTP (from 1.18.224 on)."""
+    return _line("time_setTZ", _hours_and_minutes(utc_offset))
+
+
+def time_command(epoch: int) -> Command:
+    """Return the command that sets the time in seconds since 1970 (from 1.18.224 on).
+
+    The firmware stops at 2147483647, in January 2038.
     """
-    minutes = round(utc_offset.total_seconds() / 60)
+    return _line("time_setTime", epoch)
+
+
+def _hours_and_minutes(offset: timedelta) -> str:
+    """Return an offset as the firmware reads it: with ``%i``, so a leading zero would make it octal."""
+    minutes = round(offset.total_seconds() / 60)
     hours, minutes_left = divmod(abs(minutes), 60)
-    sign = "-" if minutes < 0 else "+"
-    return _line("ntp_timeZoneOfs", f"{sign}{hours}:{minutes_left}")
+    return f"{'-' if minutes < 0 else '+'}{hours}:{minutes_left}"
 
 
 def time_server_command(server: IPv4Address) -> Command:

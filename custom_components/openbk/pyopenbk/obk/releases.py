@@ -131,6 +131,8 @@ class Lack(StrEnum):
     """No energy of two and three days ago."""
     STATE_ON_REQUEST = "state_on_request"
     """It does not tell its state when Home Assistant starts."""
+    TIME_FROM_HOME_ASSISTANT = "time_from_home_assistant"
+    """It learns the time from a time server only."""
     ENERGY_SURVIVES_UPDATE = "energy_survives_update"
     """A later update moves the place of its energy counter, which then starts anew."""
     CHIP_TEMPERATURE = "chip_temperature"
@@ -144,6 +146,7 @@ _PRESENT_SINCE: Final[Mapping[Lack, Version]] = {
     Lack.OLDER_DAYS: (1, 18),
     Lack.ACCURATE_METER: (1, 18, 25),
     Lack.STATE_ON_REQUEST: (1, 18, 171),
+    Lack.TIME_FROM_HOME_ASSISTANT: (1, 18, 224),
     Lack.ENERGY_SURVIVES_UPDATE: (1, 18, 255),
     Lack.MDNS: (1, 18, 271),
 }
