@@ -53,9 +53,10 @@ class FaultName(StrEnum):
     HANG = "hang"
     """The chip stops for good when the command is complete; only a reset helps."""
     POWER_LOST = "power_lost"
-    """Power goes away when byte ``byte`` of the command has arrived, or in the middle
-    of operation ``operation`` on the flash; it is back after ``seconds``, or stays away
-    where that is 0."""
+    """Power goes away when byte ``byte`` of the command has arrived, or when ``byte`` bytes
+    of operation ``operation`` on the flash are done (half of it where that is 0); it is back
+    after ``seconds``, or stays away where that is 0. An erase that is cut off leaves what
+    it had not reached as it was or, where ``value`` is ``indeterminate``, as anything."""
     UNPLUGGED = "unplugged"
     """The adapter is pulled when byte ``byte`` of the command has arrived; it is back
     after ``seconds``, or stays away where that is 0. The chip keeps its power."""
@@ -90,6 +91,8 @@ class FaultName(StrEnum):
     WORN_SECTOR = "worn_sector"
     """The sector at address ``value`` (hex) no longer erases."""
 
+
+INDETERMINATE: Final = "indeterminate"
 
 REPLY_FAULTS: Final = frozenset(
     {
@@ -334,7 +337,11 @@ class Faults:
             if armed.fault.operation and armed.strikes():
                 if self.victim is not None:
                     self.victim.lose_power(armed.fault.seconds)
-                raise PowerLostError(f"lost power during {operation.kind}")
+                raise PowerLostError(
+                    f"lost power during {operation.kind}",
+                    done=armed.fault.byte or None,
+                    indeterminate=armed.fault.value == INDETERMINATE,
+                )
 
     def _struck(self, names: frozenset[FaultName], command: Command) -> Iterator[Fault]:
         for armed in self._armed:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+import random
 import time
 from typing import Final
 import zlib
@@ -67,6 +68,17 @@ class Counts:
 
 class PowerLostError(Exception):
     """Power went away in the middle of an operation; raised by a watcher."""
+
+    def __init__(
+        self, message: str = "", *, done: int | None = None, indeterminate: bool = False
+    ) -> None:
+        """Take how many bytes of the operation were done; None: half of them.
+
+        ``indeterminate``: of what was to be erased, any bit may have either value.
+        """
+        super().__init__(message)
+        self.done = done
+        self.indeterminate = indeterminate
 
 
 type Watcher = Callable[[Operation], None]
@@ -246,14 +258,17 @@ class Flash:
             return
         try:
             self.watcher(operation)
-        except PowerLostError:
-            self._tear(operation)
+        except PowerLostError as lost:
+            done = operation.size // 2 if lost.done is None else lost.done
+            self._tear(operation, min(done, operation.size), lost)
             raise
 
-    def _tear(self, operation: Operation) -> None:
-        half = operation.size // 2
+    def _tear(self, operation: Operation, done: int, lost: PowerLostError) -> None:
+        start = operation.address
         if operation.kind is OperationKind.ERASE:
-            start = operation.address
-            self._cells[start : start + half] = bytes([BLANK]) * half
+            self._cells[start : start + done] = bytes([BLANK]) * done
+            if lost.indeterminate:
+                left = random.Random(start + done).randbytes(operation.size - done)
+                self._cells[start + done : start + operation.size] = left
         elif operation.kind is OperationKind.PROGRAM:
-            self._clear_bits(operation.address, operation.data[:half])
+            self._clear_bits(start, operation.data[:done])

@@ -88,3 +88,24 @@ def test_lost_power_leaves_half_an_erase_and_half_a_page() -> None:
     with pytest.raises(PowerLostError):
         flash.program(0, bytes(0x100))
     assert flash.read(0, 0x100) == bytes(0x80) + b"\xff" * 0x80
+
+
+@pytest.mark.parametrize("indeterminate", [False, True])
+def test_power_is_lost_after_so_many_bytes(indeterminate: bool) -> None:
+    flash = Flash(bytes(SIZE))
+
+    def lose_power(_: Operation) -> None:
+        raise PowerLostError(done=34, indeterminate=indeterminate)
+
+    flash.watcher = lose_power
+    with pytest.raises(PowerLostError):
+        flash.erase(0x1000, 4096)
+    assert flash.read(0x1000, 34) == b"\xff" * 34
+    left = flash.read(0x1000 + 34, 4096 - 34)
+    assert (left != bytes(len(left))) is indeterminate
+    assert flash.read(0x2000, 4096) == bytes(4096)
+    flash = Flash()
+    flash.watcher = lose_power
+    with pytest.raises(PowerLostError):
+        flash.program(0x1000, bytes(256))
+    assert flash.read(0x1000, 256) == bytes(34) + b"\xff" * 222

@@ -28,7 +28,6 @@ from simulator.flash import OperationKind
 
 from .bench import Bench, bench
 from .dumps import CONFIG, MAC, factory_chip, openbeken_image, put, written
-from .scenario import run_seed
 
 FIRST_SECTOR = slice(0x11000, 0x12000)
 # For jobs whose chip dies: all time-outs at a third of their length.
@@ -376,12 +375,6 @@ async def test_power_comes_back_at_once(tmp_path: Path) -> None:
                 await everything(job)
                 assert job.chip_state is ChipState.WRITTEN
             assert chip.flash == written(factory_chip(), openbeken_image())
-
-
-@pytest.mark.parametrize("seed", range(6))
-async def test_faults_that_a_seed_chooses(tmp_path: Path, seed: int) -> None:
-    """The job completes, or stops with a true statement and is completed by a later one."""
-    assert "in all" in await run_seed(seed, tmp_path)
 
 
 def aim_erase(byte: int, nth: int) -> Fault:

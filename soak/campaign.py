@@ -1,0 +1,156 @@
+"""Many runs over a serial line, one after the other; the table is printed as they go."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+import logging
+from pathlib import Path
+import signal
+import sys
+import tempfile
+import time
+from typing import Final, TextIO
+
+from .accidents import Scenario, draw
+from .chips import SUBJECTS
+from .disk import NoSmallDisk, own_mounts
+from .findings import Violation
+from .uart import run_scenario
+
+# How often the table is printed meanwhile, in seconds.
+_INTERVAL: Final = 60.0
+
+
+@dataclass
+class Tally:
+    """Faults against outcomes."""
+
+    runs: int = 0
+    attempts: Counter[int] = field(default_factory=Counter)
+    """How many jobs it took, against how often."""
+    ends: dict[str, Counter[str]] = field(default_factory=dict)
+    """By fault: how the first job ended."""
+    violations: list[tuple[Scenario, str]] = field(default_factory=list)
+
+    def add(self, scenario: Scenario, ends: Sequence[str]) -> None:
+        """Count a run that broke nothing."""
+        self.runs += 1
+        self.attempts[len(ends)] += 1
+        for name in {accident.name for accident in scenario.accidents}:
+            self._of(name)["completed" if len(ends) == 1 else "resumed"] += 1
+
+    def add_violation(self, scenario: Scenario, detail: str) -> None:
+        """Count a run that broke something."""
+        self.runs += 1
+        self.violations.append((scenario, detail))
+        for name in {accident.name for accident in scenario.accidents}:
+            self._of(name)["violated"] += 1
+
+    def _of(self, name: str) -> Counter[str]:
+        return self.ends.setdefault(name, Counter())
+
+    def table(self) -> list[str]:
+        """Return the rows: fault, runs, completed at once, stopped and resumed, violated."""
+        head = "| fault | runs | completed | stopped, then completed | violations |"
+        rows = [head, "|---|--:|--:|--:|--:|"]
+        for name, counts in sorted(self.ends.items()):
+            rows.append(
+                f"| {name} | {counts.total()} | {counts['completed']} |"
+                f" {counts['resumed']} | {counts['violated']} |"
+            )
+        tries = ", ".join(f"{n}: {count}" for n, count in sorted(self.attempts.items()))
+        rows.append("")
+        rows.append(
+            f"{self.runs} runs, {len(self.violations)} violations;"
+            f" runs by the jobs that they took: {tries or 'none'}"
+        )
+        return rows
+
+
+async def soak(
+    *,
+    runs: int,
+    seed: int,
+    faults: int | None = None,
+    chips: Sequence[str] | None = None,
+    seconds: float | None = None,
+    tell: TextIO | None = None,
+) -> int:
+    """Run the scenarios of so many seeds; return 0 where none broke anything."""
+    names = tuple(chips or SUBJECTS)
+    wants_small_disk = True
+    try:
+        own_mounts()
+    except NoSmallDisk as err:
+        wants_small_disk = False
+        print(f"No disk can be filled here ({err}): such faults do nothing.")
+    # What the jobs log is listened to, not shown.
+    logging.getLogger().addHandler(logging.NullHandler())
+    tally = Tally()
+    started = printed = time.monotonic()
+    with _table_at_the_end(tally):
+        for number in range(seed, seed + runs):
+            scenario = draw(number, names[number % len(names)], faults=faults)
+            await run_one(scenario, tally, wants_small_disk=wants_small_disk, tell=tell)
+            now = time.monotonic()
+            if now - printed > _INTERVAL:
+                printed = now
+                _print(tally)
+            if seconds is not None and now - started > seconds:
+                break
+    return 1 if tally.violations or not tally.runs else 0
+
+
+async def run_one(
+    scenario: Scenario,
+    tally: Tally,
+    *,
+    wants_small_disk: bool,
+    tell: TextIO | None = None,
+) -> None:
+    """Run one scenario in a folder of its own, and count it."""
+    with tempfile.TemporaryDirectory(prefix="openbk-soak-") as folder:
+        began = time.monotonic()
+        try:
+            ends = await run_scenario(
+                scenario, Path(folder), wants_small_disk=wants_small_disk
+            )
+        except Violation as violation:
+            verdict = str(violation)
+        except Exception as err:  # noqa: BLE001 - every kind is a finding
+            verdict = f"{type(err).__name__}: {err}"
+        else:
+            tally.add(scenario, ends)
+            if tell is not None:
+                took = time.monotonic() - began
+                print(
+                    f"seed {scenario.seed} ({took:.1f} s): {scenario}"
+                    f" -> {'; '.join(ends)}",
+                    file=tell,
+                    flush=True,
+                )
+            return
+    tally.add_violation(scenario, verdict)
+    print(f"VIOLATION, seed {scenario.seed}: {scenario} -> {verdict}", flush=True)
+
+
+@contextmanager
+def _table_at_the_end(tally: Tally) -> Iterator[None]:
+    """Print the table whatever ends the runs: ctrl-C and SIGTERM too."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(NotImplementedError):
+            loop.add_signal_handler(number, task.cancel)
+    try:
+        yield
+    finally:
+        _print(tally)
+
+
+def _print(tally: Tally) -> None:
+    print(*tally.table(), sep="\n", flush=True)
+    sys.stdout.flush()

@@ -1,0 +1,134 @@
+"""The chips that are tried: what each holds, what goes onto it, and what nobody may touch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+import hashlib
+from typing import Final
+
+from custom_components.openbk.pyopenbk.backups import Origin
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from custom_components.openbk.pyopenbk.obk.image import FirmwareImage
+from simulator.boot import Chip, Running, examine
+from simulator.bootrom import BK7231N_CHIP_ID, STANDARD_CODE_KEY
+from simulator.flash import TH25Q16HB, Flash
+from tests.pyopenbk.flashing.dumps import (
+    MAC,
+    factory_chip,
+    openbeken_image,
+    put,
+    written,
+)
+
+WIFI_PASSWORD: Final = "soak-wifi-Hk27vqZr"
+BROKER_PASSWORD: Final = "soak-broker-9dTn3wXe"
+TUYA_KEY: Final = "soak-tuya-Qm48cLyB"
+PLANTED: Final = (WIFI_PASSWORD, BROKER_PASSWORD, TUYA_KEY)
+"""What must never be seen outside of the flash and its dumps."""
+
+FLASH_SIZE: Final = 0x200000
+
+type Span = tuple[int, int]
+"""First byte and the one behind the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One kind of chip. The places are written here once more: a judge shares no table."""
+
+    name: str
+    chip: Chip
+    bootloader: Span
+    application: Span
+    radio: Span
+    config: Span
+    first_record: Span
+    """Without it the chip starts nothing."""
+    factory: Callable[[], bytes]
+    """What it holds out of the box; with a secret of the vendor's in its store."""
+    sector: Callable[[], bytes]
+    """OpenBeken's configuration, with two secrets."""
+    image: Callable[[str], FirmwareImage]
+    """OpenBeken in a version."""
+    mac: str
+    protection: int
+    """What the vendor's firmware leaves in the status registers."""
+    linkable_without_bootloader: bool
+    """The download code is in the mask ROM."""
+
+    @property
+    def first_sector(self) -> Span:
+        """Return where the application begins."""
+        return self.application[0], self.application[0] + 0x1000
+
+    @property
+    def writable(self) -> tuple[Span, ...]:
+        """Return what flashing may change."""
+        return self.application, self.config
+
+    def flashed(self, flash: bytes, version: str) -> bytes:
+        """Return what flashing makes of a chip that holds ``flash``."""
+        return written(flash, self.image(version), self.sector())
+
+    def starts(self, flash: bytes) -> Running:
+        """Return what a chip with this flash runs when it is left alone."""
+        start, end = self.first_record
+        if flash[start:end] == b"\xff" * (end - start):
+            return Running.NOTHING
+        return examine(Flash(flash)).running
+
+    def origin(self) -> Origin:
+        """Return how its backups are told apart."""
+        key = b"".join(word.to_bytes(4, "big") for word in STANDARD_CODE_KEY)
+        return Origin(
+            chip_id=BK7231N_CHIP_ID,
+            jedec=TH25Q16HB.hex(),
+            code_key_sha256=hashlib.sha256(key).hexdigest(),
+            mac=self.mac,
+            flash_size=FLASH_SIZE,
+        )
+
+
+@cache
+def _sector() -> bytes:
+    return build(
+        ConfigSector(
+            mqtt_client_id="obk8D123456",
+            wifi_ssid="Nest",
+            wifi_password=WIFI_PASSWORD,
+            mqtt_host="192.0.2.9",
+            mqtt_username="socket",
+            mqtt_password=BROKER_PASSWORD,
+        )
+    )
+
+
+@cache
+def _factory() -> bytes:
+    return put(factory_chip(), 0x1EF000, f'"local_key":"{TUYA_KEY}"'.encode())
+
+
+# openbeken_image packs with a tool of others; no more versions than these are made.
+OLD: Final = "1.18.299"
+NEW: Final = "1.18.301"
+
+SUBJECTS: Final = {
+    subject.name: subject
+    for subject in (
+        Subject(
+            name="bk7231n",
+            chip=Chip.BK7231N,
+            bootloader=(0x000000, 0x011000),
+            application=(0x011000, 0x12A000),
+            radio=(0x1D0000, 0x1D1000),
+            config=(0x1D1000, 0x1D2000),
+            first_record=(0x011000, 0x011022),
+            factory=_factory,
+            sector=_sector,
+            image=openbeken_image,
+            mac=MAC,
+            protection=0x4004,
+            linkable_without_bootloader=True,
+        ),
+    )
+}
