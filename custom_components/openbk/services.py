@@ -1,4 +1,4 @@
-"""Actions: compare the meter of a socket with a reference, take that back, update all sockets."""
+"""Actions: compare a meter with a reference, take that back, update all sockets, use the console."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -25,6 +25,7 @@ from .calibrating.own_gain import OwnGainError
 from .calibrating.sampling import WANTED
 from .const import DOMAIN
 from .issues.updates import async_update_all
+from .live import console
 from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import (
@@ -39,6 +40,7 @@ from .pyopenbk.obk.console import ConsoleError
 from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 
 ATTR_ACCURACY: Final = "accuracy"
+ATTR_COMMAND: Final = "command"
 ATTR_ENERGY: Final = "energy"
 ATTR_KIND: Final = "kind"
 ATTR_QUANTITIES: Final = "quantities"
@@ -111,6 +113,7 @@ _SCHEMAS: Final[dict[str, VolDictType]] = {
     },
     "undo_calibration": _DEVICE,
     "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _TOTAL},
+    "console": {**_DEVICE, probatio.Required(ATTR_COMMAND): cv.string},
     "update_all": {
         probatio.Optional(ATTR_DEVICE_ID): cv.string,
         probatio.Optional(ATTR_WATCH_MINUTES, default=5): probatio.All(
@@ -132,6 +135,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         "reset_calibration": _reset_calibration,
         "undo_calibration": _undo_calibration,
         "set_energy": _set_energy,
+        "console": _console,
         "update_all": _update_all,
     }
     for name, handler in handlers.items():
@@ -297,6 +301,11 @@ async def _set_energy(call: ServiceCall) -> ServiceResponse:
     }
 
 
+async def _console(call: ServiceCall) -> ServiceResponse:
+    answer = await console.async_run(call.hass, _entry(call), call.data[ATTR_COMMAND])
+    return {"road": answer.road, "response": answer.response}
+
+
 async def _update_all(call: ServiceCall) -> ServiceResponse:
     first: OpenBekenConfigEntry | None = None
     if (device_id := call.data.get(ATTR_DEVICE_ID)) is not None:
@@ -343,13 +352,18 @@ def _corrections(socket: SocketState) -> dict[str, Any]:
     return found
 
 
-def _socket(call: ServiceCall) -> SocketState:
-    """Return the socket that an action is for; raises ServiceValidationError."""
+def _entry(call: ServiceCall) -> OpenBekenConfigEntry:
+    """Return the entry of the socket that an action is for; raises ServiceValidationError."""
     _, found = async_get_device_and_config_entry(
         call.hass, DOMAIN, call.data[ATTR_DEVICE_ID]
     )
     entry: OpenBekenConfigEntry = found
-    socket = entry.runtime_data
+    return entry
+
+
+def _socket(call: ServiceCall) -> SocketState:
+    """Return the socket with a meter that an action is for; raises ServiceValidationError."""
+    socket = _entry(call).runtime_data
     if not socket.profile.has_meter:
         raise _invalid(socket, "no_meter")
     return socket

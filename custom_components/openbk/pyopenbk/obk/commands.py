@@ -5,11 +5,12 @@ How the console reads a line was recorded from OpenBeken 1.18.299 and confirmed 
 escapes a quote, and a word that begins with ``$`` is replaced by a number, also inside of quotes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
 from math import isfinite
+import re
 from typing import Final, NewType
 
 from ..errors import OpenBekenError
@@ -24,6 +25,12 @@ Command = NewType("Command", str)
 LONGEST_ARGUMENTS: Final = 511
 # A backlog copies each of its commands, with its name, into 128 bytes with a terminating zero.
 LONGEST_PART: Final = 127
+# A word that is read as a number is copied into 128 bytes without a look at its length (found with
+# an address sanitizer in 1.18.299): a longer one writes over the heap.
+_LONGEST_NUMBER: Final = 127
+# Its answer on stat/<client>/STATUS is taken for the next command where flag 30 is on, without end.
+_STORM: Final = re.compile(r"\bstatus", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z0-9_]{1,60}")
 # The receive buffer of 1024 bytes holds header and topic, too; a message that is longer is taken
 # for several.
 LONGEST_MESSAGE: Final = 900
@@ -44,6 +51,10 @@ class CommandProblem(StrEnum):
     NOT_TO_BE_QUOTED = "not_to_be_quoted"
     NOT_IN_BACKLOG = "not_in_backlog"
     OUT_OF_RANGE = "out_of_range"
+    EMPTY = "empty"
+    OPEN_QUOTE = "open_quote"
+    LONG_WORD = "long_word"
+    ONLY_OVER_HTTP = "only_over_http"
 
 
 class CommandError(OpenBekenError):
@@ -78,6 +89,52 @@ def text_argument(field: str, text: str, limit: int) -> str:
     if any(byte < 0x20 or byte == 0x7F for byte in raw):
         raise CommandError(field, CommandProblem.UNPRINTABLE)
     return _quoted(field, raw)
+
+
+def typed_command(line: str) -> Command:
+    """Return a line that a person typed, if the console can take it whole and lives on.
+
+    Raises CommandError for a name that is none, a line break, arguments that would be cut, a quote
+    that nobody closes, and a word that could write over the heap. The start-up command alone may
+    be one long word.
+    """
+    name, _, arguments = line.strip().partition(" ")
+    arguments = arguments.strip()
+    if not name:
+        raise CommandError("command", CommandProblem.EMPTY)
+    raw = _utf8("command", arguments)
+    if not _NAME.fullmatch(name) or any(byte < 0x20 or byte == 0x7F for byte in raw):
+        raise CommandError("command", CommandProblem.UNPRINTABLE)
+    if len(raw) > LONGEST_ARGUMENTS:
+        raise CommandError("command", CommandProblem.TOO_LONG, LONGEST_ARGUMENTS)
+    for number, word in enumerate(_words(raw)):
+        long_text = number == 0 and name.casefold() == "startupcommand"
+        if len(word) > _LONGEST_NUMBER and not long_text:
+            raise CommandError("command", CommandProblem.LONG_WORD, _LONGEST_NUMBER)
+    return _line(name, arguments) if arguments else _line(name)
+
+
+def check_over_mqtt(command: Command) -> None:
+    """Raise CommandError for a command that must not or cannot arrive over MQTT."""
+    if _STORM.search(command):
+        raise CommandError("command", CommandProblem.ONLY_OVER_HTTP)
+    if len(command.encode()) > LONGEST_MESSAGE:
+        raise CommandError("command", CommandProblem.TOO_LONG, LONGEST_MESSAGE)
+
+
+def _words(raw: bytes) -> Iterator[bytes]:
+    """Yield words as the console parts them; raises CommandError for a quote left open."""
+    rest = raw.lstrip()
+    while rest:
+        if rest.startswith(b'"'):
+            word, quote, rest = rest[1:].partition(b'"')
+            if not quote:
+                raise CommandError("command", CommandProblem.OPEN_QUOTE)
+        else:
+            word, *behind = rest.split(maxsplit=1)
+            rest = behind[0] if behind else b""
+        yield word
+        rest = rest.lstrip()
 
 
 def startup_command_command(text: str) -> Command:

@@ -1,0 +1,104 @@
+"""The console of a socket: a command with its answer over HTTP, without one over MQTT."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers.device_registry import format_mac
+
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
+from ..network.consoles import console_at
+from ..pyopenbk.beken.rf_sector import is_generic_mac
+from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
+from ..pyopenbk.obk.console import (
+    CommandRefusedError,
+    Console,
+    ConsoleError,
+    PasswordError,
+    UnreachableError,
+)
+from .state import OpenBekenConfigEntry
+from .updates import UPDATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of a command."""
+
+    road: str
+    """``http``, where the socket said that it ran it, or ``mqtt``, where nobody says."""
+    response: Any
+    """JSON, often empty; None over MQTT."""
+
+
+async def async_run(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry, line: str
+) -> Answer:
+    """Run a command that a person typed.
+
+    Raises ServiceValidationError for what was not sent, as it could do harm or the socket does
+    not know it, and HomeAssistantError where it is not known whether it was run.
+    """
+    try:
+        command = typed_command(line)
+    except CommandError as err:
+        raise _invalid(entry, f"command_{err.problem}") from err
+    socket = entry.runtime_data
+    try:
+        console = await async_console(hass, entry)
+    except UnreachableError, PasswordError:
+        try:
+            check_over_mqtt(command)
+        except CommandError as err:
+            raise _invalid(entry, f"command_{err.problem}") from err
+        await socket.async_command(command)
+        answer = Answer(road="mqtt", response=None)
+    else:
+        try:
+            said = await console.command(command)
+        except CommandRefusedError as err:
+            key = "command_unknown" if err.unknown else "command_refused"
+            raise _invalid(entry, key) from err
+        except ConsoleError as err:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="command_unanswered",
+                translation_placeholders={"name": entry.title},
+            ) from err
+        answer = Answer(road="http", response=said)
+    socket.readback.changed()
+    return answer
+
+
+async def async_console(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Console:
+    """Return the web server of a socket, once it was seen to be this socket's.
+
+    Raises ServiceValidationError where another one answers, UnreachableError and PasswordError.
+    """
+    data = entry.data
+    if data[CONF_ADDRESS] is None:
+        raise UnreachableError("no address is known")
+    password = hass.data[UPDATES].of(entry.runtime_data.identity).password
+    try:
+        console = console_at(hass, data[CONF_ADDRESS], password)
+        info = await console.info()
+    except PasswordError:
+        raise
+    except OpenBekenError as err:
+        LOGGER.debug("%s does not answer: %s", entry.title, err)
+        raise UnreachableError("no answer") from err
+    if format_mac(info.mac) != data[CONF_MAC] or (
+        is_generic_mac(data[CONF_MAC]) and info.client_id != data[CONF_CLIENT_ID]
+    ):
+        raise _invalid(entry, "update_other_socket")
+    return console
+
+
+def _invalid(entry: OpenBekenConfigEntry, key: str) -> ServiceValidationError:
+    return ServiceValidationError(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders={"name": entry.title},
+    )
