@@ -12,7 +12,7 @@ from .events import CHANNEL_CHANGE, Handler, Handlers, event_code, is_relation
 from .expressions import Constants
 from .names import CHANNEL_TYPES
 from .scripts import Scripts
-from .settings import CHANNEL_COUNT, PIN_COUNT, Settings
+from .settings import CHANNEL_COUNT, Settings
 from .state import SAFE_MODE_AFTER, DeviceState
 from .text import cut, decode, encode, leading_int
 
@@ -208,14 +208,14 @@ class Console:
         # Only names count, for a number, too.
         if (role := role_from_name(name)) is None:
             return Result.BAD_ARGUMENT
-        if 0 <= pin < PIN_COUNT:
+        if 0 <= pin < self._device.settings.pin_count:
             self._device.pins.set_role(pin, int(role))
             self._device.follow_relay()
         return Result.OK
 
     def _set_pin_channel(self, arguments: Arguments) -> Result:
         pin, channel = arguments.integer(0), arguments.integer(1)
-        if 0 <= pin < PIN_COUNT:
+        if 0 <= pin < self._device.settings.pin_count:
             if len(arguments) > 2:
                 second = arguments.integer(2) & 0xFF
                 self._device.settings.change_entry("channels2", pin, second)

@@ -5,7 +5,6 @@ import json
 from typing import Final
 
 from .energy import CLEAR_DATE, DAILY
-from .release import CHIP
 from .settings import Flag
 from .state import DeviceState
 
@@ -31,7 +30,7 @@ def messages(device: DeviceState) -> Iterator[tuple[str, str]]:
                 "name": device.settings.values.short_name,
                 "sw": device.release.version,
                 "mf": "Beken Corporation",
-                "mdl": CHIP,
+                "mdl": device.release.chip.name,
                 "cu": f"http://{device.ip_address}/index",
             },
             **_complete(device, unique_id, details),

@@ -8,8 +8,7 @@ from . import tasmota
 from .console import Console
 from .http_server import HTML, JSON, REDIRECT, TEXT, Answer, Request
 from .mqtt import MqttService
-from .release import CHIP
-from .settings import CHANNEL_COUNT, PIN_COUNT
+from .settings import CHANNEL_COUNT
 from .state import DeviceState
 from .text import decode, encode, leading_int
 
@@ -135,7 +134,7 @@ class Pages:
             f"{body}{links} | Forum<br><br>{device.release.built_on}"
             f'<br>Online for&nbsp;<span id="onlineFor" data-initial="{device.uptime}">'
             f"-</span><br>Device MAC: {device.identity.text.upper()}<br>"
-            f"Short name: {values.short_name}, Chipset {CHIP}</div></body></html>"
+            f"Short name: {values.short_name}, Chipset {device.release.chip.name}</div></body></html>"
         )
 
     def _log(self, _request: Request) -> Answer:
@@ -365,7 +364,18 @@ class Pages:
                 settings.set_flag(flag, bool(on))
         settings.save()
         text += f"<h4>Flags (Current value={settings.values.flags})</h4>"
-        return self.page("Generic config", text)
+        boxes = "".join(
+            f'<div><input type="checkbox" name="flag{flag}" id="flag{flag}" value="1"'
+            f"{' checked' if settings.values.flags >> flag & 1 else ''}>"
+            f'<label for="flag{flag}">Flag {flag} - </label></div>'
+            for flag in range(_FLAG_COUNT)
+        )
+        return self.page(
+            "Generic config",
+            f'{text}<form action="/cfg_generic">{boxes}<input type="hidden" '
+            'id="setFlags" name="setFlags" value="1"><br><input type="submit" '
+            'value="Submit"></form>',
+        )
 
     def _set_start_value(self, request: Request) -> Answer:
         index, given = request.argument("idx"), request.argument("value")
@@ -379,12 +389,21 @@ class Pages:
                     self._device.variables.remember(channel, now)
             text = f"<h5>Setting channel {channel} start value to {value}<h5>"
             self._device.settings.save()
-        return self.page("Config startup", text)
+        starts = self._device.settings.values.start_values
+        forms = "".join(
+            "<form action='/cfg_startup' class='indent'><input type=\"hidden\" "
+            f'id="idx" name="idx" value="{channel}"/>'
+            f'<label for="value">Channel {channel}:</label><br><input type="number" '
+            f'id="value" name="value" value="{starts[channel]}">'
+            '<input type="submit" value="Save"/></form><br/>'
+            for channel in self._device.pins.used_channels()
+        )
+        return self.page("Config startup", f"{text}<h4>New start values</h4>{forms}")
 
     def _set_pins(self, request: Request) -> Answer:
         asked = changed = 0
         settings = self._device.settings
-        for pin in range(PIN_COUNT):
+        for pin in range(settings.pin_count):
             if (role := request.argument(f"{pin}", _PIN_BUFFER)) is not None:
                 asked += 1
                 changed += change_role(self._device, pin, leading_int(role))
@@ -440,7 +459,7 @@ class Pages:
         command = settings.values.startup_command
         return self.page(
             "Set startup command",
-            f"{text}<textarea id='data' name='data'>{command}</textarea>",
+            f"{text}<textarea id='data' name='data' rows='15' cols='40'>{command}</textarea>",
         )
 
     def _discovery(self, request: Request) -> Answer:

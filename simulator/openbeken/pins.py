@@ -12,7 +12,7 @@ from custom_components.openbk.pyopenbk.roles import (
     PinRole,
 )
 
-from .settings import CHANNEL_COUNT, PIN_COUNT, Settings
+from .settings import CHANNEL_COUNT, Settings
 from .variables import Variables
 
 BRIDGE_ROLES: Final = frozenset({PinRole.BRIDGE_FWD, PinRole.BRIDGE_REV})
@@ -102,7 +102,7 @@ class Pins:
             remembered = self._variables.remembered(channel)
             self.values[channel] = remembered if value == _REMEMBERED else value
         self.driven = True
-        for pin in range(PIN_COUNT):
+        for pin in range(self._settings.pin_count):
             self._set_up(pin)
 
     def role(self, pin: int) -> PinRole:
@@ -115,11 +115,13 @@ class Pins:
 
     def with_role(self, roles: frozenset[PinRole]) -> Iterator[int]:
         """Yield the pins that have one of the roles, in ascending order."""
-        return (pin for pin in range(PIN_COUNT) if self.role(pin) in roles)
+        return (
+            pin for pin in range(self._settings.pin_count) if self.role(pin) in roles
+        )
 
     def has_meter(self) -> bool:
         """Return whether the pins of a BL0937 are there, so that its driver starts."""
-        roles = {self.role(pin) for pin in range(PIN_COUNT)}
+        roles = {self.role(pin) for pin in range(self._settings.pin_count)}
         return (
             not roles.isdisjoint(METER_SELECT_ROLES)
             and {PinRole.BL0937CF, PinRole.BL0937CF1} <= roles
@@ -127,7 +129,9 @@ class Pins:
 
     def has_bridge(self) -> bool:
         """Return whether there is a relay with two coils, so that its driver starts."""
-        return {self.role(pin) for pin in range(PIN_COUNT)} >= BRIDGE_ROLES
+        return {
+            self.role(pin) for pin in range(self._settings.pin_count)
+        } >= BRIDGE_ROLES
 
     def relay_channels(self) -> list[int]:
         """Return the channels of relays only, those of two coils among them."""
@@ -146,7 +150,7 @@ class Pins:
         values = self._settings.values
         used = {
             channel
-            for pin in range(PIN_COUNT)
+            for pin in range(self._settings.pin_count)
             if self.role(pin)
             for channel in self._channels_of(pin)
         }

@@ -1,22 +1,24 @@
 """What differs between the firmware releases that people run."""
 
 from dataclasses import dataclass
-from typing import Final
 
-CHIP: Final = "BK7231N"
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N, Chip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A build of OpenBeken for BK7231N."""
+    """A build of OpenBeken for a chip."""
 
     version: str = "1.18.300"
     built: str = "Nov 22 2026 16:44:43"
+    chip: Chip = BK7231N
+    loses_posts: bool = False
+    """What is sent to /api/cmnd does not arrive, as on some builds for other chips."""
 
     @property
     def build(self) -> str:
         """Return the text of the ``build`` topic."""
-        return f"Open{CHIP} {self.version} {self.built}"
+        return f"Open{self.chip.name} {self.version} {self.built}"
 
     @property
     def built_on(self) -> str:

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Final
 
-from custom_components.openbk.pyopenbk.beken.chips import BK7231N
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N, Chip
+from custom_components.openbk.pyopenbk.beken.flash_map import Region
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigSector,
     ConfigSectorError,
@@ -16,8 +17,8 @@ from simulator.flash import Flash
 
 from .text import cut, encode
 
-# Pins of the chip that the web interface knows; the configuration has room for 32.
-PIN_COUNT: Final = 29
+# Chips with more pins have a longer configuration, which is not simulated.
+_PINS_IN_CONFIG: Final = 32
 CHANNEL_COUNT: Final = 64
 
 _CAPACITIES: Final = text_capacities()
@@ -73,33 +74,50 @@ class Identity:
         return self.mac[2:].hex().upper()
 
 
-def factory_settings(identity: Identity) -> ConfigSector:
-    """Return what the firmware writes at its first start."""
-    short_name = f"obk{identity.suffix}"
+def factory_settings(identity: Identity, chip: Chip = BK7231N) -> ConfigSector:
+    """Return what the firmware for a chip writes at its first start."""
+    short_name = f"{chip.prefix}{identity.suffix}"
     return ConfigSector(
         mqtt_client_id=short_name,
         mqtt_password="qqqqqqqqqq",
         mac=identity.mac,
         short_name=short_name,
-        long_name=f"OpenBK7231N_{identity.suffix}",
+        mqtt_group=chip.group,
+        long_name=f"Open{chip.name}_{identity.suffix}",
         ping_host="192.168.0.1",
     )
+
+
+def config_region(chip: Chip) -> Region:
+    """Return where the configuration of a chip lies in the simulated flash."""
+    usual = BK7231N.flash.openbeken_config
+    start = chip.config_address or usual.start
+    return Region(usual.name, start, start + usual.size)
 
 
 class Settings:
     """The values in RAM; changes reach the flash within a second."""
 
-    def __init__(self, flash: Flash, identity: Identity) -> None:
-        """Load the sector, or begin with factory settings where the firmware would."""
+    def __init__(self, flash: Flash, identity: Identity, chip: Chip = BK7231N) -> None:
+        """Load the sector, or begin with factory settings where the firmware would.
+
+        A chip whose configuration has no known address keeps it where BK7231N does, but hides it.
+        """
+        self._chip = chip
         self._flash = flash
         self._identity = identity
         self._changed = False
-        region = BK7231N.flash.openbeken_config
+        region = config_region(chip)
         try:
             self.values = parse(flash.read(region.start, region.size))
         except ConfigSectorError:
             self.reset()
             self.save()
+
+    @property
+    def pin_count(self) -> int:
+        """Return how many pins the firmware knows."""
+        return min(self._chip.highest_pin + 1, _PINS_IN_CONFIG)
 
     @property
     def changed(self) -> bool:
@@ -149,7 +167,7 @@ class Settings:
 
     def reset(self) -> None:
         """Go back to factory settings."""
-        self.values = factory_settings(self._identity)
+        self.values = factory_settings(self._identity, self._chip)
         self._changed = True
 
     def overwrite_soon(self) -> None:
@@ -163,5 +181,5 @@ class Settings:
         counter = (self.values.change_counter + 1) & 0xFFFF
         self.values = replace(self.values, change_counter=counter)
         sector = build(self.values, as_kept=True)
-        self._flash.rewrite(BK7231N.flash.openbeken_config.start, sector)
+        self._flash.rewrite(config_region(self._chip).start, sector)
         self._changed = False

@@ -133,7 +133,7 @@ class DeviceState:
     def begin(self, on_channel: ChannelListener) -> None:
         """Read the flash as a boot does; ``on_channel`` follows each channel's change."""
         self.failure = None
-        self.settings = Settings(self.flash, self.identity)
+        self.settings = Settings(self.flash, self.identity, self.release.chip)
         self.variables = Variables.load(self.flash, self.release.variables_address)
         self.variables.count_boot()
         self.failed_boots = self.variables.failed_boots

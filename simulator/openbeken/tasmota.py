@@ -5,7 +5,6 @@ import json
 from typing import Final
 
 from .arguments import leading_word
-from .release import CHIP
 from .settings import CHANNEL_COUNT, Flag
 from .state import DeviceState
 from .text import cut, leading_int
@@ -229,9 +228,9 @@ def _parameters(device: DeviceState) -> str:
 
 def _firmware(device: DeviceState) -> str:
     return (
-        f'"StatusFWR":{{"Version":"Open{CHIP}_{device.release.version}",'
+        f'"StatusFWR":{{"Version":"Open{device.release.chip.name}_{device.release.version}",'
         f'"BuildDateTime":"{device.release.built}","Boot":7,"Core":"0.0","SDK":"obk",'
-        f'"CpuFrequency":80,"Hardware":"{CHIP}","CR":"465/699"}}'
+        f'"CpuFrequency":80,"Hardware":"{device.release.chip.name}","CR":"465/699"}}'
     )
 
 

@@ -16,8 +16,7 @@ from .names import CHANNEL_TYPES, LOG_FEATURES, LOG_LEVELS
 from .ota import DOWNLOAD, FlashRangeError, OverTheAir
 from .pages import Pages, change_role, json_text
 from .posted_json import Kind, PostedJsonError, Token, tokens
-from .release import CHIP
-from .settings import CHANNEL_COUNT, PIN_COUNT, Flag
+from .settings import CHANNEL_COUNT, Flag, config_region
 from .state import DeviceState
 from .text import cut, encode, leading_int
 
@@ -125,7 +124,7 @@ class Web:
             f'"flags":"{tasmota.signed_flags(values.flags)}",',
             f'"mqtthost":"{values.mqtt_host}:{values.mqtt_port}",',
             f'"mqtttopic":"{values.mqtt_client_id}",',
-            f'"chipset":"{CHIP}",',
+            f'"chipset":"{device.release.chip.name}",',
             f'"webapp":"{values.webapp_url}",',
             f'"shortName":"{values.short_name}",',
         )
@@ -140,13 +139,14 @@ class Web:
 
     def _get_pins(self) -> Answer:
         values = self._device.settings.values
-        channels = values.channels[:PIN_COUNT]
-        second = list(values.channels2[:PIN_COUNT])
+        count = self._device.settings.pin_count
+        channels = values.channels[:count]
+        second = list(values.channels2[:count])
         while second and not second[-1]:
             second.pop()
         answer: dict[str, object] = {
             "rolenames": _ROLE_NAMES,
-            "roles": values.roles[:PIN_COUNT],
+            "roles": values.roles[:count],
             "channels": channels,
         }
         if second:
@@ -159,7 +159,7 @@ class Web:
         # One entry per pin: keys repeat.
         entries = (
             f'"{pins.channel(pin)}":{self._device.channel(pins.channel(pin))}'
-            for pin in range(PIN_COUNT)
+            for pin in range(self._device.settings.pin_count)
             if pins.role(pin)
         )
         return json_text(",".join(entries).join("{}"))
@@ -184,7 +184,16 @@ class Web:
         start, length = int(match[1], 16), int(match[2], 16)
         if start < 0 or start + length > BK7231N.flash.size:
             return _result(-1, "requested flash read out of range")
-        return Answer(self._device.flash.read(start, length), BINARY)
+        read = self._device.flash.read(start, length)
+        chip = self._device.release.chip
+        if chip.config_address is None:
+            # Its configuration is elsewhere, in a file or in a place that differs between builds.
+            region = config_region(chip)
+            read = bytes(
+                0xFF if region.contains(start + at, 1) else byte
+                for at, byte in enumerate(read)
+            )
+        return Answer(read, BINARY)
 
     async def _post_flash(self, request: Request) -> Answer:
         match = _ADDRESS.match(request.url.removeprefix("api/flash/"))
@@ -193,7 +202,7 @@ class Web:
         return await self._over_air.post_flash(request, start)
 
     def _post_command(self, request: Request) -> Answer:
-        line = request.text
+        line = "" if self._device.release.loses_posts else request.text
         result = self._console.execute(line)
         kind = "success" if result is Result.OK else "error"
         reply = tasmota.reply_to_line(self._device, line)
@@ -232,7 +241,7 @@ class Web:
 
     def _set_row(self, row: str, values: list[int]) -> None:
         """Give the first pins their roles or channels."""
-        for pin, value in enumerate(values[:PIN_COUNT]):
+        for pin, value in enumerate(values[: self._device.settings.pin_count]):
             if row == "roles":
                 change_role(self._device, pin, value)
             elif 0 <= value < CHANNEL_COUNT:

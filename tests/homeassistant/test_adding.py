@@ -393,7 +393,7 @@ async def test_discovered_by_its_build(hass: HomeAssistant, mosquitto: Broker) -
     ("topic", "payload"),
     [
         ("washer/build", "2026-11-22"),
-        ("washer/build", "OpenBK7231T 1.18.300 Nov 22 2026 16:44:43"),
+        ("washer/build", "OpenWrt 24.10.2"),
         ("washer/build", ""),
         ("silent/build", BUILD),
     ],

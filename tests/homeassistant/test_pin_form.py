@@ -42,13 +42,13 @@ def word(_selector: str, option: str) -> str:
 
 @PROFILES
 def test_unchanged_form_gives_the_same_pins(profile: SocketProfile) -> None:
-    assert pin_form.from_form(pin_form.to_form(profile), profile) == profile
+    assert pin_form.from_form(pin_form.to_form(profile), profile, 28) == profile
 
 
 @PROFILES
 def test_form_accepts_its_own_suggestions(profile: SocketProfile) -> None:
     values = pin_form.to_form(profile)
-    assert pin_form.schema()(values) == values
+    assert pin_form.schema(28)(values) == values
 
 
 def test_form_of_the_blow() -> None:
@@ -74,7 +74,7 @@ def test_form_of_the_blow() -> None:
 )
 def test_guard_rails(changes: dict[str, object], problem: str | None) -> None:
     values = pin_form.to_form(BLOW) | changes
-    profile = pin_form.from_form(values, None)
+    profile = pin_form.from_form(values, None, 28)
     assert pin_form.problem_of(profile) == problem
 
 
@@ -83,7 +83,7 @@ def test_guard_rails(changes: dict[str, object], problem: str | None) -> None:
 )
 def test_lines_are_read_as_people_write_them(line: str) -> None:
     values = pin_form.to_form(BLOW) | {"more": {"others": f"\n{line}\n\n"}}
-    profile = pin_form.from_form(values, None)
+    profile = pin_form.from_form(values, None, 28)
     assert PinAssignment(pin=9, role=PinRole.REL, channel=2) in profile.pins
 
 
@@ -93,7 +93,7 @@ def test_lines_are_read_as_people_write_them(line: str) -> None:
 def test_line_that_is_none_is_named(line: str) -> None:
     values = pin_form.to_form(BLOW) | {"more": {"others": f"P8 LED 1\n{line}"}}
     with pytest.raises(pin_form.LineError) as error:
-        pin_form.from_form(values, None)
+        pin_form.from_form(values, None, 28)
     assert error.value.args == (line,)
 
 
@@ -111,5 +111,5 @@ def test_summary_says_what_the_socket_has() -> None:
 
 def test_summary_counts_what_is_there_several_times() -> None:
     values = pin_form.to_form(BLOW) | {"more": {"others": "P9 Rel 2"}}
-    profile = pin_form.from_form(values, None)
+    profile = pin_form.from_form(values, None, 28)
     assert pin_form.summary(profile, word).startswith("2 × relay, button")

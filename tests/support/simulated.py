@@ -17,8 +17,8 @@ from simulator.clock import Clock
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from simulator.openbeken import OpenBeken, Release
+from simulator.openbeken.settings import config_region
 from tests.support.broker import Broker
-from tests.support.flash_map import OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, MAC
 
 
@@ -72,9 +72,10 @@ class PluggedSocket:
         release: Release | None = None,
     ) -> None:
         """Prepare the socket; it has no power yet."""
+        release = release or Release()
         self.clock = Clock(speed)
         self.flash = Flash()
-        self.flash.rewrite(OPENBEKEN_CONFIG.start, build(config))
+        self.flash.rewrite(config_region(release.chip).start, build(config))
         load = Load(volts=volts, watts=watts, power_factor=power_factor)
         self.meter = Bl0937(self.clock, load=load)
         self.firmware = OpenBeken(

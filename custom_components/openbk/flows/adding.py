@@ -36,11 +36,13 @@ from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
 from ..network.strangers import strangers
+from ..pyopenbk.beken.chips import CHIPS, HIGHEST_PIN
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import chip_of
+from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
 from ..pyopenbk.profile import SocketProfile
 from .checks import socket_address, topic_problem
@@ -207,8 +209,6 @@ class AddingSteps(RadioSteps):
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: console_error(err)}
-        if answers.chip != discovery.CHIP:
-            return {CONF_ADDRESS: "socket_other_chip"}
         evidence = await discovery.async_gather(self.hass, answers.client_id)
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
             return {CONF_ADDRESS: "socket_not_on_broker"}
@@ -344,7 +344,7 @@ class AddingSteps(RadioSteps):
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
         self.take_pins(answers.profile, "socket")
         self._proposal = answers.proposal()
-        self._asked = True
+        self._asked = answers.flags is not None
         if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
         return await self._tune_or_create()
@@ -404,6 +404,15 @@ class AddingSteps(RadioSteps):
 
     @property
     @override
+    def pins_end(self) -> int:
+        """Return the highest pin of the chip that runs already, of any where that is a new one."""
+        if self._evidence is None:
+            return super().pins_end
+        chip = CHIPS.get(chip_of(self._evidence.build or "") or "")
+        return chip.highest_pin if chip else HIGHEST_PIN
+
+    @property
+    @override
     def takes_extras(self) -> bool:
         """Leave the commands and flags of a socket that runs as they are."""
         return self._evidence is None
@@ -458,7 +467,7 @@ class AddingSteps(RadioSteps):
     ) -> ConfigFlowResult:
         """Look at a message on a build topic; anything but a new socket ends at once."""
         client_id = discovery.client_id_of(discovery_info)
-        if client_id is None or chip_of(str(discovery_info.payload)) != discovery.CHIP:
+        if client_id is None:
             return self.async_abort(reason="not_openbeken")
         if async_entry_of(self.hass, client_id=client_id) is not None:
             return self.async_abort(reason="already_configured")
@@ -493,10 +502,10 @@ class AddingSteps(RadioSteps):
         try:
             info = await console_at(self.hass, found.ip).info()
         except PasswordError, UnreachableError:
-            return discovery.client_id_of_host(found.hostname)
+            return client_id_of_host(found.hostname)
         except ConsoleError:
             return None
-        return info.client_id if info.chip == discovery.CHIP else None
+        return info.client_id
 
     async def _show_discovered(self, evidence: Evidence) -> ConfigFlowResult:
         await self.async_prepare()

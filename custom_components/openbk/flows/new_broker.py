@@ -18,7 +18,7 @@ from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk import mqtt_settings
 from ..pyopenbk.obk.commands import CommandError, CommandProblem
 from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
-from ..pyopenbk.obk.mqtt_settings import MqttSettings
+from ..pyopenbk.obk.mqtt_settings import MqttSettings, SettingsUnknownError
 from .adding import AddingSteps, console_error
 from .checks import socket_address
 from .forms import without
@@ -135,9 +135,9 @@ class NewBrokerSteps(AddingSteps):
             info = await console.info()
             if format_mac(info.mac) != self._led_mac:
                 return self._show_new_broker({CONF_ADDRESS: "socket_other"})
-            if info.chip != discovery.CHIP:
-                return self._show_new_broker({CONF_ADDRESS: "socket_other_chip"})
             self._holds = await mqtt_settings.read(console)
+        except SettingsUnknownError:
+            return self._show_new_broker({CONF_ADDRESS: "socket_settings_unknown"})
         except PasswordError:
             return self._show_password(wrong=bool(password))
         except ConsoleError as err:

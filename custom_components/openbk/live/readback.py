@@ -71,7 +71,7 @@ class Readback:
             self.child_lock = bool(flags & Flag.IGNORE_BUTTONS.mask)
             self.power_cut = {
                 channel: state
-                for channel, value in enumerate(starts)
+                for channel, value in starts.items()
                 if (state := power_cut_state(value)) is not None
             }
         for listener in self.listeners:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-import re
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -28,9 +27,9 @@ from ..const import (
 from ..live.clock import utc_offset
 from ..pyopenbk.obk import messages, tuning as tuning_of_socket
 from ..pyopenbk.obk.commands import Command, split
-from ..pyopenbk.obk.console import Console
+from ..pyopenbk.obk.console import Console, NotAnAnswerError
 from ..pyopenbk.obk.messages import Change, Value
-from ..pyopenbk.obk.provisioning import DEFAULT_GROUP
+from ..pyopenbk.obk.names import group_of
 from ..pyopenbk.obk.startup import runs_lines
 from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import PinAssignment, SocketProfile
@@ -60,9 +59,6 @@ _FIND_TIMEOUT: Final = 12.0
 _MOST_FOUND: Final = 50
 # More than anybody has; a broker may hold any number of topics.
 _MOST_ONLINE: Final = 5000
-# What there are roles, meters and settings for.
-CHIP: Final = "BK7231N"
-_HOST_NAME: Final = re.compile(r"(openbk7231n_|obk)(?P<tail>[0-9a-f]{8})")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,8 +89,8 @@ class Evidence:
 
     @property
     def is_socket(self) -> bool:
-        """Return whether this is OpenBeken on a chip that we know."""
-        return self.mac is not None and messages.chip_of(self.build or "") == CHIP
+        """Return whether this is OpenBeken, on whatever chip."""
+        return self.mac is not None and self.build is not None
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -144,8 +140,9 @@ class Answers:
     client_id: str
     chip: str
     profile: SocketProfile
-    flags: int = 0
-    startup_command: str = ""
+    flags: int | None = None
+    startup_command: str | None = None
+    """Both are None where this build does not tell them."""
     boot_scripts: tuple[str, ...] = ()
     channel_types: tuple[int, ...] = ()
     """Empty where no channel needs one."""
@@ -154,9 +151,9 @@ class Answers:
     def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.
 
-        Without ``offset`` it shows Home Assistant's time.
+        Without ``offset`` it shows Home Assistant's time. What it is set to must be known.
         """
-        if self.chip != CHIP:
+        if self.flags is None or self.startup_command is None:
             return Proposal()
         return propose(
             self.profile,
@@ -167,16 +164,6 @@ class Answers:
             files=self.boot_scripts,
             channel_types=self.channel_types,
         )
-
-
-def client_id_of_host(host_name: str) -> str | None:
-    """Return the client id that a socket has by default, from its name in the network.
-
-    Both names of it end with the last four bytes of its MAC: OpenBK7231N_8C123456, and
-    obk8C123456 with flag 29.
-    """
-    match = _HOST_NAME.fullmatch(host_name.casefold())
-    return f"obk{match['tail'].upper()}" if match else None
 
 
 def client_id_of(info: MqttServiceInfo) -> str | None:
@@ -242,18 +229,20 @@ async def async_ask(
         build=info.build,
         profile=await console.pins(),
     )
-    if info.chip != CHIP:
-        # Where other chips keep their settings is not known here.
+    try:
+        return replace(
+            answers,
+            flags=await console.flags(),
+            startup_command=await console.startup_command(),
+            boot_scripts=await console.boot_scripts(),
+            channel_types=await console.channel_types()
+            if answers.profile.two_coil_channels
+            else (),
+        )
+    except NotAnAnswerError as err:
+        # A build that does not tell it is left as it is.
+        LOGGER.debug("%s does not tell its settings: %s", info.client_id, err)
         return answers
-    return replace(
-        answers,
-        flags=await console.flags(),
-        startup_command=await console.startup_command(),
-        boot_scripts=await console.boot_scripts(),
-        channel_types=await console.channel_types()
-        if answers.profile.two_coil_channels
-        else (),
-    )
 
 
 def entry_data(
@@ -272,7 +261,7 @@ def entry_data(
     return unit | {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
-        CONF_GROUP: DEFAULT_GROUP,
+        CONF_GROUP: group_of(messages.chip_of(evidence.build or "")),
         CONF_PROFILE: profile.as_dict(),
         CONF_ADDRESS: evidence.address,
         CONF_FIRMWARE: evidence.build,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final, Self, TypeGuard
 
-from .beken.chips import SUPPORTED
+from .beken.chips import HIGHEST_PIN
 from .errors import OpenBekenError
 from .roles import (
     BRIDGE_ROLES,
@@ -20,7 +20,6 @@ from .roles import (
     role_from_name,
 )
 
-HIGHEST_PIN: Final = max(chip.highest_pin for chip in SUPPORTED)
 HIGHEST_CHANNEL: Final = 63
 # In bytes of UTF-8; the longest of Tuya's names of modules has eight letters or so.
 _LONGEST_MODULE: Final = 32

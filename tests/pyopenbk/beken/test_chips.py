@@ -12,7 +12,6 @@ from custom_components.openbk.pyopenbk.beken.chips import (
     BK7231T,
     CHIPS,
     FLASHABLE,
-    SUPPORTED,
     FlashableChip,
     LoaderKind,
     chip_with_id,
@@ -37,7 +36,7 @@ def test_each_chip_is_named_as_its_firmware_names_it(
 def test_no_chip_is_missing_or_made_up() -> None:
     assert set(CHIPS) == {row["chip"] for row in PLATFORMS}
     assert all(CHIPS[name].name == name for name in CHIPS)
-    assert set(FLASHABLE) | set(SUPPORTED) <= set(CHIPS.values())
+    assert set(FLASHABLE) <= set(CHIPS.values())
 
 
 def test_what_a_chip_is_told_by_is_told_by_no_other() -> None:

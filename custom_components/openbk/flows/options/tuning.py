@@ -147,6 +147,8 @@ class TuningSteps(OptionsFlow):
             return self.async_abort(reason="settings_closed")
         if format_mac(answers.mac) != entry.data[CONF_MAC]:
             return self.async_abort(reason="other_socket")
+        if answers.flags is None:
+            return self.async_abort(reason="settings_untold")
         self._tunings = answers.proposal(entry.runtime_data.clock.utc_offset)
         word = await self._translated()
         if not self._tunings.tunings:

@@ -20,7 +20,6 @@ from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.templates import DeviceTemplate
 from ...pyopenbk.profile import (
     HIGHEST_CHANNEL,
-    HIGHEST_PIN,
     PinAssignment,
     ProfileProblem,
     SocketProfile,
@@ -92,14 +91,6 @@ _ERRORS: Final = {
     ProfileProblem.METER_INCOMPLETE: "pins_meter_incomplete",
     ProfileProblem.COILS_INCOMPLETE: "pins_coils_incomplete",
 }
-_PIN: Final = SelectSelector(
-    SelectSelectorConfig(
-        options=[f"P{pin}" for pin in range(HIGHEST_PIN + 1)],
-        mode=SelectSelectorMode.DROPDOWN,
-    )
-)
-
-
 # Uses that have no role here, so that their own name says most.
 _NAMED_USES: Final = frozenset({WarningKind.PIN_WITHOUT_ROLE})
 
@@ -183,13 +174,19 @@ def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[s
         yield f"| P{pin.pin} | {purpose} | {pin.role.firmware_name} | {channel} |"
 
 
-def schema() -> probatio.Schema:
-    """Return the form in which pins are chosen by hand."""
+def schema(highest: int) -> probatio.Schema:
+    """Return the form in which the pins 0 to ``highest`` are chosen by hand."""
+    pins = SelectSelector(
+        SelectSelectorConfig(
+            options=[f"P{pin}" for pin in range(highest + 1)],
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
     return probatio.Schema(
-        dict(_fields(_MAIN))
+        dict(_fields(_MAIN, pins))
         | {
             probatio.Required(CONF_METER): section(
-                probatio.Schema(dict(_fields(_METER))), {"collapsed": False}
+                probatio.Schema(dict(_fields(_METER, pins))), {"collapsed": False}
             ),
             probatio.Required(CONF_MORE): section(
                 probatio.Schema(
@@ -205,9 +202,9 @@ def schema() -> probatio.Schema:
     )
 
 
-def _fields(slots: Iterable[Slot]) -> Iterator[tuple[Any, Any]]:
+def _fields(slots: Iterable[Slot], pins: SelectSelector) -> Iterator[tuple[Any, Any]]:
     for slot in slots:
-        yield probatio.Optional(slot.key), _PIN
+        yield probatio.Optional(slot.key), pins
         if slot.inverted is not None:
             yield (
                 probatio.Required(slot.key + _INVERTED, default=False),
@@ -248,7 +245,9 @@ def _line(pin: PinAssignment) -> str:
     return f"P{pin.pin} {pin.role.firmware_name} {' '.join(map(str, numbers))}"
 
 
-def from_form(values: Mapping[str, Any], before: SocketProfile | None) -> SocketProfile:
+def from_form(
+    values: Mapping[str, Any], before: SocketProfile | None, highest: int
+) -> SocketProfile:
     """Return the profile that a filled form stands for; raises LineError.
 
     What the form does not ask for is as it was.
@@ -256,7 +255,7 @@ def from_form(values: Mapping[str, Any], before: SocketProfile | None) -> Socket
     pins = [
         *_chosen(_MAIN, values),
         *_chosen(_METER, values[CONF_METER]),
-        *read_lines(values[CONF_MORE].get(CONF_OTHERS) or ""),
+        *read_lines(values[CONF_MORE].get(CONF_OTHERS) or "", highest),
     ]
     if before is None:
         return SocketProfile.of(pins)
@@ -277,8 +276,11 @@ def _chosen(
         )
 
 
-def read_lines(text: str) -> Iterator[PinAssignment]:
-    """Yield the pins of a text with one on each line, such as P9 Rel 2; raises LineError."""
+def read_lines(text: str, highest: int) -> Iterator[PinAssignment]:
+    """Yield the pins of a text with one on each line, such as P9 Rel 2; raises LineError.
+
+    ``highest`` is the last that there is.
+    """
     for line in filter(None, map(str.strip, text.splitlines())):
         match = _LINE.fullmatch(line)
         role = role_from_name(match["role"]) if match else None
@@ -286,6 +288,6 @@ def read_lines(text: str) -> Iterator[PinAssignment]:
             raise LineError(line)
         pin, channel = int(match["pin"]), int(match["channel"] or 0)
         channel2 = int(match["channel2"] or 0)
-        if pin > HIGHEST_PIN or max(channel, channel2) > HIGHEST_CHANNEL:
+        if pin > highest or max(channel, channel2) > HIGHEST_CHANNEL:
             raise LineError(line)
         yield PinAssignment(pin=pin, role=role, channel=channel, channel2=channel2)

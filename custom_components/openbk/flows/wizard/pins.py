@@ -74,6 +74,11 @@ class PinSteps(WizardFlow):
         return values
 
     @property
+    def pins_end(self) -> int:
+        """Return the number of the highest pin that there is."""
+        return self.chip.highest_pin
+
+    @property
     def takes_extras(self) -> bool:
         """Return whether commands and flags of a template can be taken over as well."""
         return True
@@ -213,7 +218,7 @@ class PinSteps(WizardFlow):
             user_input = pin_form.to_form(self.profile or SocketProfile(pins=()))
         else:
             try:
-                profile = pin_form.from_form(user_input, self.profile)
+                profile = pin_form.from_form(user_input, self.profile, self.pins_end)
             except pin_form.LineError as err:
                 errors["base"], line = "pins_line", str(err.args[0])
             else:
@@ -225,9 +230,9 @@ class PinSteps(WizardFlow):
         return self.async_show_form(
             step_id="pins_edit",
             data_schema=self.add_suggested_values_to_schema(
-                opened(pin_form.schema(), pin_form.CONF_MORE)
+                opened(pin_form.schema(self.pins_end), pin_form.CONF_MORE)
                 if user_input[pin_form.CONF_MORE].get(pin_form.CONF_OTHERS)
-                else pin_form.schema(),
+                else pin_form.schema(self.pins_end),
                 user_input,
             ),
             errors=errors,

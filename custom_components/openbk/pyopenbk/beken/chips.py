@@ -181,8 +181,8 @@ RF_PLACES: Final = tuple(dict.fromkeys(chip.flash.rf_calibration for chip in FLA
 FLASH_SIZES: Final = frozenset(chip.flash.size for chip in FLASHABLE)
 """How long a whole dump may be, in bytes."""
 
-SUPPORTED: Final = (BK7231N,)
-"""The chips of which running sockets can be set up."""
+HIGHEST_PIN: Final = max(chip.highest_pin for chip in CHIPS.values())
+"""The highest pin of any chip that OpenBeken runs on."""
 
 # Tuya's modules with chips that OpenBeken does not run on, or has another name for.
 _OTHER_MODULES: Final = {

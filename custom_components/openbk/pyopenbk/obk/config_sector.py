@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, fields, replace
 import struct
 from typing import Any, Final, Self, override
 
+from ..beken.chips import BK7231N
 from ..beken.flash_map import SECTOR_SIZE
 from ..checksums import openbeken_config_crc
 from ..errors import OpenBekenError
-from ..profile import HIGHEST_PIN, PinAssignment, SocketProfile
+from ..profile import PinAssignment, SocketProfile
 from ..roles import PinRole
 
 MAGIC: Final = b"CFG"
@@ -289,7 +290,7 @@ class ConfigSector:
                 channel=self.channels[pin],
                 channel2=self.channels2[pin],
             )
-            for pin in range(HIGHEST_PIN + 1)
+            for pin in range(BK7231N.highest_pin + 1)
             if self.roles[pin] in _ROLES
             and max(self.channels[pin], self.channels2[pin]) < CHANNEL_COUNT
         )

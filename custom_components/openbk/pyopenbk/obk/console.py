@@ -2,21 +2,23 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 import json
 import re
 import struct
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
-from ..beken.chips import BK7231N
+from ..beken.chips import CHIPS, FlashableChip
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 from .commands import Command
+from .config_sector import MAGIC
+from .setting_pages import flags_of, labels_of, start_values_of, startup_command_of
 
 PORT: Final = 80
 USER: Final = "admin"
@@ -28,18 +30,20 @@ _LARGEST_REPLY: Final = 256 * 1024
 _FIRST_READ: Final = 1022
 _NEXT_READ: Final = 1024
 
-# These few bytes and no more: passwords lie in the same sector.
-_CONFIG: Final = BK7231N.flash.openbeken_config.start
-_FLAGS_AT: Final = _CONFIG + 0x008
-_CHANNEL_TYPES_AT: Final = _CONFIG + 0x39E
+# These few bytes of the configuration and no more: passwords lie in the same sector.
+_FLAGS_AT: Final = 0x008
+_CHANNEL_TYPES_AT: Final = 0x39E
 _CHANNELS: Final = 64
-_START_VALUES_AT: Final = _CONFIG + 0x3DE
+_START_VALUES_AT: Final = 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
-_STARTUP_COMMAND_AT: Final = _CONFIG + 0x5E0
+_STARTUP_COMMAND_AT: Final = 0x5E0
 _STARTUP_COMMAND_SIZE: Final = 1568
 # Scripts that it runs at boot, if there are any in its file system.
 BOOT_SCRIPTS: Final = ("early.bat", "autoexec.bat")
 _ROLES: Final = {int(role): role for role in PinRole}
+# Builds without Tasmota's answers leave "res" empty, which is no JSON (http_rest_post_cmd, 1.18.300).
+_WITHOUT_ANSWER: Final = re.compile(rb'(?<="res":)(?=\}\Z)')
+_NOTHING_TO_RUN: Final = "No command entered"
 
 # The status line ends with a bare LF, the header lines with CR LF, in every release since 2022.
 # Errors of /api/flash have the status -1.
@@ -142,13 +146,15 @@ class Console:
         self._connect = connect
         self._lock = lock or asyncio.Lock()
         self._asked_for_password = False
+        self._chip: str | None = None
+        self._config: tuple[int | None] | None = None
 
     async def info(self) -> SocketInfo:
         """Return what the socket is: the best single question, as only OpenBeken answers it so."""
         reply = await self.request("GET", "/api/info")
         said = _info(reply)
         try:
-            return SocketInfo(
+            info = SocketInfo(
                 mac=_mac(said["mac"]),
                 address=_text(said["ip"]),
                 chip=_text(said["chipset"]),
@@ -160,6 +166,9 @@ class Console:
             )
         except (KeyError, TypeError, ValueError) as err:
             raise NotAnAnswerError("/api/info lacks what every OpenBeken says") from err
+        if info.chip != self._chip:
+            self._chip, self._config = info.chip, None
+        return info
 
     async def pins(self) -> SocketProfile:
         """Return the pins; roles that are newer than this library count as none."""
@@ -191,22 +200,42 @@ class Console:
         """Return the 64-bit flag word, as saved up to 1 s ago.
 
         The commands that tell it print the lower half only, so it is read where the configuration
-        sector keeps it: 8 bytes, little-endian.
+        keeps it, 8 bytes, little-endian, else from the page with a box for each flag.
         """
-        return int.from_bytes(await self.read_flash(_FLAGS_AT, 8), "little")
+        if (raw := await self.read_config(_FLAGS_AT, 8)) is not None:
+            return int.from_bytes(raw, "little")
+        return await self._page("/cfg_generic", flags_of)
 
     async def channel_types(self) -> tuple[int, ...]:
         """Return the type of each channel, 0 for the usual one."""
-        return tuple(await self.read_flash(_CHANNEL_TYPES_AT, _CHANNELS))
+        raw = await self.read_config(_CHANNEL_TYPES_AT, _CHANNELS)
+        if raw is not None:
+            return tuple(raw)
+        said = await self._json("GET", "/api/channelTypes")
+        try:
+            return tuple(map(_whole, said["types"]))
+        except (LookupError, TypeError) as err:
+            raise NotAnAnswerError("/api/channelTypes has no types") from err
 
-    async def start_values(self) -> tuple[int, ...]:
-        """Return what each channel is set to when power comes back, -1 for its last value."""
-        raw = await self.read_flash(_START_VALUES_AT, _START_VALUES.size)
-        return _START_VALUES.unpack(raw)
+    async def start_values(self) -> Mapping[int, int]:
+        """Return what channels are set to when power comes back, -1 for the last value.
+
+        By page it is those in use only.
+        """
+        raw = await self.read_config(_START_VALUES_AT, _START_VALUES.size)
+        if raw is not None:
+            return dict(enumerate(_START_VALUES.unpack(raw)))
+        return await self._page("/cfg_startup", start_values_of)
+
+    async def labels(self) -> Mapping[int, str]:
+        """Return what the socket calls its relays, by channel, where it was told a name."""
+        return await self._page("/index?state=1", labels_of)
 
     async def startup_command(self) -> str:
         """Return the start-up command, byte by byte as it is stored."""
-        raw = await self.read_flash(_STARTUP_COMMAND_AT, _STARTUP_COMMAND_SIZE)
+        raw = await self.read_config(_STARTUP_COMMAND_AT, _STARTUP_COMMAND_SIZE)
+        if raw is None:
+            return await self._page("/startup_command", startup_command_of)
         try:
             return raw.partition(b"\0")[0].decode()
         except UnicodeDecodeError as err:
@@ -236,15 +265,55 @@ class Console:
     async def command(self, command: Command) -> Any:
         """Run a console command and return what it has to say, often nothing.
 
-        Unlike /cm, which answers 200 whatever happened, /api/cmnd says whether it was run.
+        Unlike /cm, which answers 200 whatever happened, /api/cmnd says whether it was run. Builds
+        that lose what is sent to it are given the command there.
         """
         reply = await self.request("POST", "/api/cmnd", command.encode())
-        said = _as_json(reply)
+        said = _as_json(replace(reply, body=_WITHOUT_ANSWER.sub(b"null", reply.body)))
         if not isinstance(said, dict) or not ({"success", "error"} & said.keys()):
             raise NotAnAnswerError("/api/cmnd did not say whether it ran the command")
+        if said.get("msg") == _NOTHING_TO_RUN:
+            await self.request("GET", f"/cm?cmnd={quote(command, safe='')}")
+            return None
         if said.get("success") != 200:
             raise CommandRefusedError(command, unknown=said.get("error") == 501)
         return said.get("res")
+
+    async def read_config(self, offset: int, length: int) -> bytes | None:
+        """Return ``length`` bytes of the configuration, None where this chip's is nobody knows where.
+
+        Its layout is the same in all chips whose address is known.
+        """
+        if self._config is None:
+            self._config = (await self._find_config(),)
+        (start,) = self._config
+        return None if start is None else await self.read_flash(start + offset, length)
+
+    async def _find_config(self) -> int | None:
+        """Return the address of the configuration, for chips that are not flashed here a proved one."""
+        if self._chip is None:
+            await self.info()
+        chip = CHIPS.get(self._chip or "")
+        if chip is None or (start := chip.config_address) is None:
+            return None
+        if isinstance(chip, FlashableChip):
+            return start
+        # A build that cannot read its flash answers with zeros.
+        try:
+            found = await self.read_flash(start, len(MAGIC))
+        except NotAnAnswerError:
+            return None
+        return start if found == MAGIC else None
+
+    async def _page[T](self, path: str, read: Callable[[str], T]) -> T:
+        """Return what a page says; raises NotAnAnswerError where it is another one."""
+        reply = await self.request("GET", path)
+        if reply.status != 200:
+            raise NotAnAnswerError(f"status {reply.status} for {path}")
+        try:
+            return read(reply.body.decode())
+        except ValueError as err:
+            raise NotAnAnswerError(f"{path} is another page") from err
 
     async def read_flash(self, start: int, length: int) -> bytes:
         """Return ``length`` bytes of flash from byte address ``start``; they may hold secrets."""

@@ -7,14 +7,13 @@ from math import isfinite
 import struct
 from typing import Any, Final
 
-from ..beken.chips import BK7231N
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .commands import Command, reading_command
 from .console import Console, NotAnAnswerError
 
 # cal.values[0..2] of the configuration: voltage, current and power (OpenBeken 1.17.360 and
 # 1.18.300). These twelve bytes and no more: passwords lie in the same sector.
-FACTORS_ADDRESS: Final = BK7231N.flash.openbeken_config.start + 0x498
+FACTORS_AT: Final = 0x498
 _FACTORS: Final = struct.Struct("<3f")
 _KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
 # A stored zero stands for these (drv_bl0937: 0.13253012 V, 0.0118577075 A, 1.5 W per pulse).
@@ -80,7 +79,9 @@ async def read_factors(console: Console) -> dict[str, float]:
 
     Raises ConsoleError.
     """
-    stored = await console.read_flash(FACTORS_ADDRESS, _FACTORS.size)
+    stored = await console.read_config(FACTORS_AT, _FACTORS.size)
+    if stored is None:
+        raise NotAnAnswerError("nobody knows where this chip keeps its factors")
     factors = _FACTORS.unpack(stored)
     if not all(isfinite(factor) and factor >= 0 for factor in factors):
         raise NotAnAnswerError("what lies in the flash is no factor")

@@ -11,7 +11,6 @@ import struct
 from typing import Final
 from urllib.parse import urlencode
 
-from ..beken.chips import BK7231N
 from .commands import (
     Command,
     CommandError,
@@ -26,9 +25,9 @@ type Sleep = Callable[[float], Awaitable[None]]
 # What the fields hold, in bytes with their terminating zero: mqtt_host to mqtt_port follow each
 # other, mqtt_group lies apart (OpenBeken 1.17.360 and 1.18.300).
 _FIELDS: Final = struct.Struct("<256s64s64s128si")
-_FIELDS_AT: Final = BK7231N.flash.openbeken_config.start + 0x094
+_FIELDS_AT: Final = 0x094
 _GROUP: Final = struct.Struct("<64s")
-_GROUP_AT: Final = BK7231N.flash.openbeken_config.start + 0x554
+_GROUP_AT: Final = 0x554
 
 # Bytes of UTF-8. The page copies each of its fields into a buffer of 128 bytes.
 LONGEST_HOST: Final = 127
@@ -44,6 +43,10 @@ _LONGEST: Final = {
 }
 # Every change is in flash within a second, by every road.
 _SAVED_WITHIN: Final = 5
+
+
+class SettingsUnknownError(NotAnAnswerError):
+    """This chip keeps them in a file, or in a place that differs between builds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +93,12 @@ def needs_address(password: str) -> bool:
 async def read(console: Console) -> MqttSettings:
     """Return what the socket holds, with its password, as saved up to a second ago.
 
-    Raises ConsoleError. Like all that the web server says, it crosses the network in the clear.
+    Raises ConsoleError, SettingsUnknownError where the chip is another. Like all that the web server says, it crosses the network in the clear.
     """
-    fields = await console.read_flash(_FIELDS_AT, _FIELDS.size)
-    group = await console.read_flash(_GROUP_AT, _GROUP.size)
+    fields = await console.read_config(_FIELDS_AT, _FIELDS.size)
+    group = await console.read_config(_GROUP_AT, _GROUP.size)
+    if fields is None or group is None:
+        raise SettingsUnknownError("nobody knows where this chip keeps its settings")
     host, client_id, username, password, port = _FIELDS.unpack(fields)
     try:
         return MqttSettings(
