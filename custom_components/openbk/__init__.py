@@ -119,7 +119,8 @@ def _platforms(socket: SocketState) -> tuple[Platform, ...]:
         return SETTINGS
     events = (Platform.EVENT,) if socket.profile.buttons else ()
     lights = (Platform.LIGHT,) if socket.lights else ()
-    return (*SETTINGS, Platform.SENSOR, *events, *lights)
+    inputs = (Platform.BINARY_SENSOR,) if socket.profile.inputs else ()
+    return (*SETTINGS, Platform.SENSOR, *events, *lights, *inputs)
 
 
 def _remove_native_entities(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:

@@ -27,6 +27,8 @@ CONF_DARK_LEDS: Final = "dark_leds"
 # What relays do when power comes back, by channel; the firmware does not tell.
 CONF_POWER_CUT: Final = "power_cut"
 CONF_CHILD_LOCK: Final = "child_lock"
+# What the socket calls its relays, by channel.
+CONF_LABELS: Final = "labels"
 # Where we published an MQTT discovery payload, to retract it.
 CONF_PUBLISHED: Final = "published"
 

@@ -59,6 +59,10 @@ async def async_get_config_entry_diagnostics(
             "tuned": socket.tuned,
             "version": version_of(socket.build),
             "profile": socket.profile.as_dict(),
+            "without_entity": [
+                f"P{pin.pin} {pin.role.firmware_name}"
+                for pin in socket.profile.without_entity
+            ],
             "channels": {
                 str(pin.channel): socket.value(f"channel_{pin.channel}")
                 for pin in socket.profile.pins

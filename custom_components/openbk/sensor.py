@@ -1,6 +1,7 @@
 """What a socket measures and what it says of itself."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, override
 
@@ -18,7 +19,15 @@ from homeassistant.util import dt as dt_util
 
 from .entity import ValueEntity
 from .live.state import OpenBekenConfigEntry, SocketState
-from .pyopenbk.quantities import DIAGNOSTICS, METER, POWER, Quantity
+from .pyopenbk.quantities import (
+    CURRENT,
+    DIAGNOSTICS,
+    ENERGY,
+    ENERGY_TODAY,
+    METER,
+    POWER,
+    Quantity,
+)
 
 PARALLEL_UPDATES = 0
 
@@ -40,6 +49,14 @@ def _describe(
 
 
 METER_SENSORS: Final = tuple(_describe(quantity) for quantity in METER)
+# Several relays always share one meter.
+_SHARED: Final = frozenset({CURRENT.key, POWER.key, ENERGY.key, ENERGY_TODAY.key})
+SHARED_METER_SENSORS: Final = tuple(
+    replace(sensor, translation_key=f"{sensor.key}_of_all")
+    if sensor.key in _SHARED
+    else sensor
+    for sensor in METER_SENSORS
+)
 DIAGNOSTIC_SENSORS: Final = (
     *(_describe(quantity, EntityCategory.DIAGNOSTIC) for quantity in DIAGNOSTICS),
     *(
@@ -85,7 +102,9 @@ async def async_setup_entry(
 
 def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
     if socket.profile.has_meter:
-        for quantity, description in zip(METER, METER_SENSORS, strict=True):
+        several = len(socket.profile.relays) > 1
+        described = SHARED_METER_SENSORS if several else METER_SENSORS
+        for quantity, description in zip(METER, described, strict=True):
             kind = DailySensor if quantity.needs_clock else ValueSensor
             yield kind(socket, description)
         yield PowerUncertaintySensor(socket, POWER_UNCERTAINTY)

@@ -32,13 +32,13 @@ class RelayDescription(SwitchEntityDescription):
 
 
 @cache
-def _describe(channel: int) -> RelayDescription:
+def _describe(channel: int, device_class: SwitchDeviceClass) -> RelayDescription:
     """Describe the relay on a channel, once for all sockets."""
     return RelayDescription(
         key=f"relay_{channel}",
         translation_key="relay",
         translation_placeholders={"channel": str(channel)},
-        device_class=SwitchDeviceClass.OUTLET,
+        device_class=device_class,
         channel=channel,
     )
 
@@ -61,9 +61,17 @@ async def async_setup_entry(
 
 def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
     relays = socket.profile.relays if socket.native else ()
-    kind = OnlyRelaySwitch if len(relays) == 1 else RelaySwitch
+    wall_switch = socket.profile.is_wall_switch
+    device_class = SwitchDeviceClass.SWITCH if wall_switch else SwitchDeviceClass.OUTLET
+    kind: type[RelaySwitch]
     for relay in relays:
-        yield kind(socket, _describe(relay.channel))
+        if len(relays) == 1:
+            kind = OnlyRelaySwitch
+        elif str(relay.channel) in socket.labels:
+            kind = LabelledRelaySwitch
+        else:
+            kind = RelaySwitch
+        yield kind(socket, _describe(relay.channel, device_class))
     if socket.profile.buttons:
         yield ChildLockSwitch(socket, CHILD_LOCK)
 
@@ -106,6 +114,16 @@ class OnlyRelaySwitch(RelaySwitch):
     """The only relay, which is what the device is for and has its name."""
 
     _attr_name = None
+
+
+class LabelledRelaySwitch(RelaySwitch):
+    """One of several relays, by the name that the socket has for it."""
+
+    @property
+    @override
+    def name(self) -> str:
+        """Return the label of the channel."""
+        return self.socket.labels[str(self.entity_description.channel)]
 
 
 class ChildLockSwitch(OpenBekenEntity, SwitchEntity):

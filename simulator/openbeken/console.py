@@ -53,7 +53,7 @@ _INTEGER: Final = re.compile(r"\s*([+-]?\d+)", re.ASCII)
 # Known to the firmware, of no consequence here.
 _IGNORED: Final = (
     "state", "sensor", "status", "result", "powersave", "loglevel", "logfeature",
-    "logtype", "logdelay", "setchannellabel", "setchannelvisible", "setchannelprivate",
+    "logtype", "logdelay", "setchannelvisible", "setchannelprivate",
     "setpinrolenames", "pwmfrequency", "indexrefreshinterval", "clearnopingtime",
 )  # fmt: skip
 
@@ -259,6 +259,7 @@ class Console:
             "addchannel": needing(2, self._add_channel),
             "togglechannel": needing(1, self._toggle_channel),
             "setchanneltype": needing(2, self._set_channel_type),
+            "setchannellabel": needing(2, self._set_channel_label, quotes=True),
             "getchannel": needing(1, self._get_channel),
             "ch": needing(1, self._set_numbered_channel),
             "power": self._power,
@@ -283,6 +284,13 @@ class Console:
 
     def _toggle_channel(self, arguments: Arguments) -> Result:
         self._device.pins.toggle(arguments.integer(0))
+        return Result.OK
+
+    def _set_channel_label(self, arguments: Arguments) -> Result:
+        channel = arguments.integer(0)
+        if 0 <= channel < CHANNEL_COUNT:
+            hides = len(arguments) < 3 or bool(arguments.integer(2))
+            self._device.labels[channel] = (arguments.word(1), hides)
         return Result.OK
 
     def _set_channel_type(self, arguments: Arguments) -> Result:

@@ -19,6 +19,7 @@ from .web import Web, may_skip_password
 
 _RESCUE_SECONDS: Final = 5
 _DEFAULT_BOOT_SECONDS: Final = 5
+_INPUT_DEBOUNCE_SECONDS: Final = 0.25
 _DOUBLE: Final = ButtonEvent.DOUBLE_CLICK
 _ALL_BUTTONS: Final = frozenset({PinRole.BTN_TGL_ALL, PinRole.BTN_TGL_ALL_N})
 _SCRIPT_BUTTONS: Final = frozenset({PinRole.BTN_SCRIPT_ONLY, PinRole.BTN_SCRIPT_ONLY_N})
@@ -95,6 +96,19 @@ class OpenBeken(DeviceState):
             self.start(button.run())
         self._fingers[pin] = self._buttons[pin].press(seconds, times=times, gap=gap)
 
+    def set_input(self, pin: int, *, level: bool) -> None:
+        """Put a level on an input, which the firmware heeds once it stayed so for 250 ms."""
+        if self.running and self._inputs.get(pin, True) is not level:
+            self._inputs[pin] = level
+            self.start(self._settle(pin, level))
+
+    async def _settle(self, pin: int, level: bool) -> None:
+        await self.clock.sleep(_INPUT_DEBOUNCE_SECONDS)
+        if self._inputs.get(pin) is level and not self.settings.has_flag(
+            Flag.IGNORE_BUTTONS
+        ):
+            self.pins.sense(pin, level)
+
     @property
     def buttons_idle(self) -> bool:
         """Return whether all presses have had their effect."""
@@ -125,6 +139,7 @@ class OpenBeken(DeviceState):
         self.begin(self._on_channel)
         self._fingers: dict[int, float] = {}
         self._buttons: dict[int, Button] = {}
+        self._inputs: dict[int, bool] = {}
         self.console = Console(self)
         self.mqtt = MqttService(self, self.console)
         self._drivers = Drivers(self, self.console, self.mqtt)

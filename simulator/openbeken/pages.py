@@ -13,6 +13,7 @@ from .state import DeviceState
 from .text import decode, encode, leading_int
 
 _FLAG_COUNT: Final = 52
+_CHANNELS_WITHOUT_PREFIX: Final = 32
 """The flags that the page about them has."""
 _SHORT_LINE: Final = 123
 """What /cm executes once; a longer line is executed twice (http_fn_cm in http_fns.c)."""
@@ -189,7 +190,7 @@ class Pages:
             '<td><form action="index">'
             f'<input type="hidden" name="tgl" value="{channel}">'
             f'<input class="{"bgrn" if device.channel(channel) else "bred"}" '
-            f'type="submit" value="Toggle {channel}"/></form></td>'
+            f'type="submit" value="{self._button_text(channel)}"/></form></td>'
             for channel in channels
         )
         used = [
@@ -233,6 +234,13 @@ class Pages:
         return (
             "<h5>OTA In Progress. Downloaded: 0 B "
             f"Flashed: {self._device.ota_progress:06X}h</h5>"
+        )
+
+    def _button_text(self, channel: int) -> str:
+        # A label of its own stands alone, unless it was told otherwise (cmd_channels.c, 1.18.299).
+        label, hides = self._device.labels.get(channel, (str(channel), False))
+        return (
+            label if hides and channel < _CHANNELS_WITHOUT_PREFIX else f"Toggle {label}"
         )
 
     def _drivers(self) -> str:

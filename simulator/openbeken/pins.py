@@ -40,6 +40,8 @@ _INPUT_ROLES: Final = frozenset(
         PinRole.D_INPUT_NO_PULL_UP_N,
     }
 )
+_INVERTED_INPUTS: Final = frozenset({PinRole.D_INPUT_N, PinRole.D_INPUT_NO_PULL_UP_N})
+_TOGGLE_ROLES: Final = frozenset({PinRole.TGL_CHAN_ON_TGL, PinRole.TGL_CHAN_ON_TGL_PD})
 # Roles whose channel is published, as far as a socket has them. A two-coil relay's is not.
 _PUBLISHED_ROLES: Final = RELAY_ROLES | LED_ROLES | _INPUT_ROLES
 # How many channels a role has (PIN_IOR_NofChan in new_pins.c, 1.18.300); most have one.
@@ -213,6 +215,19 @@ class Pins:
         value = 0 if any(self.values[channel] > 0 for channel in channels) else 1
         for channel in channels:
             self.set(channel, value)
+
+    def input_value(self, pin: int, level: bool) -> int:
+        """Return what an input makes of a level (PIN_ReadDigitalInputValue_…, 1.18.299)."""
+        return int(level is not (self.role(pin) in _INVERTED_INPUTS))
+
+    def sense(self, pin: int, level: bool) -> None:
+        """Do what a pin does whose level has changed and stayed so (PIN_ticks, 1.18.299)."""
+        if not self.driven:
+            return
+        if self.role(pin) in _INPUT_ROLES:
+            self.set(self.channel(pin), self.input_value(pin, level))
+        elif self.role(pin) in _TOGGLE_ROLES:
+            self.toggle(self.channel(pin))
 
     def button_level(self, pin: int, pressed: bool) -> bool:
         """Return the level that a button puts on its pin."""

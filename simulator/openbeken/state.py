@@ -121,6 +121,8 @@ class DeviceState:
         self.seconds_to_unsafe_start = 0
         """Until safe mode is left without a restart."""
         self.active_low = active_low
+        self.labels: dict[int, tuple[str, bool]] = {}
+        """What channels are called on the pages, and whether "Toggle" is left out there."""
         self.latched: set[int] = set()
         """The forward pins of two-coil relays that are closed; power cuts do not move them."""
         self.failure: BaseException | None = None
@@ -142,6 +144,7 @@ class DeviceState:
         self.ota_progress = -1
         self.drivers = set()
         self.energy = None
+        self.labels = {}
         self.seconds_to_restart = 0
         self.seconds_to_unsafe_start = 0
         self.device_clock = self._given_clock or DeviceClock(self.clock)

@@ -205,6 +205,7 @@ def test_sensors_are_those_that_have_a_name() -> None:
         description.translation_key
         for description in (
             *sensor.METER_SENSORS,
+            *sensor.SHARED_METER_SENSORS,
             *sensor.DIAGNOSTIC_SENSORS,
             sensor.POWER_UNCERTAINTY,
         )

@@ -80,7 +80,7 @@ def test_what_must_not_be_written_is_said() -> None:
 
 @pytest.mark.parametrize(
     "values",
-    [{"pin": -1}, {"pin": 29}, {"channel": -1}, {"channel": 64}, {"channel2": 64}],
+    [{"pin": -1}, {"pin": 64}, {"channel": -1}, {"channel": 64}, {"channel2": 64}],
 )
 def test_numbers_the_firmware_has_no_place_for_are_refused(values: Any) -> None:
     """28 pins, 64 channels."""

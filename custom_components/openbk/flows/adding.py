@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, override
 
 from homeassistant.components import mqtt
@@ -72,6 +73,8 @@ class AddingSteps(RadioSteps):
     _tuned: tuple[Tuning, ...] = ()
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
+    _labels: Mapping[int, str] = MappingProxyType({})
+    """What the socket calls its relays."""
     _left: UnfinishedSocket | None = None
     """What was chosen for this socket in a wizard that was left before it reported in."""
 
@@ -345,6 +348,7 @@ class AddingSteps(RadioSteps):
         self.take_pins(answers.profile, "socket")
         self._proposal = answers.proposal()
         self._asked = answers.flags is not None
+        self._labels = answers.labels
         if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
         return await self._tune_or_create()
@@ -450,6 +454,7 @@ class AddingSteps(RadioSteps):
             tuned=self._asked and self._proposal.tuned(done),
             undo=undo_data({}, done),
             in_kwh=self._counts_in_kwh(done),
+            labels=self._labels,
         )
         return self.async_create_entry(title=self._evidence.client_id, data=data)
 

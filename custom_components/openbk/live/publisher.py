@@ -78,7 +78,8 @@ class Publisher:
         self.hass = hass
         self.socket = socket
         self._version = version
-        for pin in (*socket.profile.relays, *socket.profile.leds):
+        profile = socket.profile
+        for pin in (*profile.relays, *profile.leds, *profile.inputs):
             socket.listen(channel_key(pin.channel), _ignore)
         self._line = EnergyLine()
         self._total = 0.0
@@ -186,6 +187,7 @@ class Publisher:
                 url=self.socket.url,
                 origin_version=self._version,
                 dark_leds=frozenset(entry.data.get(CONF_DARK_LEDS, ())),
+                labels=self.socket.labels,
                 corrections=self.socket.corrections,
                 energy=self._line,
                 energy_in_kwh=bool(self.socket.meter.in_kwh),

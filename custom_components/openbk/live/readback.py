@@ -1,6 +1,6 @@
 """The settings that a socket does not report: read back over HTTP where its server is open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -26,8 +26,12 @@ class Readback:
         entry: ConfigEntry,
         later: Later,
         flags_read: Callable[[int], None],
+        labels_read: Callable[[Mapping[int, str]], None] | None = None,
     ) -> None:
-        """Prepare for a socket; nothing is asked yet. ``flags_read`` is told its flags."""
+        """Prepare for a socket; nothing is asked yet.
+
+        ``flags_read`` is told its flags, ``labels_read`` what it calls its relays.
+        """
         self.child_lock: bool | None = None
         self.power_cut: dict[int, PowerCutState] | None = None
         self.listeners: list[CALLBACK_TYPE] = []
@@ -35,6 +39,7 @@ class Readback:
         self._entry = entry
         self._later = later
         self._flags_read = flags_read
+        self._labels_read = labels_read
         self._timer: CALLBACK_TYPE | None = None
 
     @callback
@@ -63,6 +68,8 @@ class Readback:
             console = console_at(self._hass, self._entry.data[CONF_ADDRESS])
             flags = await console.flags()
             starts = await console.start_values()
+            if self._labels_read is not None:
+                self._labels_read(await console.labels())
         except ConsoleError as err:
             LOGGER.debug("%s does not tell its settings: %s", self._entry.title, err)
             self.child_lock = self.power_cut = None

@@ -18,6 +18,7 @@ from ..const import (
     CONF_DARK_LEDS,
     CONF_ENERGY_IN_KWH,
     CONF_FIRMWARE,
+    CONF_LABELS,
     CONF_MAC,
     CONF_PROFILE,
     CONF_TIME_ZONE,
@@ -41,7 +42,7 @@ from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
 from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
-from ..pyopenbk.obk.settings import LedUse, led_pins, led_use
+from ..pyopenbk.obk.settings import independent_leds
 from ..pyopenbk.profile import SocketProfile
 from ..pyopenbk.quantities import ENERGY, POWER, VOLTAGE
 from . import clock
@@ -82,11 +83,9 @@ class SocketState:
         self.client_id: str = entry.data[CONF_CLIENT_ID]
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
         dark = entry.data.get(CONF_DARK_LEDS, ())
-        self.lights = tuple(
-            led
-            for led in led_pins(self.profile)
-            if led_use(self.profile, led) is LedUse.INDEPENDENT and led.pin not in dark
-        )
+        self.lights = independent_leds(self.profile, dark)
+        self.labels: Mapping[str, str] = entry.data.get(CONF_LABELS, {})
+        """What the socket calls its relays, by channel."""
         self.calibration = SocketCalibration(hass, entry)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
@@ -127,7 +126,14 @@ class SocketState:
         self.factors = FactorWatch(
             hass, entry, self.calibration, self.meter, self._later
         )
-        self.readback = Readback(hass, entry, self._later, self._flags_read)
+        self.readback = Readback(
+            hass,
+            entry,
+            self._later,
+            self._flags_read,
+            # Those of a lone relay are the device itself.
+            self._labels_read if len(self.profile.relays) > 1 else None,
+        )
         self.device = self._register_device()
 
     async def start(self) -> None:
@@ -399,6 +405,17 @@ class SocketState:
         if self.profile.has_meter and self.entry.data.get(CONF_ENERGY_IN_KWH) != in_kwh:
             self._update_entry({CONF_ENERGY_IN_KWH: in_kwh})
         self.meter.learn_unit(in_kwh)
+
+    @callback
+    def _labels_read(self, labels: Mapping[int, str]) -> None:
+        """Have entities with the names that the socket has for them now."""
+        named = {str(channel): label for channel, label in labels.items()}
+        if named != self.labels:
+            self.labels = named
+            self.hass.config_entries.async_update_entry(
+                self.entry, data={**self.entry.data, CONF_LABELS: named}
+            )
+            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
     @callback
     def _unit_found(self, in_kwh: bool) -> None:

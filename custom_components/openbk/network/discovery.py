@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -17,6 +17,7 @@ from ..const import (
     CONF_ENERGY_IN_KWH,
     CONF_FIRMWARE,
     CONF_GROUP,
+    CONF_LABELS,
     CONF_MAC,
     CONF_PROFILE,
     CONF_TUNED,
@@ -147,6 +148,8 @@ class Answers:
     channel_types: tuple[int, ...] = ()
     """Empty where no channel needs one."""
     build: str = ""
+    labels: Mapping[int, str] = field(default_factory=dict)
+    """What it calls its relays, by channel."""
 
     def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.
@@ -229,6 +232,9 @@ async def async_ask(
         build=info.build,
         profile=await console.pins(),
     )
+    if len(answers.profile.relays) > 1:
+        with suppress(NotAnAnswerError):
+            answers = replace(answers, labels=await console.labels())
     try:
         return replace(
             answers,
@@ -252,13 +258,18 @@ def entry_data(
     tuned: bool,
     undo: Mapping[str, list[str]],
     in_kwh: bool | None,
+    labels: Mapping[int, str] | None = None,
 ) -> dict[str, Any]:
     """Return the data of the entry of a discovered socket.
 
     ``undo`` takes back the tuning; ``in_kwh`` is whether it counts energy in kWh, if that is known.
     """
-    unit = {} if in_kwh is None else {CONF_ENERGY_IN_KWH: in_kwh}
-    return unit | {
+    known: dict[str, Any] = {}
+    if in_kwh is not None:
+        known[CONF_ENERGY_IN_KWH] = in_kwh
+    if labels:
+        known[CONF_LABELS] = {str(channel): name for channel, name in labels.items()}
+    return known | {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
         CONF_GROUP: group_of(messages.chip_of(evidence.build or "")),

@@ -10,11 +10,13 @@ from .errors import OpenBekenError
 from .roles import (
     BRIDGE_ROLES,
     BUTTON_ROLES,
+    INPUT_ROLES,
     LED_ROLES,
     METER_ROLES,
     METER_SELECT_ROLES,
     RELAY_ROLES,
     SWITCHING_ROLES,
+    TOGGLE_ROLES,
     WIFI_LED_ROLES,
     PinRole,
     role_from_name,
@@ -24,6 +26,7 @@ HIGHEST_CHANNEL: Final = 63
 # In bytes of UTF-8; the longest of Tuya's names of modules has eight letters or so.
 _LONGEST_MODULE: Final = 32
 _FLAG_WORDS: Final = range(1 << 64)
+_FIXED: Final = frozenset({PinRole.ALWAYS_HIGH, PinRole.ALWAYS_LOW})
 
 
 class ProfileError(OpenBekenError):
@@ -128,6 +131,42 @@ class SocketProfile:
     def leds(self) -> tuple[PinAssignment, ...]:
         """Return the pins of LEDs that show a channel, in the order of their channels."""
         return self._by_channel(LED_ROLES)
+
+    @property
+    def inputs(self) -> tuple[PinAssignment, ...]:
+        """Return one pin for each channel that nothing but an input sets."""
+        taken = {pin.channel for pin in (*self.relays, *self.leds)}
+        pins: dict[int, PinAssignment] = {}
+        for pin in self._by_channel(INPUT_ROLES):
+            if pin.channel not in taken:
+                pins.setdefault(pin.channel, pin)
+        return tuple(pins.values())
+
+    @property
+    def is_wall_switch(self) -> bool:
+        """Return whether it switches something that is wired, and is no socket.
+
+        It says so by the terminal of a switch, or by a button for each of several relays that no
+        meter measures.
+        """
+        if any(pin.role in TOGGLE_ROLES for pin in self.pins):
+            return True
+        relays, buttons = len(self.relays), len(self.buttons)
+        return not self.has_meter and 1 < relays <= buttons
+
+    @property
+    def without_entity(self) -> tuple[PinAssignment, ...]:
+        """Return the pins of which there is nothing to be seen in Home Assistant."""
+        shown = SWITCHING_ROLES | BUTTON_ROLES | LED_ROLES | WIFI_LED_ROLES
+        shown |= METER_ROLES | INPUT_ROLES
+        switched = {relay.channel for relay in self.relays}
+        return tuple(
+            pin
+            for pin in self.pins
+            if pin.role not in shown | _FIXED
+            # The terminal of a switch is seen by what it switches.
+            and not (pin.role in TOGGLE_ROLES and pin.channel in switched)
+        )
 
     @property
     def wifi_leds(self) -> tuple[PinAssignment, ...]:

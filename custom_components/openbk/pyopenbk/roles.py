@@ -144,6 +144,17 @@ BUTTON_ROLES: Final = frozenset(
         PinRole.BTN_TGL_ALL_N,
     }
 )
+# Inputs set their channel to the level that they read, those with _n to the other one.
+INPUT_ROLES: Final = frozenset(
+    {
+        PinRole.D_INPUT,
+        PinRole.D_INPUT_N,
+        PinRole.D_INPUT_NO_PULL_UP,
+        PinRole.D_INPUT_NO_PULL_UP_N,
+    }
+)
+# The terminal of a wall switch: each move of it toggles the channel.
+TOGGLE_ROLES: Final = frozenset({PinRole.TGL_CHAN_ON_TGL, PinRole.TGL_CHAN_ON_TGL_PD})
 LED_ROLES: Final = frozenset({PinRole.LED, PinRole.LED_N})
 WIFI_LED_ROLES: Final = frozenset({PinRole.WIFI_LED, PinRole.WIFI_LED_N})
 METER_SELECT_ROLES: Final = frozenset({PinRole.BL0937SEL, PinRole.BL0937SEL_N})

@@ -26,8 +26,10 @@ from ...pyopenbk.profile import (
 )
 from ...pyopenbk.roles import (
     BUTTON_ROLES,
+    INPUT_ROLES,
     LED_ROLES,
     RELAY_ROLES,
+    TOGGLE_ROLES,
     WIFI_LED_ROLES,
     PinRole,
     role_from_name,
@@ -79,6 +81,8 @@ _KINDS: Final[tuple[tuple[frozenset[PinRole], str], ...]] = (
     (frozenset({PinRole.BRIDGE_FWD}), "relay_on"),
     (frozenset({PinRole.BRIDGE_REV}), "relay_off"),
     (BUTTON_ROLES, "button"),
+    (INPUT_ROLES, "input"),
+    (TOGGLE_ROLES, "toggle"),
     (LED_ROLES, "led"),
     (WIFI_LED_ROLES, "wifi_led"),
     (frozenset({PinRole.BL0937CF}), "meter_cf"),
@@ -123,6 +127,7 @@ def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
         for kind, pins in (
             ("relay", profile.relays),
             ("button", profile.buttons),
+            ("input", profile.inputs),
             ("led", profile.leds),
             ("wifi_led", profile.wifi_leds),
         )
@@ -159,6 +164,15 @@ def template_notes(template: DeviceTemplate, word: Callable[[str, str], str]) ->
     return "\n".join(
         f"- {markdown_text(note.about)}: {word('pin_warning', note.kind)}"
         for note in template.notes
+    )
+
+
+def without_entity(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+    """Return what Home Assistant will have nothing of, as a Markdown list."""
+    return "\n".join(
+        f"- P{pin.pin} {markdown_text(pin.role.firmware_name)}: "
+        f"{word('pin_warning', 'without_entity')}"
+        for pin in profile.without_entity
     )
 
 

@@ -64,6 +64,7 @@ class PinSteps(WizardFlow):
             notes = [pin_form.notes(reading, self.word)] if reading else []
             if self._template is not None:
                 notes.append(pin_form.template_notes(self._template, self.word))
+            notes.append(pin_form.without_entity(self.profile, self.word))
             if self._has_extras:
                 told = "asked" if self.takes_extras else "not_taken"
                 notes.append(f"- {self.word('template_extras', told)}")

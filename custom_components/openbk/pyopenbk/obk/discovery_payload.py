@@ -19,7 +19,7 @@ from ..quantities import (
     Quantity,
 )
 from .messages import Gesture, button_key, topic_of, version_of
-from .settings import LedUse, led_pins, led_use
+from .settings import independent_leds
 
 type Component = dict[str, Any]
 
@@ -85,6 +85,8 @@ class Described:
     url: str | None
     origin_version: str
     dark_leds: frozenset[int] = frozenset()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What the socket calls its relays, by channel."""
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     energy: EnergyLine = EnergyLine()
     energy_in_kwh: bool = False
@@ -128,6 +130,7 @@ def discovery_payload(socket: Described) -> dict[str, Any]:
 def _components(socket: Described) -> Iterator[tuple[str, Component]]:
     yield from _relays(socket)
     yield from _leds(socket)
+    yield from _inputs(socket)
     yield from _buttons(socket)
     if socket.profile.has_meter:
         for quantity in METER:
@@ -150,13 +153,14 @@ def _components(socket: Described) -> Iterator[tuple[str, Component]]:
 def _relays(socket: Described) -> Iterator[tuple[str, Component]]:
     relays = socket.profile.relays
     for relay in relays:
-        name = None if len(relays) == 1 else f"Relay {relay.channel}"
+        named = socket.labels.get(str(relay.channel), f"Relay {relay.channel}")
+        name = None if len(relays) == 1 else named
         yield (
             f"relay_{relay.channel}",
             {
                 "p": "switch",
                 "name": name,
-                "dev_cla": "outlet",
+                "dev_cla": "switch" if socket.profile.is_wall_switch else "outlet",
                 "val_tpl": _CHANNEL_STATE,
                 **_channel(socket, relay.channel),
             },
@@ -164,20 +168,33 @@ def _relays(socket: Described) -> Iterator[tuple[str, Component]]:
 
 
 def _leds(socket: Described) -> Iterator[tuple[str, Component]]:
-    for led in led_pins(socket.profile):
-        if (
-            led_use(socket.profile, led) is LedUse.INDEPENDENT
-            and led.pin not in socket.dark_leds
-        ):
-            yield (
-                f"led_{led.pin}",
-                {
-                    "p": "light",
-                    "name": f"LED P{led.pin}",
-                    "stat_val_tpl": _CHANNEL_STATE,
-                    **_channel(socket, led.channel),
-                },
-            )
+    for led in independent_leds(socket.profile, socket.dark_leds):
+        yield (
+            f"led_{led.pin}",
+            {
+                "p": "light",
+                "name": f"LED P{led.pin}",
+                "stat_val_tpl": _CHANNEL_STATE,
+                **_channel(socket, led.channel),
+            },
+        )
+
+
+def _inputs(socket: Described) -> Iterator[tuple[str, Component]]:
+    inputs = socket.profile.inputs
+    for pin in inputs:
+        yield (
+            f"input_{pin.channel}",
+            {
+                "p": "binary_sensor",
+                "name": "Input" if len(inputs) == 1 else f"Input {pin.channel}",
+                "val_tpl": _CHANNEL_STATE,
+                "stat_t": f"{socket.client_id}/{pin.channel}/get",
+                # A contact that is closed pulls it down.
+                "pl_on": "0",
+                "pl_off": "1",
+            },
+        )
 
 
 def _buttons(socket: Described) -> Iterator[tuple[str, Component]]:

@@ -117,7 +117,7 @@ async def take_keepsake(
         channels=await read_outputs(console, profile),
         energy=await read_energy(console),
         flags=await console.flags() if readable else None,
-        start_values=await console.start_values() if readable else None,
+        start_values=await _start_values(console) if readable else None,
         startup_command=await console.startup_command() if readable else None,
         scripts=await console.boot_scripts(),
         files=await read_files(console, slot),
@@ -178,6 +178,11 @@ async def put_settings_back(console: Console, kept: Keepsake) -> bool:
     return True
 
 
+async def _start_values(console: Console) -> tuple[int, ...]:
+    """Return those of all channels, as chips tell them whose configuration is read by address."""
+    return tuple((await console.start_values()).values())
+
+
 async def _settings_of(console: Console, kept: Keepsake) -> Keepsake:
     return Keepsake(
         mac=kept.mac,
@@ -188,7 +193,7 @@ async def _settings_of(console: Console, kept: Keepsake) -> Keepsake:
         flags=None if kept.flags is None else await console.flags(),
         start_values=None
         if kept.start_values is None
-        else await console.start_values(),
+        else await _start_values(console),
     )
 
 

@@ -1,5 +1,6 @@
 """Settings of a running socket that a person may change: what LEDs and buttons do."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -49,6 +50,17 @@ def led_use(profile: SocketProfile, led: PinAssignment) -> LedUse:
     if any(relay.channel == led.channel for relay in profile.relays):
         return LedUse.RELAY
     return LedUse.INDEPENDENT
+
+
+def independent_leds(
+    profile: SocketProfile, dark: Collection[int]
+) -> tuple[PinAssignment, ...]:
+    """Return a pin for each channel of LEDs that show what they are told; ``dark`` pins are not."""
+    leds: dict[int, PinAssignment] = {}
+    for led in led_pins(profile):
+        if led_use(profile, led) is LedUse.INDEPENDENT and led.pin not in dark:
+            leds.setdefault(led.channel, led)
+    return tuple(leds.values())
 
 
 def with_led_use(profile: SocketProfile, pin: int, use: LedUse) -> SocketProfile:
