@@ -114,6 +114,7 @@ _SCHEMAS: Final[dict[str, VolDictType]] = {
     "undo_calibration": _DEVICE,
     "set_energy": {**_DEVICE, probatio.Required(ATTR_ENERGY): _TOTAL},
     "console": {**_DEVICE, probatio.Required(ATTR_COMMAND): cv.string},
+    "get_settings": _DEVICE,
     "update_all": {
         probatio.Optional(ATTR_DEVICE_ID): cv.string,
         probatio.Optional(ATTR_WATCH_MINUTES, default=5): probatio.All(
@@ -136,6 +137,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         "undo_calibration": _undo_calibration,
         "set_energy": _set_energy,
         "console": _console,
+        "get_settings": _get_settings,
         "update_all": _update_all,
     }
     for name, handler in handlers.items():
@@ -145,7 +147,9 @@ def async_setup_services(hass: HomeAssistant) -> None:
             name,
             handler,
             probatio.Schema(_SCHEMAS[name]),
-            SupportsResponse.OPTIONAL,
+            SupportsResponse.ONLY
+            if name == "get_settings"
+            else SupportsResponse.OPTIONAL,
         )
     hass.services.async_register(
         DOMAIN,
@@ -304,6 +308,10 @@ async def _set_energy(call: ServiceCall) -> ServiceResponse:
 async def _console(call: ServiceCall) -> ServiceResponse:
     answer = await console.async_run(call.hass, _entry(call), call.data[ATTR_COMMAND])
     return {"road": answer.road, "response": answer.response}
+
+
+async def _get_settings(call: ServiceCall) -> ServiceResponse:
+    return {"settings": await console.async_settings(call.hass, _entry(call))}
 
 
 async def _update_all(call: ServiceCall) -> ServiceResponse:

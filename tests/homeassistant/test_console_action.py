@@ -108,6 +108,46 @@ async def test_what_could_crash_the_firmware_is_not_sent(
     assert await refusal(hass, entry, command) == reason
 
 
+async def test_settings_are_told_as_text_without_secrets(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    config = configuration(
+        mosquitto,
+        flags=1 << 10 | 1 << 40,
+        startup_command="startDriver BL0937; MqttPassword hidden; "
+        "SendGet http://me:pw@host/x?token=abc&n=1",
+    )
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged)
+        text = (await call(hass, entry, "get_settings"))["settings"]
+        assert "SetPinRole 26 Rel" in text
+        assert "SetPinChannel 26 1" in text
+        assert "SetFlag 10 1\nSetFlag 40 1\n" in text
+        assert f"MqttClient {config.mqtt_client_id}" in text
+        assert "startDriver BL0937" in text
+        assert "n=1" in text
+        for secret in ("hidden", "me:pw", "abc", config.wifi_password or "?"):
+            assert secret not in text
+        assert (await call(hass, entry, "get_settings"))["settings"] == text
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_settings_need_the_web_page(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto, web_password="secret")) as plugged:
+        entry = await add(hass, plugged)
+        with pytest.raises(ServiceValidationError) as err:
+            await call(hass, entry, "get_settings")
+        assert err.value.translation_key == "update_password"
+        data = {**entry.data, "address": None}
+        hass.config_entries.async_update_entry(entry, data=data)
+        with pytest.raises(ServiceValidationError) as err:
+            await call(hass, entry, "get_settings")
+        assert err.value.translation_key == "settings_unreadable"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_the_console_is_for_administrators(
     hass: HomeAssistant, hass_read_only_user: MockUser
 ) -> None:

@@ -10,6 +10,7 @@ from homeassistant.helpers.device_registry import format_mac
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
 from ..network.consoles import console_at
 from ..pyopenbk.beken.rf_sector import is_generic_mac
+from ..pyopenbk.beken.update_slots import UPDATE_SLOTS
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
 from ..pyopenbk.obk.console import (
@@ -19,6 +20,7 @@ from ..pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,
 )
+from ..pyopenbk.obk.settings_text import settings_text
 from .state import OpenBekenConfigEntry
 from .updates import UPDATES
 
@@ -70,6 +72,18 @@ async def async_run(
         answer = Answer(road="http", response=said)
     socket.readback.changed()
     return answer
+
+
+async def async_settings(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> str:
+    """Return the settings of a socket as text without passwords; raises ServiceValidationError."""
+    try:
+        console = await async_console(hass, entry)
+        slot = UPDATE_SLOTS.get((await console.info()).chip)
+        return await settings_text(console, in_flash=bool(slot and slot.config))
+    except PasswordError as err:
+        raise _invalid(entry, "update_password") from err
+    except ConsoleError as err:
+        raise _invalid(entry, "settings_unreadable") from err
 
 
 async def async_console(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Console:
