@@ -184,7 +184,7 @@ async def test_each_sign_of_the_socket_has_its_page(
         assert wizard.placeholders["seen_at"] == ADDRESS
         assert wizard.placeholders["seen_broker"] == f"127.0.0.1:{mosquitto.port}"
         # The same login works from here, so it is the way between the two.
-        assert wizard.placeholders["cause"].startswith("**It does not get through")
+        assert wizard.placeholders["cause"].startswith("**It cannot connect")
 
         scene.let_through()
         await scene.plug_in()
