@@ -16,7 +16,9 @@ from .const import DOMAIN
 from .issues.factors import async_watch_factors, forget_factors
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
+from .issues.overload import async_watch_overload, forget_overload
 from .issues.plausibility import async_watch
+from .issues.restarts import async_watch_restarts, forget_restarts
 from .issues.retained_commands import async_look_for_retained_commands
 from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
@@ -81,6 +83,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
         _remove_native_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(socket))
     entry.async_on_unload(async_watch_other_sockets(hass, socket))
+    entry.async_on_unload(async_watch_restarts(hass, socket))
+    entry.async_on_unload(async_watch_overload(hass, socket))
     await socket.start()
     if publisher is not None:
         await publisher.start()
@@ -108,6 +112,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
     """Forget what was kept for a socket, here and on the broker."""
     forget_old_discovery(hass, entry)
     forget_factors(hass, entry)
+    forget_overload(hass, entry)
+    forget_restarts(hass, entry)
     await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
     await hass.data[UPDATES].async_forget(identity_of_entry(entry))

@@ -35,3 +35,5 @@ CONF_PUBLISHED: Final = "published"
 # Options of a socket: which entities there are, and the prefix that discovery is published under.
 CONF_MODE: Final = "mode"
 CONF_DISCOVERY_PREFIX: Final = "discovery_prefix"
+
+EVENT_OVERLOAD: Final = f"{DOMAIN}_overload"

@@ -16,7 +16,7 @@ from homeassistant.helpers.selector import TextSelector
 import probatio
 
 from .const import DOMAIN, LOGGER
-from .issues import half_written, old_discovery, retained_commands, updates
+from .issues import half_written, old_discovery, restarts, retained_commands, updates
 from .live import clock
 from .live.state import OpenBekenConfigEntry
 from .live.update_record import UpdateFailed
@@ -190,6 +190,30 @@ class SendAgainFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
+class RestartsFlow(RepairsFlow):
+    """Let a start count as good sooner, so that flickering mains lead to no safe mode."""
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say first what it is about."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Tell the socket, which has to be there."""
+        if (entry := _loaded_entry(self)) is None:
+            return self.async_abort(reason="socket_removed")
+        if user_input is None:
+            return _confirmation(self)
+        try:
+            await restarts.async_shorten_start(entry)
+        except HomeAssistantError:
+            return self.async_abort(reason="socket_unreachable")
+        return self.async_create_entry(data={})
+
+
 class UpdateTheRestFlow(RepairsFlow):
     """Go on with the sockets whose turn did not come."""
 
@@ -247,6 +271,8 @@ async def async_create_fix_flow(
         return OpenWizardFlow()
     if issue_id.startswith(clock.ISSUE):
         return TimeServerFlow()
+    if issue_id.startswith(restarts.ISSUE):
+        return RestartsFlow()
     if issue_id == updates.ISSUE:
         return UpdateTheRestFlow()
     if issue_id.startswith(updates.OF_ONE_SOCKET):

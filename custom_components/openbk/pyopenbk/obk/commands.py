@@ -277,6 +277,16 @@ def readings_command() -> Command:
     return _line("Status", 8)
 
 
+def full_boot_time_command(seconds: int) -> Command:
+    """Return the command that says after how many seconds a start counts as good.
+
+    It is stored in one byte: 256 would be 0, which counts as 5, and 300 would be 44.
+    """
+    if not 1 <= seconds <= 255:
+        raise CommandError("full_boot_time", CommandProblem.OUT_OF_RANGE)
+    return _line("FullBootTime", seconds)
+
+
 def restart_command() -> Command:
     """Return the command that restarts the socket."""
     return _line("restart")

@@ -1,0 +1,104 @@
+"""A socket that starts again and again: it is told, and safe mode is kept away from it."""
+
+from collections import deque
+from functools import partial
+from typing import Final
+
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+
+from ..const import DOMAIN
+from ..live.state import OpenBekenConfigEntry, SocketState
+from ..live.updates import UPDATES
+from ..pyopenbk.foreign_text import markdown_text
+from ..pyopenbk.obk.commands import full_boot_time_command
+
+ISSUE: Final = "restarts"
+
+# Setting a socket up or updating it takes up to three.
+_TOO_MANY: Final = 5
+_WITHIN: Final = 3600.0
+# The socket says its uptime late by up to the length of its list.
+_LATE: Final = 15.0
+# A start counts as good after this many seconds instead of five; one byte, 1 at least (1.18.299).
+_GOOD_AFTER: Final = 1
+
+
+@callback
+def async_watch_restarts(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
+    """Count the starts of a socket; return the function that stops it.
+
+    Before the socket is started.
+    """
+    watch = _Watch(hass, socket)
+    stop_listening = socket.listen("uptime", watch.heard)
+
+    @callback
+    def stop() -> None:
+        stop_listening()
+        watch.stop()
+
+    return stop
+
+
+@callback
+def forget_restarts(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Withdraw what was told of a socket that is removed."""
+    ir.async_delete_issue(hass, DOMAIN, f"{ISSUE}_{entry.entry_id}")
+
+
+async def async_shorten_start(entry: OpenBekenConfigEntry) -> None:
+    """Let a start count as good sooner; raises HomeAssistantError if the socket is not there."""
+    await entry.runtime_data.async_command(full_boot_time_command(_GOOD_AFTER))
+
+
+class _Watch:
+    """When one socket started, in seconds of the loop."""
+
+    def __init__(self, hass: HomeAssistant, socket: SocketState) -> None:
+        self._hass = hass
+        self._socket = socket
+        self._update = hass.data[UPDATES].of(socket.identity)
+        self._booted: float | None = None
+        self._starts: deque[float] = deque(maxlen=_TOO_MANY)
+        self._timer: CALLBACK_TYPE | None = None
+
+    @callback
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer()
+
+    @callback
+    def heard(self, uptime: int | None) -> None:
+        if uptime is None:
+            return
+        now = self._hass.loop.time()
+        before, self._booted = self._booted, now - uptime
+        if before is None or self._booted < before + _LATE:
+            return
+        if self._update.stage is not None:
+            # Whoever updates it restarts it.
+            return
+        self._starts.append(now)
+        if len(self._starts) == _TOO_MANY and now - self._starts[0] < _WITHIN:
+            self._tell()
+
+    def _tell(self) -> None:
+        entry = self._socket.entry
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            f"{ISSUE}_{entry.entry_id}",
+            is_fixable=True,
+            is_persistent=True,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key=ISSUE,
+            translation_placeholders={
+                "name": markdown_text(entry.title),
+                "count": str(_TOO_MANY),
+            },
+            data={"entry_id": entry.entry_id},
+        )
+        self.stop()
+        over = partial(forget_restarts, self._hass, entry)
+        self._timer = self._hass.loop.call_later(24 * _WITHIN, over).cancel

@@ -1,0 +1,106 @@
+"""A load near the limit of the meter is told before something melts."""
+
+from datetime import timedelta
+
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.openbk.const import EVENT_OVERLOAD
+from custom_components.openbk.logbook import async_describe_events
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+
+class Loaded:
+    """A socket that says what flows."""
+
+    def __init__(self, hass: HomeAssistant, entry: MockConfigEntry) -> None:
+        self.hass = hass
+        self.entry = entry
+        self.socket = ScriptedSocket(hass)
+        self.events: list[Event] = []
+
+        @callback
+        def note(event: Event) -> None:
+            self.events.append(event)
+
+        hass.bus.async_listen(EVENT_OVERLOAD, note)
+
+    @property
+    def told(self) -> list[str]:
+        return [event.data["level"] for event in self.events]
+
+    @property
+    def issue(self) -> ir.IssueEntry | None:
+        issue_id = f"overload_{self.entry.entry_id}"
+        return ir.async_get(self.hass).async_get_issue("openbk", issue_id)
+
+    async def carries(self, amperes: float, seconds: float = 0.0) -> None:
+        """Say a current at 230 V and let time pass."""
+        await self.socket.say("current/get", str(amperes))
+        await until(lambda: self.entry.runtime_data.value("current") == amperes)
+        async_fire_time_changed(
+            self.hass, dt_util.utcnow() + timedelta(seconds=seconds)
+        )
+        await self.hass.async_block_till_done()
+
+
+@pytest.fixture
+async def loaded(hass: HomeAssistant, mqtt_connection: MockConfigEntry) -> Loaded:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    loaded = Loaded(hass, entry)
+    await loaded.socket.connect()
+    await until(lambda: entry.runtime_data.online)
+    await loaded.socket.say("voltage/get", "230")
+    await until(lambda: entry.runtime_data.value("voltage") == 230)
+    return loaded
+
+
+async def test_a_motor_that_starts_is_no_overload(loaded: Loaded) -> None:
+    await loaded.carries(17.0, 5)
+    await loaded.carries(3.0, 120)
+    await loaded.carries(15.0, 30)
+    await loaded.carries(13.0, 120)
+    assert loaded.told == []
+    assert loaded.issue is None
+
+
+async def test_near_the_limit_and_above_it(hass: HomeAssistant, loaded: Loaded) -> None:
+    await loaded.carries(15.0, 61)
+    assert loaded.told == ["near"]
+    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_near"
+    # It is told once, and what is worse after it.
+    await loaded.carries(15.1, 61)
+    await loaded.carries(17.0, 11)
+    assert loaded.told == ["near", "reached"]
+    assert loaded.issue.translation_placeholders == {
+        "name": "Washing machine",
+        "load": "3910",
+        "limit": "3680",
+    }
+    assert loaded.issue.severity is ir.IssueSeverity.ERROR
+    # Whoever comes home later still sees it; the next time it is told again.
+    await loaded.carries(1.0, 10)
+    assert loaded.issue
+    await loaded.carries(17.0, 11)
+    assert loaded.told == ["near", "reached", "reached"]
+
+    described = {}
+    async_describe_events(
+        hass, lambda _domain, name, describe: described.update({name: describe})
+    )
+    said = described[EVENT_OVERLOAD](loaded.events[-1])
+    assert said == {
+        "name": "Washing machine",
+        "message": "carries 3910 VA of 3680 VA",
+    }
