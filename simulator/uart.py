@@ -435,17 +435,20 @@ class _Alarm:
     """A timer for moments of time.monotonic, finer than the event loop's milliseconds.
 
     The loop's own timers are late by up to one millisecond, which at 2 Mbaud is two
-    hundred bytes.
+    hundred bytes. A loop whose timers are exact says so with ``exact_timers``.
     """
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         self._loop = asyncio.get_running_loop()
-        self._timer = os.timerfd_create(
-            time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC
-        )
         self._moment: float | None = None
-        self._loop.add_reader(self._timer, self._rang)
+        self._exact: asyncio.TimerHandle | None = None
+        self._timer: int | None = None
+        if not getattr(self._loop, "exact_timers", False):
+            self._timer = os.timerfd_create(
+                time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK | os.TFD_CLOEXEC
+            )
+            self._loop.add_reader(self._timer, self._rang)
 
     def set(self, moment: float | None) -> None:
         """Ring at a moment; with None or at the end of time, not at all."""
@@ -454,22 +457,32 @@ class _Alarm:
         if moment == self._moment:
             return
         self._moment = moment
-        # Zero would stop the timer, a moment in the past rings at once.
-        os.timerfd_settime(
-            self._timer,
-            flags=os.TFD_TIMER_ABSTIME,
-            initial=0 if moment is None else max(moment, 1e-9),
-        )
+        if self._timer is not None:
+            # Zero would stop the timer, a moment in the past rings at once.
+            os.timerfd_settime(
+                self._timer,
+                flags=os.TFD_TIMER_ABSTIME,
+                initial=0 if moment is None else max(moment, 1e-9),
+            )
+            return
+        if self._exact is not None:
+            self._exact.cancel()
+            self._exact = None
+        if moment is not None:
+            self._exact = self._loop.call_at(moment, self._rang)
 
     def close(self) -> None:
         """Never ring again."""
-        self._loop.remove_reader(self._timer)
-        os.close(self._timer)
+        self.set(None)
+        if self._timer is not None:
+            self._loop.remove_reader(self._timer)
+            os.close(self._timer)
 
     def _rang(self) -> None:
-        try:
-            os.read(self._timer, 8)
-        except BlockingIOError:
-            return
-        self._moment = None
+        if self._timer is not None:
+            try:
+                os.read(self._timer, 8)
+            except BlockingIOError:
+                return
+        self._moment = self._exact = None
         self._ring()

@@ -1,9 +1,11 @@
 """Fixtures for all tests."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
 
+from tests.support import clockwork
 from tests.support.broker import Broker, BrokerUnavailable
 from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
@@ -16,11 +18,21 @@ def verify_cleanup(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("verify_cleanup")
 
 
+@pytest.fixture
+def _function_scoped_runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
+    """Choose a test's event loop, in place of pytest-asyncio.
+
+    Its hook for this, `pytest_asyncio_loop_factories`, makes the loop of the whole session anew for
+    each test, with everything that Home Assistant's harness keeps there.
+    """
+    debug = bool(request.config.getoption("asyncio_debug"))
+    with clockwork.runner(request.node, debug=debug) as runner:
+        yield runner
+
+
 @pytest.fixture(autouse=True)
-def enable_event_loop_debug(request: pytest.FixtureRequest) -> None:
-    """Keep the harness's slow event loop to tests of Home Assistant."""
-    if uses_home_assistant(request.path):
-        request.getfixturevalue("enable_event_loop_debug")
+def enable_event_loop_debug() -> None:
+    """Leave the event loop as fast as it is in Home Assistant; ``--asyncio-debug`` does not."""
 
 
 @pytest.fixture

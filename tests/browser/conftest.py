@@ -44,7 +44,7 @@ class Scene:
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What Home Assistant sent for the pages that were looked at, by the names of the pictures."""
 
-    async def look(self, step: str, detail: str = "", *, seconds: float = 30) -> None:
+    async def look(self, step: str, detail: str = "", *, seconds: float = 90) -> None:
         """Wait for a page of the dialog and look at it."""
         await self.dialog.shows(step, seconds)
         name = f"{step}-{detail}" if detail else step
@@ -108,7 +108,7 @@ async def scene(
             )
             await context.add_init_script(_signed_in(address))
             page = await context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(60_000)
             await _hurry(page)
             yield Scene(
                 world=world,

@@ -3,6 +3,7 @@
 # Must come first: the harness mounts a folder of its own under the same name.
 import custom_components  # noqa: F401  # isort: skip
 
+import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
 import re
 from typing import Any
@@ -96,6 +97,8 @@ async def mqtt_connection(
     # The broker goes before Home Assistant does, and core would wait for it in vain.
     await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
+    # Core takes back what was subscribed to after a moment, connected or not.
+    await asyncio.sleep(1)
 
 
 @pytest.fixture

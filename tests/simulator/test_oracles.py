@@ -18,6 +18,9 @@ from simulator.faults import Fault, FaultName
 from simulator.flash import SIZE, Flash
 from simulator.uart import LineOptions
 
+# Their time-outs are those of the machine.
+pytestmark = pytest.mark.real_time
+
 ROOT = Path(__file__).parents[2]
 CONTENT = random.Random(1).randbytes(SIZE)
 IMAGE = random.Random(2).randbytes(0x9000) + b"\xff" * 0x1000 + bytes(0x1000)

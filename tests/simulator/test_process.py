@@ -16,6 +16,8 @@ from tests.simulator.host import LINK_CHECK, LINK_REPLY, Host
 from tests.simulator.test_world import post, until
 from tests.support.broker import Broker
 
+pytestmark = pytest.mark.real_time
+
 PINS = SocketProfile.of(
     (
         PinAssignment(pin=26, role=PinRole.REL, channel=1),

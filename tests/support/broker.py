@@ -10,9 +10,11 @@ import tempfile
 import time
 from typing import Self
 
+from . import traffic
 from .certificate import write_certificate
+from .simulated_time import real_monotonic
 
-START_TIMEOUT = 10.0
+START_TIMEOUT = 60.0
 START_ATTEMPTS = 3
 
 
@@ -81,6 +83,7 @@ class Broker:
     def stop(self) -> None:
         """End the broker, as if its machine had gone."""
         if self._process:
+            traffic.forget(self._process.pid)
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -105,13 +108,14 @@ class Broker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + START_TIMEOUT
-        while time.monotonic() < deadline and self._process.poll() is None:
+        deadline = real_monotonic() + START_TIMEOUT
+        while real_monotonic() < deadline and self._process.poll() is None:
             try:
                 socket.create_connection((self.host, self.port), timeout=1).close()
             except OSError:
                 time.sleep(0.01)
             else:
+                traffic.watch(self._process.pid, "mosquitto")
                 return
         self.stop()
         self.port = self._given_port or 0

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from ..const import (
@@ -317,8 +318,10 @@ async def async_probe(hass: HomeAssistant) -> list[str]:
     Whoever is asked for its list says its ``build``, which starts a discovery. Return who was.
     """
     asked = (await _online_strangers(hass))[:_MOST_FOUND]
-    for client_id in asked:
-        await publish(hass, messages.publish_all(client_id))
+    # Without a broker by now, they introduce themselves when it is back.
+    with suppress(HomeAssistantError):
+        for client_id in asked:
+            await publish(hass, messages.publish_all(client_id))
     return asked
 
 
