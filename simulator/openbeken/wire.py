@@ -128,6 +128,8 @@ class MqttConnection(asyncio.Protocol):
         self.completed.set()
         if not self._accepted.done():
             self._accepted.set_exception(ConnectionResetError("no answer to CONNECT"))
+            # Whoever opened it may have been cancelled; an exception nobody looks at is reported.
+            self._accepted.exception()
 
     @override
     def data_received(self, data: bytes) -> None:
