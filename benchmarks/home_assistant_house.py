@@ -247,8 +247,8 @@ def only_native(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
     yield "child_lock", {"p": "switch", "name": "Child lock", **command("SetFlag")}
     for key, label, options in (
-        ("led_use_8", "LED P8", ("relay", "wifi", "independent", "off")),
-        ("led_use_10", "LED P10", ("relay", "wifi", "independent", "off")),
+        ("led_use_8", "Wi-Fi LED mode", ("relay", "wifi", "independent", "off")),
+        ("led_use_10", "Relay LED mode", ("relay", "wifi", "independent", "off")),
         ("button_use_11", "Button", ("toggle", "event", "none")),
         ("power_cut_1", "Power-on behavior", ("on", "off", "last")),
     ):

@@ -30,14 +30,13 @@ type Graph = Mapping[str, frozenset[str]]
 """What each room imports from."""
 
 _STYLE: Final = """
-  text { font: 14px system-ui, sans-serif; text-anchor: middle; fill: #1c1c1c }
-  text.files { font-size: 11px; fill: #555 }
+  text { font: 13px system-ui, sans-serif; text-anchor: middle; fill: #1c1c1c }
   rect { fill: #f4f6f8; stroke: #7a8794; rx: 6px }
   path { fill: none; stroke: #7a8794; stroke-width: 1.3 }
   path.up { stroke: #c0392b }
   marker path { fill: #7a8794; stroke: none }
   @media (prefers-color-scheme: dark) {
-    text { fill: #eee } text.files { fill: #aaa }
+    text { fill: #eee }
     rect { fill: #22272e; stroke: #768390 } path { stroke: #768390 }
     marker path { fill: #768390 }
   }
@@ -62,18 +61,15 @@ def room_of(path: Path) -> str:
     return folder.removeprefix(f"{INTEGRATION}/")
 
 
-def rooms() -> tuple[dict[str, int], Graph]:
-    """Return how many files each room has, and the rooms that it imports from."""
+def rooms() -> Graph:
+    """Return the rooms that each room imports from."""
     known = modules()
-    sizes: dict[str, int] = {}
     needs: dict[str, set[str]] = {}
     for name, path in known.items():
-        room = room_of(path)
-        sizes[room] = sizes.get(room, 0) + 1
-        needs.setdefault(room, set()).update(
+        needs.setdefault(room_of(path), set()).update(
             room_of(known[other]) for other in _imports(name, path, known)
         )
-    return sizes, {room: frozenset(needs[room] - {room}) for room in sizes}
+    return {room: frozenset(needs[room] - {room}) for room in needs}
 
 
 def _imports(name: str, path: Path, known: Mapping[str, Path]) -> Iterator[str]:
@@ -139,7 +135,7 @@ def arrows(needs: Graph) -> Iterator[tuple[str, str]]:
 
 def draw() -> str:
     """Return the drawing as SVG."""
-    sizes, needs = rooms()
+    needs = rooms()
     stories = floors(needs)
     widest = max(map(len, stories))
     width = 2 * _MARGIN + widest * (_BOX_WIDTH + _GAP) - _GAP
@@ -158,7 +154,7 @@ def draw() -> str:
             '<marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
             'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>',
             *(_arrow(place[room], place[other]) for room, other in arrows(needs)),
-            *(_box(room, sizes[room], *place[room]) for room in sorted(place)),
+            *(_box(room, *place[room]) for room in sorted(place)),
             "</svg>",
             "",
         ]
@@ -182,12 +178,11 @@ def _arrow(start: tuple[float, int], end: tuple[float, int]) -> str:
     )
 
 
-def _box(room: str, count: int, left: float, top: int) -> str:
+def _box(room: str, left: float, top: int) -> str:
     middle = left + _BOX_WIDTH / 2
     return (
         f'<rect x="{left:g}" y="{top}" width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}"/>'
-        f'<text x="{middle:g}" y="{top + 20}">{escape(room)}</text>'
-        f'<text class="files" x="{middle:g}" y="{top + 36}">{count} files</text>'
+        f'<text x="{middle:g}" y="{top + 27}">{escape(room)}</text>'
     )
 
 

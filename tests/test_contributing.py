@@ -37,9 +37,9 @@ def test_answer_leads_to_the_line(name: str, target: str) -> None:
 
 
 def test_each_room_is_described() -> None:
-    sizes, _ = drawn.rooms()
+    rooms = drawn.rooms()
     described = set(re.findall(r"^\*\*`([^`]+)`\*\*", TEXT, re.MULTILINE))
-    assert described == {*sizes} - {drawn.PLATFORMS, drawn.SHARED}
+    assert described == {*rooms} - {drawn.PLATFORMS, drawn.SHARED}
 
 
 def test_the_drawing_is_of_this_tree() -> None:
@@ -47,18 +47,18 @@ def test_the_drawing_is_of_this_tree() -> None:
 
 
 def test_the_drawing_shows_every_room() -> None:
-    sizes, _ = drawn.rooms()
+    rooms = drawn.rooms()
     drawing = drawn.DRAWING.read_text()
-    assert all(f">{room}</text>" in drawing for room in sizes)
+    assert all(f">{room}</text>" in drawing for room in rooms)
 
 
 def test_no_arrow_leads_up() -> None:
     """Rooms that need each other stand on one floor; all others only look down."""
-    sizes, needs = drawn.rooms()
+    needs = drawn.rooms()
     height = {
         room: floor for floor, story in enumerate(drawn.floors(needs)) for room in story
     }
-    assert {*height} == {*sizes}
+    assert {*height} == {*needs}
     below = drawn.reachable(needs)
     for room, others in needs.items():
         for other in others:

@@ -12,7 +12,7 @@ from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
-from .const import DOMAIN
+from .const import CONF_FIRST_LED_USES, DOMAIN
 from .issues.factors import async_watch_factors, forget_factors
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
@@ -72,6 +72,10 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     native = mode is not Mode.DISCOVERY
     entry.runtime_data = socket = SocketState(hass, entry, native=native)
     entry.async_on_unload(socket.stop)
+    if entry.data.get(CONF_FIRST_LED_USES) != socket.first_led_uses:
+        hass.config_entries.async_update_entry(
+            entry, data={**entry.data, CONF_FIRST_LED_USES: socket.first_led_uses}
+        )
     if mode is Mode.NATIVE:
         await async_retract(hass, entry)
         publisher = None

@@ -24,6 +24,7 @@ CONF_UNDO: Final = "undo"
 CONF_ENERGY_IN_KWH: Final = "energy_in_kwh"
 # LEDs that have a channel of their own and are kept dark, by pin; without it such an LED is a light.
 CONF_DARK_LEDS: Final = "dark_leds"
+CONF_FIRST_LED_USES: Final = "first_led_uses"
 # What relays do when power comes back, by channel; the firmware does not tell.
 CONF_POWER_CUT: Final = "power_cut"
 CONF_CHILD_LOCK: Final = "child_lock"

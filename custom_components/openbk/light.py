@@ -15,6 +15,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .entity import ValueEntity
 from .live.state import OpenBekenConfigEntry
 from .pyopenbk.obk.messages import channel_key
+from .pyopenbk.obk.settings import LedName, led_name
 from .pyopenbk.profile import PinAssignment
 
 PARALLEL_UPDATES = 0
@@ -28,11 +29,11 @@ class LedDescription(LightEntityDescription):
 
 
 @cache
-def _describe(led: PinAssignment) -> LedDescription:
+def _describe(led: PinAssignment, name: LedName) -> LedDescription:
     """Describe an LED, once for all sockets."""
     return LedDescription(
         key=f"led_{led.pin}",
-        translation_key="led",
+        translation_key=name,
         translation_placeholders={"pin": f"P{led.pin}"},
         channel=led.channel,
     )
@@ -45,7 +46,10 @@ async def async_setup_entry(
 ) -> None:
     """Set up a light for each LED that is independent."""
     socket = entry.runtime_data
-    async_add_entities(LedLight(socket, _describe(led)) for led in socket.lights)
+    async_add_entities(
+        LedLight(socket, _describe(led, led_name(socket.first_led_uses, led)))
+        for led in socket.lights
+    )
 
 
 class LedLight(ValueEntity, LightEntity):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
-from typing import override
+from typing import Final, override
 
 from homeassistant.components.select import SelectEntity, SelectEntityDescription
 from homeassistant.const import EntityCategory
@@ -17,8 +17,10 @@ from .pyopenbk.obk.commands import channel_command, start_value_command
 from .pyopenbk.obk.flags import PowerCutState, StartValue
 from .pyopenbk.obk.settings import (
     ButtonUse,
+    LedName,
     LedUse,
     button_use,
+    led_name,
     led_pins,
     led_use,
     with_button_use,
@@ -28,6 +30,13 @@ from .pyopenbk.profile import PinAssignment
 from .pyopenbk.roles import BRIDGE_ROLES
 
 PARALLEL_UPDATES = 1
+
+_LED_USES: Final = {
+    LedName.WIFI: "wifi_led_use",
+    LedName.RELAY: "relay_led_use",
+    LedName.OTHER: "led_use",
+    LedName.ONE_OF_MANY: "led_use_of_many",
+}
 
 
 async def async_setup_entry(
@@ -63,6 +72,18 @@ def _describe(
     )
 
 
+@cache
+def _describe_led(name: LedName, pin: int) -> SelectEntityDescription:
+    """Describe what an LED shows, once for all sockets."""
+    return SelectEntityDescription(
+        key=f"led_use_{pin}",
+        translation_key=_LED_USES[name],
+        translation_placeholders={"pin": f"P{pin}"},
+        entity_category=EntityCategory.CONFIG,
+        options=list(LedUse),
+    )
+
+
 class SocketSelect(OpenBekenEntity, SelectEntity):
     """A choice of a socket, as small as its other entities."""
 
@@ -80,10 +101,8 @@ class LedSelect(SocketSelect):
 
     def __init__(self, socket: SocketState, led: PinAssignment) -> None:
         """Choose for the LED on this pin."""
-        leds = len(led_pins(socket.profile))
-        super().__init__(
-            socket, _describe("led_use", led.pin, LedUse, of=leds, pin=f"P{led.pin}")
-        )
+        name = led_name(socket.first_led_uses, led)
+        super().__init__(socket, _describe_led(name, led.pin))
         self._led = led
 
     @property

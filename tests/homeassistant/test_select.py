@@ -11,12 +11,12 @@ from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
-LED = "select.washing_machine_led_p10_mode"
-WIFI_LED = "select.washing_machine_led_p8_mode"
+LED = "select.washing_machine_relay_led_mode"
+WIFI_LED = "select.washing_machine_wi_fi_led_mode"
 BUTTON = "select.washing_machine_button_action"
 POWER_CUT = "select.washing_machine_power_on_behavior"
 SWITCH = "switch.washing_machine"
-LIGHT = "light.washing_machine_led_p10"
+LIGHT = "light.washing_machine_relay_led"
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ async def choose(hass: HomeAssistant, entity_id: str, option: str) -> None:
     )
     await hass.async_block_till_done()
     await until(lambda: state(hass, entity_id) == option)
+
+
+async def test_led_keeps_its_name_whatever_it_shows(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    await choose(hass, WIFI_LED, "relay")
+    await choose(hass, LED, "independent")
+    for entity_id, name in (
+        (WIFI_LED, "Washing machine Wi-Fi LED mode"),
+        (LED, "Washing machine Relay LED mode"),
+        (LIGHT, "Washing machine Relay LED"),
+    ):
+        assert (shown := hass.states.get(entity_id))
+        assert shown.attributes["friendly_name"] == name
 
 
 async def test_led_becomes_a_light_and_follows_the_relay_again(

@@ -18,6 +18,7 @@ from ..const import (
     CONF_DARK_LEDS,
     CONF_ENERGY_IN_KWH,
     CONF_FIRMWARE,
+    CONF_FIRST_LED_USES,
     CONF_LABELS,
     CONF_MAC,
     CONF_PROFILE,
@@ -42,7 +43,7 @@ from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
 from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
-from ..pyopenbk.obk.settings import independent_leds
+from ..pyopenbk.obk.settings import first_led_uses, independent_leds
 from ..pyopenbk.profile import SocketProfile
 from ..pyopenbk.quantities import ENERGY, POWER, VOLTAGE
 from . import clock
@@ -84,6 +85,9 @@ class SocketState:
         self.profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
         dark = entry.data.get(CONF_DARK_LEDS, ())
         self.lights = independent_leds(self.profile, dark)
+        self.first_led_uses = first_led_uses(
+            self.profile, entry.data.get(CONF_FIRST_LED_USES, {})
+        )
         self.labels: Mapping[str, str] = entry.data.get(CONF_LABELS, {})
         """What the socket calls its relays, by channel."""
         self.calibration = SocketCalibration(hass, entry)

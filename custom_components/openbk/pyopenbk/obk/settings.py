@@ -1,6 +1,6 @@
 """Settings of a running socket that a person may change: what LEDs and buttons do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
 from typing import Final
@@ -21,6 +21,22 @@ class LedUse(StrEnum):
     WIFI = "wifi"
     INDEPENDENT = "independent"
     OFF = "off"
+
+
+class LedName(StrEnum):
+    """What an LED is called."""
+
+    WIFI = "wifi_led"
+    RELAY = "relay_led"
+    OTHER = "led"
+    ONE_OF_MANY = "led_of_many"
+    """By its pin, where several showed the same."""
+
+
+_LED_NAMES: Final[Mapping[str, LedName]] = {
+    LedUse.WIFI: LedName.WIFI,
+    LedUse.RELAY: LedName.RELAY,
+}
 
 
 class ButtonUse(StrEnum):
@@ -50,6 +66,22 @@ def led_use(profile: SocketProfile, led: PinAssignment) -> LedUse:
     if any(relay.channel == led.channel for relay in profile.relays):
         return LedUse.RELAY
     return LedUse.INDEPENDENT
+
+
+def first_led_uses(profile: SocketProfile, known: Mapping[str, str]) -> dict[str, str]:
+    """Return what each LED showed when it was first seen, by its pin; what is ``known`` stays."""
+    return {
+        str(led.pin): known.get(str(led.pin), led_use(profile, led))
+        for led in led_pins(profile)
+    }
+
+
+def led_name(first_uses: Mapping[str, str], led: PinAssignment) -> LedName:
+    """Return what an LED is called: by what it showed first, as that may change."""
+    use = first_uses[str(led.pin)]
+    if [*first_uses.values()].count(use) > 1:
+        return LedName.ONE_OF_MANY
+    return _LED_NAMES.get(use, LedName.OTHER)
 
 
 def independent_leds(
