@@ -54,6 +54,7 @@ from .factors import FactorWatch
 from .meter import SocketMeter
 from .presence import Presence
 from .readback import Readback
+from .reporting import Reporting
 from .sources import Listener, Source
 from .values import SocketValues
 
@@ -332,6 +333,13 @@ class SocketState:
             self.clock.begin()
         if self.profile.has_pulse_meter:
             self.factors.begin()
+        if reporting := Reporting.of(self.entry.options):
+            self._send_soon(
+                [
+                    messages.console(self.client_id, *split(each))
+                    for each in reporting.commands
+                ]
+            )
         # It may have been told something just now, and what is read is what it saved.
         self.readback.changed()
         self._tell_online()

@@ -12,11 +12,13 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_UNDO
+from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_PROFILE, CONF_UNDO
 from ...live.publisher import Mode, own_prefix
+from ...pyopenbk.profile import SocketProfile
 from .calibration import CalibrationSteps
 from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
+from .reporting import ReportingSteps
 from .tuning import TuningSteps
 
 # Levels of a topic, none of them empty or a wildcard.
@@ -37,6 +39,7 @@ class OpenBekenOptionsFlow(
     CalibrationSteps,
     TuningSteps,
     PolaritySteps,
+    ReportingSteps,
     FirmwareSteps,
     OptionsFlowWithReload,
 ):
@@ -49,6 +52,8 @@ class OpenBekenOptionsFlow(
         menu = ["calibration", "polarity", "tune"]
         if self.config_entry.data.get(CONF_UNDO):
             menu.append("untune")
+        if SocketProfile.from_dict(self.config_entry.data[CONF_PROFILE]).has_meter:
+            menu.append("reporting")
         return self.async_show_menu(
             step_id="init", menu_options=[*menu, "firmware", "discovery"]
         )

@@ -36,7 +36,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,60}")
 LONGEST_MESSAGE: Final = 900
 # At most one message in 4 s while a value moves, one in 31 s while it rests: 6 s and 61 s by
 # default, which leaves a load step wrong for too long and a new subscriber without values.
-_REPORTING: Final = ("VCPPublishIntervals", 3, 30)
+_REPORTED_EVERY: Final = 4
+_REPORTED_AT_REST: Final = 31
 # One sample a minute, sixty of them: what "last hour" is summed from.
 _STATISTICS: Final = ("SetupEnergyStats", 1, 60, 60)
 # A backlog that has one of these words is run later, as a script of its own.
@@ -238,9 +239,24 @@ def clock_command() -> Command:
     return _line("startDriver", "NTP")
 
 
-def reporting_command() -> Command:
-    """Return the command for how often readings are published."""
-    return _line(*_REPORTING)
+def reporting_command(
+    every: int = _REPORTED_EVERY, at_rest: int = _REPORTED_AT_REST
+) -> Command:
+    """Return the command for how often readings are published: seconds while they move, and rest.
+
+    The firmware counts the evaluations between two messages, of which there is one a second.
+    """
+    if not 1 <= every <= at_rest:
+        raise CommandError("reporting", CommandProblem.OUT_OF_RANGE)
+    return _line("VCPPublishIntervals", every - 1, at_rest - 1)
+
+
+def threshold_command(volts: float, amperes: float, watts: float) -> Command:
+    """Return the command for how far readings have to move before they are published."""
+    numbers = (volts, amperes, watts)
+    if not all(isfinite(number) and number >= 0 for number in numbers):
+        raise CommandError("thresholds", CommandProblem.OUT_OF_RANGE)
+    return _line("VCPPublishThreshold", *(f"{number:.6g}" for number in numbers))
 
 
 def statistics_command() -> Command:
