@@ -8,7 +8,7 @@ from homeassistant.core import callback
 from .const import DOMAIN
 from .flows.options.menu import OpenBekenOptionsFlow
 from .flows.reconfiguring import ReconfigureSteps
-from .flows.wizard.base import with_pages
+from .flows.talking import with_pages
 from .issues.half_written import CONF_ROAD
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
@@ -14,11 +14,25 @@ from yarl import URL
 
 from ..const import DOMAIN, LOGGER
 
-if TYPE_CHECKING:
-    from .wizard.base import WizardFlow
+
+class PortHolder(Protocol):
+    """A dialog that holds a serial port, as another one sees it that would like to have it."""
+
+    flow_id: str
+    leaving: bool
+    """It is closed; the port is about to be free."""
+
+    @property
+    def title(self) -> str:
+        """Return what a person knows the socket on the wires by; empty before there is one."""
+
+    @property
+    def doing(self) -> str:
+        """Return the key of how far it has got."""
+
 
 # The ring of a progress page listens to every flow, so two wizards at work would also share that.
-_AT_WORK: Final[HassKey[WizardFlow]] = HassKey(f"{DOMAIN}_wizard_at_work")
+_AT_WORK: Final[HassKey[PortHolder]] = HassKey(f"{DOMAIN}_wizard_at_work")
 # Ports as Windows and macOS call them, on the computer in front of which somebody sits.
 _OTHER_COMPUTER: Final = re.compile(r"(COM\d+:?|/dev/(cu|tty)\.\S+)", re.IGNORECASE)
 _HOST_AND_PORT: Final = re.compile(r"([\w.-]+|\[[0-9a-fA-F:.]+\]):\d{1,5}")
@@ -29,19 +43,19 @@ _HIGH_VOLTAGE: Final = frozenset({"RS232", "RS485"})
 
 
 @callback
-def async_wizard_at_work(hass: HomeAssistant) -> WizardFlow | None:
+def async_wizard_at_work(hass: HomeAssistant) -> PortHolder | None:
     """Return the wizard that holds a port, or is about to."""
     return hass.data.get(_AT_WORK)
 
 
 @callback
-def async_take(hass: HomeAssistant, wizard: WizardFlow) -> bool:
+def async_take(hass: HomeAssistant, wizard: PortHolder) -> bool:
     """Let this wizard work; False when another one does."""
     return hass.data.setdefault(_AT_WORK, wizard) is wizard
 
 
 @callback
-def async_release(hass: HomeAssistant, wizard: WizardFlow) -> None:
+def async_release(hass: HomeAssistant, wizard: PortHolder) -> None:
     """Note that this wizard has ended; nothing happens when it was not at work."""
     if hass.data.get(_AT_WORK) is wizard:
         del hass.data[_AT_WORK]

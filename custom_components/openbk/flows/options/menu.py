@@ -15,7 +15,8 @@ import probatio
 from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_PROFILE, CONF_UNDO
 from ...live.publisher import Mode, own_prefix
 from ...pyopenbk.profile import SocketProfile
-from .calibration import CalibrationSteps
+from ..talking import with_pages
+from .calibration import PAGES, CalibrationSteps
 from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
 from .reporting import ReportingSteps
@@ -35,6 +36,7 @@ _DISCOVERY: Final = probatio.Schema(
 )
 
 
+@with_pages
 class OpenBekenOptionsFlow(
     CalibrationSteps,
     TuningSteps,
@@ -45,10 +47,13 @@ class OpenBekenOptionsFlow(
 ):
     """The options of a socket."""
 
+    pages = PAGES
+
     async def async_step_init(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what is to be done; without a choice, begin."""
+        await self.async_fetch_texts("selector")
         menu = ["calibration", "polarity", "tune"]
         if self.config_entry.data.get(CONF_UNDO):
             menu.append("untune")

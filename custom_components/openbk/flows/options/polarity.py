@@ -10,12 +10,12 @@ from homeassistant.helpers.selector import (
     SelectSelectorConfig,
     SelectSelectorMode,
 )
-from homeassistant.helpers.translation import async_get_translations
 import probatio
 
-from ...const import CONF_PROFILE, DOMAIN
+from ...const import CONF_PROFILE
 from ...pyopenbk.profile import PinAssignment, SocketProfile
 from ...pyopenbk.roles import PinRole
+from ..talking import TalkingFlow
 from ..wizard import pin_form
 
 CONF_PINS: Final = "pins"
@@ -29,7 +29,7 @@ _PAIRS: Final = (
 _INVERSE: Final = {one: other for pair in _PAIRS for one, other in (pair, pair[::-1])}
 
 
-class PolaritySteps(OptionsFlow):
+class PolaritySteps(TalkingFlow, OptionsFlow):
     """What is inverted here can be inverted again."""
 
     async def async_step_polarity(
@@ -51,7 +51,7 @@ class PolaritySteps(OptionsFlow):
                 {
                     probatio.Required(CONF_PINS, default=list): SelectSelector(
                         SelectSelectorConfig(
-                            options=await self._options(profile),
+                            options=self._options(profile),
                             multiple=True,
                             mode=SelectSelectorMode.LIST,
                         )
@@ -60,16 +60,11 @@ class PolaritySteps(OptionsFlow):
             ),
         )
 
-    async def _options(self, profile: SocketProfile) -> list[SelectOptionDict]:
-        words = await async_get_translations(
-            self.hass, self.hass.config.language, "selector", [DOMAIN]
-        )
-        kinds = f"component.{DOMAIN}.selector.pin_kind.options."
-
+    def _options(self, profile: SocketProfile) -> list[SelectOptionDict]:
         def label(pin: PinAssignment) -> str:
-            text = f"P{pin.pin}: {words[kinds + pin_form.kind_of(pin.role)]}"
+            text = f"P{pin.pin}: {self.word('pin_kind', pin_form.kind_of(pin.role))}"
             if pin.polarity_guessed:
-                text += f" ({words[f'{kinds}guessed']})"
+                text += f" ({self.word('pin_kind', 'guessed')})"
             return text
 
         return [

@@ -1,6 +1,6 @@
 """Tuning in a socket's options: what would be changed and why, and how it is taken back."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
@@ -15,7 +15,6 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
-from homeassistant.helpers.translation import async_get_translations
 import probatio
 
 from ...const import (
@@ -25,7 +24,6 @@ from ...const import (
     CONF_MAC,
     CONF_TUNED,
     CONF_UNDO,
-    DOMAIN,
     LOGGER,
 )
 from ...network import discovery
@@ -40,14 +38,12 @@ from ...pyopenbk.obk.tuning import (
     TuneStep,
     Tuning,
 )
+from ..talking import TalkingFlow, Words
 
 CONF_CHANGES: Final = "changes"
 _PASSWORD: Final = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
-
-type Words = Callable[[str, str], str]
-"""Returns an option of a selector in the person's language."""
 
 
 def changes_schema(steps: Iterable[str], ticked: Iterable[str] = ()) -> probatio.Schema:
@@ -119,7 +115,7 @@ def undo_data(known: Mapping[str, list[str]], done: Iterable[Tuning]) -> dict[st
     }
 
 
-class TuningSteps(OptionsFlow):
+class TuningSteps(TalkingFlow, OptionsFlow):
     """Nothing is changed in the socket that was not ticked."""
 
     _tunings = Proposal()
@@ -150,7 +146,6 @@ class TuningSteps(OptionsFlow):
         if answers.flags is None:
             return self.async_abort(reason="settings_untold")
         self._tunings = answers.proposal(entry.runtime_data.clock.utc_offset)
-        word = await self._translated()
         if not self._tunings.tunings:
             self._note_tuned(
                 entry.data.get(CONF_UNDO, {}), tuned=self._tunings.tuned(())
@@ -159,14 +154,16 @@ class TuningSteps(OptionsFlow):
                 return self.async_abort(reason="nothing_to_tune")
             return self.async_abort(
                 reason="startup_left_alone",
-                description_placeholders={"left_out": left_out_text(left_out, word)},
+                description_placeholders={
+                    "left_out": left_out_text(left_out, self.word)
+                },
             )
         return self.async_show_form(
             step_id="tune",
             data_schema=tune_schema(self._tunings.tunings),
             description_placeholders={
                 "name": entry.title,
-                "commands": proposal_text(self._tunings, word),
+                "commands": proposal_text(self._tunings, self.word),
             },
         )
 
@@ -275,14 +272,6 @@ class TuningSteps(OptionsFlow):
             description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
             errors={CONF_PASSWORD: "socket_password"} if self._password else {},
         )
-
-    async def _translated(self) -> Words:
-        words = await async_get_translations(
-            self.hass, self.hass.config.language, "selector", [DOMAIN]
-        )
-        return lambda selector, option: words[
-            f"component.{DOMAIN}.selector.{selector}.options.{option}"
-        ]
 
     def _is_online(self) -> bool:
         entry = self.config_entry

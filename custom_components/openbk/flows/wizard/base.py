@@ -1,15 +1,14 @@
-"""What every part of the wizard shares: one job at a time, failures kept for the next page."""
+"""What every part of the wizard shares: the chip, the one job that holds the port, its pages."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.core import callback
-from homeassistant.helpers.translation import async_get_translations
 
-from ...const import DOMAIN, LOGGER
+from ...const import DOMAIN
 from ...issues.half_written import backup_folder
 from ...pyopenbk.backups import Backup, BackupFolder
 from ...pyopenbk.beken.chips import BK7231N, FlashableChip
@@ -22,6 +21,7 @@ from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.foreign_text import markdown_text
 from .. import pictures, serial_port
 from ..forms import Passwords
+from ..talking import TalkingFlow
 from .failures import LEFT, page_of
 from .pages import PAGES
 
@@ -45,11 +45,11 @@ _SPANS: Final = {
 }
 
 
-class WizardFlow(ConfigFlow):
+class WizardFlow(TalkingFlow, ConfigFlow):
     """The state that the wizard's steps hand to each other, and how a long one is run."""
 
+    pages: ClassVar[Mapping[str, tuple[str, ...]]] = PAGES
     _job: FlashingJob | None = None
-    _task: asyncio.Task[str] | None = None
     _address: str | None = None
     _adapters: Mapping[str, Adapter] = {}
     """What was learnt of each port that this wizard has used."""
@@ -59,8 +59,6 @@ class WizardFlow(ConfigFlow):
     _identity: ChipIdentity | None = None
     _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
-    _words: Mapping[str, str] = {}
-    _shown_percent: int = -1
     _change_noted: bool = False
     leaving: bool = False
     """The dialog is closed; the port is about to be free."""
@@ -112,23 +110,14 @@ class WizardFlow(ConfigFlow):
         """Serve the pictures and fetch the words that stand in tables."""
         if not self._pictures:
             self._pictures = await pictures.async_serve(self.hass)
-            words: dict[str, str] = {}
-            for category in ("selector", "config"):
-                words |= await async_get_translations(
-                    self.hass, self.hass.config.language, category, [DOMAIN]
-                )
-            self._words = words
-
-    def word(self, selector: str, option: str) -> str:
-        """Return one option of a selector in the system's language."""
-        key = f"component.{DOMAIN}.selector.{selector}.options.{option}"
-        return self._words.get(key, option)
+            await self.async_fetch_texts("selector", "config")
 
     def error_text(self, error: str) -> str:
         """Return the text of an error, for a page that is no form."""
-        return self._words.get(f"component.{DOMAIN}.config.error.{error}", error)
+        return self._texts.get(f"component.{DOMAIN}.config.error.{error}", error)
 
     @property
+    @override
     def placeholders(self) -> dict[str, str]:
         """Return what the texts of all steps may name."""
         expected = next(filter(None, self._meant), None) or self._entry_mac
@@ -196,59 +185,16 @@ class WizardFlow(ConfigFlow):
             and mac != self._entry_mac
         )
 
-    @callback
-    def show_page(self, step_id: str) -> ConfigFlowResult:
-        """Show a page that only tells something and offers what to do next."""
-        return self.async_show_menu(
-            step_id=step_id,
-            menu_options=list(PAGES[step_id]),
-            description_placeholders=self.placeholders,
-        )
+    @override
+    def page_after(self, step_id: str, err: OpenBekenError | None) -> str:
+        """Return the page for a failure, which depends on what has become of the chip."""
+        self._note_chip_state()
+        return page_of(err, self._chip_state)
 
-    async def async_run(
-        self, step_id: str, work: Callable[[], Awaitable[str]]
-    ) -> ConfigFlowResult:
-        """Show progress while ``work`` runs; it returns the step that comes next.
-
-        Where that is this step again, it goes on with another turn, and the page shows what its
-        text names anew. A progress page can lead nowhere but on, so an error is kept as the next
-        page.
-        """
-        if self._task is not None and self._task.done():
-            task, self._task = self._task, None
-            if (following := task.result()) != step_id:
-                return self.async_show_progress_done(next_step_id=following)
-        if self._task is None:
-            self._shown_percent = -1
-            # In the background, so that Home Assistant can stop without waiting for its end.
-            self._task = self.hass.async_create_background_task(
-                self._guarded(work), f"{DOMAIN} wizard: {step_id}", eager_start=False
-            )
-        return self.async_show_progress(
-            step_id=step_id,
-            progress_action=step_id,
-            progress_task=self._task,
-            description_placeholders=self.placeholders,
-        )
-
-    async def _guarded(self, work: Callable[[], Awaitable[str]]) -> str:
-        try:
-            return await work()
-        except asyncio.CancelledError:
-            # Home Assistant stops; a dialog that is closed has taken the job away before.
-            await self.async_close_job()
-            raise
-        except OpenBekenError as err:
-            LOGGER.debug("The wizard stopped: %s", err)
-            self._note_chip_state()
-            page = page_of(err, self._chip_state)
-        except Exception:  # noqa: BLE001 - whatever it was, the person gets a page
-            LOGGER.exception("The wizard stopped unexpectedly")
-            self._note_chip_state()
-            page = page_of(None, self._chip_state)
-        # Whatever happened, a new attempt starts with a closed port and a fresh link.
+    @override
+    async def async_let_go(self) -> None:
+        """Close the port: a new attempt starts with a fresh link."""
         await self.async_close_job()
-        return page
 
     @callback
     def _note_chip_state(self, job: FlashingJob | None = None) -> None:
@@ -270,25 +216,11 @@ class WizardFlow(ConfigFlow):
         """Return the key of what is said to somebody who leaves."""
         return LEFT[self._chip_state]
 
-    async def async_step(self, step_id: str) -> ConfigFlowResult:
-        """Go on with the step of this name."""
-        step: Callable[[], Awaitable[ConfigFlowResult]]
-        step = getattr(self, f"async_step_{step_id}")
-        return await step()
-
     async def async_close_job(self) -> None:
         """Release the port."""
         job, self._job = self._job, None
         if job is not None:
             await job.close()
-
-    @callback
-    def show_fraction(self, fraction: float) -> None:
-        """Move the ring of the progress page, at most once for each per cent."""
-        percent = int(100 * min(1.0, max(0.0, fraction)))
-        if percent != self._shown_percent:
-            self._shown_percent = percent
-            self.async_update_progress(percent / 100)
 
     @callback
     def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
@@ -335,20 +267,3 @@ class WizardFlow(ConfigFlow):
         finally:
             serial_port.async_release(self.hass, self)
         await self.async_left()
-
-
-def with_pages[Flow: type[WizardFlow]](flow: Flow) -> Flow:
-    """Give a flow one step for each page of the table."""
-    for step_id in PAGES:
-        setattr(flow, f"async_step_{step_id}", _page(step_id))
-    return flow
-
-
-def _page(step_id: str) -> Callable[..., Awaitable[ConfigFlowResult]]:
-    async def step(
-        flow: WizardFlow, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        return flow.show_page(step_id)
-
-    step.__doc__ = f"Show the page {step_id}."
-    return step

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from ...pyopenbk.obk.takeover import Kept, Takeover
-from ..options.tuning import Words, left_out_text
+from ..options.tuning import left_out_text
+from ..talking import Words
 
 
 def markdown(takeover: Takeover, word: Words) -> str:

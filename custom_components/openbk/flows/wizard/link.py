@@ -220,7 +220,7 @@ class LinkSteps(WizardFlow):
             await self._until_left(other)
         return await self.async_step_port()
 
-    async def _until_left(self, other: WizardFlow) -> None:
+    async def _until_left(self, other: serial_port.PortHolder) -> None:
         """Wait until a wizard that was closed has let go of its port."""
         while serial_port.async_wizard_at_work(self.hass) is other:
             await asyncio.sleep(0.05)

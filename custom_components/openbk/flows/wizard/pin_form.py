@@ -1,6 +1,6 @@
 """A socket's pins as a form and as a table: what a person reads and corrects."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import re
 from typing import Any, Final
@@ -37,6 +37,7 @@ from ...pyopenbk.roles import (
 from ...pyopenbk.tuya import PinReading
 from ...pyopenbk.tuya.pins import WarningKind
 from ...pyopenbk.tuya.storage import ProblemKind
+from ..talking import Words
 
 CONF_METER: Final = "meter"
 CONF_MORE: Final = "more"
@@ -113,12 +114,12 @@ def kind_of(role: PinRole) -> str:
     return next((kind for roles, kind in _KINDS if role in roles), "other")
 
 
-def table(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+def table(profile: SocketProfile, word: Words) -> str:
     """Return the rows of a Markdown table: pin, purpose, OpenBeken's role, channel."""
     return "\n".join(_rows(profile, word))
 
 
-def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+def summary(profile: SocketProfile, word: Words) -> str:
     """Return in a few words what the socket has."""
     parts = [
         f"{len(pins)} × {word('pin_kind', kind)}"
@@ -138,7 +139,7 @@ def summary(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
     return ", ".join(parts)
 
 
-def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
+def notes(reading: PinReading, word: Words) -> str:
     """Return what is doubtful about the pins, as a Markdown list; empty where nothing is."""
     lines = [
         f"P{conflict.pin}: {word('pin_warning', 'conflict')} "
@@ -159,7 +160,7 @@ def notes(reading: PinReading, word: Callable[[str, str], str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def template_notes(template: DeviceTemplate, word: Callable[[str, str], str]) -> str:
+def template_notes(template: DeviceTemplate, word: Words) -> str:
     """Return what is left out of a template and why, as a Markdown list."""
     return "\n".join(
         f"- {markdown_text(note.about)}: {word('pin_warning', note.kind)}"
@@ -167,7 +168,7 @@ def template_notes(template: DeviceTemplate, word: Callable[[str, str], str]) ->
     )
 
 
-def without_entity(profile: SocketProfile, word: Callable[[str, str], str]) -> str:
+def without_entity(profile: SocketProfile, word: Words) -> str:
     """Return what Home Assistant will have nothing of, as a Markdown list."""
     return "\n".join(
         f"- P{pin.pin} {markdown_text(pin.role.firmware_name)}: "
@@ -176,7 +177,7 @@ def without_entity(profile: SocketProfile, word: Callable[[str, str], str]) -> s
     )
 
 
-def _rows(profile: SocketProfile, word: Callable[[str, str], str]) -> Iterator[str]:
+def _rows(profile: SocketProfile, word: Words) -> Iterator[str]:
     kinds = [kind for _, kind in _KINDS]
     for pin in sorted(
         profile.pins, key=lambda pin: (*kinds, "other").index(kind_of(pin.role))

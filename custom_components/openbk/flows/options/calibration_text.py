@@ -1,0 +1,113 @@
+"""What the guided calibration shows: readings, tables and notes, as Markdown."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from ...calibrating.comparison import Comparison
+from ...calibrating.sampling import WANTED
+from ...live.calibration import SocketCalibration
+from ...pyopenbk.metering.calibration import Quality
+from ...pyopenbk.metering.session import STEPS, Proposal, Sample
+from ...services import UNITS, with_unit
+from ..talking import Words
+
+_NOTHING: Final = "–"
+_RESULTS: Final = (
+    "quantity",
+    "before",
+    "reference",
+    "after",
+    "residual",
+    "uncertainty",
+)
+
+
+def seen(comparison: Comparison | None, word: Words) -> dict[str, str]:
+    """Return what the socket reads now, as it is shown, and how far the measurement is."""
+    wanted = {"wanted": f"{WANTED}"}
+    if comparison is None:
+        return wanted | {
+            **dict.fromkeys(STEPS, _NOTHING),
+            "seconds": "0",
+            "moving": word("movement", "none"),
+            "method": word("sampling", "none"),
+        }
+    sampler, calibration = comparison.sampler, comparison.socket.calibration
+    return wanted | {
+        **{key: _reading(key, sampler.latest.get(key), calibration) for key in STEPS},
+        "seconds": f"{sampler.collected:.0f}",
+        "moving": word("movement", sampler.moving or "none"),
+        "method": word("sampling", sampler.method),
+    }
+
+
+def means(sample: Sample | None, calibration: SocketCalibration) -> dict[str, str]:
+    """Return what a sample reads on average, as it is shown now."""
+    readings = {
+        key: _reading(key, sample.mean(key) if sample else None, calibration)
+        for key in STEPS
+    }
+    return {"seconds": f"{sample.seconds:.0f}" if sample else "0", **readings}
+
+
+def _reading(key: str, value: float | None, calibration: SocketCalibration) -> str:
+    if value is None:
+        return _NOTHING
+    correction = calibration.corrections.get(key)
+    return with_unit(key, value if correction is None else correction(value))
+
+
+def known_table(calibration: SocketCalibration, word: Words) -> str:
+    """Return how well each quantity is calibrated now."""
+    rows = [tuple(word("result_column", name) for name in ("quantity", "state"))]
+    for key in STEPS:
+        known = calibration.known.get(key)
+        quality = word("quality", known.quality if known else "none")
+        rows.append((word("calibrated_quantity", key), quality))
+    return _table(rows)
+
+
+def result_table(
+    proposal: Proposal, calibration: SocketCalibration, word: Words
+) -> str:
+    """Return one column for each quantity, which fits a phone."""
+    columns = [tuple(word("result_column", name) for name in _RESULTS)]
+    for key, reference in proposal.references.items():
+        fitted = proposal.calibrations[key]
+        mean = proposal.sample.measurements[key].mean
+        columns.append(
+            (
+                word("calibrated_quantity", key),
+                with_unit(key, calibration.calibration_of(key).correction(mean)),
+                with_unit(key, reference),
+                with_unit(key, fitted.correction(mean)),
+                f"{_residual(fitted.residuals[-1])} {UNITS[key]}",
+                f"± {fitted.uncertainty(mean):.2g} {UNITS[key]}",
+            )
+        )
+    return _table(zip(*columns, strict=True))
+
+
+def quality(proposal: Proposal, word: Words) -> str:
+    """Return the quality of the worst of what is proposed."""
+    qualities = [fitted.quality for fitted in proposal.calibrations.values()]
+    return word("quality", max(qualities, key=list(Quality).index))
+
+
+def contradictions(proposal: Proposal, word: Words) -> str:
+    """Return a list of what does not fit together."""
+    return "\n".join(
+        f"- {word('contradiction', found)}" for found in proposal.contradictions
+    )
+
+
+def _residual(residual: float) -> str:
+    """Return what is left with one digit, and nothing where nothing is."""
+    return f"{residual:+.1g}" if abs(residual) > 1e-4 else "0"
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return rows as a table in Markdown; the first one is its head."""
+    head, *body = rows
+    lines = [head, ("---",) * len(head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
