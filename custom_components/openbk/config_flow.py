@@ -6,17 +6,60 @@ from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import callback
 
 from .const import DOMAIN
+from .flows.adding import AddingSteps
+from .flows.new_broker import NewBrokerSteps
 from .flows.options.menu import OpenBekenOptionsFlow
 from .flows.reconfiguring import ReconfigureSteps
 from .flows.talking import with_pages
+from .flows.wizard.firmware import FirmwareSteps
+from .flows.wizard.link import LinkSteps
+from .flows.wizard.network import NetworkSteps
+from .flows.wizard.pins import PinSteps
+from .flows.wizard.radio import RadioSteps
+from .flows.wizard.restore import RestoreSteps
+from .flows.wizard.resume import ResumeSteps
+from .flows.wizard.twin import TwinSteps
+from .flows.wizard.writing import WriteSteps
 from .issues.half_written import CONF_ROAD
 
 
 @with_pages
-class OpenBekenConfigFlow(ReconfigureSteps, domain=DOMAIN):
+class OpenBekenConfigFlow(
+    LinkSteps,
+    PinSteps,
+    NetworkSteps,
+    FirmwareSteps,
+    WriteSteps,
+    ResumeSteps,
+    RestoreSteps,
+    TwinSteps,
+    RadioSteps,
+    AddingSteps,
+    NewBrokerSteps,
+    ReconfigureSteps,
+    domain=DOMAIN,
+):
     """The ways in which a socket comes to Home Assistant."""
 
     VERSION = 1
+
+    @property
+    @override
+    def placeholders(self) -> dict[str, str]:
+        """Return what each chapter tells; a later one may say it better than an earlier one."""
+        return {
+            **self.common_placeholders,
+            **self.pin_placeholders,
+            **self.network_placeholders,
+            **self.firmware_placeholders,
+            **self.link_placeholders,
+            **self.write_placeholders,
+            **self.restore_placeholders,
+            **self.twin_placeholders,
+            **self.radio_placeholders,
+            **self.adding_placeholders,
+            **self.new_broker_placeholders,
+        }
 
     @staticmethod
     @callback

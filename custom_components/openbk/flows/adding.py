@@ -9,9 +9,7 @@ from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
-from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.discovery_flow import DiscoveryKey
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -23,51 +21,32 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from ..const import (
-    CONF_ADDRESS,
-    CONF_CLIENT_ID,
-    CONF_GROUP,
-    CONF_PROFILE,
-    CONF_TIME_ZONE,
-    LOGGER,
-)
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
 from ..issues.other_socket import async_tell_of_twin
 from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
 from ..network.strangers import strangers
-from ..pyopenbk.beken.chips import CHIPS, HIGHEST_PIN
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
-from ..pyopenbk.obk.addresses import AddressError
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
-from ..pyopenbk.obk.messages import chip_of
 from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
-from ..pyopenbk.profile import SocketProfile
-from .checks import socket_address, topic_problem
-from .forms import tidy, without
+from .checks import console_error, socket_address, topic_problem
+from .forms import PASSWORD, tidy, web_page, without
 from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
 from .wizard import pin_form
-from .wizard.network import PASSWORD, WEB
-from .wizard.radio import RadioSteps
+from .wizard.base import WizardFlow
 from .wizard.unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_FOUND: Final = "found"
-# What is said of a new entry with a meter: for a minute its sensors have nothing to show.
-FIRST_VALUES: Final = "metering"
 _ANOTHER: Final = "another"
 
 
-def _web_page(address: str | None) -> str:
-    return f"{WEB} {address}"
-
-
-class AddingSteps(RadioSteps):
+class AddingSteps(WizardFlow):
     """The steps from a socket that runs to its entry."""
 
-    _evidence: Evidence | None = None
     _proposal: Proposal = Proposal()
     _found: Sequence[Evidence] = ()
     _tuned: tuple[Tuning, ...] = ()
@@ -79,25 +58,26 @@ class AddingSteps(RadioSteps):
     """What was chosen for this socket in a wizard that was left before it reported in."""
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add who was found."""
-        values = super().placeholders
-        if (found := self._evidence) is not None:
-            values |= {
-                "name": markdown_text(self._name),
-                "client_id": markdown_text(found.client_id),
-                "mac": found.mac or "?",
-                "build": markdown_text(found.build or "?"),
-                "address": markdown_text(found.address or "?"),
-            }
-        return values
+    def adding_placeholders(self) -> dict[str, str]:
+        """Return who was found."""
+        found = self.session.evidence
+        if found is None:
+            return {}
+        return {
+            "name": markdown_text(self._name),
+            "client_id": markdown_text(found.client_id),
+            "mac": found.mac or "?",
+            "build": markdown_text(found.build or "?"),
+            "address": markdown_text(found.address or "?"),
+        }
 
     @property
     def _name(self) -> str:
         """Return what the socket will be called."""
-        assert self._evidence is not None
-        return self._left.settings.name if self._left else self._evidence.client_id
+        assert self.session.evidence is not None
+        return (
+            self._left.settings.name if self._left else self.session.evidence.client_id
+        )
 
     async def async_step_existing(
         self, user_input: dict[str, Any] | None = None
@@ -125,7 +105,7 @@ class AddingSteps(RadioSteps):
         if user_input is not None:
             for evidence in self._found:
                 if evidence.client_id == user_input[CONF_FOUND]:
-                    self._evidence = evidence
+                    self.session.evidence = evidence
                     await self._take_found()
                     return await self.async_step_read_pins()
             return await self.async_step_where()
@@ -194,15 +174,8 @@ class AddingSteps(RadioSteps):
             ),
             errors=errors,
             description_placeholders=self.placeholders
-            | {"web_password": self.kept(_web_page(address), CONF_PASSWORD)},
+            | {"web_password": self.kept(web_page(address), CONF_PASSWORD)},
         )
-
-    def web_password(
-        self, address: str, typed: Mapping[str, Any] | None = None
-    ) -> str | None:
-        """Return the password of a web page; what was typed for another address is none."""
-        form = _web_page(address)
-        return self.passwords.take(form, typed or {}, CONF_PASSWORD) or None
 
     async def _find_address(self, address: str) -> dict[str, str]:
         """Ask over HTTP who it is, and over MQTT whether it is on our broker."""
@@ -216,7 +189,7 @@ class AddingSteps(RadioSteps):
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
             return {CONF_ADDRESS: "socket_not_on_broker"}
         evidence.given_address = address
-        self._evidence = evidence
+        self.session.evidence = evidence
         return {}
 
     async def _find_topic(self, client_id: str) -> dict[str, str]:
@@ -227,17 +200,23 @@ class AddingSteps(RadioSteps):
         evidence = await discovery.async_gather(self.hass, client_id)
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
-        self._evidence = evidence
+        self.session.evidence = evidence
         return {}
 
     async def _take_found(self) -> None:
         """Refuse a socket that is here already; its entry follows it, if that may be."""
-        assert self._evidence is not None
-        assert self._evidence.mac is not None
-        mac, client_id = format_mac(self._evidence.mac), self._evidence.client_id
+        assert self.session.evidence is not None
+        assert self.session.evidence.mac is not None
+        mac, client_id = (
+            format_mac(self.session.evidence.mac),
+            self.session.evidence.client_id,
+        )
         if (entry := async_entry_of(self.hass, mac=mac)) is not None:
             async_follow(
-                self.hass, entry, client_id=client_id, address=self._evidence.address
+                self.hass,
+                entry,
+                client_id=client_id,
+                address=self.session.evidence.address,
             )
             await async_tell_of_twin(self.hass, entry, client_id)
         # A card of the same socket may be there; it goes when the entry is made.
@@ -248,7 +227,7 @@ class AddingSteps(RadioSteps):
         )
         self._abort_if_unique_id_configured()
         self.abort_if_topic_taken(client_id)
-        self._left = await self._choices_of(self._evidence)
+        self._left = await self._choices_of(self.session.evidence)
 
     async def _choices_of(self, evidence: Evidence) -> UnfinishedSocket | None:
         """Return what a wizard that was left had chosen for a socket, if it is this one."""
@@ -258,44 +237,15 @@ class AddingSteps(RadioSteps):
         written = found is not None and found.settings.client_id == evidence.client_id
         return found if written else None
 
-    @callback
-    def abort_if_topic_taken(self, client_id: str) -> None:
-        """End where an entry has this topic: two would show and switch the same socket.
-
-        Every road into an entry comes through here at last.
-        """
-        if (entry := async_entry_of(self.hass, client_id=client_id)) is not None:
-            raise AbortFlow("topic_taken", {"owner": markdown_text(entry.title)})
-
-    @callback
-    @override
-    def async_create_entry(
-        self, *, data: Mapping[str, Any], **others: Any
-    ) -> ConfigFlowResult:
-        """Make the entry, unless another flow made one with the same topic meanwhile."""
-        self.abort_if_topic_taken(data[CONF_CLIENT_ID])
-        # By this core finds the socket anew when its entry is deleted: it has heard of it already.
-        key = DiscoveryKey(
-            domain=mqtt.DOMAIN, key=f"{data[CONF_CLIENT_ID]}/build", version=1
-        )
-        self.context.setdefault("discovery_key", key)
-        metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
-        return super().async_create_entry(
-            data=data,
-            description=FIRST_VALUES if metering else None,
-            description_placeholders={"name": markdown_text(others["title"])},
-            **others,
-        )
-
     async def async_step_read_pins(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask the socket for its pins over HTTP, with a password where it has one."""
-        assert self._evidence is not None
+        assert self.session.evidence is not None
         errors: dict[str, str] = {}
         if self._left is not None:
             return await self._take_left(self._left)
-        if (address := self._evidence.address) is None:
+        if (address := self.session.evidence.address) is None:
             return self.show_page("no_pins_closed")
         password = self.web_password(address, user_input)
         try:
@@ -304,10 +254,10 @@ class AddingSteps(RadioSteps):
             if password is not None:
                 errors[CONF_PASSWORD] = "socket_password"
         except ConsoleError as err:
-            LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
+            LOGGER.debug("Pins of %s: %s", self.session.evidence.client_id, err)
             return self.show_page("no_pins_closed")
         else:
-            if format_mac(answers.mac) == format_mac(self._evidence.mac or ""):
+            if format_mac(answers.mac) == format_mac(self.session.evidence.mac or ""):
                 return await self._take_answers(answers)
             LOGGER.debug("Another device is at %s", address)
             return self.show_page("no_pins_closed")
@@ -320,38 +270,44 @@ class AddingSteps(RadioSteps):
 
     async def _take_left(self, left: UnfinishedSocket) -> ConfigFlowResult:
         """Add it as its wizard would have done, with the pins that it has now."""
-        assert self._evidence is not None
-        assert self._evidence.mac is not None
-        self.profile = left.profile
-        if (address := self._evidence.address) is not None:
+        assert self.session.evidence is not None
+        assert self.session.evidence.mac is not None
+        self.session.profile = left.profile
+        if (address := self.session.evidence.address) is not None:
             try:
                 answers = await discovery.async_ask(
                     self.hass, address, self.web_password(address)
                 )
             except ConsoleError as err:
-                LOGGER.debug("Pins of %s: %s", self._evidence.client_id, err)
+                LOGGER.debug("Pins of %s: %s", self.session.evidence.client_id, err)
             else:
                 if not pin_form.problem_of(answers.profile):
-                    self.profile = replace(answers.profile, module=left.profile.module)
+                    self.session.profile = replace(
+                        answers.profile, module=left.profile.module
+                    )
         data = discovery.entry_data(
-            self._evidence, self.profile, tuned=True, undo={}, in_kwh=False
+            self.session.evidence,
+            self.session.profile,
+            tuned=True,
+            undo={},
+            in_kwh=False,
         )
         data |= {
             CONF_GROUP: left.settings.group,
             CONF_TIME_ZONE: left.settings.time_zone,
         }
         added = self.async_create_entry(title=left.settings.name, data=data)
-        await UnfinishedSockets(self.hass).async_forget(self._evidence.mac)
+        await UnfinishedSockets(self.hass).async_forget(self.session.evidence.mac)
         return added
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
-        self.take_pins(answers.profile, "socket")
+        self.session.take_pins(answers.profile, "socket")
         self._proposal = answers.proposal()
         self._asked = answers.flags is not None
         self._labels = answers.labels
         if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
-        return await self._tune_or_create()
+        return await self.async_step_tune()
 
     async def async_step_pins_guess(
         self, user_input: dict[str, Any] | None = None
@@ -360,23 +316,28 @@ class AddingSteps(RadioSteps):
         return await self.async_run("pins_guess", self._guess)
 
     async def _guess(self) -> str:
-        assert self._evidence is not None
+        assert self.session.evidence is not None
         evidence = await discovery.async_gather(
-            self.hass, self._evidence.client_id, parts=True
+            self.hass, self.session.evidence.client_id, parts=True
         )
         profile = evidence.guess_profile()
-        self.take_pins(profile, "guess")
-        self._evidence.without_get |= evidence.without_get
+        self.session.take_pins(profile, "guess")
+        self.session.evidence.without_get |= evidence.without_get
         return "pins_incomplete" if pin_form.problem_of(profile) else "pins"
 
     async def async_step_tune(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Offer the changes that make the socket and Home Assistant fit better."""
+        assert self.session.evidence is not None
         errors: dict[str, str] = {}
-        if user_input is not None:
-            chosen = user_input.get(CONF_CHANGES, [])
-            errors = await self._tune(chosen)
+        if user_input is None:
+            if not self._asked:
+                self._proposal = self.session.evidence.proposal()
+            if not (self._proposal.tunings or self._proposal.left_out):
+                return self._create(())
+        else:
+            errors = await self._tune(user_input.get(CONF_CHANGES, []))
             if not errors:
                 return self._create(self._tuned)
         proposal = self._proposal.without(self._tuned)
@@ -389,54 +350,22 @@ class AddingSteps(RadioSteps):
         )
 
     async def _tune(self, chosen: Collection[str]) -> dict[str, str]:
-        assert self._evidence is not None
+        assert self.session.evidence is not None
         console = None
-        if self._asked and (address := self._evidence.address) is not None:
+        if self._asked and (address := self.session.evidence.address) is not None:
             console = console_at(self.hass, address, self.web_password(address))
         for tuning in self._proposal.tunings:
             if tuning.step not in chosen or tuning in self._tuned:
                 continue
             try:
                 await discovery.async_tune(
-                    self.hass, self._evidence.client_id, tuning, console
+                    self.hass, self.session.evidence.client_id, tuning, console
                 )
             except ConsoleError as err:
-                LOGGER.debug("Tuning of %s: %s", self._evidence.client_id, err)
+                LOGGER.debug("Tuning of %s: %s", self.session.evidence.client_id, err)
                 return {"base": "tuning_stopped"}
             self._tuned += (tuning,)
         return {}
-
-    @property
-    @override
-    def pins_end(self) -> int:
-        """Return the highest pin of the chip that runs already, of any where that is a new one."""
-        if self._evidence is None:
-            return super().pins_end
-        chip = CHIPS.get(chip_of(self._evidence.build or "") or "")
-        return chip.highest_pin if chip else HIGHEST_PIN
-
-    @property
-    @override
-    def takes_extras(self) -> bool:
-        """Leave the commands and flags of a socket that runs as they are."""
-        return self._evidence is None
-
-    @override
-    async def async_step_use_pins(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Go on with the entry where the socket runs already."""
-        if self._evidence is not None:
-            return await self._tune_or_create()
-        return await super().async_step_use_pins()
-
-    async def _tune_or_create(self) -> ConfigFlowResult:
-        assert self._evidence is not None
-        if not self._asked:
-            self._proposal = self._evidence.proposal()
-        if self._proposal.tunings or self._proposal.left_out:
-            return await self.async_step_tune()
-        return self._create(())
 
     def _counts_in_kwh(self, done: Collection[Tuning]) -> bool | None:
         if not self._asked:
@@ -445,18 +374,18 @@ class AddingSteps(RadioSteps):
         return TuneStep.ENERGY_IN_KWH in steps - {tuning.step for tuning in done}
 
     def _create(self, done: Collection[Tuning]) -> ConfigFlowResult:
-        assert self._evidence is not None
-        assert self.profile is not None
+        assert self.session.evidence is not None
+        assert self.session.profile is not None
         data = discovery.entry_data(
-            self._evidence,
-            self.profile,
+            self.session.evidence,
+            self.session.profile,
             # Where it could be asked and nothing or everything was to be done.
             tuned=self._asked and self._proposal.tuned(done),
             undo=undo_data({}, done),
             in_kwh=self._counts_in_kwh(done),
             labels=self._labels,
         )
-        return self.async_create_entry(title=self._evidence.client_id, data=data)
+        return self.async_create_entry(title=self.session.evidence.client_id, data=data)
 
     @callback
     @override
@@ -514,7 +443,7 @@ class AddingSteps(RadioSteps):
 
     async def _show_discovered(self, evidence: Evidence) -> ConfigFlowResult:
         await self.async_prepare()
-        self._evidence = evidence
+        self.session.evidence = evidence
         await self._take_found()
         self.context["title_placeholders"] = {"name": one_line(self._name)}
         if self._left is not None:
@@ -542,14 +471,3 @@ class AddingSteps(RadioSteps):
         return self.async_show_form(
             step_id="discovery_confirm", description_placeholders=self.placeholders
         )
-
-
-def console_error(err: ConsoleError) -> str:
-    """Return the key of the text for why a socket could not be asked."""
-    if isinstance(err, PasswordError):
-        return "socket_password"
-    if isinstance(err, AddressError):
-        return "socket_address_invalid"
-    if isinstance(err, UnreachableError):
-        return "socket_unreachable"
-    return "socket_not_openbeken"

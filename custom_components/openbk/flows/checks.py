@@ -7,6 +7,7 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..pyopenbk.obk.addresses import AddressError, is_in_a_network, parse_address
+from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id
 from ..pyopenbk.obk.setup import size_of
 
@@ -56,6 +57,17 @@ def socket_address(typed: str) -> str | None:
         return None
     # Whether sockets are simulated on this machine is for the network to know.
     return text if ip is None or ip.is_loopback or is_in_a_network(ip) else None
+
+
+def console_error(err: ConsoleError) -> str:
+    """Return the key of the text for why a socket could not be asked."""
+    if isinstance(err, PasswordError):
+        return "socket_password"
+    if isinstance(err, AddressError):
+        return "socket_address_invalid"
+    if isinstance(err, UnreachableError):
+        return "socket_unreachable"
+    return "socket_not_openbeken"
 
 
 def _topic_problem(topic: str, too_long: str, invalid: str) -> str | None:

@@ -1,11 +1,27 @@
 """What forms share: sections that open by themselves, tidied text, passwords that are kept."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 import unicodedata
 
 from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
 import probatio
+
+# What passwords are kept for.
+WIFI: Final = "wifi"
+BROKER_LOGIN: Final = "broker"
+# The field of a second network's password.
+CONF_SECOND: Final = "second"
+
+PASSWORD: Final = TextSelector(
+    # Not remembered by the browser: these are other people's passwords to it.
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
+)
 
 
 def opened(schema: probatio.Schema, name: str) -> probatio.Schema:
@@ -61,3 +77,8 @@ def without(typed: Mapping[str, Any], *fields: str) -> dict[str, Any]:
         for key, value in typed.items()
         if key not in fields
     }
+
+
+def web_page(address: str | None) -> str:
+    """Return for what the password of a web page is kept: this address, and no other."""
+    return f"web {address}"

@@ -1,7 +1,7 @@
 """Leading a socket to another MQTT broker over its web page: whole and seen there, or as it was."""
 
 import asyncio
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
@@ -19,17 +19,16 @@ from ..pyopenbk.obk import mqtt_settings
 from ..pyopenbk.obk.commands import CommandError, CommandProblem
 from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ..pyopenbk.obk.mqtt_settings import MqttSettings, SettingsUnknownError
-from .adding import AddingSteps, console_error
-from .checks import socket_address
-from .forms import without
-from .wizard.network import BROKER, OWN_LOGIN, PASSWORD
+from .checks import console_error, socket_address
+from .forms import PASSWORD, without
+from .wizard.broker_form import BROKER, OWN_LOGIN, BrokerForm
 
 CONF_CONSENT: Final = "consent"
 # In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
 _APPEARS_WITHIN: Final = 60.0
 
 
-class NewBrokerSteps(AddingSteps):
+class NewBrokerSteps(BrokerForm):
     """The steps from one broker to another; nothing is changed before all of it was checked."""
 
     _typed: dict[str, Any]
@@ -40,21 +39,19 @@ class NewBrokerSteps(AddingSteps):
     _outcome: str = ""
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add from where to where the socket is led."""
-        values = super().placeholders
-        if (before := self._holds) is not None:
-            broker = self.settings.broker
-            values |= {
-                "address": self._at,
-                "mac": self._led_mac,
-                "old_broker": markdown_text(f"{before.host}:{before.port}"),
-                "old_login": self._login(before.username),
-                "new_broker": markdown_text(f"{broker.host}:{broker.port}"),
-                "new_login": self._login(broker.username),
-            }
-        return values
+    def new_broker_placeholders(self) -> dict[str, str]:
+        """Return from where to where the socket is led."""
+        if (before := self._holds) is None:
+            return {}
+        broker = self.session.settings.broker
+        return {
+            "address": self._at,
+            "mac": self._led_mac,
+            "old_broker": markdown_text(f"{before.host}:{before.port}"),
+            "old_login": self._login(before.username),
+            "new_broker": markdown_text(f"{broker.host}:{broker.port}"),
+            "new_login": self._login(broker.username),
+        }
 
     async def async_step_new_broker(
         self, user_input: dict[str, Any] | None = None
@@ -103,10 +100,12 @@ class NewBrokerSteps(AddingSteps):
         if (address := socket_address(typed[CONF_ADDRESS])) is None:
             return {CONF_ADDRESS: "socket_address_invalid"}
         self._at = address
-        if errors := await self._take_broker(typed):
+        if errors := await self.take_broker(typed):
             return errors
         try:
-            self._wanted(self.settings.client_id, self.settings.group).check()
+            self._wanted(
+                self.session.settings.client_id, self.session.settings.group
+            ).check()
         except CommandError as err:
             # What fits into the socket was looked at before; its page has less room for a host.
             if err.problem is CommandProblem.TOO_LONG:
@@ -115,7 +114,7 @@ class NewBrokerSteps(AddingSteps):
         return {}
 
     def _wanted(self, client_id: str, group: str) -> MqttSettings:
-        broker = self.settings.broker
+        broker = self.session.settings.broker
         return MqttSettings(
             host=broker.host,
             port=broker.port,
@@ -144,7 +143,7 @@ class NewBrokerSteps(AddingSteps):
             LOGGER.debug("Broker of %s: %s", entry.title, err)
             return self._show_new_broker({CONF_ADDRESS: console_error(err)})
         self._console = console
-        if mqtt_settings.needs_address(self.settings.broker.password):
+        if mqtt_settings.needs_address(self.session.settings.broker.password):
             return await self.async_step_new_broker_consent()
         return await self.async_step_new_broker_confirm()
 
@@ -223,7 +222,7 @@ class NewBrokerSteps(AddingSteps):
         access = self.hass.data[METER_ACCESS]
         wanted = self._wanted(self._holds.client_id, self._holds.group)
         async with async_watch(
-            self.hass, self.settings.broker, wanted.client_id, self._led_mac
+            self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
         ) as seen:
             try:
                 await mqtt_settings.write(self._console, wanted, access.sleep)
@@ -249,7 +248,7 @@ class NewBrokerSteps(AddingSteps):
     @property
     def _is_another(self) -> bool:
         """Return whether the rehearsal showed that Home Assistant is not on this broker."""
-        host = self.settings.broker.host
+        host = self.session.settings.broker.host
         return any(
             concern is Concern.ANOTHER and about.host == host
             for concern, about in self._questioned

@@ -25,11 +25,11 @@ from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
 from .checks import socket_address, topics_problem
 from .forms import tidy
-from .new_broker import NewBrokerSteps
 from .wizard import pin_form
+from .wizard.base import WizardFlow
 
 
-class ReconfigureSteps(NewBrokerSteps):
+class ReconfigureSteps(WizardFlow):
     """The steps from an entry to the same entry, put right."""
 
     async def async_step_reconfigure(
@@ -37,9 +37,9 @@ class ReconfigureSteps(NewBrokerSteps):
     ) -> ConfigFlowResult:
         """Ask what has changed, or what is to be written to this socket."""
         entry = self._get_reconfigure_entry()
-        self._entry_mac = entry.data[CONF_MAC]
-        self.settings = replace(
-            self.settings,
+        self.session.entry_mac = entry.data[CONF_MAC]
+        self.session.settings = replace(
+            self.session.settings,
             client_id=entry.data[CONF_CLIENT_ID],
             group=entry.data[CONF_GROUP],
         )
@@ -146,18 +146,20 @@ class ReconfigureSteps(NewBrokerSteps):
         loaded = entry.state is ConfigEntryState.LOADED
         if elsewhere and loaded and entry.runtime_data.online:
             return "hardware_online"
-        self._evidence = evidence
+        self.session.evidence = evidence
         return None
 
     async def _replace(self, entry: OpenBekenConfigEntry) -> ConfigFlowResult:
-        assert self._evidence is not None
-        mac = format_mac(self._evidence.mac or "")
+        assert self.session.evidence is not None
+        mac = format_mac(self.session.evidence.mac or "")
         data: dict[str, Any] = {
-            CONF_CLIENT_ID: self._evidence.client_id,
-            CONF_ADDRESS: self._evidence.address,
-            CONF_FIRMWARE: self._evidence.build,
+            CONF_CLIENT_ID: self.session.evidence.client_id,
+            CONF_ADDRESS: self.session.evidence.address,
+            CONF_FIRMWARE: self.session.evidence.build,
         }
-        if (profile := await self._profile_at(self._evidence.address, mac)) is not None:
+        if (
+            profile := await self._profile_at(self.session.evidence.address, mac)
+        ) is not None:
             data[CONF_PROFILE] = profile.as_dict()
         await async_replace_hardware(self.hass, entry, mac, **data)
         return self.async_abort(

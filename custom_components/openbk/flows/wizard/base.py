@@ -5,25 +5,30 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final, override
 
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.discovery_flow import DiscoveryKey
 
-from ...const import DOMAIN
+from ...const import CONF_CLIENT_ID, CONF_PROFILE, DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
-from ...pyopenbk.backups import Backup, BackupFolder
-from ...pyopenbk.beken.chips import BK7231N, FlashableChip
-from ...pyopenbk.beken.rf_sector import is_generic_mac
-from ...pyopenbk.bootrom.adapter import Adapter
-from ...pyopenbk.bootrom.loader import ChipIdentity
+from ...live.entries import async_entry_of
+from ...pyopenbk.backups import Backup, BackupError, BackupFolder
 from ...pyopenbk.errors import OpenBekenError
-from ...pyopenbk.flashing import Analysis, FlashingJob, Phase
+from ...pyopenbk.flashing import FlashingJob, Phase
 from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.obk import image
+from ...pyopenbk.obk.image import FirmwareImage
+from ...pyopenbk.profile import SocketProfile
 from .. import pictures, serial_port
-from ..forms import Passwords
+from ..forms import web_page
 from ..talking import TalkingFlow
 from .failures import LEFT, page_of
 from .pages import PAGES
+from .session import WizardSession
 
 _PICTURES: Final = (
     "safety",
@@ -35,6 +40,8 @@ _PICTURES: Final = (
     "reset_now",
     "reassemble",
 )
+# What is said of a new entry with a meter: for a minute its sensors have nothing to show.
+FIRST_VALUES: Final = "metering"
 # One ring for a page whose work has several phases: from where to where each moves it.
 _SPANS: Final = {
     Phase.BACKUP: (0.0, 0.98),
@@ -46,60 +53,32 @@ _SPANS: Final = {
 
 
 class WizardFlow(TalkingFlow, ConfigFlow):
-    """The state that the wizard's steps hand to each other, and how a long one is run."""
+    """What every chapter stands on: the session, the job that holds the port, the way out."""
 
     pages: ClassVar[Mapping[str, tuple[str, ...]]] = PAGES
     _job: FlashingJob | None = None
-    _address: str | None = None
-    _adapters: Mapping[str, Adapter] = {}
-    """What was learnt of each port that this wizard has used."""
-    _owner: str = ""
-    _backup: Backup | None = None
-    _analysis: Analysis | None = None
-    _identity: ChipIdentity | None = None
-    _chip_state: ChipState = ChipState.UNTOUCHED
     _pictures: str = ""
-    _change_noted: bool = False
     leaving: bool = False
     """The dialog is closed; the port is about to be free."""
-    _meant: frozenset[str | None] = frozenset()
-    """The addresses by which the chip is known that everything was confirmed for; None stands for
-    a chip without one. Another chip may not be written with it."""
-    _connected_mac: str | None = None
-    _entry_mac: str | None = None
-    """The socket whose entry the wizard was opened from."""
 
     def __init__(self) -> None:
-        """Begin a dialog in which no password was typed yet."""
+        """Begin a dialog that knows of no chip yet."""
         super().__init__()
-        self.passwords = Passwords()
-
-    @property
-    def adapter(self) -> Adapter:
-        """Return what was learnt of the port that is used now; it outlives each try."""
-        address = self._address or ""
-        if address not in self._adapters:
-            self._adapters = {**self._adapters, address: Adapter()}
-        return self._adapters[address]
+        self.session = WizardSession()
 
     @property
     def job(self) -> FlashingJob:
         """Return the job that holds the port; it is opened by the first search."""
         if self._job is None:
-            assert self._address is not None
+            assert self.session.address is not None
             self._job = FlashingJob(
-                self._address,
+                self.session.address,
                 backups=self.backups,
                 progress=self._show_progress_of,
                 run_blocking=self.hass.async_add_executor_job,
-                adapter=self.adapter,
+                adapter=self.session.adapter,
             )
         return self._job
-
-    @property
-    def chip(self) -> FlashableChip:
-        """Return the chip on the line; until it is known, the one that most sockets have."""
-        return self._identity.chip if self._identity else BK7231N
 
     @property
     def backups(self) -> BackupFolder:
@@ -117,23 +96,22 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         return self._texts.get(f"component.{DOMAIN}.config.error.{error}", error)
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Return what the texts of all steps may name."""
-        expected = next(filter(None, self._meant), None) or self._entry_mac
-        backup = self._backup.path.name if self._backup else ""
+    def common_placeholders(self) -> dict[str, str]:
+        """Return what the texts of all chapters may name."""
+        session = self.session
+        expected = next(filter(None, session.expected_macs), None) or session.entry_mac
+        backup = session.backup.path.name if session.backup else ""
         return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
             # Who has the commoner modules need not scroll past it.
             "pads_3s": pictures.folded(
                 "CB3S, WB3S", pictures.picture(self._pictures, "pads_3s")
             ),
             # What follows may be a key.
-            "port": (self._address or "").partition("?")[0],
-            "owner": self._owner,
+            "port": (session.address or "").partition("?")[0],
             "expected_mac": expected or "?",
-            "connected_mac": self._connected_mac or "?",
-            "mac": (self._analysis.mac if self._analysis else None) or "?",
-            "state": self.word("state", self.state),
+            "connected_mac": session.connected_mac or "?",
+            "mac": session.mac or "?",
+            "state": self.word("state", session.state),
             "backup": backup,
             "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
             "backup_folder": str(self.backups.path),
@@ -143,19 +121,19 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     @property
     def title(self) -> str:
         """Return what a person knows the socket on the wires by; empty before there is one."""
-        return (self._analysis.mac if self._analysis else None) or ""
+        return self.session.settings.name or self.session.mac or ""
 
     @property
     def doing(self) -> str:
         """Return the key of how far this wizard has got, for another one that would end it."""
         state = self._job.chip_state if self._job else ChipState.UNTOUCHED
         if state is ChipState.UNTOUCHED:
-            state = self._chip_state
+            state = self.session.chip_state
         if state is ChipState.WRITTEN:
             return "written"
         if state is not ChipState.UNTOUCHED:
             return "writing" if self._task is not None else "half_written"
-        return "read" if self._analysis is not None else "begun"
+        return "read" if self.session.analysis is not None else "begun"
 
     def _what_the_other_does(self) -> str:
         """Return Markdown that says how far the wizard at work has got, and with what."""
@@ -166,55 +144,57 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         title = markdown_text(other.title)
         return f"**{title}**: {done}" if title else done
 
-    @property
-    def state(self) -> str:
-        """Return the key of what has become of the chip so far, for every page that stops."""
-        return self._chip_state
-
-    def is_another_chip(self, mac: str | None) -> bool:
-        """Return whether all this is meant for another chip than the one with this address."""
-        self._connected_mac = mac
-        if self._meant:
-            return mac not in self._meant
-        # A chip that has lost its address may still be the one.
-        return (
-            self._entry_mac is not None
-            and mac is not None
-            and not is_generic_mac(mac)
-            and not is_generic_mac(self._entry_mac)
-            and mac != self._entry_mac
-        )
-
     @override
     def page_after(self, step_id: str, err: OpenBekenError | None) -> str:
         """Return the page for a failure, which depends on what has become of the chip."""
         self._note_chip_state()
-        return page_of(err, self._chip_state)
+        return page_of(err, self.session.chip_state)
 
     @override
     async def async_let_go(self) -> None:
         """Close the port: a new attempt starts with a fresh link."""
         await self.async_close_job()
 
+    def kept(self, form: str, field: str) -> str:
+        """Return words for what an empty field for a password means."""
+        known = self.session.passwords.knows(form, field)
+        return self.word("password", "kept" if known else "new")
+
+    def web_password(
+        self, address: str, typed: Mapping[str, Any] | None = None
+    ) -> str | None:
+        """Return the password of a web page; what was typed for another address is none."""
+        passwords = self.session.passwords
+        return passwords.take(web_page(address), typed or {}, CONF_PASSWORD) or None
+
+    async def async_take_firmware(self, data: bytes) -> None:
+        """Take an image whose application can be written to this chip; raises ImageError."""
+        self.session.image = None
+        found = await self.hass.async_add_executor_job(_recognise, data)
+        self.session.image, self.session.firmware = found, data
+
+    async def async_list_backups(self) -> tuple[Backup, ...]:
+        """Return the backups that are here; none where the folder cannot be read."""
+        try:
+            return await self.hass.async_add_executor_job(self.backups.list)
+        except BackupError as err:
+            LOGGER.warning("The backups cannot be listed: %s", err)
+            return ()
+
     @callback
     def _note_chip_state(self, job: FlashingJob | None = None) -> None:
         """Remember what a job did to the chip; the next job knows nothing of it at first."""
         job = job or self._job
         if job is not None and job.chip_state is not ChipState.UNTOUCHED:
-            self._chip_state = job.chip_state
+            self.session.chip_state = job.chip_state
 
     async def async_step_leave(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """End the wizard, saying in what state the chip is left."""
         return self.async_abort(
-            reason=self.farewell, description_placeholders=self.placeholders
+            reason=LEFT[self.session.state], description_placeholders=self.placeholders
         )
-
-    @property
-    def farewell(self) -> str:
-        """Return the key of what is said to somebody who leaves."""
-        return LEFT[self._chip_state]
 
     async def async_close_job(self) -> None:
         """Release the port."""
@@ -224,13 +204,46 @@ class WizardFlow(TalkingFlow, ConfigFlow):
 
     @callback
     def _show_progress_of(self, phase: Phase, done: int, total: int) -> None:
-        if phase is Phase.WRITE_APPLICATION and not self._change_noted:
+        if phase is Phase.WRITE_APPLICATION and not self.session.change_noted:
             # Whatever happens from now on, somebody has to be told of what is left half-written.
-            self._change_noted = True
+            self.session.change_noted = True
             self.hass.async_create_task(self.async_chip_changes(), eager_start=True)
         if total and phase in _SPANS:
             start, end = _SPANS[phase]
             self.show_fraction(start + (end - start) * done / total)
+
+    @callback
+    def async_stop_waiting(self) -> None:
+        """Stop listening for a socket, as the wizard ends."""
+
+    @callback
+    def abort_if_topic_taken(self, client_id: str) -> None:
+        """End where an entry has this topic: two would show and switch the same socket.
+
+        Every road into an entry comes through here at last.
+        """
+        if (entry := async_entry_of(self.hass, client_id=client_id)) is not None:
+            raise AbortFlow("topic_taken", {"owner": markdown_text(entry.title)})
+
+    @callback
+    @override
+    def async_create_entry(
+        self, *, data: Mapping[str, Any], **others: Any
+    ) -> ConfigFlowResult:
+        """Make the entry, unless another flow made one with the same topic meanwhile."""
+        self.abort_if_topic_taken(data[CONF_CLIENT_ID])
+        # By this core finds the socket anew when its entry is deleted: it has heard of it already.
+        key = DiscoveryKey(
+            domain=mqtt.DOMAIN, key=f"{data[CONF_CLIENT_ID]}/build", version=1
+        )
+        self.context.setdefault("discovery_key", key)
+        metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
+        return super().async_create_entry(
+            data=data,
+            description=FIRST_VALUES if metering else None,
+            description_placeholders={"name": markdown_text(others["title"])},
+            **others,
+        )
 
     async def async_chip_changes(self) -> None:
         """Do what has to be done once the chip is no longer what it was."""
@@ -243,15 +256,21 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     def async_remove(self) -> None:
         """Let go of the port when the wizard ends, whichever way it ends."""
         self.leaving = True
+        self.async_stop_waiting()
         task, self._task = self._task, None
         job, self._job = self._job, None
         if task is not None:
             task.cancel()
-        if job is None and task is None and self._chip_state is ChipState.UNTOUCHED:
+        if (
+            job is None
+            and task is None
+            and self.session.chip_state is ChipState.UNTOUCHED
+        ):
             serial_port.async_release(self.hass, self)
             return
         self.hass.async_create_task(
-            self._async_let_go(task, job), f"{DOMAIN} wizard: release {self._address}"
+            self._async_let_go(task, job),
+            f"{DOMAIN} wizard: release {self.session.address}",
         )
 
     async def _async_let_go(
@@ -267,3 +286,11 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         finally:
             serial_port.async_release(self.hass, self)
         await self.async_left()
+
+
+def _recognise(data: bytes) -> FirmwareImage:
+    """Return an image whose application can be written over UART; raises ImageError."""
+    found = image.recognise(data)
+    # Told by the image itself only when its application is asked for.
+    _ = found.application
+    return found

@@ -24,11 +24,14 @@ from .pages import PAGES
 ERASED: Final = 0xFF
 _INCOMPLETE: Final = frozenset({ChipState.HALF_WRITTEN, ChipState.WRITTEN_NOT_VERIFIED})
 # What ends a wizard that is left, by what has become of the chip.
-LEFT: Final[Mapping[ChipState, str]] = {
+LEFT: Final[Mapping[str, str]] = {
     ChipState.UNTOUCHED: "left_untouched",
     ChipState.HALF_WRITTEN: "left_half_written",
     ChipState.WRITTEN_NOT_VERIFIED: "left_half_written",
     ChipState.WRITTEN: "left_written",
+    # Only the radio calibration was touched.
+    "radio_written": "left_repaired",
+    "radio_begun": "left_radio_begun",
 }
 
 # What stops a job: the page that says what happened, what state the chip is in, what to do next.

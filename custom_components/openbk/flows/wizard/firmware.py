@@ -1,6 +1,6 @@
 """Which firmware is written: a release or a file, and nothing that does not fit this chip."""
 
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.data_entry_flow import section
@@ -23,8 +23,7 @@ from ...const import LOGGER
 from ...network.firmware import CONF_INDEX, digest_store, release_index_store
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk import image
-from ...pyopenbk.obk.image import FirmwareImage, WrongChipError
+from ...pyopenbk.obk.image import WrongChipError
 from ...pyopenbk.obk.releases import (
     DEFAULT_INDEX,
     GUIDE_VERSION,
@@ -54,15 +53,10 @@ _NOTES_LISTED: Final = 5
 class FirmwareSteps(WizardFlow):
     """The steps that end with an image that was checked against this chip."""
 
-    image: FirmwareImage | None = None
     _index_address: str = ""
     _index: ReleaseIndex | None = None
     _releases: tuple[Release, ...] = ()
     _chosen: Release | None = None
-    release: str | None = None
-    """The version of the firmware; before there is one, what an earlier wizard chose."""
-    firmware: bytes = b""
-    """The file that the image was read from."""
     _firmware_error: str | None = None
     _file_chip: str = "?"
     """Which chip a refused firmware is for."""
@@ -71,11 +65,11 @@ class FirmwareSteps(WizardFlow):
     """Where the server wanted to send on to."""
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add what is known of the firmware."""
-        return super().placeholders | {
-            "firmware": (self.image.version if self.image else None) or "?",
+    def firmware_placeholders(self) -> dict[str, str]:
+        """Return what is known of the firmware."""
+        return {
+            "firmware": (self.session.image.version if self.session.image else None)
+            or "?",
             "firmware_notes": self._firmware_notes(),
             "release_notes": self._release_notes(),
             "file_chip": self._file_chip,
@@ -86,12 +80,13 @@ class FirmwareSteps(WizardFlow):
 
     def _firmware_notes(self) -> str:
         """Return what a person should know of the chosen firmware, as Markdown."""
-        if self.image is None:
+        if self.session.image is None:
             return ""
-        version = self.image.version
+        version = self.session.image.version
         lines = [self.word("lack", lack) for lack in lacks(version or "")]
         lines += [
-            self.word("unproven", question) for question in sorted(self.image.unproven)
+            self.word("unproven", question)
+            for question in sorted(self.session.image.unproven)
         ]
         if self._chosen is not None and self._chosen.uart.digest is None:
             lines.append(self.word("unproven", "digest"))
@@ -111,7 +106,9 @@ class FirmwareSteps(WizardFlow):
         )
 
     def _is_downgrade(self, version: str | None) -> bool:
-        present = parse_version((self._analysis and self._analysis.version) or "")
+        present = parse_version(
+            (self.session.analysis and self.session.analysis.version) or ""
+        )
         chosen = parse_version(version or "")
         return present is not None and chosen is not None and chosen < present
 
@@ -137,14 +134,14 @@ class FirmwareSteps(WizardFlow):
         else:
             # Who keeps releases on a server of their own says so once.
             await store.async_save({CONF_INDEX: self._index_address})
-        wanted, self.release = self.release, None
+        wanted, self.session.release = self.session.release, None
         self._chosen = self._release_named(wanted)
         return "download" if self._chosen else "firmware"
 
     async def _list(self, index: ReleaseIndex) -> tuple[Release, ...]:
         """Return the newest releases, and the one of the guide that many people follow."""
         releases = tuple(await index.list())
-        for version in (GUIDE_VERSION, self.release):
+        for version in (GUIDE_VERSION, self.session.release):
             if version and all(found.version != version for found in releases):
                 try:
                     releases += (await index.get(version),)
@@ -179,9 +176,9 @@ class FirmwareSteps(WizardFlow):
                 self._index_address = address
                 return await self.async_step_releases()
             if (file := user_input[CONF_SOURCE].get(CONF_FILE)) is not None:
-                self._chosen = self.release = None
+                self._chosen = self.session.release = None
                 if (error := await self._take_file(file)) is None:
-                    return await self.async_step_write_confirm()
+                    return await self.async_step("write_confirm")
                 errors["base"] = error
             elif CONF_RELEASE in user_input:
                 self._chosen = self._release_named(user_input[CONF_RELEASE])
@@ -247,7 +244,7 @@ class FirmwareSteps(WizardFlow):
 
     async def _take_file(self, file_id: str) -> str | None:
         try:
-            return await self.async_take_firmware(
+            return await self._take_firmware(
                 await uploads.async_read(self.hass, file_id)
             )
         except uploads.UploadGoneError:
@@ -255,17 +252,15 @@ class FirmwareSteps(WizardFlow):
         except uploads.UploadTooLargeError:
             return "firmware_too_large"
 
-    async def async_take_firmware(self, data: bytes) -> str | None:
+    async def _take_firmware(self, data: bytes) -> str | None:
         """Take an image that can be written to this chip; return the key of why it cannot."""
-        self.image = None
         try:
-            found = await self.hass.async_add_executor_job(_recognise, data)
+            await self.async_take_firmware(data)
         except OpenBekenError as err:
             LOGGER.debug("Firmware refused: %s", err)
             if isinstance(err, WrongChipError):
                 self._file_chip = err.chip
             return firmware_error(err)
-        self.image, self.firmware = found, data
         return None
 
     async def async_step_download(
@@ -290,19 +285,13 @@ class FirmwareSteps(WizardFlow):
         except ReleaseError as err:
             self._note_firmware_error(err)
             return "firmware"
-        if (error := await self.async_take_firmware(data)) is not None:
+        if (error := await self._take_firmware(data)) is not None:
             self._firmware_error = error
             return "firmware"
-        self.release = self._chosen.version
+        self.session.release = self._chosen.version
         if asset.digest is None and asset.url not in known:
             await store.async_save(known | {asset.url: digest_of(data)})
         return "write_confirm"
-
-    async def async_step_write_confirm(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Go on with writing."""
-        raise NotImplementedError
 
 
 def _folded(summary: str, notes: str) -> str:
@@ -314,11 +303,3 @@ def _folded(summary: str, notes: str) -> str:
     if len(lines) > _LINES_OF_NOTES:
         text += "\n- …"
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
-
-
-def _recognise(data: bytes) -> FirmwareImage:
-    """Return an image whose application can be written over UART; raises ImageError."""
-    found = image.recognise(data)
-    # Told by the image itself only when its application is asked for.
-    _ = found.application
-    return found

@@ -1,7 +1,8 @@
 """What a socket that is flashed again keeps and loses, as a person reads it before it is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Kept, Takeover
 from ..options.tuning import left_out_text
 from ..talking import Words
@@ -10,6 +11,11 @@ from ..talking import Words
 def markdown(takeover: Takeover, word: Words) -> str:
     """Return what stays, what is changed for Home Assistant, and what is lost."""
     return "\n\n".join(_paragraphs(takeover, word))
+
+
+def left_out_by_template(left_out: Mapping[Part, Obstacle], word: Words) -> str:
+    """Return Markdown of what Home Assistant goes without because of a template."""
+    return left_out_text(left_out, word, word("template_extras", "left_out"))
 
 
 def _paragraphs(takeover: Takeover, word: Words) -> Iterator[str]:

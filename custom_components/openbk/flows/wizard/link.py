@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlowResult
@@ -13,13 +13,15 @@ from homeassistant.helpers.selector import BooleanSelector, SerialPortSelector
 from homeassistant.util.hass_dict import HassKey
 import probatio
 
-from ...const import DOMAIN, LOGGER
-from ...pyopenbk.backups import Contents
+from ...const import CONF_MAC, DOMAIN, LOGGER
+from ...pyopenbk.backups import Contents, EmptyDumpError
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
 from .. import serial_port
+from . import route
 from .base import WizardFlow
-from .failures import PORT_ERRORS
+from .failures import ERASED, PORT_ERRORS
+from .unfinished import UnfinishedSockets
 
 CONF_ADAPTER: Final = "adapter"
 CONF_RESET_WIRED: Final = "reset_wired"
@@ -55,22 +57,17 @@ _SEEN: Final = {
     Observation.ECHO: "seen_echo",
     Observation.BOOT_LOG: "seen_boot_log",
 }
-_HOLDS: Final = {
-    Contents.FACTORY: "pins",
-    Contents.UNKNOWN: "found_unknown",
-    Contents.BLANK: "found_blank",
-    Contents.HALF_WRITTEN: "found_half_written",
-    Contents.OPENBEKEN: "found_openbeken",
-}
 
 
 class LinkSteps(WizardFlow):
     """The steps up to a verified backup of the chip."""
 
+    _owner: str = ""
+    """The integration or app that uses the chosen port."""
     _linked: bool = False
     _wired: bool = False
     """The wires are on the module: another port leads straight to the search."""
-    _came_in: str = ""
+    _line_sample: str = ""
     """What was received that was no answer, and told most, for a person to read."""
     _heard: Observation | None = None
     """What the last turn of the search heard; None: none has ended yet."""
@@ -81,15 +78,15 @@ class LinkSteps(WizardFlow):
     _search_began: float = 0.0
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add what the search received, and what it has taught."""
-        by_hand = not self.adapter.reset_wired
-        return super().placeholders | {
+    def link_placeholders(self) -> dict[str, str]:
+        """Return what the search received, and what it has taught."""
+        by_hand = not self.session.adapter.reset_wired
+        return {
             **({} if by_hand else {"reset_now": ""}),
-            "came_in": self._came_in,
-            "suggestion": serial_port.network_address(self._address or "") or "",
-            "rate": _grouped(self.adapter.not_understood or 0),
+            "owner": self._owner,
+            "came_in": self._line_sample,
+            "suggestion": serial_port.network_address(self.session.address or "") or "",
+            "rate": _grouped(self.session.adapter.not_understood or 0),
             "how_to_reset": self.word("how_to_reset", self._how_to_reset),
             "heard": self._heard_text,
             "lesson": self._lesson,
@@ -100,9 +97,9 @@ class LinkSteps(WizardFlow):
     @property
     def _how_to_reset(self) -> str:
         """Return the key of what resets the chip: a hand, a line, or one that is yet to be found."""
-        if not self.adapter.reset_wired:
+        if not self.session.adapter.reset_wired:
             return "by_hand"
-        wire = self.adapter.reset_wire
+        wire = self.session.adapter.reset_wire
         return "by_some_line" if wire is None else f"by_{wire.line}"
 
     @property
@@ -113,7 +110,7 @@ class LinkSteps(WizardFlow):
         else:
             now = self.word("heard", self._heard)
             if self._heard is self._heard_most is Observation.BOOT_LOG:
-                now += f" `{self._came_in}`"
+                now += f" `{self._line_sample}`"
         before = self._heard_most
         if before is Observation.NOTHING:
             before = self._heard_before
@@ -123,7 +120,7 @@ class LinkSteps(WizardFlow):
 
     @property
     def _lesson(self) -> str:
-        rate = self.adapter.not_understood
+        rate = self.session.adapter.not_understood
         if rate is None:
             return ""
         return f"{self.word('lesson', 'slower')} {_grouped(rate)} baud."
@@ -167,7 +164,7 @@ class LinkSteps(WizardFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             await self.async_close_job()
-            self._address = str(user_input[CONF_ADAPTER]).strip()
+            self.session.address = str(user_input[CONF_ADAPTER]).strip()
             if error := await self._open_port():
                 errors[CONF_ADAPTER] = error
             elif self._linked:
@@ -182,7 +179,7 @@ class LinkSteps(WizardFlow):
                 probatio.Schema(
                     {probatio.Required(CONF_ADAPTER): SerialPortSelector()}
                 ),
-                {CONF_ADAPTER: self._address},
+                {CONF_ADAPTER: self.session.address},
             ),
             errors=errors,
             description_placeholders=self.placeholders,
@@ -191,10 +188,10 @@ class LinkSteps(WizardFlow):
 
     async def _open_port(self) -> str | None:
         """Hold the port from here on; return the key of what is in the way."""
-        assert self._address is not None
-        if obstacle := serial_port.async_obstacle(self.hass, self._address):
+        assert self.session.address is not None
+        if obstacle := serial_port.async_obstacle(self.hass, self.session.address):
             return obstacle
-        if owner := await serial_port.async_port_owner(self.hass, self._address):
+        if owner := await serial_port.async_port_owner(self.hass, self.session.address):
             self._owner = owner
             return "port_owned"
         if not serial_port.async_take(self.hass, self):
@@ -265,11 +262,13 @@ class LinkSteps(WizardFlow):
 
     @property
     def _wiring_schema(self) -> probatio.Schema:
-        wired = probatio.Required(CONF_RESET_WIRED, default=self.adapter.reset_wired)
+        wired = probatio.Required(
+            CONF_RESET_WIRED, default=self.session.adapter.reset_wired
+        )
         return probatio.Schema({wired: BooleanSelector()})
 
     async def _search_with(self, user_input: dict[str, Any]) -> ConfigFlowResult:
-        self.adapter.reset_wired = user_input[CONF_RESET_WIRED]
+        self.session.adapter.reset_wired = user_input[CONF_RESET_WIRED]
         return await self.async_step_search()
 
     async def async_step_search(
@@ -285,7 +284,7 @@ class LinkSteps(WizardFlow):
         self._search_began = self.hass.loop.time()
         if self._heard_most is not Observation.NOTHING:
             self._heard_before = self._heard_most
-        self._heard, self._heard_most, self._came_in = None, Observation.NOTHING, ""
+        self._heard, self._heard_most, self._line_sample = None, Observation.NOTHING, ""
 
     async def _search(self) -> str:
         limits = searching(self.hass)
@@ -297,7 +296,7 @@ class LinkSteps(WizardFlow):
         self._heard = report.observation
         if seen.index(self._heard) >= seen.index(self._heard_most):
             self._heard_most = self._heard
-            self._came_in = _readable(report)
+            self._line_sample = _readable(report)
         self.show_fraction(self._elapsed / limits.patience)
         if self._elapsed < limits.patience:
             return "search"
@@ -307,7 +306,7 @@ class LinkSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Go on with a chip that answers."""
-        return await self.async_step_backup()
+        return await self.async_step(route.after_linking(self.session))
 
     async def async_step_backup(
         self, user_input: dict[str, Any] | None = None
@@ -316,32 +315,51 @@ class LinkSteps(WizardFlow):
         return await self.async_run("backup", self._read_chip)
 
     async def _read_chip(self) -> str:
-        self._identity = await self.job.identify()
-        backup = await self.job.back_up()
-        if self._backup is None or not self._meant:
-            # What a chip held before it was written is the backup that its owner wants to hear of.
-            self._backup = backup
-        self._analysis = await self.job.analyse()
-        self._note_chip_state()
-        if self.is_another_chip(self._analysis.mac):
-            return "other_chip"
-        if (page := await self.async_what_comes_first()) is not None:
-            return page
-        if self._analysis.obstacle is not None:
-            raise self._analysis.obstacle
-        if not self._meant:
-            return await self.async_next_after_reading()
-        # An address that many chips have does not tell whether it is still the same one.
-        return "write_confirm" if self._analysis.mac_is_generic else "write"
+        session = self.session
+        session.identity = await self.job.identify()
+        try:
+            backup = await self.job.back_up()
+        except EmptyDumpError as err:
+            # An erased chip is what a restore is for; there is nothing to back up.
+            if not session.restoring or err.byte != ERASED:
+                raise
+            session.backup = session.analysis = None
+        else:
+            if session.restoring or session.backup is None or not session.expected_macs:
+                # What a chip held before it was written is the backup that its owner wants to
+                # hear of.
+                session.backup = backup
+            session.analysis = await self.job.analyse()
+            self._note_chip_state()
+        session.connected_mac = session.mac
+        await self._look_up()
+        return route.after_reading(session)
 
-    async def async_what_comes_first(self) -> str | None:
-        """Return the step for a chip that needs something else before it can be written."""
-        return None
-
-    async def async_next_after_reading(self) -> str:
-        """Return the step that follows when the chip is seen for the first time."""
-        assert self._analysis is not None
-        return _HOLDS[self._analysis.state]
+    async def _look_up(self) -> None:
+        """Find out what is known here of the chip that was read."""
+        session = self.session
+        session.titles = {
+            entry.data[CONF_MAC]: entry.title
+            for entry in reversed(self._async_current_entries())
+            if CONF_MAC in entry.data
+        }
+        confirmed = (
+            session.restore_confirmed if session.restoring else session.expected_macs
+        )
+        if session.is_another_chip or confirmed:
+            return
+        session.found_backups = await self.async_list_backups()
+        session.unfinished = None
+        if session.own_mac is None or session.analysis is None:
+            # Which of the chips with this address it is, nobody knows.
+            return
+        state = session.analysis.state
+        if state is Contents.OPENBEKEN and session.own_mac in self._async_current_ids():
+            # It was discovered after its wizard had been left.
+            return
+        if not session.restoring and state in route.UNFINISHED:
+            found = await UnfinishedSockets(self.hass).async_find(session.own_mac)
+            session.unfinished = found
 
     async def async_step_retry(
         self, user_input: dict[str, Any] | None = None

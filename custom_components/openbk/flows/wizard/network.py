@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 import socket
-from typing import Any, Final, override
+from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from homeassistant.components import mqtt
@@ -16,56 +16,25 @@ from homeassistant.const import (
     CONF_USERNAME,
 )
 from homeassistant.data_entry_flow import section
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio
 
 from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_TIME_ZONE
-from ...network.broker import (
-    ABOUT_ADDRESSES,
-    BrokerProblem,
-    Concern,
-    Suggestion,
-    address_problem,
-    async_concern_about,
-    async_rehearse,
-    async_suggest,
-    own_password,
-)
+from ...network.broker import async_suggest
 from ...network.discovery import async_mac_on
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.obk.names import client_id_of
-from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
+from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from ..checks import topics_problem
-from ..forms import opened, tidy, without
-from .base import WizardFlow
+from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI, opened, tidy, without
+from . import route
+from .broker_form import BROKER, OWN_LOGIN, BrokerForm
 
 CONF_SSID: Final = "ssid"
-CONF_SECOND: Final = "second"
 CONF_OPEN: Final = "open"
-CONF_USE_OWN_LOGIN: Final = "use_own_login"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
 
-# What passwords are kept for.
-WIFI: Final = "wifi"
-BROKER_LOGIN: Final = "broker"
-WEB: Final = "web"
-
-PASSWORD: Final = TextSelector(
-    # Not remembered by the browser: these are other people's passwords to it.
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
-)
-_PORT: Final = NumberSelector(
-    NumberSelectorConfig(min=1, max=65535, step=1, mode=NumberSelectorMode.BOX)
-)
 _NAME: Final = probatio.Schema(
     {
         probatio.Required(CONF_NAME): TextSelector(),
@@ -82,45 +51,19 @@ _NAME: Final = probatio.Schema(
         ),
     }
 )
-BROKER: Final = {
-    probatio.Required(CONF_HOST): TextSelector(),
-    probatio.Required(CONF_PORT): _PORT,
-    probatio.Optional(CONF_USERNAME): TextSelector(),
-    probatio.Optional(CONF_PASSWORD): PASSWORD,
-}
-OWN_LOGIN: Final = {
-    probatio.Required(CONF_USE_OWN_LOGIN, default=False): BooleanSelector()
-}
-# Where the broker's fields are, in every form that has them, a problem stands beside the right one.
-_FIELDS: Final = {
-    "broker_host": CONF_HOST,
-    "broker_username": CONF_USERNAME,
-    "broker_password": CONF_PASSWORD,
-}
 
 
-class NetworkSteps(WizardFlow):
+class NetworkSteps(BrokerForm):
     """The steps that fill in SocketSettings."""
 
-    settings: SocketSettings = SocketSettings()
-    _suggestion: Suggestion | None = None
-    _questioned: frozenset[tuple[Concern, Broker]] = frozenset()
-    """What was in doubt once; submitted again unchanged, it is taken."""
-
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add what an empty field for a password means."""
-        return super().placeholders | {
+    def network_placeholders(self) -> dict[str, str]:
+        """Return what an empty field for a password means."""
+        return {
             "wifi_password": self.kept(WIFI, CONF_PASSWORD),
             "second_wifi_password": self.kept(WIFI, CONF_SECOND),
             "broker_password": self.kept(BROKER_LOGIN, CONF_PASSWORD),
         }
-
-    def kept(self, form: str, field: str) -> str:
-        """Return words for what an empty field for a password means."""
-        known = self.passwords.knows(form, field)
-        return self.word("password", "kept" if known else "new")
 
     async def async_step_name(
         self, user_input: dict[str, Any] | None = None
@@ -132,7 +75,7 @@ class NetworkSteps(WizardFlow):
         else:
             errors = await self._take_name(user_input)
             if not errors:
-                return await self.async_after_name()
+                return await self.async_step(route.after_name(self.session))
         return self.async_show_form(
             step_id="name",
             data_schema=self.add_suggested_values_to_schema(
@@ -143,13 +86,9 @@ class NetworkSteps(WizardFlow):
             last_step=False,
         )
 
-    async def async_after_name(self) -> ConfigFlowResult:
-        """Go on with the Wi-Fi."""
-        return await self.async_step_wifi()
-
     def _name_suggestions(self) -> dict[str, Any]:
         settings = self._settings_before()
-        mac = self._analysis.mac if self._analysis else None
+        mac = self.session.mac
         return {
             CONF_NAME: settings.name,
             CONF_ADVANCED: {
@@ -164,10 +103,10 @@ class NetworkSteps(WizardFlow):
     def _settings_before(self) -> SocketSettings:
         """Return what was chosen so far; a socket that is set up already keeps its names."""
         entry = self._own_entry
-        if entry is None or self.settings.name:
-            return self.settings
+        if entry is None or self.session.settings.name:
+            return self.session.settings
         return replace(
-            self.settings,
+            self.session.settings,
             name=entry.title,
             client_id=entry.data[CONF_CLIENT_ID],
             group=entry.data[CONF_GROUP],
@@ -177,7 +116,7 @@ class NetworkSteps(WizardFlow):
     @property
     def _own_entry(self) -> ConfigEntry | None:
         """Return the entry of the connected socket; of one with a default MAC it was said to be."""
-        mac = self._analysis.mac if self._analysis else None
+        mac = self.session.mac
         for entry in self._async_current_entries():
             if mac is not None and entry.data.get(CONF_MAC) == mac:
                 return entry
@@ -200,8 +139,8 @@ class NetworkSteps(WizardFlow):
             return {"base": "ntp_unknown"}
         if not await self.hass.async_add_executor_job(_is_time_zone, time_zone):
             return {"base": "time_zone_unknown"}
-        self.settings = replace(
-            self.settings,
+        self.session.settings = replace(
+            self.session.settings,
             name=name,
             client_id=client_id,
             group=group,
@@ -219,9 +158,7 @@ class NetworkSteps(WizardFlow):
             return False
         mac = await async_mac_on(self.hass, client_id)
         # Nobody speaks for the connected chip, which is in its boot ROM.
-        return mac is not None and (
-            self._analysis is None or mac != self._analysis.mac or is_generic_mac(mac)
-        )
+        return mac is not None and (mac != self.session.mac or is_generic_mac(mac))
 
     async def _async_address_of(self, server: str) -> str | None:
         """Return the IPv4 address of a time server: the firmware looks up no names."""
@@ -241,9 +178,9 @@ class NetworkSteps(WizardFlow):
         """Ask for one or two Wi-Fi networks."""
         errors: dict[str, str] = {}
         if user_input is None:
-            second = self.settings.wifi2 or WifiNetwork()
+            second = self.session.settings.wifi2 or WifiNetwork()
             user_input = {
-                CONF_SSID: self.settings.wifi.ssid,
+                CONF_SSID: self.session.settings.wifi.ssid,
                 CONF_SECOND: {CONF_SSID: second.ssid},
             }
         else:
@@ -254,8 +191,10 @@ class NetworkSteps(WizardFlow):
             elif (second.ssid or second.password) and (problem := second.problem):
                 errors["base"] = f"second_{problem}"
             else:
-                self.settings = replace(
-                    self.settings, wifi=first, wifi2=second if second.ssid else None
+                self.session.settings = replace(
+                    self.session.settings,
+                    wifi=first,
+                    wifi2=second if second.ssid else None,
                 )
                 return await self.async_step_broker()
         schema = self._wifi_schema()
@@ -276,8 +215,8 @@ class NetworkSteps(WizardFlow):
         # A network's name may begin or end with a blank, so it is taken as typed.
         ssid = typed.get(CONF_SSID, "")
         if typed.get(CONF_OPEN) or (field == CONF_SECOND and not ssid):
-            self.passwords.keep(WIFI, field, "")
-        password = self.passwords.take(
+            self.session.passwords.keep(WIFI, field, "")
+        password = self.session.passwords.take(
             WIFI, {field: typed.get(CONF_PASSWORD, "")}, field
         )
         return WifiNetwork(ssid=ssid, password=password)
@@ -287,7 +226,7 @@ class NetworkSteps(WizardFlow):
 
         def network(field: str) -> dict[Any, Any]:
             fields: dict[Any, Any] = {probatio.Optional(CONF_PASSWORD): PASSWORD}
-            if self.passwords.knows(WIFI, field):
+            if self.session.passwords.knows(WIFI, field):
                 tick = probatio.Required(CONF_OPEN, default=False)
                 fields[tick] = BooleanSelector()
             return fields
@@ -316,7 +255,7 @@ class NetworkSteps(WizardFlow):
         if self._suggestion is None:
             self._suggestion = await async_suggest(self.hass)
         if user_input is None:
-            broker = self.settings.broker
+            broker = self.session.settings.broker
             if not broker.host:
                 broker = self._suggestion.broker
                 if self._suggestion.needs_plain_listener:
@@ -327,9 +266,9 @@ class NetworkSteps(WizardFlow):
                 CONF_USERNAME: broker.username,
             }
         else:
-            errors = await self._take_broker(user_input)
+            errors = await self.take_broker(user_input)
             if not errors:
-                return await self.async_step_releases()
+                return await self.async_step(route.after_settings(self.session))
         return self.async_show_form(
             step_id="broker",
             data_schema=self.add_suggested_values_to_schema(
@@ -340,77 +279,6 @@ class NetworkSteps(WizardFlow):
             | {"own_login": self._suggestion.broker.username or "-"},
             last_step=False,
         )
-
-    async def _take_broker(self, user_input: dict[str, Any]) -> dict[str, str]:
-        """Take the broker out of a form that asks for it; return what is wrong, by field."""
-        username = user_input.get(CONF_USERNAME, "")
-        if not username:
-            # Without a name no password is sent, whatever was typed for an earlier one.
-            self.passwords.keep(BROKER_LOGIN, CONF_PASSWORD, "")
-        typed = user_input.get(CONF_PASSWORD, "")
-        if user_input[CONF_USE_OWN_LOGIN] and not typed:
-            own = own_password(self.hass, username)
-            if own is None:
-                return {CONF_USERNAME: "broker_login_not_own"}
-            self.passwords.keep(BROKER_LOGIN, CONF_PASSWORD, own)
-        broker = Broker(
-            host=tidy(user_input[CONF_HOST]),
-            port=int(user_input[CONF_PORT]),
-            username=username,
-            password=self.passwords.take(BROKER_LOGIN, user_input, CONF_PASSWORD),
-        )
-        if problem := await self.async_check_broker(broker):
-            return {_field_of(problem): problem}
-        self.settings = replace(self.settings, broker=broker)
-        return {}
-
-    async def async_check_broker(self, broker: Broker) -> str | None:
-        """Return the key of why this socket could not use the broker, or None.
-
-        What may be wrong is asked once: the same again, unchanged, is meant.
-        """
-        if problem := address_problem(broker.host) or broker.problem:
-            return problem
-        concern = await async_concern_about(self.hass, broker.host)
-        if concern is not None and not self._is_meant(concern, broker):
-            return concern
-        return await self.async_try_broker(broker)
-
-    async def async_try_broker(self, broker: Broker) -> str | None:
-        """Return the key of what this socket could not do at a broker, or None."""
-        found = await async_rehearse(
-            self.hass, broker, self.settings.client_id, self.settings.group
-        )
-        if isinstance(found, BrokerProblem):
-            return found
-        if found is not None and not self._is_meant(found, broker):
-            return found
-        return None
-
-    def _is_meant(self, concern: Concern, broker: Broker) -> bool:
-        """Return whether the person was asked about this before; from now on they were."""
-        # Whoever corrects the login has not changed the address that was in doubt.
-        about = replace(broker, password="")
-        if concern in ABOUT_ADDRESSES:
-            about = replace(about, username="", port=0)
-        meant = (concern, about) in self._questioned
-        self._questioned |= {(concern, about)}
-        return meant
-
-    async def async_step_releases(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Go on with the firmware; the part of the wizard that knows firmware does that."""
-        raise NotImplementedError
-
-
-def _field_of(problem: str) -> str:
-    """Return the field that a problem of the broker is about; ``base`` for the whole form."""
-    if problem in ABOUT_ADDRESSES or problem in ("broker_not_a_host", "broker_ipv6"):
-        return CONF_HOST
-    return next(
-        (field for key, field in _FIELDS.items() if problem.startswith(key)), "base"
-    )
 
 
 def _is_time_zone(name: str) -> bool:

@@ -1,9 +1,8 @@
 """Which pin does what: found in the chip, confirmed or corrected by the person."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.helpers.selector import (
@@ -23,14 +22,13 @@ from ...pyopenbk.descriptions import read_description
 from ...pyopenbk.devices import KNOWN_DEVICES, devices_with
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_code
-from ...pyopenbk.obk.startup import Obstacle, Part, add, own_parts
+from ...pyopenbk.obk.startup import add, own_parts
 from ...pyopenbk.obk.templates import DeviceTemplate, bits
 from ...pyopenbk.profile import SocketProfile
 from ...pyopenbk.tuya import PinReading, PinSource, read_pins
 from .. import uploads
 from ..forms import opened
-from ..options.tuning import left_out_text
-from . import pin_form
+from . import kept, pin_form, route
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
 
@@ -44,66 +42,40 @@ CONF_FLAGS: Final = "flags"
 class PinSteps(WizardFlow):
     """The steps between the backup and the settings."""
 
-    profile: SocketProfile | None = None
-    _reading: PinReading | None = None
-    """Where the profile is from a factory's data: what is doubtful about it."""
-    _pins_from: str = ""
-    """The key of the sentence that says where the profile is from."""
-    _template: DeviceTemplate | None = None
-    """Where it is from a template: what else that says of the device."""
-
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add what was found."""
-        values = super().placeholders
-        if self.profile is not None:
-            values["pins"] = pin_form.table(self.profile, self.word)
-            values["socket"] = pin_form.summary(self.profile, self.word)
-            reading = self._reading
-            notes = [pin_form.notes(reading, self.word)] if reading else []
-            if self._template is not None:
-                notes.append(pin_form.template_notes(self._template, self.word))
-            notes.append(pin_form.without_entity(self.profile, self.word))
-            if self._has_extras:
-                told = "asked" if self.takes_extras else "not_taken"
-                notes.append(f"- {self.word('template_extras', told)}")
-            values["notes"] = "\n".join(filter(None, notes))
-            values["pins_from"] = self._origin()
-            if problem := pin_form.problem_of(self.profile):
-                values["problem"] = self.error_text(problem)
+    def pin_placeholders(self) -> dict[str, str]:
+        """Return what was found."""
+        session = self.session
+        if session.profile is None:
+            return {}
+        notes = [pin_form.notes(session.reading, self.word)] if session.reading else []
+        if session.template is not None:
+            notes.append(pin_form.template_notes(session.template, self.word))
+        notes.append(pin_form.without_entity(session.profile, self.word))
+        if session.has_extras:
+            told = "asked" if session.evidence is None else "not_taken"
+            notes.append(f"- {self.word('template_extras', told)}")
+        values = {
+            "pins": pin_form.table(session.profile, self.word),
+            "socket": pin_form.summary(session.profile, self.word),
+            "notes": "\n".join(filter(None, notes)),
+            "pins_from": self._origin(),
+        }
+        if problem := pin_form.problem_of(session.profile):
+            values["problem"] = self.error_text(problem)
         return values
-
-    @property
-    def pins_end(self) -> int:
-        """Return the number of the highest pin that there is."""
-        return self.chip.highest_pin
-
-    @property
-    def takes_extras(self) -> bool:
-        """Return whether commands and flags of a template can be taken over as well."""
-        return True
-
-    @property
-    def _has_extras(self) -> bool:
-        template = self._template
-        return template is not None and bool(template.command or template.flags)
-
-    def take_pins(
-        self,
-        profile: SocketProfile,
-        source: str,
-        reading: PinReading | None = None,
-        template: DeviceTemplate | None = None,
-    ) -> None:
-        """Take these pins; ``source`` is the key of where they are from."""
-        self.profile, self._reading, self._pins_from = profile, reading, source
-        self._template = template
 
     def _origin(self) -> str:
         """Say where the pins are from, and how far that can be trusted."""
-        sentences = [self.word("pins_from", self._pins_from)] if self._pins_from else []
-        if self._reading and self._reading.source is PinSource.APPLICATION:
+        sentences = (
+            [self.word("pins_from", self.session.pins_source)]
+            if self.session.pins_source
+            else []
+        )
+        if (
+            self.session.reading
+            and self.session.reading.source is PinSource.APPLICATION
+        ):
             sentences.append(self.word("pins_from", "application"))
         return " ".join(sentences)
 
@@ -111,26 +83,26 @@ class PinSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show the pins, or why there are none."""
-        if self.profile is None:
-            assert self._analysis is not None
-            found, config = self._analysis.pins, self._analysis.config
+        if self.session.profile is None:
+            assert self.session.analysis is not None
+            found, config = self.session.analysis.pins, self.session.analysis.config
             if config is not None and not pin_form.problem_of(config.profile):
                 # With these it runs; what its factory had in mind may have been corrected since.
                 module = found.profile.module if found else None
-                self.take_pins(
+                self.session.take_pins(
                     SocketProfile.of(config.profile.pins, module), "configuration"
                 )
             elif found is not None:
-                self.take_pins(found.profile, "chip", found)
+                self.session.take_pins(found.profile, "chip", found)
             elif config is not None:
-                self.take_pins(config.profile, "configuration")
+                self.session.take_pins(config.profile, "configuration")
             elif (earlier := await self._pins_of_earlier_backup()) is not None:
-                self.take_pins(earlier.profile, "earlier_backup", earlier)
+                self.session.take_pins(earlier.profile, "earlier_backup", earlier)
             else:
-                why = self._analysis.why_no_pins
+                why = self.session.analysis.why_no_pins
                 return self.show_page(reason_for_no_pins(why))
-        assert self.profile is not None
-        if pin_form.problem_of(self.profile):
+        assert self.session.profile is not None
+        if pin_form.problem_of(self.session.profile):
             return self.show_page("pins_incomplete")
         return self.async_show_menu(
             step_id="pins",
@@ -140,9 +112,9 @@ class PinSteps(WizardFlow):
 
     async def _pins_of_earlier_backup(self) -> PinReading | None:
         """Return the pins that this chip had told before its storage was lost."""
-        assert self._analysis is not None
-        mac = self._analysis.mac
-        if mac is None or self._analysis.mac_is_generic:
+        assert self.session.analysis is not None
+        mac = self.session.analysis.mac
+        if mac is None or self.session.analysis.mac_is_generic:
             return None
 
         def read() -> PinReading | None:
@@ -157,24 +129,22 @@ class PinSteps(WizardFlow):
     async def async_step_use_pins(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Take the pins as shown, then ask for what else a template has."""
-        if self._has_extras:
-            return await self.async_step_pins_extras()
-        return await self.async_step_name()
+        """Take the pins as shown."""
+        return await self.async_step(route.after_pins(self.session))
 
     async def async_step_pins_extras(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Offer the commands and the flags of a template, which somebody else chose."""
-        assert self.profile is not None
-        assert self._template is not None
-        template = self._template
+        assert self.session.profile is not None
+        assert self.session.template is not None
+        template = self.session.template
         if user_input is not None:
-            self.profile = self.profile.with_extras(
+            self.session.profile = self.session.profile.with_extras(
                 template.command if user_input.get(CONF_COMMAND) else "",
                 template.flags if user_input.get(CONF_FLAGS) else 0,
             )
-            return await self.async_step_name()
+            return await self.async_step("name")
         fields: dict[Any, Any] = {}
         if template.command:
             fields[probatio.Required(CONF_COMMAND, default=False)] = BooleanSelector()
@@ -184,7 +154,7 @@ class PinSteps(WizardFlow):
             step_id="pins_extras",
             data_schema=probatio.Schema(fields),
             description_placeholders=self.placeholders
-            | {"extras": self._extras(self.profile, template)},
+            | {"extras": self._extras(self.session.profile, template)},
             last_step=False,
         )
 
@@ -200,14 +170,8 @@ class PinSteps(WizardFlow):
         text = "\n".join(f"- {line}" for line in lines)
         left_out = add(template.command, own_parts(profile, timedelta())).left_out
         if template.command and left_out:
-            text = f"{text}\n\n{self.left_out_by_template(left_out)}"
+            text = f"{text}\n\n{kept.left_out_by_template(left_out, self.word)}"
         return text
-
-    def left_out_by_template(self, left_out: Mapping[Part, Obstacle]) -> str:
-        """Return Markdown of what Home Assistant goes without because of a template."""
-        return left_out_text(
-            left_out, self.word, self.word("template_extras", "left_out")
-        )
 
     async def async_step_pins_edit(
         self, user_input: dict[str, Any] | None = None
@@ -216,24 +180,30 @@ class PinSteps(WizardFlow):
         errors: dict[str, str] = {}
         line = ""
         if user_input is None:
-            user_input = pin_form.to_form(self.profile or SocketProfile(pins=()))
+            user_input = pin_form.to_form(
+                self.session.profile or SocketProfile(pins=())
+            )
         else:
             try:
-                profile = pin_form.from_form(user_input, self.profile, self.pins_end)
+                profile = pin_form.from_form(
+                    user_input, self.session.profile, self.session.highest_pin
+                )
             except pin_form.LineError as err:
                 errors["base"], line = "pins_line", str(err.args[0])
             else:
                 if problem := pin_form.problem_of(profile):
                     errors["base"] = problem
                 else:
-                    self.take_pins(profile, "person", template=self._template)
+                    self.session.take_pins(
+                        profile, "person", template=self.session.template
+                    )
                     return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_edit",
             data_schema=self.add_suggested_values_to_schema(
-                opened(pin_form.schema(self.pins_end), pin_form.CONF_MORE)
+                opened(pin_form.schema(self.session.highest_pin), pin_form.CONF_MORE)
                 if user_input[pin_form.CONF_MORE].get(pin_form.CONF_OTHERS)
-                else pin_form.schema(self.pins_end),
+                else pin_form.schema(self.session.highest_pin),
                 user_input,
             ),
             errors=errors,
@@ -247,9 +217,9 @@ class PinSteps(WizardFlow):
         """Choose from the models whose pins are known."""
         if user_input is not None:
             device = KNOWN_DEVICES[user_input[CONF_MODEL]]
-            self.take_pins(device.profile, "model")
+            self.session.take_pins(device.profile, "model")
             return await self.async_step_pins()
-        module = self.profile.module if self.profile else None
+        module = self.session.profile.module if self.session.profile else None
         options = [
             SelectOptionDict(value=device.key, label=device.label)
             for device in devices_with(module)
@@ -302,7 +272,7 @@ class PinSteps(WizardFlow):
         """Read a template or the factory's parameters; raises OpenBekenError."""
         found = read_description(text)
         source = "text" if found.template is None else "template"
-        self.take_pins(found.profile, source, found.reading, found.template)
+        self.session.take_pins(found.profile, source, found.reading, found.template)
 
     async def async_step_pins_upload(
         self, user_input: dict[str, Any] | None = None
@@ -322,7 +292,7 @@ class PinSteps(WizardFlow):
             except OpenBekenError as err:
                 errors[CONF_DUMP] = pin_error(err)
             else:
-                self.take_pins(reading.profile, "upload", reading)
+                self.session.take_pins(reading.profile, "upload", reading)
                 return await self.async_step_pins()
         return self.async_show_form(
             step_id="pins_upload",
@@ -337,9 +307,3 @@ class PinSteps(WizardFlow):
             description_placeholders=self.placeholders | {"size": f"{size:,}"},
             last_step=False,
         )
-
-    async def async_step_name(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Go on with the settings."""
-        raise NotImplementedError

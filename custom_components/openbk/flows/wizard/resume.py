@@ -1,113 +1,26 @@
 """Going on with a socket that an earlier wizard left half-written."""
 
 from dataclasses import replace
-from typing import Any, Final, override
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
 import probatio
 
+from ...const import LOGGER
 from ...network.broker import own_password
-from ...pyopenbk.backups import Contents
-from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
-from .firmware import FirmwareSteps
-from .link import LinkSteps
-from .network import (
-    BROKER_LOGIN,
-    CONF_SECOND,
-    CONF_USE_OWN_LOGIN,
-    OWN_LOGIN,
-    PASSWORD,
-    WIFI,
-    NetworkSteps,
-)
-from .pins import PinSteps
+from ...pyopenbk.errors import OpenBekenError
+from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI
+from .broker_form import CONF_USE_OWN_LOGIN, OWN_LOGIN, BrokerForm
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_WIFI_PASSWORD: Final = "wifi_password"
 CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
 CONF_BROKER_PASSWORD: Final = "broker_password"
 
-_UNFINISHED: Final = {
-    Contents.HALF_WRITTEN: "resume",
-    Contents.OPENBEKEN: "unreported",
-}
 
-
-class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
+class ResumeSteps(BrokerForm):
     """Everything is known of such a socket but its passwords, which are never stored."""
-
-    _unfinished: UnfinishedSocket | None = None
-
-    @override
-    async def async_next_after_reading(self) -> str:
-        """Offer to go on where the earlier wizard stopped."""
-        assert self._analysis is not None
-        self._take_what_it_had()
-        mac = self._analysis.mac
-        page = _UNFINISHED.get(self._analysis.state)
-        if self._analysis.mac_is_generic:
-            # Which of the chips with this address it is, nobody knows.
-            page = None
-        if page is not None and mac is not None:
-            self._unfinished = await UnfinishedSockets(self.hass).async_find(mac)
-        if page == "unreported" and mac in self._async_current_ids():
-            # It was discovered after its wizard had been left.
-            self._unfinished = None
-        if page is None or self._unfinished is None:
-            return await super().async_next_after_reading()
-        self.take_pins(self._unfinished.profile, "attempt")
-        self.settings = replace(self._unfinished.settings, before=self._analysis.config)
-        self._keep_passwords_of(self.settings)
-        return page
-
-    def _take_what_it_had(self) -> None:
-        """Fill in what a socket that runs OpenBeken is set to, where nothing was typed yet."""
-        assert self._analysis is not None
-        config, typed = self._analysis.config, self.settings
-        self.settings = replace(typed, before=config)
-        if config is None:
-            return
-        had = SocketSettings.of(config)
-        mac = (self._analysis.mac or "").replace(":", "")
-        if config.mac not in (bytes(len(config.mac)), bytes.fromhex(mac)):
-            # The configuration was copied from another socket, which goes on with its topic.
-            had = replace(had, client_id="")
-        if typed.wifi.ssid:
-            # This is the next socket of a dialog that knows the network already.
-            topic = typed.client_id or had.client_id
-            self.settings = replace(self.settings, client_id=topic)
-            return
-        self.settings = replace(
-            had,
-            client_id=typed.client_id or had.client_id,
-            group=typed.group if typed.client_id else had.group,
-        )
-        self._keep_passwords_of(self.settings)
-
-    def _keep_passwords_of(self, settings: SocketSettings) -> None:
-        """Let an empty field mean the password that the chip holds for this very network."""
-        if settings.before is None:
-            return
-        had = SocketSettings.of(settings.before)
-        second, had_second = settings.wifi2 or WifiNetwork(), had.wifi2 or WifiNetwork()
-        for form, field, same, password in (
-            (
-                WIFI,
-                CONF_PASSWORD,
-                settings.wifi.ssid == had.wifi.ssid,
-                had.wifi.password,
-            ),
-            (WIFI, CONF_SECOND, second.ssid == had_second.ssid, had_second.password),
-            (
-                BROKER_LOGIN,
-                CONF_PASSWORD,
-                settings.broker.username == had.broker.username,
-                had.broker.password,
-            ),
-        ):
-            if same:
-                self.passwords.keep(form, field, password)
 
     async def async_step_resume(
         self, user_input: dict[str, Any] | None = None
@@ -133,16 +46,16 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask for the passwords, and for nothing else."""
-        assert self._unfinished is not None
+        assert self.session.unfinished is not None
         errors: dict[str, str] = {}
         if user_input is not None:
             errors = await self._take_passwords(user_input)
             if not errors:
-                return await self._take_up_firmware(self._unfinished)
+                return await self._take_up_firmware(self.session.unfinished)
         fields: dict[Any, Any] = {probatio.Optional(CONF_WIFI_PASSWORD): PASSWORD}
-        if self.settings.wifi2 is not None:
+        if self.session.settings.wifi2 is not None:
             fields[probatio.Optional(CONF_SECOND_WIFI_PASSWORD)] = PASSWORD
-        username = self.settings.broker.username
+        username = self.session.settings.broker.username
         if username:
             fields[probatio.Optional(CONF_BROKER_PASSWORD)] = PASSWORD
         if own_password(self.hass, username) is not None:
@@ -157,19 +70,23 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
 
     async def _take_up_firmware(self, unfinished: UnfinishedSocket) -> ConfigFlowResult:
         """Go on with the very file that was being written, or fetch its release again."""
-        assert self._analysis is not None
-        assert self._analysis.mac is not None
-        kept = await UnfinishedSockets(self.hass).async_firmware(self._analysis.mac)
-        self.release = unfinished.release
-        if kept is not None and await self.async_take_firmware(kept) is None:
-            return await self.async_step_write_confirm()
-        return await self.async_step_releases()
+        assert self.session.mac is not None
+        kept = await UnfinishedSockets(self.hass).async_firmware(self.session.mac)
+        self.session.release = unfinished.release
+        if kept is not None:
+            try:
+                await self.async_take_firmware(kept)
+            except OpenBekenError as err:
+                LOGGER.debug("Firmware refused: %s", err)
+            else:
+                return await self.async_step("write_confirm")
+        return await self.async_step("releases")
 
     async def _take_passwords(self, user_input: dict[str, Any]) -> dict[str, str]:
         """Take the passwords where the forms that asked for them first would have kept them."""
-        settings = self.settings
+        settings = self.session.settings
         first, second = (
-            self.passwords.take(WIFI, {kept: user_input.get(typed, "")}, kept)
+            self.session.passwords.take(WIFI, {kept: user_input.get(typed, "")}, kept)
             for kept, typed in (
                 (CONF_PASSWORD, CONF_WIFI_PASSWORD),
                 (CONF_SECOND, CONF_SECOND_WIFI_PASSWORD),
@@ -184,11 +101,11 @@ class ResumeSteps(LinkSteps, FirmwareSteps, NetworkSteps, PinSteps):
         typed = user_input.get(CONF_BROKER_PASSWORD, "")
         if user_input.get(CONF_USE_OWN_LOGIN) and not typed:
             typed = own_password(self.hass, settings.broker.username) or ""
-        password = self.passwords.take(
+        password = self.session.passwords.take(
             BROKER_LOGIN, {CONF_PASSWORD: typed}, CONF_PASSWORD
         )
         broker = replace(settings.broker, password=password)
         if problem := broker.problem or await self.async_try_broker(broker):
             return {"base": problem}
-        self.settings = replace(settings, wifi=wifi, wifi2=wifi2, broker=broker)
+        self.session.settings = replace(settings, wifi=wifi, wifi2=wifi2, broker=broker)
         return {}

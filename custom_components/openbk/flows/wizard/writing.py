@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, override
 
@@ -56,16 +55,9 @@ from ...pyopenbk.obk.takeover import Takeover
 from ...pyopenbk.profile import SocketProfile
 from .. import pictures
 from . import kept
-from .arrival import (
-    Arrival,
-    Differences,
-    Sighting,
-    async_find_differences,
-    async_find_in_network,
-    waiting,
-)
+from .arrival import Arrival, async_find_differences, async_find_in_network, waiting
+from .base import WizardFlow
 from .left import async_dismiss, async_expect
-from .resume import ResumeSteps
 from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_ANOTHER: Final = "another"
@@ -86,41 +78,23 @@ _NETWORK: Final = (
 )
 
 
-class WriteSteps(ResumeSteps):
+class WriteSteps(WizardFlow):
     """The steps that change the chip, and those that wait for what came of it."""
 
-    _arrival: Arrival | None = None
-    _sighting: Sighting | None = None
-    _cause: str = ""
-    """Why it is not heard, as far as that can be found out."""
-    _differences: Differences | None = None
-    _config: bytes = b""
-    """The configuration sector as it was written last."""
-    _host_name: str = ""
-    _assembled: bool = False
-    """The case is closed and on mains: no wire may be touched before it is unplugged."""
-    _takeover: Takeover | None = None
-    """What the socket keeps of what it had."""
-    _reading_back: bool = False
     _another: bool = False
     """The next socket is to be flashed with the same settings."""
     _added: str = ""
     """The name of the last socket whose entry another flow has made for this one."""
     _abandoned: CALLBACK_TYPE | None = None
-    _settled: bool = False
-    """So has the one that was on the wires last."""
-    _reported: bool = False
-    """It has reported in, so it is about to get its entry."""
-    _same_settings: bool = False
-    """They are those of a socket that has reported in."""
 
     @property
-    @override
-    def placeholders(self) -> dict[str, str]:
-        """Add what will be written."""
-        settings = self.settings
+    def write_placeholders(self) -> dict[str, str]:
+        """Return what will be written, and what came of it."""
+        session = self.session
+        sighting = session.sighting
+        settings = self.session.settings
         second = settings.wifi2 or WifiNetwork()
-        return super().placeholders | {
+        return {
             "name": markdown_text(settings.name),
             "client_id": markdown_text(settings.client_id),
             "added": markdown_text(self._added),
@@ -131,50 +105,35 @@ class WriteSteps(ResumeSteps):
             "access_point": markdown_text(self._long_name),
             "differences": "\n".join(
                 f"- {self.word('difference', key)}"
-                for key in (self._differences.keys if self._differences else ())
+                for key in (
+                    self.session.differences.keys if self.session.differences else ()
+                )
             ),
-            "cause": self._cause,
-            "seen_at": self._sighting.address if self._sighting else "?",
-            "seen_broker": (self._sighting.broker if self._sighting else None) or "?",
+            "cause": self.session.cause,
+            "seen_at": sighting.address if sighting else "?",
+            "seen_broker": (sighting.broker if sighting else None) or "?",
         }
 
     @property
-    @override
-    def title(self) -> str:
-        """Return the name that was chosen, as soon as there is one."""
-        return self.settings.name or super().title
-
-    @property
     def _mac(self) -> str:
-        assert self._analysis is not None
-        assert self._analysis.mac is not None
-        return self._analysis.mac
+        assert self.session.mac is not None
+        return self.session.mac
 
     @property
     def _unique_id(self) -> str:
         return async_identity_of(
-            self.hass, format_mac(self._mac), self.settings.client_id
+            self.hass, format_mac(self._mac), self.session.settings.client_id
         )
 
     @property
     def _long_name(self) -> str:
         """Return the name that the socket has in the network, and that of its own Wi-Fi."""
-        if self._host_name:
-            return self._host_name
-        if self._analysis is None or self._analysis.mac is None:
+        if self.session.host_name:
+            return self.session.host_name
+        if self.session.mac is None:
             return "OpenBK7231N_…"
         return f"OpenBK7231N_{self._mac.replace(':', '').upper()[-8:]}"
 
-    @override
-    async def async_step_releases(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Skip the firmware when it was chosen before and only settings were corrected."""
-        if self.image is not None:
-            return await self.async_step_write_confirm()
-        return await super().async_step_releases(user_input)
-
-    @override
     async def async_step_write_confirm(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -182,13 +141,15 @@ class WriteSteps(ResumeSteps):
         if user_input is not None:
             # Another wizard or a discovery of the same socket must not finish before this one.
             await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
-            self._meant = frozenset({self._mac})
-            if self._assembled:
+            self.session.expected_macs = frozenset({self._mac})
+            if self.session.assembled:
                 return await self.async_step_rewire()
             if self._job is None:
-                return await self.async_step_search()
+                return await self.async_step("search")
             return await self.async_step_write()
-        self._takeover = await self.hass.async_add_executor_job(self._find_takeover)
+        self.session.takeover = await self.hass.async_add_executor_job(
+            self._find_takeover
+        )
         return self.async_show_form(
             step_id="write_confirm",
             description_placeholders=self.placeholders
@@ -198,43 +159,43 @@ class WriteSteps(ResumeSteps):
 
     def _find_takeover(self) -> Takeover | None:
         """Return what the socket keeps of what it had; reads a file."""
-        assert self.profile is not None
+        assert self.session.profile is not None
         with suppress(OpenBekenError):
             # What does not fit is told when it is to be written.
-            return self.settings.takeover(
-                self.profile, self._mac, dt_util.utcnow(), self._version
+            return self.session.settings.takeover(
+                self.session.profile, self._mac, dt_util.utcnow(), self._version
             )
         return None
 
     @property
     def _takeover_text(self) -> str:
-        if self._takeover is not None:
-            return kept.markdown(self._takeover, self.word)
+        if self.session.takeover is not None:
+            return kept.markdown(self.session.takeover, self.word)
         if left_out := self._left_out:
-            return self.left_out_by_template(left_out)
-        assert self._analysis is not None
-        had = self._analysis.state is Contents.OPENBEKEN
-        fresh = had and self._chip_state is ChipState.UNTOUCHED
+            return kept.left_out_by_template(left_out, self.word)
+        assert self.session.analysis is not None
+        had = self.session.analysis.state is Contents.OPENBEKEN
+        fresh = had and self.session.chip_state is ChipState.UNTOUCHED
         return self.word("takeover", "unreadable") if fresh else ""
 
     @property
     def _left_out(self) -> Mapping[Part, Obstacle]:
         """Return what cannot be added to somebody's own start-up command."""
-        if self._takeover is not None:
-            return self._takeover.left_out
-        assert self.profile is not None
-        if not self.profile.command:
+        if self.session.takeover is not None:
+            return self.session.takeover.left_out
+        assert self.session.profile is not None
+        if not self.session.profile.command:
             return {}
         return startup.add(
-            self.profile.command,
-            startup.own_parts(self.profile, timedelta()),
+            self.session.profile.command,
+            startup.own_parts(self.session.profile, timedelta()),
             lines=startup.runs_lines(self._version),
         ).left_out
 
     @property
     def _version(self) -> str:
         """Return the version that is written; empty where the file does not tell."""
-        return (self.image.version if self.image else None) or ""
+        return (self.session.image.version if self.session.image else None) or ""
 
     async def async_step_write(
         self, user_input: dict[str, Any] | None = None
@@ -243,12 +204,12 @@ class WriteSteps(ResumeSteps):
         return await self.async_run("write", self._write)
 
     async def _write(self) -> str:
-        assert self.image is not None
-        assert self.profile is not None
-        assert self._analysis is not None
+        assert self.session.image is not None
+        assert self.session.profile is not None
+        assert self.session.analysis is not None
         config = await self.hass.async_add_executor_job(
-            self.settings.configuration,
-            self.profile,
+            self.session.settings.configuration,
+            self.session.profile,
             self._mac,
             dt_util.utcnow(),
             self._version,
@@ -256,24 +217,24 @@ class WriteSteps(ResumeSteps):
         await UnfinishedSockets(self.hass).async_remember(
             self._mac,
             UnfinishedSocket(
-                profile=self.profile,
-                settings=self.settings,
-                release=self.release,
+                profile=self.session.profile,
+                settings=self.session.settings,
+                release=self.session.release,
             ),
-            self.firmware,
+            self.session.firmware,
         )
-        self._config = config
-        self._host_name = config_sector.parse(config).long_name
+        self.session.written_config = config
+        self.session.host_name = config_sector.parse(config).long_name
         # Without MQTT nothing is written: nobody would hear of what came of it.
         await self._listen()
         if (
-            self._chip_state is ChipState.WRITTEN
-            and self._analysis.state is Contents.OPENBEKEN
+            self.session.chip_state is ChipState.WRITTEN
+            and self.session.analysis.state is Contents.OPENBEKEN
         ):
             # Only settings were corrected; the application is the one that was written before.
             await self.job.write_config(config)
         else:
-            await self.job.write(self.image, config)
+            await self.job.write(self.session.image, config)
         self._note_chip_state()
         await async_review_half_written(self.hass)
         await self.job.start()
@@ -295,15 +256,15 @@ class WriteSteps(ResumeSteps):
     async def _listen(self) -> None:
         self._stop_listening()
         async_dismiss(self.hass, format_mac(self._mac))
-        self._arrival = Arrival(
-            self.hass, self.settings.client_id, self._mac, self._expect_somebody
+        self.session.arrival = Arrival(
+            self.hass, self.session.settings.client_id, self._mac, self._expect_somebody
         )
-        await self._arrival.async_listen()
+        await self.session.arrival.async_listen()
 
     @callback
     def _stop_listening(self) -> None:
-        if self._arrival is not None:
-            self._arrival.async_stop()
+        if self.session.arrival is not None:
+            self.session.arrival.async_stop()
         if self._abandoned is not None:
             self._abandoned()
             self._abandoned = None
@@ -321,7 +282,10 @@ class WriteSteps(ResumeSteps):
 
         It was confirmed. Somebody may still come back to the dialog, and is told.
         """
-        done = self._chip_state is ChipState.WRITTEN and self._differences is None
+        done = (
+            self.session.chip_state is ChipState.WRITTEN
+            and self.session.differences is None
+        )
         if self._task is None and done:
             LOGGER.info("%s has reported in; its wizard was left", self.title)
             await self._add()
@@ -333,10 +297,10 @@ class WriteSteps(ResumeSteps):
         """Have the wires taken off and the case closed before the socket is plugged in."""
         if user_input is not None:
             self._another = user_input.get(CONF_ANOTHER, False)
-            self._assembled = True
+            self.session.assembled = True
             return await self.async_step_wait()
         fields: dict[Any, Any] = {}
-        if self._entry_mac is None:
+        if self.session.entry_mac is None:
             another = probatio.Required(CONF_ANOTHER, default=self._another)
             fields[another] = BooleanSelector()
         return self.async_show_form(
@@ -353,30 +317,30 @@ class WriteSteps(ResumeSteps):
         return await self.async_run("wait", self._wait)
 
     async def _wait(self) -> str:
-        assert self._arrival is not None
+        assert self.session.arrival is not None
         patience = waiting(self.hass)
         started = self.hass.loop.time()
         asked = started
-        while not await self._arrival.async_wait(patience.glance):
+        while not await self.session.arrival.async_wait(patience.glance):
             now = self.hass.loop.time()
             if now - started >= patience.turn:
                 return await self._what_is_known()
-            if self._arrival.online and now - asked >= patience.ask_every:
+            if self.session.arrival.online and now - asked >= patience.ask_every:
                 asked = now
                 with suppress(HomeAssistantError):
-                    await self._arrival.async_ask()
+                    await self.session.arrival.async_ask()
             self.show_fraction((now - started) / patience.turn)
         return await self._arrived()
 
     async def _what_is_known(self) -> str:
-        assert self._arrival is not None
-        password = config_sector.parse(self._config).web_password or None
-        self._sighting = seen = await async_find_in_network(
+        assert self.session.arrival is not None
+        password = config_sector.parse(self.session.written_config).web_password or None
+        self.session.sighting = seen = await async_find_in_network(
             self.hass, self._long_name, self._mac, password
         )
         address = seen.address if seen and seen.broker is not None else None
-        self._cause = await self._cause_of_silence(address, password)
-        if self._arrival.complete:
+        self.session.cause = await self._cause_of_silence(address, password)
+        if self.session.arrival.complete:
             return await self._arrived()
         if seen is None:
             return "waiting_nothing"
@@ -384,7 +348,7 @@ class WriteSteps(ResumeSteps):
 
     async def _cause_of_silence(self, address: str | None, password: str | None) -> str:
         """Return what a person can do something about, as a sentence, or nothing."""
-        settings = self.settings
+        settings = self.session.settings
         silence = await async_diagnose(
             self.hass, settings.client_id, format_mac(self._mac), address, password
         )
@@ -420,13 +384,13 @@ class WriteSteps(ResumeSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Correct Wi-Fi and broker and write the configuration over UART again."""
-        return await self.async_step_wifi()
+        return await self.async_step("wifi")
 
     async def async_step_read_back(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Read over UART whether the chip still holds what was written."""
-        self._reading_back = True
+        self.session.reading_back = True
         return await self.async_step_rewire()
 
     async def async_step_rewire(
@@ -434,22 +398,13 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Have the socket taken off mains before anybody touches a wire."""
         if user_input is not None:
-            self._assembled = False
-            return await self.async_step_search()
+            self.session.assembled = False
+            return await self.async_step("search")
         return self.async_show_form(
             step_id="rewire",
             description_placeholders=self.placeholders,
             last_step=False,
         )
-
-    @override
-    async def async_step_linked(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Compare, where that is what the chip was connected again for."""
-        if self._reading_back:
-            return await self.async_step_compare()
-        return await super().async_step_linked()
 
     async def async_step_compare(
         self, user_input: dict[str, Any] | None = None
@@ -458,13 +413,15 @@ class WriteSteps(ResumeSteps):
         return await self.async_run("compare", self._compare)
 
     async def _compare(self) -> str:
-        assert self.image is not None
+        assert self.session.image is not None
         await self.job.identify()
-        self._connected_mac = self.job.mac
+        self.session.connected_mac = self.job.mac
         if self.job.mac != self._mac:
             return "other_chip"
-        verdict = self._judge(await self.job.compare(self.image, self._config))
-        self._reading_back = False
+        verdict = self._judge(
+            await self.job.compare(self.session.image, self.session.written_config)
+        )
+        self.session.reading_back = False
         if verdict == "read_back_same":
             await self.job.start()
         await self.async_close_job()
@@ -473,9 +430,9 @@ class WriteSteps(ResumeSteps):
     def _judge(self, found: Comparison) -> str:
         """Return the page for what is on the chip."""
         if not found.application:
-            self._chip_state = ChipState.HALF_WRITTEN
+            self.session.chip_state = ChipState.HALF_WRITTEN
             return "read_back_application"
-        written = config_sector.parse(self._config)
+        written = config_sector.parse(self.session.written_config)
         if found.config is None or any(
             getattr(found.config, name) != getattr(written, name) for name in _NETWORK
         ):
@@ -486,18 +443,23 @@ class WriteSteps(ResumeSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Write again what is not right; the chip is still in its boot ROM."""
-        return await self.async_step_search()
+        return await self.async_step("search")
 
     async def _arrived(self) -> str:
         """See whether it has what was written, as far as its web page tells."""
-        assert self._arrival is not None
-        self._differences = None
-        address = await self._arrival.async_address(waiting(self.hass).list_takes)
+        assert self.session.arrival is not None
+        self.session.differences = None
+        address = await self.session.arrival.async_address(
+            waiting(self.hass).list_takes
+        )
         if address is not None:
-            self._differences = await async_find_differences(
-                self.hass, address, self._mac, config_sector.parse(self._config)
+            self.session.differences = await async_find_differences(
+                self.hass,
+                address,
+                self._mac,
+                config_sector.parse(self.session.written_config),
             )
-            if self._differences is not None:
+            if self.session.differences is not None:
                 return "arrived_otherwise"
         return await self._settle()
 
@@ -505,17 +467,19 @@ class WriteSteps(ResumeSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take the socket as it is, with the pins that it runs with."""
-        assert self.profile is not None
-        if self._differences is not None:
-            found = self._differences.profile
+        assert self.session.profile is not None
+        if self.session.differences is not None:
+            found = self.session.differences.profile
             if not found.problems:
-                self.profile = SocketProfile.of(found.pins, self.profile.module)
+                self.session.profile = SocketProfile.of(
+                    found.pins, self.session.profile.module
+                )
         return await self.async_step(await self._settle())
 
     async def _settle(self) -> str:
         """Do here what takes time: core and a browser may both ask for the step that follows."""
         await UnfinishedSockets(self.hass).async_forget(self._mac)
-        self._reported = True
+        self.session.reported_in = True
         if not self._another:
             self._stop_listening()
             return "finish"
@@ -525,23 +489,23 @@ class WriteSteps(ResumeSteps):
     @property
     def _entry_data(self) -> dict[str, Any]:
         """Return what is kept of a socket that has reported in; nothing secret is in it."""
-        assert self._arrival is not None
-        assert self.profile is not None
-        written = config_sector.parse(self._config)
+        assert self.session.arrival is not None
+        assert self.session.profile is not None
+        written = config_sector.parse(self.session.written_config)
         return {
             CONF_MAC: format_mac(self._mac),
-            CONF_CLIENT_ID: self.settings.client_id,
-            CONF_GROUP: self.settings.group,
-            CONF_PROFILE: self.profile.with_extras("", 0).as_dict(),
-            CONF_ADDRESS: self._arrival.address,
-            CONF_FIRMWARE: self._arrival.build,
-            CONF_TIME_ZONE: self.settings.time_zone,
+            CONF_CLIENT_ID: self.session.settings.client_id,
+            CONF_GROUP: self.session.settings.group,
+            CONF_PROFILE: self.session.profile.with_extras("", 0).as_dict(),
+            CONF_ADDRESS: self.session.arrival.address,
+            CONF_FIRMWARE: self.session.arrival.build,
+            CONF_TIME_ZONE: self.session.settings.time_zone,
             # Somebody's own start-up command may need the clock as it is.
             CONF_TUNED: Part.CLOCK not in self._left_out,
             CONF_CHILD_LOCK: bool(written.flags & Flag.IGNORE_BUTTONS.mask),
             CONF_POWER_CUT: {
                 str(relay.channel): state
-                for relay in self.profile.relays
+                for relay in self.session.profile.relays
                 if (state := power_cut_state(written.start_values[relay.channel]))
             },
         }
@@ -558,8 +522,8 @@ class WriteSteps(ResumeSteps):
     @callback
     def _tell_factors(self, entry: ConfigEntry) -> None:
         """Let a calibration follow the factors that the socket has now: it is about pulses."""
-        assert self.profile is not None
-        if not self.profile.has_meter:
+        assert self.session.profile is not None
+        if not self.session.profile.has_meter:
             return
         loaded = entry.state is ConfigEntryState.LOADED
         known = (
@@ -567,19 +531,21 @@ class WriteSteps(ResumeSteps):
             if loaded
             else SocketCalibration(self.hass, entry)
         )
-        before = self.settings.before
+        before = self.session.settings.before
         if before is not None and not known.factors:
             # What it was corrected with, as far as anybody can know.
             known.learn_factors(factors_of(before.calibration))
-        known.learn_factors(factors_of(config_sector.parse(self._config).calibration))
+        known.learn_factors(
+            factors_of(config_sector.parse(self.session.written_config).calibration)
+        )
 
     async def async_step_finish(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Make the entry of a socket that has reported in."""
-        assert self.profile is not None
+        assert self.session.profile is not None
         entry = await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
-        if self._settled:
+        if self.session.entry_made:
             return self.async_abort(
                 reason="added", description_placeholders=self.placeholders
             )
@@ -587,16 +553,16 @@ class WriteSteps(ResumeSteps):
             self._tell_factors(entry)
             return self.async_update_reload_and_abort(
                 entry,
-                title=self.settings.name,
+                title=self.session.settings.name,
                 data=self._data_of(entry),
                 reason="reflashed",
             )
-        if self._entry_mac is not None:
+        if self.session.entry_mac is not None:
             # The entry that the wizard was opened from was deleted meanwhile.
             await self._add()
             return self.async_abort(reason="reflashed")
         return self.async_create_entry(
-            title=self.settings.name,
+            title=self.session.settings.name,
             data=self._entry_data,
         )
 
@@ -610,26 +576,15 @@ class WriteSteps(ResumeSteps):
         await self.hass.config_entries.flow.async_init(
             DOMAIN,
             context={"source": SOURCE_IMPORT},
-            data={CONF_NAME: self.settings.name} | data,
+            data={CONF_NAME: self.session.settings.name} | data,
         )
-        self._added, self._settled = self.settings.name, True
+        self._added, self.session.entry_made = self.session.settings.name, True
 
     async def _add_and_go_on(self) -> None:
         await self._add()
         self._stop_listening()
-        self._another, self._same_settings = False, True
-        self.forget_chip()
-
-    def forget_chip(self) -> None:
-        """Begin anew with the next chip; the settings are those of the last one."""
-        self._arrival = self._analysis = self._backup = self._sighting = None
-        self._change_noted = self._settled = self._reported = False
-        self._host_name, self._differences = "", None
-        self.profile = self._reading = self._takeover = None
-        self._meant = frozenset()
-        self._chip_state = ChipState.UNTOUCHED
-        self._assembled = False
-        self.settings = replace(self.settings, name="", client_id="", before=None)
+        self._another = False
+        self.session = self.session.next_chip()
 
     async def async_step_import(self, import_data: dict[str, Any]) -> ConfigFlowResult:
         """Make the entry of a socket whose wizard goes on with the next one."""
@@ -648,30 +603,22 @@ class WriteSteps(ResumeSteps):
     ) -> ConfigFlowResult:
         """Have the next socket opened and wired."""
         if user_input is not None:
-            return await self.async_step_search()
+            return await self.async_step("search")
         return self.async_show_form(
             step_id="next_socket",
             description_placeholders=self.placeholders,
             last_step=False,
         )
 
-    @override
-    async def async_after_name(self) -> ConfigFlowResult:
-        """Ask for nothing that the socket before has proven."""
-        if self._same_settings:
-            return await self.async_step_write_confirm()
-        return await super().async_after_name()
-
     @callback
     @override
-    def async_remove(self) -> None:
-        """Stop listening and release the port; a socket that is still awaited is not forgotten."""
-        arrival, self._arrival = self._arrival, None
-        awaited = not (self._settled or self._reported)
+    def async_stop_waiting(self) -> None:
+        """Stop listening; a socket that is still awaited is not forgotten."""
+        arrival, self.session.arrival = self.session.arrival, None
+        awaited = not (self.session.entry_made or self.session.reported_in)
         self._stop_listening()
         if arrival is not None:
-            if self._chip_state is ChipState.WRITTEN and awaited:
+            if self.session.chip_state is ChipState.WRITTEN and awaited:
                 async_expect(self.hass, arrival)
             else:
                 arrival.async_stop()
-        super().async_remove()
