@@ -59,6 +59,7 @@ def _first_argument(call: ast.Call) -> Iterator[str]:
 PROGRESS = {step for call in _calls({"async_run"}) for step in _first_argument(call)}
 STEPS = (
     {step for call in _calls(SHOWING) for step in _keyword(call, "step_id")}
+    | {step for call in _calls({"async_tell"}) for step in _first_argument(call)}
     | PROGRESS
     | set(pages.PAGES)
 )

@@ -54,8 +54,6 @@ class AddingSteps(WizardFlow):
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
     _labels: Mapping[int, str] = MappingProxyType({})
     """What the socket calls its relays."""
-    _left: UnfinishedSocket | None = None
-    """What was chosen for this socket in a wizard that was left before it reported in."""
 
     @property
     def adding_placeholders(self) -> dict[str, str]:
@@ -76,7 +74,9 @@ class AddingSteps(WizardFlow):
         """Return what the socket will be called."""
         assert self.session.evidence is not None
         return (
-            self._left.settings.name if self._left else self.session.evidence.client_id
+            self.session.unfinished.settings.name
+            if self.session.unfinished
+            else self.session.evidence.client_id
         )
 
     async def async_step_existing(
@@ -227,7 +227,7 @@ class AddingSteps(WizardFlow):
         )
         self._abort_if_unique_id_configured()
         self.abort_if_topic_taken(client_id)
-        self._left = await self._choices_of(self.session.evidence)
+        self.session.unfinished = await self._choices_of(self.session.evidence)
 
     async def _choices_of(self, evidence: Evidence) -> UnfinishedSocket | None:
         """Return what a wizard that was left had chosen for a socket, if it is this one."""
@@ -243,8 +243,8 @@ class AddingSteps(WizardFlow):
         """Ask the socket for its pins over HTTP, with a password where it has one."""
         assert self.session.evidence is not None
         errors: dict[str, str] = {}
-        if self._left is not None:
-            return await self._take_left(self._left)
+        if self.session.unfinished is not None:
+            return await self._add_unfinished(self.session.unfinished)
         if (address := self.session.evidence.address) is None:
             return self.show_page("no_pins_closed")
         password = self.web_password(address, user_input)
@@ -268,11 +268,11 @@ class AddingSteps(WizardFlow):
             description_placeholders=self.placeholders,
         )
 
-    async def _take_left(self, left: UnfinishedSocket) -> ConfigFlowResult:
+    async def _add_unfinished(self, unfinished: UnfinishedSocket) -> ConfigFlowResult:
         """Add it as its wizard would have done, with the pins that it has now."""
         assert self.session.evidence is not None
         assert self.session.evidence.mac is not None
-        self.session.profile = left.profile
+        self.session.profile = unfinished.profile
         if (address := self.session.evidence.address) is not None:
             try:
                 answers = await discovery.async_ask(
@@ -283,7 +283,7 @@ class AddingSteps(WizardFlow):
             else:
                 if not pin_form.problem_of(answers.profile):
                     self.session.profile = replace(
-                        answers.profile, module=left.profile.module
+                        answers.profile, module=unfinished.profile.module
                     )
         data = discovery.entry_data(
             self.session.evidence,
@@ -293,10 +293,10 @@ class AddingSteps(WizardFlow):
             in_kwh=False,
         )
         data |= {
-            CONF_GROUP: left.settings.group,
-            CONF_TIME_ZONE: left.settings.time_zone,
+            CONF_GROUP: unfinished.settings.group,
+            CONF_TIME_ZONE: unfinished.settings.time_zone,
         }
-        added = self.async_create_entry(title=left.settings.name, data=data)
+        added = self.async_create_entry(title=unfinished.settings.name, data=data)
         await UnfinishedSockets(self.hass).async_forget(self.session.evidence.mac)
         return added
 
@@ -446,7 +446,7 @@ class AddingSteps(WizardFlow):
         self.session.evidence = evidence
         await self._take_found()
         self.context["title_placeholders"] = {"name": one_line(self._name)}
-        if self._left is not None:
+        if self.session.unfinished is not None:
             return await self.async_step_reported_in()
         return await self.async_step_discovery_confirm()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from homeassistant.config_entries import ConfigEntryBaseFlow, ConfigFlowResult
 from homeassistant.core import callback
@@ -51,6 +51,18 @@ class TalkingFlow(ConfigEntryBaseFlow):
             step_id=step_id,
             menu_options=list(self.pages[step_id]),
             description_placeholders=self.placeholders,
+        )
+
+    async def async_tell(
+        self, step_id: str, user_input: dict[str, Any] | None, following: str
+    ) -> ConfigFlowResult:
+        """Show a form that asks nothing, and go on with the step that follows once it was read."""
+        if user_input is not None:
+            return await self.async_step(following)
+        return self.async_show_form(
+            step_id=step_id,
+            description_placeholders=self.placeholders,
+            last_step=False,
         )
 
     async def async_step(self, step_id: str) -> ConfigFlowResult:

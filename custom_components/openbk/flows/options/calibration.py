@@ -127,7 +127,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask for another load to be plugged in; what the first led to is kept."""
         if user_input is None:
-            self._pending = self._everything.calibrations
+            self._pending = self._combined.calibrations
         return await self._plug_in(self._instrument, user_input, step="second_load")
 
     async def _plug_in(
@@ -295,7 +295,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Put the result in force."""
-        apply_proposal(self.socket, _ACTION, self._everything)
+        apply_proposal(self.socket, _ACTION, self._combined)
         return self._finish()
 
     async def async_step_save_in_socket(
@@ -305,7 +305,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         return await self.async_run("save_in_socket", self._set_socket)
 
     async def _set_socket(self) -> str:
-        proposal = self._everything
+        proposal = self._combined
         async with Comparison(
             self.hass, self.socket, proposal.references
         ) as comparison:
@@ -341,7 +341,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         return self.async_abort(reason="nothing_changed")
 
     @property
-    def _everything(self) -> Proposal:
+    def _combined(self) -> Proposal:
         """Return the proposal with what the loads before led to."""
         assert self._proposal is not None
         return replace(

@@ -88,7 +88,7 @@ class BrokerForm(WizardFlow):
         if problem := address_problem(broker.host) or broker.problem:
             return problem
         concern = await async_concern_about(self.hass, broker.host)
-        if concern is not None and not self._is_meant(concern, broker):
+        if concern is not None and not self._is_confirmed(concern, broker):
             return concern
         return await self.async_try_broker(broker)
 
@@ -102,19 +102,19 @@ class BrokerForm(WizardFlow):
         )
         if isinstance(found, BrokerProblem):
             return found
-        if found is not None and not self._is_meant(found, broker):
+        if found is not None and not self._is_confirmed(found, broker):
             return found
         return None
 
-    def _is_meant(self, concern: Concern, broker: Broker) -> bool:
+    def _is_confirmed(self, concern: Concern, broker: Broker) -> bool:
         """Return whether the person was asked about this before; from now on they were."""
         # Whoever corrects the login has not changed the address that was in doubt.
         about = replace(broker, password="")
         if concern in ABOUT_ADDRESSES:
             about = replace(about, username="", port=0)
-        meant = (concern, about) in self._questioned
+        confirmed = (concern, about) in self._questioned
         self._questioned |= {(concern, about)}
-        return meant
+        return confirmed
 
 
 def _field_of(problem: str) -> str:

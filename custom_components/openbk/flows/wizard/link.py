@@ -144,13 +144,7 @@ class LinkSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Say what is needed, and the one rule that must not be broken."""
-        if user_input is not None:
-            return await self.async_step_port()
-        return self.async_show_form(
-            step_id="intro",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("intro", user_input, "port")
 
     async def async_step_port(
         self, user_input: dict[str, Any] | None = None
@@ -226,13 +220,7 @@ class LinkSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show how to open the case and how to get at the pads."""
-        if user_input is not None:
-            return await self.async_step_wiring()
-        return self.async_show_form(
-            step_id="opening",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("opening", user_input, "wiring")
 
     async def async_step_wiring(
         self, user_input: dict[str, Any] | None = None

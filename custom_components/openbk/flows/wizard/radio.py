@@ -105,13 +105,7 @@ class RadioSteps(BackupChoice):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Say what comes of it."""
-        if user_input is not None:
-            return await self.async_step_radio_write()
-        return self.async_show_form(
-            step_id="radio_confirm",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("radio_confirm", user_input, "radio_write")
 
     async def async_step_radio_write(
         self, user_input: dict[str, Any] | None = None

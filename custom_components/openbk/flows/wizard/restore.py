@@ -34,7 +34,7 @@ CONF_FOREIGN: Final = "foreign"
 CONF_KEEP_RADIO: Final = "keep_radio"
 
 # What is taken after all where the person says so.
-_MAY_BE_MEANT: Final = frozenset(
+_OVERRIDABLE: Final = frozenset(
     {"backup_foreign", "backup_unproven", "backup_without_mac"}
 )
 
@@ -143,7 +143,7 @@ class RestoreSteps(BackupChoice):
             step_id="restore_choose",
             data_schema=self.add_suggested_values_to_schema(
                 opened(schema, CONF_DELIBERATE)
-                if errors.get("base") in _MAY_BE_MEANT
+                if errors.get("base") in _OVERRIDABLE
                 else schema,
                 without_upload(user_input),
             ),
@@ -249,12 +249,7 @@ class RestoreSteps(BackupChoice):
         if user_input is not None:
             self.session.restore_confirmed = True
             self.session.expected_macs = frozenset(self._expected_macs())
-            return await self.async_step_restore_write()
-        return self.async_show_form(
-            step_id="restore_confirm",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("restore_confirm", user_input, "restore_write")
 
     async def async_step_restore_write(
         self, user_input: dict[str, Any] | None = None

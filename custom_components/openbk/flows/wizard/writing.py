@@ -399,12 +399,7 @@ class WriteSteps(WizardFlow):
         """Have the socket taken off mains before anybody touches a wire."""
         if user_input is not None:
             self.session.assembled = False
-            return await self.async_step("search")
-        return self.async_show_form(
-            step_id="rewire",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("rewire", user_input, "search")
 
     async def async_step_compare(
         self, user_input: dict[str, Any] | None = None
@@ -602,13 +597,7 @@ class WriteSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Have the next socket opened and wired."""
-        if user_input is not None:
-            return await self.async_step("search")
-        return self.async_show_form(
-            step_id="next_socket",
-            description_placeholders=self.placeholders,
-            last_step=False,
-        )
+        return await self.async_tell("next_socket", user_input, "search")
 
     @callback
     @override
