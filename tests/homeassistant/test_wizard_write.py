@@ -252,6 +252,35 @@ async def test_passwords_need_not_be_typed_again(
         await wizard.close()
 
 
+async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_unseen(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    unit = factory.FactorySocket()
+    async with socket_on_the_bench(unit.dump()) as socket:
+        wizard = await to_pins(hass, socket)
+        await wizard.choose("use_pins")
+        assert await wizard.submit_suggested(name="Kitchen") == "wifi"
+        assert wizard.suggested["ssid"] == unit.ssid
+        assert wizard.suggested["use_known_password"] is False
+        assert wizard.placeholders["known_wifi"] == unit.ssid
+        # Without consent it is not used, and the network is not taken for an open one.
+        assert await wizard.submit_suggested() == "wifi"
+        assert wizard.errors == {"base": "wifi_needs_password"}
+        known = {"use_known_password": True}
+        assert await wizard.submit_suggested(ssid="Other", **known) == "wifi"
+        assert wizard.errors == {"base": "wifi_not_known"}
+        assert await wizard.submit_suggested(ssid=unit.ssid, **known) == "broker"
+        at = {"host": mosquitto.host, "port": mosquitto.port}
+        await wizard.submit_suggested(**at)
+        assert await wizard.submit_suggested(**at) == "firmware"
+        await wizard.submit_suggested()
+        assert unit.password not in str(wizard.result)
+        assert await wizard.submit() == "reassemble", wizard.pages
+        config = written(socket)
+        assert (config.wifi_ssid, config.wifi_password) == (unit.ssid, unit.password)
+        await wizard.close()
+
+
 @walks("wait -> reflashed")
 async def test_socket_that_is_set_up_already_keeps_its_entry(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer

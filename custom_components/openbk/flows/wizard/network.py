@@ -23,14 +23,17 @@ from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_TIME_ZONE
 from ...network.broker import async_suggest
 from ...network.discovery import async_mac_on
 from ...pyopenbk.beken.rf_sector import is_generic_mac
+from ...pyopenbk.foreign_text import one_line
 from ...pyopenbk.obk.names import client_id_of
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
+from ...pyopenbk.tuya.wifi import FactoryWifi
 from ..checks import topics_problem
 from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI, opened, tidy, without
 from . import route
 from .broker_form import BROKER, OWN_LOGIN, BrokerForm
 
 CONF_SSID: Final = "ssid"
+CONF_USE_KNOWN: Final = "use_known_password"
 CONF_OPEN: Final = "open"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
@@ -56,10 +59,13 @@ _NAME: Final = probatio.Schema(
 class NetworkSteps(BrokerForm):
     """The steps that fill in SocketSettings."""
 
+    _asked_for_password: bool = False
+
     @property
     def network_placeholders(self) -> dict[str, str]:
         """Return what an empty field for a password means."""
         return {
+            "known_wifi": one_line(known.ssid) if (known := self._known_wifi) else "?",
             "wifi_password": self.kept(WIFI, CONF_PASSWORD),
             "second_wifi_password": self.kept(WIFI, CONF_SECOND),
             "broker_password": self.kept(BROKER_LOGIN, CONF_PASSWORD),
@@ -180,13 +186,15 @@ class NetworkSteps(BrokerForm):
         if user_input is None:
             second = self.session.settings.wifi2 or WifiNetwork()
             user_input = {
-                CONF_SSID: self.session.settings.wifi.ssid,
+                CONF_SSID: self.session.settings.wifi.ssid
+                or (self._known_wifi.ssid if self._known_wifi else ""),
                 CONF_SECOND: {CONF_SSID: second.ssid},
             }
         else:
+            not_known = self._take_known_password(user_input)
             first = self._wifi(user_input, CONF_PASSWORD)
             second = self._wifi(user_input[CONF_SECOND], CONF_SECOND)
-            if problem := first.problem:
+            if problem := not_known or first.problem or self._forgotten(first):
                 errors["base"] = problem
             elif (second.ssid or second.password) and (problem := second.problem):
                 errors["base"] = f"second_{problem}"
@@ -211,6 +219,30 @@ class NetworkSteps(BrokerForm):
             last_step=False,
         )
 
+    @property
+    def _known_wifi(self) -> FactoryWifi | None:
+        """Return the network that the chip on the wires was in with its factory's firmware."""
+        analysis = self.session.analysis
+        return analysis.wifi if analysis else None
+
+    def _take_known_password(self, typed: Mapping[str, Any]) -> str | None:
+        """Take the password that the chip has, if that is wanted; return the key of why not."""
+        if not typed.get(CONF_USE_KNOWN) or typed.get(CONF_PASSWORD):
+            return None
+        known = self._known_wifi
+        if known is None or known.ssid != typed.get(CONF_SSID):
+            return "wifi_not_known"
+        self.session.passwords.keep(WIFI, CONF_PASSWORD, known.password)
+        return None
+
+    def _forgotten(self, network: WifiNetwork) -> str | None:
+        """Return the key of a question, once: the chip has a password for this network."""
+        known, asked = self._known_wifi, self._asked_for_password
+        if known is None or not known.password or network.password or asked:
+            return None
+        self._asked_for_password = network.ssid == known.ssid
+        return "wifi_needs_password" if self._asked_for_password else None
+
     def _wifi(self, typed: Mapping[str, Any], field: str) -> WifiNetwork:
         # A network's name may begin or end with a blank, so it is taken as typed.
         ssid = typed.get(CONF_SSID, "")
@@ -231,9 +263,14 @@ class NetworkSteps(BrokerForm):
                 fields[tick] = BooleanSelector()
             return fields
 
+        known: dict[Any, Any] = {}
+        if self._known_wifi is not None:
+            tick = probatio.Required(CONF_USE_KNOWN, default=False)
+            known[tick] = BooleanSelector()
         return probatio.Schema(
             {
                 probatio.Required(CONF_SSID): TextSelector(),
+                **known,
                 **network(CONF_PASSWORD),
                 probatio.Required(CONF_SECOND): section(
                     probatio.Schema(

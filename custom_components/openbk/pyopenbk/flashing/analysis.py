@@ -22,6 +22,7 @@ from ..checksums import crc32_jamcrc
 from ..errors import OpenBekenError
 from ..obk.config_sector import ConfigSector
 from ..tuya.pins import PinReading
+from ..tuya.wifi import FactoryWifi
 from .dump import Dump
 from .errors import (
     BootloaderTrouble,
@@ -52,6 +53,8 @@ class Analysis:
     pins: PinReading | None
     """The pins as the factory's storage has them."""
     why_no_pins: OpenBekenError | None
+    wifi: FactoryWifi | None
+    """The network that the factory's firmware is joined to."""
     config: ConfigSector | None
     """OpenBeken's valid configuration, which has pins too."""
     obstacle: FlashingError | None
@@ -77,6 +80,7 @@ def analyse(
         damaged_at=dump.damaged_at if state is Contents.HALF_WRITTEN else None,
         pins=pins if isinstance(pins, PinReading) else None,
         why_no_pins=None if isinstance(pins, PinReading) else pins,
+        wifi=dump.wifi,
         config=dump.config,
         obstacle=find_obstacle(dump, code_key),
         unfinished=unfinished,

@@ -15,6 +15,7 @@ from ..obk.config_sector import ConfigSector, ConfigSectorError
 from ..tuya.dump import TuyaStorageError
 from ..tuya.pins import PinReading
 from ..tuya.reader import read_pins
+from ..tuya.wifi import FactoryWifi, read_wifi
 
 
 class Dump:
@@ -78,6 +79,13 @@ class Dump:
             return read_pins(self.content)
         except OpenBekenError as err:
             return err
+
+    @cached_property
+    def wifi(self) -> FactoryWifi | None:
+        """Return the network that the factory's firmware is joined to."""
+        if isinstance(self.pins, TuyaStorageError):
+            return None
+        return read_wifi(self.content, self.chip)
 
     @property
     def contents(self) -> Contents:
