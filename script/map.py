@@ -17,8 +17,8 @@ FOLDERS: Final = (INTEGRATION, "simulator", "contract", "demo")
 # The root of the integration is two rooms: what Home Assistant looks for stands on top of all
 # others, what all of them may use below them.
 PLATFORMS: Final = "platforms"
-SHARED: Final = "const"
-_OF_ALL: Final = frozenset({"const"})
+SHARED: Final = "const, helpers"
+_OF_ALL: Final = frozenset({"const", "helpers"})
 
 _BOX_WIDTH: Final = 150
 _BOX_HEIGHT: Final = 44

@@ -14,6 +14,7 @@ from homeassistant.loader import async_get_integration
 
 from .const import CONF_FIRST_LED_USES, DOMAIN
 from .issues.factors import async_watch_factors, forget_factors
+from .issues.no_time import async_watch_clock
 from .issues.old_discovery import check_old_discovery, forget_old_discovery
 from .issues.other_socket import async_watch_other_sockets
 from .issues.overload import async_watch_overload, forget_overload
@@ -87,6 +88,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
         _remove_native_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(socket))
     entry.async_on_unload(async_watch_other_sockets(hass, socket))
+    entry.async_on_unload(async_watch_clock(hass, socket))
     entry.async_on_unload(async_watch_restarts(hass, socket))
     entry.async_on_unload(async_watch_overload(hass, socket))
     await socket.start()

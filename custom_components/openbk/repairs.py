@@ -16,8 +16,14 @@ from homeassistant.helpers.selector import TextSelector
 import probatio
 
 from .const import DOMAIN, LOGGER
-from .issues import half_written, old_discovery, restarts, retained_commands, updates
-from .live import clock
+from .issues import (
+    half_written,
+    no_time,
+    old_discovery,
+    restarts,
+    retained_commands,
+    updates,
+)
 from .live.state import OpenBekenConfigEntry
 from .live.update_record import UpdateFailed
 from .live.updates import UPDATES
@@ -269,7 +275,7 @@ async def async_create_fix_flow(
         return ClearRetainedFlow()
     if issue_id.startswith(half_written.ISSUE):
         return OpenWizardFlow()
-    if issue_id.startswith(clock.ISSUE):
+    if issue_id.startswith(no_time.ISSUE):
         return TimeServerFlow()
     if issue_id.startswith(restarts.ISSUE):
         return RestartsFlow()

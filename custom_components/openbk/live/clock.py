@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta, tzinfo
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntry
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
+from homeassistant.core import CALLBACK_TYPE, callback
 from homeassistant.util import dt as dt_util
 
-from ..const import DOMAIN
+from ..helpers import utc_offset
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.commands import (
     Command,
@@ -20,8 +18,6 @@ from ..pyopenbk.obk.commands import (
 )
 from ..pyopenbk.obk.messages import Publication, version_of
 from ..pyopenbk.obk.releases import Lack, lacks, parse_version
-
-ISSUE: Final = "no_time"
 
 # A socket that has just started tells its time before its time server has answered.
 _ASK_AGAIN_AFTER: Final = 60.0
@@ -172,27 +168,3 @@ class SocketClock:
     @staticmethod
     def _is_now(seconds: int) -> bool:
         return abs(seconds - dt_util.utcnow().timestamp()) < _TOLERANCE
-
-
-def utc_offset(time_zone: tzinfo | None = None) -> timedelta:
-    """Return how far a time zone, or else Home Assistant's, is from UTC now, with summer time."""
-    return dt_util.now(time_zone).utcoffset() or timedelta()
-
-
-@callback
-def show_issue(hass: HomeAssistant, entry: ConfigEntry, missed: bool) -> None:
-    """Raise the issue of a socket that does not learn the time, or withdraw it."""
-    issue_id = f"{ISSUE}_{entry.entry_id}"
-    if not missed:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        issue_id,
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=ISSUE,
-        translation_placeholders={"name": entry.title},
-        data={"entry_id": entry.entry_id},
-    )

@@ -96,6 +96,7 @@ class SocketState:
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online_listeners: list[CALLBACK_TYPE] = []
         self._described_listeners: list[CALLBACK_TYPE] = []
+        self._clock_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._started = False
         self._was_online = False
@@ -178,7 +179,6 @@ class SocketState:
         self._started = False
         self.presence.stop()
         self._cancel_timers()
-        clock.show_issue(self.hass, self.entry, False)
         while self._unsubscribe:
             self._unsubscribe.pop()()
 
@@ -197,6 +197,12 @@ class SocketState:
         """Call a listener when the socket comes or goes."""
         self.online_listeners.append(listener)
         return partial(self.online_listeners.remove, listener)
+
+    @callback
+    def listen_clock(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call a listener when the socket learns the time, loses or misses it."""
+        self._clock_listeners.append(listener)
+        return partial(self._clock_listeners.remove, listener)
 
     @property
     def corrections(self) -> Mapping[str, Correction]:
@@ -360,7 +366,8 @@ class SocketState:
     def _clock_changed(self) -> None:
         if not self.clock.right:
             self.values.lose_days()
-        clock.show_issue(self.hass, self.entry, self.clock.missed)
+        for listener in self._clock_listeners:
+            listener()
 
     def _send_soon(self, publications: Iterable[Publication]) -> None:
         self.entry.async_create_background_task(

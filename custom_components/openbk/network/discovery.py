@@ -26,7 +26,7 @@ from ..const import (
     DOMAIN,
     LOGGER,
 )
-from ..live.clock import utc_offset
+from ..helpers import utc_offset
 from ..pyopenbk.obk import messages, tuning as tuning_of_socket
 from ..pyopenbk.obk.commands import Command, split
 from ..pyopenbk.obk.console import Console, NotAnAnswerError
