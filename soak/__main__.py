@@ -5,7 +5,8 @@ import asyncio
 from collections.abc import Sequence
 import sys
 
-from . import campaign
+from . import campaign, mutants
+from .accidents import Aim
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,17 +22,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--seconds", type=float, help="begin no further run after so long"
     )
     uart.add_argument("--verbose", action="store_true", help="tell each run")
-    options = parser.parse_args(arguments)
-    return asyncio.run(
-        campaign.soak(
-            runs=options.runs,
-            seed=options.seed,
-            faults=options.faults,
-            chips=(options.chip,) if options.chip else None,
-            seconds=options.seconds,
-            tell=sys.stdout if options.verbose else None,
-        )
+    chosen = kinds.add_parser("directed", help="a run for each promise")
+    chosen.add_argument("--name", default="", help="only those that match")
+    cutting = kinds.add_parser("cuts", help="the power goes at every operation")
+    cutting.add_argument("--aim", type=Aim, choices=list(Aim), help="only this job")
+    cutting.add_argument("--resumed", type=int, default=0, help="run so many too (0)")
+    cutting.add_argument("--seed", type=int, default=0, help="chooses which (0)")
+    mutating = kinds.add_parser("mutants", help="what notices a mistake in our code")
+    mutating.add_argument("--name", default="", help="only those that match")
+    mutating.add_argument(
+        "--seconds", type=float, help="begin no further one after so long"
     )
+    options = parser.parse_args(arguments)
+    match options.kind:
+        case "uart":
+            work = campaign.soak(
+                runs=options.runs,
+                seed=options.seed,
+                faults=options.faults,
+                chips=(options.chip,) if options.chip else None,
+                seconds=options.seconds,
+                tell=sys.stdout if options.verbose else None,
+            )
+        case "directed":
+            work = campaign.run_directed(options.name)
+        case "cuts":
+            work = campaign.cut_power(
+                [options.aim] if options.aim else list(Aim),
+                resumed=options.resumed,
+                seed=options.seed,
+            )
+        case _:
+            work = mutants.run_mutants(options.name, seconds=options.seconds)
+    return asyncio.run(work)
 
 
 if __name__ == "__main__":

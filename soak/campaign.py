@@ -7,14 +7,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 import logging
 from pathlib import Path
+import re
 import signal
 import sys
 import tempfile
 import time
 from typing import Final, TextIO
 
-from .accidents import Scenario, draw
+from .accidents import Aim, Scenario, draw
 from .chips import SUBJECTS
+from .cuts import course_of, draw_cuts, judge
+from .directed import directed
 from .disk import NoSmallDisk, own_mounts
 from .findings import Violation
 from .uart import run_scenario
@@ -80,14 +83,7 @@ async def soak(
 ) -> int:
     """Run the scenarios of so many seeds; return 0 where none broke anything."""
     names = tuple(chips or SUBJECTS)
-    wants_small_disk = True
-    try:
-        own_mounts()
-    except NoSmallDisk as err:
-        wants_small_disk = False
-        print(f"No disk can be filled here ({err}): such faults do nothing.")
-    # What the jobs log is listened to, not shown.
-    logging.getLogger().addHandler(logging.NullHandler())
+    wants_small_disk = _prepare()
     tally = Tally()
     started = printed = time.monotonic()
     with _table_at_the_end(tally):
@@ -101,6 +97,70 @@ async def soak(
             if seconds is not None and now - started > seconds:
                 break
     return 1 if tally.violations or not tally.runs else 0
+
+
+async def run_directed(names: str) -> int:
+    """Run the directed cases whose names match; return 0 where none broke anything."""
+    wants_small_disk = _prepare()
+    tally = Tally()
+    with _table_at_the_end(tally):
+        for subject in SUBJECTS.values():
+            for name, scenario in directed(subject):
+                if re.search(names, name):
+                    print(name, flush=True)
+                    await run_one(scenario, tally, wants_small_disk=wants_small_disk)
+    return 1 if tally.violations or not tally.runs else 0
+
+
+async def cut_power(aims: Sequence[Aim], *, resumed: int, seed: int) -> int:
+    """Cut every operation of each job; return 0 where nothing is wrong then.
+
+    ``resumed``: so many cuts of each job, which ``seed`` chooses, are really made, and resumed.
+    """
+    wants_small_disk = _prepare()
+    head = "| chip | job | operations | cuts | resumed | violations |"
+    rows, wrong = [head, "|---|---|--:|--:|--:|--:|"], 0
+    for subject in SUBJECTS.values():
+        for aim in aims:
+            tally, cuts, found = Tally(), 0, 0
+            try:
+                course = await course_of(subject, aim)
+            except Violation as wrong_at_once:
+                print(f"VIOLATION, {aim}: -> {wrong_at_once}", flush=True)
+                return 1
+            for number, done, violation in judge(course):
+                cuts += 1
+                if violation is not None:
+                    found += 1
+                    step = course.steps[number - 1].operation
+                    print(
+                        f"VIOLATION, {aim}, operation {number}: {step.kind}"
+                        f" 0x{step.address:06X} after {done} bytes -> {violation}",
+                        flush=True,
+                    )
+            for scenario in draw_cuts(course, seed, resumed):
+                await run_one(scenario, tally, wants_small_disk=wants_small_disk)
+            found += len(tally.violations)
+            wrong += found
+            rows.append(
+                f"| {subject.name} | {aim} | {len(course.steps)} | {cuts} |"
+                f" {tally.runs} | {found} |"
+            )
+            print(rows[-1], flush=True)
+    print("", *rows, sep="\n", flush=True)
+    return 1 if wrong else 0
+
+
+def _prepare() -> bool:
+    """Make this process fit for runs; return whether it may mount small disks."""
+    # What the jobs log is listened to, not shown.
+    logging.getLogger().addHandler(logging.NullHandler())
+    try:
+        own_mounts()
+    except NoSmallDisk as err:
+        print(f"No disk can be filled here ({err}): such faults do nothing.")
+        return False
+    return True
 
 
 async def run_one(

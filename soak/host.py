@@ -255,7 +255,7 @@ def main() -> None:
     """Work on a port, telling each step in a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("chip", choices=SUBJECTS)
-    parser.add_argument("aim", choices=list(Aim))
+    parser.add_argument("aim", type=Aim, choices=list(Aim))
     parser.add_argument("port")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--patience", type=float, default=1.0)

@@ -22,6 +22,7 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
 from custom_components.openbk.pyopenbk.bootrom.frames import EraseSize
 from custom_components.openbk.pyopenbk.bootrom.link import Link, open_link
 from custom_components.openbk.pyopenbk.bootrom.search import Observation, observe
+from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.commands import Command
@@ -445,6 +446,27 @@ async def test_the_crc_of_one_question_is_not_taken_for_the_next(
         socket.inject(Fault(name=fault, command=Command.LINK_CHECK, nth=5))
     found = [await link.crc(start, 0x1000) for start in range(0, 0x8000, 0x1000)]
     assert found == expected
+
+
+async def test_no_crc_is_taken_for_the_next_where_nothing_is_sent_ahead() -> None:
+    line = LineOptions(receive_fifo=0)
+    timings = Timings(read_4k=0.002, crc_bytes_per_second=10_000_000)
+    flash = Flash(factory_like())
+    async with (
+        simulated_chip(flash, line=line, timings=timings) as socket,
+        linked_chip(socket, patience=0.1) as chip,
+    ):
+        await chip.read(0, 0x30000)
+        link = chip.link
+        assert not link.sends_ahead
+        for nth in (1, 3, 4):
+            socket.inject(
+                Fault(name=FaultName.REPLY_TWICE, command=Command.CRC, nth=nth)
+            )
+        for start in range(0, 0x8000, 0x1000):
+            assert await link.crc(start, 0x1000) == crc32_jamcrc(
+                flash.read(start, 0x1000)
+            )
 
 
 async def test_a_request_that_hit_other_flash_is_noticed(

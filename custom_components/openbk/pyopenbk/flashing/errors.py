@@ -12,7 +12,7 @@ class ChipState(StrEnum):
     """What a job has done to the flash so far."""
 
     UNTOUCHED = "untouched"
-    """It holds what it held before."""
+    """It holds what it held before, but for an RF calibration that a repair has begun."""
     HALF_WRITTEN = "half_written"
     """It does not start until a job completes; the boot ROM still answers."""
     WRITTEN_NOT_VERIFIED = "written_not_verified"

@@ -1,0 +1,82 @@
+"""What is said of a cut is so, and every place is cut."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from custom_components.openbk.pyopenbk.flashing import Phase
+from custom_components.openbk.pyopenbk.flashing.records import JobRecord
+from simulator.flash import Operation, OperationKind
+from soak.accidents import Aim
+from soak.campaign import cut_power
+from soak.chips import NEW, SUBJECTS
+from soak.cuts import Course, Step, cut, judge, positions
+from soak.findings import Invariant
+
+CHIP = SUBJECTS["bk7231n"]
+SECTOR = 4096
+RECORD = JobRecord(
+    mac=CHIP.mac,
+    started=datetime(2026, 11, 29, tzinfo=UTC),
+    phase=Phase.WRITE_APPLICATION,
+    backup="backup.bin",
+    content=NEW,
+    content_sha256="0" * 64,
+    regions=CHIP.writable,
+)
+
+
+def course(*steps: Step) -> Course:
+    first = CHIP.factory()
+    return Course(CHIP, Aim.FLASH, first, CHIP.flashed(first, NEW), list(steps))
+
+
+def found(*steps: Step) -> set[Invariant]:
+    return {
+        violation.invariant for _, _, violation in judge(course(*steps)) if violation
+    }
+
+
+def erase(address: int, record: JobRecord | None = RECORD) -> Step:
+    return Step(Operation(OperationKind.ERASE, address, SECTOR), record)
+
+
+def test_what_may_be_cut_anywhere() -> None:
+    # Nothing but that the job never ends.
+    assert found(erase(0x11000), erase(0x12000)) == {Invariant.COMPLETED}
+
+
+@pytest.mark.parametrize(
+    ("step", "invariant"),
+    [
+        (erase(0x12000), Invariant.STARTS_NO_MIXTURE),
+        (erase(0x11000, None), Invariant.RECORD),
+        (erase(0x1D0000), Invariant.UNTOUCHED),
+        (erase(0x10000), Invariant.UNTOUCHED),
+    ],
+)
+def test_what_must_not_be(step: Step, invariant: Invariant) -> None:
+    assert invariant in found(step)
+
+
+def test_pages_are_cut_at_every_border_of_a_record() -> None:
+    page = Operation(OperationKind.PROGRAM, 0x12100, 256, bytes(256))
+    cuts = [done for done, _ in positions(CHIP, page)]
+    borders = {n * 34 - 0x1100 % 34 for n in range(1, 8)}
+    assert borders <= set(cuts)
+    first = Operation(OperationKind.PROGRAM, 0x11000, 256, bytes(256))
+    assert [done for done, _ in positions(CHIP, first)] == [*range(257)]
+
+
+def test_cut_leaves_what_was_not_reached() -> None:
+    flash = bytes(range(256)) * 32
+    page = Operation(OperationKind.PROGRAM, 256, 256, b"\x0f" * 256)
+    left = cut(flash, page, 34, indeterminate=False)
+    assert left[256:290] == bytes(value & 0x0F for value in range(34))
+    assert left[290:] == flash[290:]
+    assert left[:256] == flash[:256]
+
+
+async def test_repair_is_cut_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert await cut_power([Aim.REPAIR], resumed=1, seed=5) == 0
+    assert "| bk7231n | repair | 17 | 182 | 1 | 0 |" in capsys.readouterr().out
