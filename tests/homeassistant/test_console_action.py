@@ -65,12 +65,12 @@ async def test_without_the_web_page_it_goes_over_mqtt_but_nothing_that_floods(
         entry = await add(hass, plugged)
         said = await call(hass, entry, "console", command="SetFlag 41 1")
         assert said == {"road": "mqtt", "response": None}
-        flags = plugged.firmware.settings.values
-        await until(lambda: bool(flags.flags >> 41 & 1))
+        settings = plugged.firmware.settings
+        await until(lambda: bool(settings.values.flags >> 41 & 1))
         for command in ("Status 0", "backlog SetFlag 41 0; status"):
             reason = await refusal(hass, entry, command)
             assert reason == "command_only_over_http"
-        assert flags.flags >> 41 & 1
+        assert settings.values.flags >> 41 & 1
     await hass.config_entries.async_unload(entry.entry_id)
 
 

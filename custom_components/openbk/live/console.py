@@ -86,6 +86,37 @@ async def async_settings(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> st
         raise _invalid(entry, "settings_unreadable") from err
 
 
+async def async_set_web_password(
+    hass: HomeAssistant,
+    entry: OpenBekenConfigEntry,
+    present: str | None,
+    new: str | None,
+) -> bool:
+    """Set the password of a socket's web pages, None for none; return whether it was seen to count.
+
+    ``present`` opens them now. Home Assistant keeps the new one as long as it runs. Raises as
+    ``async_console``.
+    """
+    known = hass.data[UPDATES].of(entry.runtime_data.identity)
+    known.password = present or known.password
+    await (await async_console(hass, entry)).set_web_password(new)
+    old, known.password = known.password, new
+    try:
+        await async_console(hass, entry)
+        if new is not None:
+            known.password = None
+            try:
+                await async_console(hass, entry)
+            except PasswordError:
+                known.password = new
+            else:
+                return False
+    except PasswordError:
+        known.password = old
+        return False
+    return True
+
+
 async def async_console(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Console:
     """Return the web server of a socket, once it was seen to be this socket's.
 

@@ -21,6 +21,7 @@ from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
 from .reporting import ReportingSteps
 from .tuning import TuningSteps
+from .web_password import WebPasswordSteps
 
 # Levels of a topic, none of them empty or a wildcard.
 _PREFIX: Final = re.compile(r"[^/+#\s\x00-\x1f]+(/[^/+#\s\x00-\x1f]+)*")
@@ -43,6 +44,7 @@ class OpenBekenOptionsFlow(
     PolaritySteps,
     ReportingSteps,
     FirmwareSteps,
+    WebPasswordSteps,
     OptionsFlowWithReload,
 ):
     """The options of a socket."""
@@ -60,7 +62,8 @@ class OpenBekenOptionsFlow(
         if SocketProfile.from_dict(self.config_entry.data[CONF_PROFILE]).has_meter:
             menu.append("reporting")
         return self.async_show_menu(
-            step_id="init", menu_options=[*menu, "firmware", "discovery"]
+            step_id="init",
+            menu_options=[*menu, "firmware", "web_password", "discovery"],
         )
 
     async def async_step_discovery(

@@ -1,0 +1,71 @@
+"""The password of a socket's own web pages: set, changed or removed from here, and never shown."""
+
+import re
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers.selector import (
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+import probatio
+
+from ...live.console import async_set_web_password
+from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.obk.console import ConsoleError, PasswordError
+
+CONF_PRESENT: Final = "present_password"
+CONF_NEW: Final = "new_password"
+CONF_AGAIN: Final = "new_password_again"
+
+# What the page takes, of characters that a browser and the firmware send and read alike.
+_PASSWORD: Final = re.compile(r"[\x21-\x7e]{5,32}")
+_HIDDEN: Final = TextSelector(
+    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
+)
+_SCHEMA: Final = probatio.Schema(
+    {probatio.Optional(key): _HIDDEN for key in (CONF_PRESENT, CONF_NEW, CONF_AGAIN)}
+)
+
+
+class WebPasswordSteps(OptionsFlow):
+    """One page; it says success only once the new password was seen to open the pages."""
+
+    async def async_step_web_password(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the passwords."""
+        if self.config_entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="not_loaded")
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            new = user_input.get(CONF_NEW) or None
+            if new is not None and not _PASSWORD.fullmatch(new):
+                errors[CONF_NEW] = "web_password_form"
+            elif new != (user_input.get(CONF_AGAIN) or None):
+                errors[CONF_AGAIN] = "web_password_differs"
+            elif error := await self._set(user_input.get(CONF_PRESENT) or None, new):
+                errors.update(error)
+            else:
+                reason = "web_password_set" if new else "web_password_removed"
+                return self.async_abort(reason=reason)
+        return self.async_show_form(
+            step_id="web_password",
+            data_schema=_SCHEMA,
+            errors=errors,
+            description_placeholders={"name": markdown_text(self.config_entry.title)},
+        )
+
+    async def _set(self, present: str | None, new: str | None) -> dict[str, str]:
+        try:
+            if await async_set_web_password(self.hass, self.config_entry, present, new):
+                return {}
+        except PasswordError:
+            return {CONF_PRESENT: "socket_password"}
+        except ConsoleError:
+            return {"base": "socket_unreachable"}
+        except ServiceValidationError:
+            return {"base": "another_socket"}
+        return {"base": "web_password_not_taken"}

@@ -1,0 +1,86 @@
+"""The password of a socket's web page is set, changed and removed from here, and told to nobody."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.live.updates import UPDATES
+from tests.homeassistant.test_options import add, begin, go_on
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+
+async def fill_in(
+    hass: HomeAssistant, entry: MockConfigEntry, new: str, present: str = ""
+) -> Any:
+    page = await begin(hass, entry, "web_password")
+    return await go_on(
+        hass,
+        page,
+        present_password=present,
+        new_password=new,
+        new_password_again=new,
+    )
+
+
+async def test_it_is_set_changed_and_removed(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    hass_storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first, second = "tr+ub%4d&ur#", "or: 3".replace(" ", "_")
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        settings = plugged.firmware.settings
+        before = settings.values
+        page = await fill_in(hass, entry, "four")
+        assert page["errors"] == {"new_password": "web_password_form"}
+        page = await go_on(
+            hass, page, new_password="one more", new_password_again="one more"
+        )
+        assert page["errors"] == {"new_password": "web_password_form"}
+        page = await go_on(hass, page, new_password=first, new_password_again="other")
+        assert page["errors"] == {"new_password_again": "web_password_differs"}
+        assert (await fill_in(hass, entry, first))["reason"] == "web_password_set"
+        assert settings.values.web_password == first
+        # Who knew it first need not type it again, until Home Assistant restarts.
+        assert (await fill_in(hass, entry, second))["reason"] == "web_password_set"
+        assert settings.values.web_password == second
+        hass.data[UPDATES].of(entry.runtime_data.identity).password = None
+        page = await fill_in(hass, entry, "", present=first)
+        assert page["errors"] == {"present_password": "socket_password"}
+        hass.data[UPDATES].of(entry.runtime_data.identity).password = None
+        done = await fill_in(hass, entry, "", present=second)
+        assert done["reason"] == "web_password_removed"
+        assert settings.values.web_password == ""
+        # It goes through the page for the Wi-Fi, which is as it was.
+        assert settings.values == before
+        await until(lambda: entry.runtime_data.online)
+        for secret in (first, second):
+            assert secret not in caplog.text
+            assert secret not in str(hass_storage)
+            assert secret not in str(entry.as_dict())
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_nothing_is_told_to_another_socket_or_to_nobody(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        data = {**entry.data, "mac": "c8:47:8c:00:00:99"}
+        hass.config_entries.async_update_entry(entry, data=data)
+        page = await fill_in(hass, entry, "secret")
+        assert page["errors"] == {"base": "another_socket"}
+        assert plugged.firmware.settings.values.web_password == ""
+        data = {**entry.data, "address": None}
+        hass.config_entries.async_update_entry(entry, data=data)
+        page = await fill_in(hass, entry, "secret")
+        assert page["errors"] == {"base": "socket_unreachable"}
+    await hass.config_entries.async_unload(entry.entry_id)
