@@ -125,6 +125,8 @@ async def test_settings_are_told_as_text_without_secrets(
         assert "SetFlag 10 1\nSetFlag 40 1\n" in text
         assert f"MqttClient {config.mqtt_client_id}" in text
         assert "startDriver BL0937" in text
+        starts = [line for line in text.splitlines() if "SetStartValue" in line]
+        assert starts == ["SetStartValue 1 -1"]
         assert "n=1" in text
         for secret in ("hidden", "me:pw", "abc", config.wifi_password or "?"):
             assert secret not in text

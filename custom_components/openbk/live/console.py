@@ -10,7 +10,6 @@ from homeassistant.helpers.device_registry import format_mac
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
 from ..network.consoles import console_at
 from ..pyopenbk.beken.rf_sector import is_generic_mac
-from ..pyopenbk.beken.update_slots import UPDATE_SLOTS
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
 from ..pyopenbk.obk.console import (
@@ -77,9 +76,7 @@ async def async_run(
 async def async_settings(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> str:
     """Return the settings of a socket as text without passwords; raises ServiceValidationError."""
     try:
-        console = await async_console(hass, entry)
-        slot = UPDATE_SLOTS.get((await console.info()).chip)
-        return await settings_text(console, in_flash=bool(slot and slot.config))
+        return await settings_text(await async_console(hass, entry))
     except PasswordError as err:
         raise _invalid(entry, "update_password") from err
     except ConsoleError as err:

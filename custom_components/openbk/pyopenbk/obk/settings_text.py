@@ -27,24 +27,19 @@ def without_secrets(script: str) -> str:
     return _SECRET_COMMAND.sub(rf"\1{_REMOVED}", script)
 
 
-async def settings_text(console: Console, *, in_flash: bool) -> str:
+async def settings_text(console: Console) -> str:
     """Return the settings of a socket, a line for each, in an order that never changes.
 
-    ``in_flash``: its configuration lies where that of BK7231N does, so flags, start values and the
-    start-up command can be read. Raises ConsoleError.
+    Raises ConsoleError.
     """
-    info = await console.info()
-    lines = [*_identity(info), *_pins(await console.pins())]
-    if in_flash:
-        flags = await console.flags()
-        lines += [f"SetFlag {bit} 1" for bit in range(_FLAGS) if flags >> bit & 1]
-        types = enumerate(await console.channel_types())
-        lines += [f"SetChannelType {channel} {kind}" for channel, kind in types if kind]
-        starts = enumerate(await console.start_values())
-        lines += [
-            f"SetStartValue {channel} {value}" for channel, value in starts if value
-        ]
-        lines += _script("Start-up command", await console.startup_command())
+    lines = [*_identity(await console.info()), *_pins(await console.pins())]
+    flags = await console.flags()
+    lines += [f"SetFlag {bit} 1" for bit in range(_FLAGS) if flags >> bit & 1]
+    types = enumerate(await console.channel_types())
+    lines += [f"SetChannelType {channel} {kind}" for channel, kind in types if kind]
+    starts = sorted((await console.start_values()).items())
+    lines += [f"SetStartValue {channel} {value}" for channel, value in starts if value]
+    lines += _script("Start-up command", await console.startup_command())
     for script in await console.boot_scripts():
         lines += _script(f"Script ({' or '.join(BOOT_SCRIPTS)})", script)
     return "\n".join(lines) + "\n"
