@@ -38,6 +38,7 @@ async def test_simulated_chip_meets_every_expectation(chip: Chip) -> None:
     assert len(passed) > 15
 
 
+@pytest.mark.real_time
 async def test_report_tells_the_chip(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     async with simulated_chip(FactorySocket().dump()) as simulated:

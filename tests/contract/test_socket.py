@@ -130,6 +130,7 @@ async def test_without_writes_nothing_is_changed(rig: Rig, mosquitto: Broker) ->
     assert rig.restarts == 0
 
 
+@pytest.mark.real_time
 async def test_what_was_borrowed_is_put_back_after_ctrl_c(
     rig: Rig, mosquitto: Broker
 ) -> None:
@@ -156,6 +157,7 @@ async def test_what_cannot_be_put_back_is_named(rig: Rig, mosquitto: Broker) -> 
     assert "ShortName" in ending.not_put_back[0]
 
 
+@pytest.mark.real_time
 async def test_report_shows_nobody(rig: Rig, mosquitto: Broker, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     process = await contract(
@@ -178,6 +180,7 @@ async def test_report_shows_nobody(rig: Rig, mosquitto: Broker, tmp_path: Path) 
     assert all(row["source"] for row in told["expectations"])
 
 
+@pytest.mark.real_time
 async def test_web_password_lets_in_and_is_asked_for(
     mosquitto: Broker, tmp_path: Path
 ) -> None:
@@ -198,6 +201,7 @@ async def test_web_password_lets_in_and_is_asked_for(
         assert PASSWORD.encode() not in output
 
 
+@pytest.mark.real_time
 async def test_nobody_there_is_an_error_of_its_own(unused_tcp_port: int) -> None:
     process = await contract("socket", f"127.0.0.1:{unused_tcp_port}")
     _, errors = await process.communicate()

@@ -20,12 +20,8 @@ from tests.support import simulated_time
 simulated_time.install()
 
 _TESTS: Final = Path(__file__).parent.parent
-_SIMULATED: Final = (
-    _TESTS / "homeassistant",
-    _TESTS / "recordings",
-    _TESTS / "simulator/openbeken",
-    _TESTS / "support/test_simulated_time.py",
-)
+# A browser and a whole Home Assistant in a process of its own go by the machine's time.
+_REAL: Final = (_TESTS / "browser", _TESTS / "demo")
 
 
 def pytest_configure() -> None:
@@ -53,7 +49,7 @@ def is_simulated(item: pytest.Item) -> bool:
     return (
         inspect.iscoroutinefunction(getattr(item, "function", None))
         and not item.get_closest_marker("real_time")
-        and any(map(item.path.is_relative_to, _SIMULATED))
+        and not any(map(item.path.is_relative_to, _REAL))
     )
 
 

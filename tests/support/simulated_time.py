@@ -180,6 +180,12 @@ class SimulatedTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(job.answered)
         return future
 
+    async def subprocess_exec(self, *_: Any, **__: Any) -> Any:
+        """Refuse: a process has timers of its own, which nobody could wait for."""
+        raise RuntimeError("a test that runs a process goes by real time: mark it so")
+
+    subprocess_shell = subprocess_exec
+
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """Wait for the threads of the default executor; no timer goes off meanwhile."""
         job = _Job[None](self, lambda: None)

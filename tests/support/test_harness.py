@@ -54,6 +54,7 @@ async def test_pseudo_terminal() -> None:
     os.close(ours)
 
 
+@pytest.mark.real_time
 async def test_subprocess() -> None:
     """Asyncio may start processes."""
     process = await asyncio.create_subprocess_exec("true")

@@ -49,7 +49,7 @@ async def test_it_begins_with_the_time_of_the_machine() -> None:
 
 async def test_timers_ring_in_their_order_and_at_their_moment() -> None:
     loop = asyncio.get_running_loop()
-    start, rung = loop.time(), []
+    start, rung = loop.time(), list[float]()
     for seconds in (86400, 0.001, 7, 0.0005):
         loop.call_later(seconds, lambda: rung.append(loop.time() - start))
     await asyncio.sleep(90000)
@@ -137,7 +137,7 @@ async def test_bytes_in_a_pseudo_terminal_take_no_time() -> None:
 
 async def test_a_condition_is_met_when_it_is() -> None:
     loop = asyncio.get_running_loop()
-    start, things = loop.time(), []
+    start, things = loop.time(), list[int]()
     loop.call_later(1800, things.append, 1)
     await until(lambda: things)
     assert loop.time() - start == pytest.approx(1800, abs=MOMENT)
@@ -158,6 +158,11 @@ def test_who_waits_for_ever_is_told() -> None:
         pytest.raises(RuntimeError, match="still waits"),
     ):
         runner.run(tick())
+
+
+async def test_a_process_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="real time"):
+        await asyncio.create_subprocess_exec("true")
 
 
 async def test_other_threads_may_not_schedule() -> None:

@@ -317,6 +317,8 @@ async def test_a_baud_change_survives(fault: Fault) -> None:
             await LinkedChip.identify(link)
 
 
+# Turn by turn of the event loop, next to no simulated time passes.
+@pytest.mark.real_time
 async def test_bytes_that_come_while_the_rate_changes_do_no_harm(
     socket: SimulatedSocket,
 ) -> None:
@@ -351,6 +353,7 @@ async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> 
         assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
 
 
+@pytest.mark.real_time
 async def test_a_port_on_the_network_that_can_be_told_its_rate_changes_it(
     socket: SimulatedSocket,
 ) -> None:

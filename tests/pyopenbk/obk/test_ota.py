@@ -366,6 +366,7 @@ asyncio.run(send_firmware(Console("127.0.0.1", int(sys.argv[1])), bytes(80_000_0
 """
 
 
+@pytest.mark.real_time
 async def test_it_ends_with_rst_even_where_home_assistant_is_killed() -> None:
     ends: asyncio.Queue[str] = asyncio.Queue()
 
