@@ -19,7 +19,7 @@ from .issues.plausibility import found
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
-from .pyopenbk.quantities import DIAGNOSTICS, METER
+from .pyopenbk.quantities import DIAGNOSTICS, FREQUENCY, METER
 
 # The client id ends with the MAC and is where anybody on the broker can switch the socket.
 TO_REDACT: Final = {
@@ -37,7 +37,7 @@ TO_REDACT: Final = {
     ATTR_CONFIGURATION_URL,
 }
 _SAID: Final = (
-    *(quantity.key for quantity in (*METER, *DIAGNOSTICS)),
+    *(quantity.key for quantity in (*METER, FREQUENCY, *DIAGNOSTICS)),
     "uptime",
     "build",
     "ip",

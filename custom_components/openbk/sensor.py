@@ -24,6 +24,7 @@ from .pyopenbk.quantities import (
     DIAGNOSTICS,
     ENERGY,
     ENERGY_TODAY,
+    FREQUENCY,
     METER,
     POWER,
     Quantity,
@@ -69,6 +70,7 @@ DIAGNOSTIC_SENSORS: Final = (
         for key, enabled in (("ip", True), ("ssid", False), ("build", False))
     ),
 )
+FREQUENCY_SENSOR: Final = _describe(FREQUENCY)
 POWER_UNCERTAINTY: Final = SensorEntityDescription(
     key="power_uncertainty",
     translation_key="power_uncertainty",
@@ -107,6 +109,8 @@ def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
         for quantity, description in zip(METER, described, strict=True):
             kind = DailySensor if quantity.needs_clock else ValueSensor
             yield kind(socket, description)
+        if socket.profile.has_frequency:
+            yield ValueSensor(socket, FREQUENCY_SENSOR)
         yield PowerUncertaintySensor(socket, POWER_UNCERTAINTY)
     for description in DIAGNOSTIC_SENSORS:
         yield ValueSensor(socket, description)

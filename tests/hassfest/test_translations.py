@@ -207,6 +207,7 @@ def test_sensors_are_those_that_have_a_name() -> None:
             *sensor.METER_SENSORS,
             *sensor.SHARED_METER_SENSORS,
             *sensor.DIAGNOSTIC_SENSORS,
+            sensor.FREQUENCY_SENSOR,
             sensor.POWER_UNCERTAINTY,
         )
     }

@@ -61,7 +61,7 @@ async def test_a_bl0942_of_a_socket_with_an_open_page(
         await until(lambda: state(hass, "power") == "118.2")
         assert (state(hass, "voltage"), state(hass, "current")) == ("231.4", "0.512")
         profile = SocketProfile.from_dict(entry.data["profile"])
-        assert profile.metered
+        assert profile.meter == "BL0942"
         assert profile.pins == BL0942.pins
         # Its pins may be changed, it keeps its meter.
         assert profile.with_pins(profile.pins[:1]).has_meter

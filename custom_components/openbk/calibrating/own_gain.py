@@ -10,6 +10,7 @@ from ..const import DOMAIN
 from ..live.state import SocketState
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.metering.session import Proposal
+from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import factor_command, read_factors
 from .sampling import HttpSampler
@@ -79,7 +80,8 @@ async def _set(
     socket: SocketState, sampler: HttpSampler, proposal: Proposal
 ) -> OwnGain:
     console, calibration = sampler.console, socket.calibration
-    before = await read_factors(console)
+    meter = socket.profile.meter_kind or BL0937
+    before = await read_factors(console, meter)
     with calibration.held():
         try:
             for key, reference in proposal.references.items():
@@ -88,7 +90,7 @@ async def _set(
             raise OwnGainError("not_obeyed") from err
         finally:
             # Also after half of the commands: what the socket has now is what counts.
-            after = await _read_changed(sampler, before, proposal)
+            after = await _read_changed(sampler, meter, before, proposal)
             calibration.note_factors(after)
             socket.expect_new_readings()
         confirmed = await _confirm(sampler, proposal)
@@ -105,7 +107,7 @@ async def _check_still_there(sampler: HttpSampler, proposal: Proposal) -> None:
 
 
 async def _read_changed(
-    sampler: HttpSampler, before: Mapping[str, float], proposal: Proposal
+    sampler: HttpSampler, meter: Meter, before: Mapping[str, float], proposal: Proposal
 ) -> dict[str, float]:
     """Read the factors until they are saved; those that stay were not set."""
     wanted = proposal.references
@@ -113,7 +115,7 @@ async def _read_changed(
     for _ in range(_SAVED_WITHIN):
         await sampler.sleep(1)
         with suppress(ConsoleError):
-            factors = await read_factors(sampler.console)
+            factors = await read_factors(sampler.console, meter)
             if all(factors[key] != before[key] for key in wanted):
                 break
     if factors is not None:

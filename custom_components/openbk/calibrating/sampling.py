@@ -22,6 +22,7 @@ from ..pyopenbk.metering.series import (
     is_frozen,
 )
 from ..pyopenbk.metering.session import STEPS, Method, Sample
+from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.console import Console, ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.messages import decode_number, topic_of
 from ..pyopenbk.obk.meter import MeterReading, read_factors, read_meter
@@ -100,6 +101,7 @@ class HttpSampler(Sampler):
         *,
         console: Console,
         factors: Mapping[str, float],
+        meter: Meter = BL0937,
     ) -> None:
         """Prepare to ask a socket that is known to answer, with these factors of its own."""
         super().__init__(access, keys, wanted)
@@ -107,9 +109,9 @@ class HttpSampler(Sampler):
         self.factors = dict(factors)
         self._series = {
             key: SteadySeries(
-                step=factors[key],
+                step=meter.steps(factors)[key],
                 wanted=int(wanted),
-                alternating=key != POWER.key,
+                alternating=meter.alternates and key != POWER.key,
             )
             for key in STEPS
         }
@@ -389,16 +391,19 @@ async def open_sampler(
     """Yield the best sampler that the socket allows: every second over HTTP, else MQTT."""
     access = hass.data[METER_ACCESS]
     console = console_of(hass, socket)
-    # What the drivers of other meters store there are divisors, and they count otherwise.
-    if console is not None and socket.profile.has_pulse_meter:
+    meter = socket.profile.meter_kind
+    # What an unknown meter has stored there may be factors or divisors.
+    if console is not None and meter is not None:
         try:
             await _check_whose(console, socket)
             await read_meter(console)
-            factors = await read_factors(console)
+            factors = await read_factors(console, meter)
         except ConsoleError as err:
             LOGGER.debug("%s is sampled over MQTT: %s", socket.client_id, err)
         else:
-            yield HttpSampler(access, keys, wanted, console=console, factors=factors)
+            yield HttpSampler(
+                access, keys, wanted, console=console, factors=factors, meter=meter
+            )
             return
     sampler = MqttSampler(access, keys, wanted)
     async with sampler.listening(hass, socket.client_id):

@@ -13,6 +13,7 @@ from ..const import LOGGER
 from ..pyopenbk.metering.calibration import Calibration, uncalibrated
 from ..pyopenbk.metering.correction import Correction, CorrectionError
 from ..pyopenbk.metering.session import STEPS, at_factors
+from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.messages import Value
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 
@@ -33,8 +34,14 @@ type Stored = dict[str, Any]
 class SocketCalibration:
     """The corrections of one socket, kept in the options of its entry."""
 
-    def __init__(self, hass: HomeAssistant, entry: ConfigEntry[Any]) -> None:
-        """Read what is stored; a damaged record counts as none."""
+    def __init__(
+        self, hass: HomeAssistant, entry: ConfigEntry[Any], meter: Meter | None = None
+    ) -> None:
+        """Read what is stored; a damaged record counts as none.
+
+        An unknown ``meter`` is taken for the usual one.
+        """
+        self._meter = meter or BL0937
         self._hass = hass
         self._entry = entry
         self._listeners: list[CALLBACK_TYPE] = []
@@ -70,7 +77,7 @@ class SocketCalibration:
     def calibration_of(self, key: str) -> Calibration:
         """Return the calibration of a quantity, or what is assumed without one."""
         return self.known.get(key) or uncalibrated(
-            self.factors.get(key, STEPS[key]), self.factors.get(key)
+            self._meter.steps(self.factors)[key], self.factors.get(key)
         )
 
     def uncertainty(self, key: str, shown: float) -> float:
@@ -80,7 +87,7 @@ class SocketCalibration:
         reading = (
             max(0.0, (shown - correction.offset) / correction.gain) if shown else 0.0
         )
-        pulse = _PULSE_UNCERTAINTY * self.factors.get(key, STEPS[key])
+        pulse = _PULSE_UNCERTAINTY * self._meter.steps(self.factors)[key]
         return calibration.uncertainty(reading, pulse if reading else 0.0)
 
     @contextmanager

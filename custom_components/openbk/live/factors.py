@@ -9,6 +9,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from ..const import CONF_ADDRESS, CONF_MAC, LOGGER
 from ..network.consoles import console_at
+from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import read_factors
 from .calibration import SocketCalibration
@@ -37,8 +38,10 @@ class FactorWatch:
         calibration: SocketCalibration,
         meter: SocketMeter,
         later: Later,
+        kind: Meter | None,
     ) -> None:
-        """Prepare for a socket; nothing is read yet."""
+        """Prepare for a socket with a meter of this kind; nothing is read yet."""
+        self._kind = kind or BL0937
         self.changed: frozenset[str] = frozenset()
         """The calibrated quantities whose factor somebody else changed."""
         self.doubtful = False
@@ -109,7 +112,7 @@ class FactorWatch:
             console = console_at(self._hass, address)
             if (await console.info()).mac != self._entry.data[CONF_MAC]:
                 return None
-            return await read_factors(console)
+            return await read_factors(console, self._kind)
         except ConsoleError as err:
             LOGGER.debug("Factors of %s: %s", self._entry.title, err)
             return None

@@ -31,6 +31,7 @@ from ..const import (
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
+from ..pyopenbk.meters import BL0942
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.commands import (
     Command,
@@ -45,7 +46,7 @@ from ..pyopenbk.obk.names import identity_of
 from ..pyopenbk.obk.provisioning import Clock, time_commands
 from ..pyopenbk.obk.settings import first_led_uses, independent_leds
 from ..pyopenbk.profile import SocketProfile
-from ..pyopenbk.quantities import ENERGY, POWER, VOLTAGE
+from ..pyopenbk.quantities import ENERGY, FREQUENCY, POWER, VOLTAGE
 from . import clock
 from .asking import Asking
 from .calibration import SocketCalibration
@@ -91,7 +92,7 @@ class SocketState:
         )
         self.labels: Mapping[str, str] = entry.data.get(CONF_LABELS, {})
         """What the socket calls its relays, by channel."""
-        self.calibration = SocketCalibration(hass, entry)
+        self.calibration = SocketCalibration(hass, entry, self.profile.meter_kind)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online_listeners: list[CALLBACK_TYPE] = []
@@ -130,7 +131,12 @@ class SocketState:
             self.presence.silent,
         )
         self.factors = FactorWatch(
-            hass, entry, self.calibration, self.meter, self._later
+            hass,
+            entry,
+            self.calibration,
+            self.meter,
+            self._later,
+            self.profile.meter_kind,
         )
         self.readback = Readback(
             hass,
@@ -158,6 +164,8 @@ class SocketState:
             self.source(messages.ENERGY_CLEARED).add(self.meter.cleared)
         if not self.profile.has_meter:
             self.source(VOLTAGE.key).add(self._meter_heard)
+        if self.profile.meter_kind is None:
+            self.source(FREQUENCY.key).add(self._frequency_heard)
         self.presence.any_answers = not any(self.values.channels())
         for key, source in self.values.topics():
             topic = f"{self.client_id}/{messages.topic_of(key)}"
@@ -337,7 +345,7 @@ class SocketState:
         self.asking.begin()
         if self.values.needs_clock:
             self.clock.begin()
-        if self.profile.has_pulse_meter:
+        if self.profile.meter_kind is not None:
             self.factors.begin()
         if reporting := Reporting.of(self.entry.options):
             self._send_soon(
@@ -410,13 +418,21 @@ class SocketState:
     def _meter_heard(self, volts: float | None) -> None:
         """Have the entities of a meter that no pin told of, once it is heard."""
         if volts and not self.profile.has_meter:
-            self.profile = replace(self.profile, metered=True)
-            LOGGER.info("%s has a meter", self.entry.title)
-            self.hass.config_entries.async_update_entry(
-                self.entry,
-                data={**self.entry.data, CONF_PROFILE: self.profile.as_dict()},
-            )
-            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
+            self._take_meter(replace(self.profile, metered=True))
+
+    @callback
+    def _frequency_heard(self, hertz: float | None) -> None:
+        """Know a meter by what only one of its kind says."""
+        if hertz and self.profile.meter_kind is None:
+            self._take_meter(self.profile.with_meter(BL0942))
+
+    def _take_meter(self, profile: SocketProfile) -> None:
+        self.profile = profile
+        LOGGER.info("%s has a meter", self.entry.title)
+        self.hass.config_entries.async_update_entry(
+            self.entry, data={**self.entry.data, CONF_PROFILE: profile.as_dict()}
+        )
+        self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
     @callback
     def _flags_read(self, flags: int) -> None:

@@ -27,12 +27,13 @@ from ..const import (
     LOGGER,
 )
 from ..helpers import utc_offset
+from ..pyopenbk.meters import METERS
 from ..pyopenbk.obk import messages, tuning as tuning_of_socket
 from ..pyopenbk.obk.commands import Command, split
 from ..pyopenbk.obk.console import Console, NotAnAnswerError
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
-from ..pyopenbk.obk.startup import runs_lines
+from ..pyopenbk.obk.startup import meter_of, runs_lines
 from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import PinAssignment, SocketProfile
 from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
@@ -233,14 +234,25 @@ async def async_ask(
         build=info.build,
         profile=await console.pins(),
     )
-    if len(answers.profile.relays) > 1:
-        with suppress(NotAnAnswerError):
+    with suppress(NotAnAnswerError):
+        if len(answers.profile.relays) > 1:
             answers = replace(answers, labels=await console.labels())
+        answers = replace(
+            answers, profile=_with_meter(answers.profile, await console.drivers())
+        )
     try:
+        command = await console.startup_command()
+        if (meter := answers.profile.serial_meter) is not None and (
+            started := meter_of(command)
+        ) is not None:
+            # It is told at which rate, too.
+            answers = replace(
+                answers, profile=answers.profile.with_meter(meter, started[1])
+            )
         return replace(
             answers,
             flags=await console.flags(),
-            startup_command=await console.startup_command(),
+            startup_command=command,
             boot_scripts=await console.boot_scripts(),
             channel_types=await console.channel_types()
             if answers.profile.two_coil_channels
@@ -250,6 +262,15 @@ async def async_ask(
         # A build that does not tell it is left as it is.
         LOGGER.debug("%s does not tell its settings: %s", info.client_id, err)
         return answers
+
+
+def _with_meter(profile: SocketProfile, drivers: Iterable[str]) -> SocketProfile:
+    """Return the profile with the serial meter whose driver runs, if there is one."""
+    for name in drivers:
+        meter = METERS.get(name.upper())
+        if meter is not None and meter.is_serial:
+            return profile.with_meter(meter)
+    return profile
 
 
 def entry_data(

@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeGuard
 
 from .beken.chips import HIGHEST_PIN
 from .errors import OpenBekenError
+from .meters import BL0937, METERS, Meter
 from .roles import (
     BRIDGE_ROLES,
     BUTTON_ROLES,
@@ -81,6 +82,10 @@ class SocketProfile:
     """What a template wants to have run at each boot, where the person took it over."""
     flags: int = 0
     """The flags of OpenBeken that such a template sets, as a word of 64 bits."""
+    meter: str = ""
+    """The driver of a meter on a serial line, such as BL0942; empty where none is known."""
+    baud: int = 0
+    """The rate of that line."""
     metered: bool = False
     """It publishes what a meter measures, though none is on these pins: a BL0942 on a UART, say."""
 
@@ -176,7 +181,27 @@ class SocketProfile:
     @property
     def has_meter(self) -> bool:
         """Return whether the socket has a meter, of whatever kind."""
-        return self.metered or self.has_pulse_meter
+        return self.metered or self.meter_kind is not None
+
+    @property
+    def meter_kind(self) -> Meter | None:
+        """Return the kind of its meter, None where it has none or it is not known."""
+        return BL0937 if self.has_pulse_meter else METERS.get(self.meter)
+
+    @property
+    def has_frequency(self) -> bool:
+        """Return whether its meter tells the frequency of the grid."""
+        return self.meter_kind is not None and self.meter_kind.has_frequency
+
+    @property
+    def serial_meter(self) -> Meter | None:
+        """Return its meter if that is on a serial line."""
+        meter = self.meter_kind
+        return meter if meter is not None and meter.is_serial else None
+
+    def with_meter(self, meter: Meter, baud: int = 0) -> Self:
+        """Return the same pins with a meter on a serial line."""
+        return replace(self, meter=meter.name, baud=baud or meter.baud)
 
     @property
     def has_pulse_meter(self) -> bool:
@@ -231,6 +256,8 @@ class SocketProfile:
             for name, value in (
                 ("command", self.command),
                 ("flags", self.flags),
+                ("meter", self.meter),
+                ("baud", self.baud),
                 ("metered", self.metered),
             )
             if value
@@ -261,7 +288,15 @@ class SocketProfile:
             ):
                 raise ProfileError("not a stored socket profile")
             profile = cls.of(pins, stored["module"]).with_extras(command, flags)
-            return replace(profile, metered=bool(stored.get("metered", False)))
+            meter, baud = stored.get("meter", ""), stored.get("baud", 0)
+            if meter and (meter not in METERS or type(baud) is not int):
+                raise ProfileError(f"unknown meter {meter}")
+            return replace(
+                profile,
+                meter=meter,
+                baud=baud if meter else 0,
+                metered=bool(stored.get("metered", False)),
+            )
         except (KeyError, TypeError, AttributeError) as err:
             raise ProfileError("not a stored socket profile") from err
 

@@ -209,6 +209,20 @@ METER: Final = (
     ENERGY_LAST_HOUR,
 )
 
+# SPECIAL_CHANNEL_OBK_FREQUENCY: not among METER, as one kind of meter alone has it.
+FREQUENCY: Final = Quantity(
+    key="frequency",
+    name="Frequency",
+    topic="138",
+    unit="Hz",
+    device_class="frequency",
+    state_class="measurement",
+    decimals=2,
+    # Grids have 50 or 60 Hz; it was seen to publish up to 54 where there were 50.
+    lowest=30.0,
+    highest=90.0,
+)
+
 SIGNAL: Final = Quantity(
     key="rssi",
     name="Signal strength",

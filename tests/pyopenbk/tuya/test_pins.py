@@ -145,13 +145,13 @@ def test_a_meter_without_enable_is_a_meter() -> None:
     ("pairs", "kind"),
     [
         ("ele_fun_en:0", WarningKind.METER_DISABLED),
-        ("chip_type:2", WarningKind.METER_OVER_UART),
-        ("chip_type:3", WarningKind.METER_OVER_UART),
+        ("chip_type:2", WarningKind.METER_ON_UART),
+        ("chip_type:3", WarningKind.METER_ON_UART),
         ("chip_type:4", WarningKind.METER_OVER_UART),
         ("ele_rx:10,ele_tx:11", WarningKind.METER_OVER_UART),
     ],
 )
-def test_a_meter_that_is_none_of_ours_is_left_out(
+def test_pins_of_a_meter_that_has_none_are_left_out(
     pairs: str, kind: WarningKind
 ) -> None:
     """Its pins get no role, and somebody is told why."""
@@ -163,7 +163,7 @@ def test_a_meter_that_is_none_of_ours_is_left_out(
 def test_the_meter_on_a_serial_line_is_named() -> None:
     """The type is in the text even where no pins are."""
     (warning,) = read("rl1_pin:26,chip_type:3").warnings
-    assert (warning.kind, warning.value) == (WarningKind.METER_OVER_UART, "BL0942")
+    assert (warning.kind, warning.value) == (WarningKind.METER_ON_UART, "BL0942")
 
 
 def test_an_hlw8012_is_read_like_a_bl0937() -> None:
@@ -404,7 +404,7 @@ def test_every_known_set_of_parameters_is_translated() -> None:
         seen["conflicts"] += bool(reading.conflicts)
         if reading.profile.relays and not is_light:
             assert reading.profile.problems == ()
-    assert seen == {"lights": 25, "writable": 71, "metering": 51, "conflicts": 3}
+    assert seen == {"lights": 25, "writable": 71, "metering": 55, "conflicts": 3}
 
 
 def test_the_real_socket_with_the_same_pins() -> None:

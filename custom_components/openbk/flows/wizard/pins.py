@@ -89,9 +89,10 @@ class PinSteps(WizardFlow):
             if config is not None and not pin_form.problem_of(config.profile):
                 # With these it runs; what its factory had in mind may have been corrected since.
                 module = found.profile.module if found else None
-                self.session.take_pins(
-                    SocketProfile.of(config.profile.pins, module), "configuration"
-                )
+                known = SocketProfile.of(config.profile.pins, module)
+                if (meter := config.profile.serial_meter) is not None:
+                    known = known.with_meter(meter, config.profile.baud)
+                self.session.take_pins(known, "configuration")
             elif found is not None:
                 self.session.take_pins(found.profile, "chip", found)
             elif config is not None:

@@ -46,6 +46,7 @@ from ...pyopenbk.backups import Contents
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import ChipState, Comparison
 from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.meters import BL0937
 from ...pyopenbk.obk import config_sector, startup
 from ...pyopenbk.obk.flags import Flag, power_cut_state
 from ...pyopenbk.obk.meter import factors_of
@@ -517,22 +518,27 @@ class WriteSteps(WizardFlow):
     @callback
     def _tell_factors(self, entry: ConfigEntry) -> None:
         """Let a calibration follow the factors that the socket has now: it is about pulses."""
-        assert self.session.profile is not None
-        if not self.session.profile.has_meter:
+        profile = self.session.profile
+        assert profile is not None
+        if not profile.has_meter:
             return
         loaded = entry.state is ConfigEntryState.LOADED
         known = (
             entry.runtime_data.calibration
             if loaded
-            else SocketCalibration(self.hass, entry)
+            else SocketCalibration(self.hass, entry, profile.meter_kind)
         )
+        meter = profile.meter_kind or BL0937
         before = self.session.settings.before
-        if before is not None and not known.factors:
+        if (
+            before is not None
+            and before.profile.meter_kind is profile.meter_kind
+            and not known.factors
+        ):
             # What it was corrected with, as far as anybody can know.
-            known.learn_factors(factors_of(before.calibration))
-        known.learn_factors(
-            factors_of(config_sector.parse(self.session.written_config).calibration)
-        )
+            known.learn_factors(factors_of(before.calibration, meter))
+        written = config_sector.parse(self.session.written_config).calibration
+        known.learn_factors(factors_of(written, meter))
 
     async def async_step_finish(
         self, user_input: dict[str, Any] | None = None

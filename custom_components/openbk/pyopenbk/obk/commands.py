@@ -259,6 +259,11 @@ def threshold_command(volts: float, amperes: float, watts: float) -> Command:
     return _line("VCPPublishThreshold", *(f"{number:.6g}" for number in numbers))
 
 
+def start_meter_command(driver: str, baud: int) -> Command:
+    """Return the command that starts the driver of a meter on a serial line of this rate."""
+    return _line("startDriver", driver, baud)
+
+
 def statistics_command() -> Command:
     """Return the command for what the energy of the last hour is summed from."""
     return _line(*_STATISTICS)

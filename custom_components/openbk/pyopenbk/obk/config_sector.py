@@ -11,6 +11,7 @@ from ..checksums import openbeken_config_crc
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, SocketProfile
 from ..roles import PinRole
+from .startup import meter_of
 
 MAGIC: Final = b"CFG"
 VERSION: Final = 5
@@ -282,8 +283,11 @@ class ConfigSector:
 
     @property
     def profile(self) -> SocketProfile:
-        """Return the pins that have a role; a role number newer than our table is left out."""
-        return SocketProfile.of(
+        """Return the pins that have a role, and the meter that the start-up command starts.
+
+        A role number newer than our table is left out.
+        """
+        profile = SocketProfile.of(
             PinAssignment(
                 pin=pin,
                 role=_ROLES[self.roles[pin]],
@@ -294,6 +298,8 @@ class ConfigSector:
             if self.roles[pin] in _ROLES
             and max(self.channels[pin], self.channels2[pin]) < CHANNEL_COUNT
         )
+        started = meter_of(self.startup_command)
+        return profile.with_meter(*started) if started else profile
 
     def with_profile(self, profile: SocketProfile) -> Self:
         """Return this configuration with the pins of a profile, and no others."""

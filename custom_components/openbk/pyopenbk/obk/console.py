@@ -17,8 +17,13 @@ from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 from .commands import Command
-from .config_sector import MAGIC
-from .setting_pages import flags_of, labels_of, start_values_of, startup_command_of
+from .setting_pages import (
+    drivers_of,
+    flags_of,
+    labels_of,
+    start_values_of,
+    startup_command_of,
+)
 
 PORT: Final = 80
 USER: Final = "admin"
@@ -32,6 +37,8 @@ _NEXT_READ: Final = 1024
 
 # These few bytes of the configuration and no more: passwords lie in the same sector.
 _FLAGS_AT: Final = 0x008
+# What it begins with.
+_MAGIC: Final = b"CFG"
 _CHANNEL_TYPES_AT: Final = 0x39E
 _CHANNELS: Final = 64
 _START_VALUES_AT: Final = 0x3DE
@@ -231,6 +238,10 @@ class Console:
         """Return what the socket calls its relays, by channel, where it was told a name."""
         return await self._page("/index?state=1", labels_of)
 
+    async def drivers(self) -> tuple[str, ...]:
+        """Return the names of the drivers that run."""
+        return await self._page("/index?state=1", drivers_of)
+
     async def startup_command(self) -> str:
         """Return the start-up command, byte by byte as it is stored."""
         raw = await self.read_config(_STARTUP_COMMAND_AT, _STARTUP_COMMAND_SIZE)
@@ -310,10 +321,10 @@ class Console:
             return start
         # A build that cannot read its flash answers with zeros.
         try:
-            found = await self.read_flash(start, len(MAGIC))
+            found = await self.read_flash(start, len(_MAGIC))
         except NotAnAnswerError:
             return None
-        return start if found == MAGIC else None
+        return start if found == _MAGIC else None
 
     async def _page[T](self, path: str, read: Callable[[str], T]) -> T:
         """Return what a page says; raises NotAnAnswerError where it is another one."""

@@ -11,6 +11,7 @@ from ..quantities import (
     CURRENT,
     DIAGNOSTICS,
     ENERGY,
+    FREQUENCY,
     METER,
     POWER,
     POWER_FACTOR,
@@ -135,6 +136,8 @@ def _components(socket: Described) -> Iterator[tuple[str, Component]]:
     if socket.profile.has_meter:
         for quantity in METER:
             yield quantity.key, _sensor(socket, quantity)
+    if socket.profile.has_frequency:
+        yield FREQUENCY.key, _sensor(socket, FREQUENCY)
     for quantity in DIAGNOSTICS:
         yield quantity.key, {**_sensor(socket, quantity), "ent_cat": "diagnostic"}
     for key, name in (("ip", "IP address"), ("ssid", "Wi-Fi network")):

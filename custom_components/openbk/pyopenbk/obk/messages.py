@@ -9,7 +9,7 @@ from typing import Final
 
 from ..errors import OpenBekenError
 from ..profile import HIGHEST_CHANNEL
-from ..quantities import DIAGNOSTICS, METER, Quantity
+from ..quantities import DIAGNOSTICS, FREQUENCY, METER, Quantity
 from .addresses import is_in_a_network
 
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
@@ -286,13 +286,16 @@ _DECODERS: Final[dict[str, Decoder]] = {
     "connected": decode_connected,
     ENERGY_CLEARED: decode_line(32),
     **_LISTED,
-    **{quantity.key: decode_quantity(quantity) for quantity in (*METER, *DIAGNOSTICS)},
+    **{
+        quantity.key: decode_quantity(quantity)
+        for quantity in (*METER, FREQUENCY, *DIAGNOSTICS)
+    },
 }
 _TOPICS: Final = {
     "connected": "connected",
     ENERGY_CLEARED: "energycounter_clear_date/get",
     **{name: name for name in _LISTED},
     **{quantity.key: quantity.topic for quantity in DIAGNOSTICS},
-    **{quantity.key: f"{quantity.topic}/get" for quantity in METER},
+    **{quantity.key: f"{quantity.topic}/get" for quantity in (*METER, FREQUENCY)},
 }
 _KEYS: Final = {topic.removesuffix("/get"): key for key, topic in _TOPICS.items()}

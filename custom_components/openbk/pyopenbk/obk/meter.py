@@ -7,6 +7,7 @@ from math import isfinite
 import struct
 from typing import Any, Final
 
+from ..meters import BL0937, Meter
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .commands import Command, reading_command
 from .console import Console, NotAnAnswerError
@@ -16,12 +17,6 @@ from .console import Console, NotAnAnswerError
 FACTORS_AT: Final = 0x498
 _FACTORS: Final = struct.Struct("<3f")
 _KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
-# A stored zero stands for these (drv_bl0937: 0.13253012 V, 0.0118577075 A, 1.5 W per pulse).
-DEFAULT_FACTORS: Final = {
-    VOLTAGE.key: 0.13253012,
-    CURRENT.key: 0.0118577075,
-    POWER.key: 1.5,
-}
 _SET_COMMANDS: Final = {
     VOLTAGE.key: "VoltageSet",
     CURRENT.key: "CurrentSet",
@@ -74,8 +69,10 @@ async def read_meter(console: Console) -> MeterReading:
     return MeterReading(voltage=volts, current=amperes, power=watts)
 
 
-async def read_factors(console: Console) -> dict[str, float]:
-    """Return what one pulse a second is worth to the socket, by the key of the quantity.
+async def read_factors(console: Console, meter: Meter = BL0937) -> dict[str, float]:
+    """Return what one count is worth to the socket, by the key of the quantity.
+
+    Of a BL0937 that is one pulse a second.
 
     Raises ConsoleError.
     """
@@ -85,10 +82,15 @@ async def read_factors(console: Console) -> dict[str, float]:
     factors = _FACTORS.unpack(stored)
     if not all(isfinite(factor) and factor >= 0 for factor in factors):
         raise NotAnAnswerError("what lies in the flash is no factor")
-    return factors_of(factors)
+    return factors_of(factors, meter)
 
 
-def factors_of(calibration: Sequence[float]) -> dict[str, float]:
-    """Return what one pulse a second is worth, out of the field of that name in a configuration."""
-    stored = zip(_KEYS, calibration, strict=False)
-    return {key: factor or DEFAULT_FACTORS[key] for key, factor in stored}
+def factors_of(calibration: Sequence[float], meter: Meter = BL0937) -> dict[str, float]:
+    """Return what one count is worth, out of the field ``calibration`` of a configuration.
+
+    A stored zero stands for the default; what divides there is turned into what multiplies.
+    """
+    return {
+        key: (1 / value if meter.divides else value) if value else meter.defaults[key]
+        for key, value in zip(_KEYS, calibration, strict=False)
+    }

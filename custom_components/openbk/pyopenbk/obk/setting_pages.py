@@ -25,6 +25,7 @@ _BUTTON: Final = re.compile(
     r'<input type="hidden" name="tgl" value="(?P<channel>\d{1,2})">'
     r'<input class="\w+" type="submit" value="(?P<label>[^<>]{1,64}?)"/>'
 )
+_DRIVERS: Final = re.compile(r"\d+ drivers active(?: \((?P<names>[^()]*)\))?, total")
 _WITHOUT_LABEL: Final = re.compile(r"(Toggle )?\d{1,2}")
 
 
@@ -52,6 +53,12 @@ def startup_command_of(page: str) -> str:
     if (found := _STARTUP_COMMAND.search(page)) is None:
         raise ValueError("no start-up command")
     return found["text"]
+
+
+def drivers_of(page: str) -> tuple[str, ...]:
+    """Return the drivers that run, as the first page names them."""
+    found = _DRIVERS.search(page)
+    return tuple(re.findall(r"\w+", found["names"] or "")) if found else ()
 
 
 def labels_of(page: str) -> dict[int, str]:

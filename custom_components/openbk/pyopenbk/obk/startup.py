@@ -13,6 +13,7 @@ from itertools import chain
 import re
 from typing import Final
 
+from ..meters import Meter, meter_started_by
 from ..profile import SocketProfile
 from .commands import (
     LONGEST_PART,
@@ -21,6 +22,7 @@ from .commands import (
     button_command,
     clock_command,
     reporting_command,
+    start_meter_command,
     statistics_command,
     utc_offset_command,
 )
@@ -76,6 +78,7 @@ class Part(StrEnum):
     """A part of what is added to a start-up command; the last is given up first."""
 
     CLOCK = "clock"
+    METER = "meter"
     REPORTING = "reporting"
     STATISTICS = "statistics"
     BUTTONS = "buttons"
@@ -160,6 +163,9 @@ def own_parts(profile: SocketProfile, utc_offset: timedelta) -> Parts:
     parts: dict[Part, tuple[Command, ...]] = {
         Part.CLOCK: (clock_command(), utc_offset_command(utc_offset))
     }
+    if (meter := profile.serial_meter) is not None:
+        # Before its driver runs there are none of the commands that follow.
+        parts[Part.METER] = (start_meter_command(meter.name, profile.baud),)
     if profile.has_meter:
         parts[Part.REPORTING] = (reporting_command(),)
         parts[Part.STATISTICS] = (statistics_command(),)
@@ -180,6 +186,9 @@ def add(
     program = parse(text, lines=lines)
     there = frozenset(program.run_at_boot())
     programs = (program, *map(parse, files))
+    starts_meter = any(
+        meter_started_by(command) for each in programs for command in each.run_at_boot()
+    )
     left_out: dict[Part, Obstacle] = {}
     wanted: dict[Part, tuple[Command, ...]] = {}
     for part, commands in parts.items():
@@ -189,6 +198,10 @@ def add(
             left_out[part] = obstacle
         else:
             wanted[part] = missing
+    if starts_meter and wanted.keys().isdisjoint({Part.REPORTING, Part.STATISTICS}):
+        # It is needed in front of these only, which its own program does not know.
+        for found in (wanted, left_out):
+            found.pop(Part.METER, None)
     limit = LONGEST_STARTUP_COMMAND if lines else _LONGEST_SINGLE_COMMAND
     while wanted:
         added = tuple(chain.from_iterable(wanted.values()))
@@ -222,9 +235,18 @@ def _words(text: str) -> list[str]:
     return [word for word in _WORD_ENDS.split(text.casefold()) if word]
 
 
+def meter_of(text: str) -> tuple[Meter, int] | None:
+    """Return the serial meter that a start-up command starts, with the rate of its line."""
+    found = map(meter_started_by, parse(text).run_at_boot())
+    return next(filter(None, found), None)
+
+
 def _missing(
     part: Part, commands: tuple[Command, ...], there: Collection[str]
 ) -> tuple[Command, ...]:
+    if part is Part.METER:
+        # Ours stands in front of what the program does, so what it starts comes too late for that.
+        return commands
     if part is Part.CLOCK:
         # The zone may be another; and its command exists once the clock runs, so both are ours.
         has_zone = any(command.partition(" ")[0] in _ZONES for command in there)
@@ -244,7 +266,7 @@ def _obstacle(
         for words in program.mentions():
             if _leads_elsewhere(words, program.labels):
                 return Obstacle.ELSEWHERE
-            if part is not Part.CLOCK and any(
+            if part not in (Part.CLOCK, Part.METER) and any(
                 words[: len(own)] == own for own in added
             ):
                 # Somebody adds the same, in another place or at another time.
@@ -283,6 +305,9 @@ def _uses(
                 or event == "ntpstate"
                 or _CLOCK_VALUES.search(name)
             )
+        case Part.METER:
+            # What is started twice goes on as it did.
+            return False
         case Part.REPORTING:
             return plain.startswith("vcp") or event in _MEASURED | {_LAST_HOUR}
         case Part.STATISTICS:

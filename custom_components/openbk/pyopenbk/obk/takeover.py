@@ -141,7 +141,7 @@ def _lose_factors(before: ConfigSector, profile: SocketProfile) -> bool:
     sound = all(
         isfinite(value) and value >= 0 for value in before.calibration[_FACTORS]
     )
-    return not sound or profile.has_meter is not before.profile.has_meter
+    return not sound or profile.meter_kind is not before.profile.meter_kind
 
 
 def _without_factors(before: ConfigSector) -> tuple[float, ...]:

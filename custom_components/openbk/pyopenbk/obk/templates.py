@@ -14,7 +14,7 @@ from ..pasted_json import load_object
 from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..roles import role_from_name
 from .flags import UNWANTED_FLAGS
-from .startup import LONGEST_STARTUP_COMMAND
+from .startup import LONGEST_STARTUP_COMMAND, meter_of
 
 _PIN: Final = re.compile(r"\d{1,2}")
 _CHANNEL: Final = re.compile(r"\s*(\d{1,2})?\s*")
@@ -108,11 +108,14 @@ def read_template(template: Mapping[str, Any], chip: Chip = BK7231N) -> DeviceTe
     named = _text(template, "chip")
     if named is not None and named.upper() != chip.name:
         notes.append(_note(NoteKind.OTHER_CHIP, named))
+    command = _read_command(template.get("command"), notes)
+    if (started := meter_of(command)) is not None:
+        profile = profile.with_meter(*started)
     return DeviceTemplate(
         profile=profile,
         chip=named,
         name=one_line(name) if (name := _text(template, "name")) else None,
-        command=_read_command(template.get("command"), notes),
+        command=command,
         flags=_read_flags(template.get("flags"), notes),
         notes=tuple(notes),
     )

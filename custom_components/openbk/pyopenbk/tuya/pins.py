@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from ..beken.chips import BK7231N, Chip, chip_of_module
+from ..meters import BL0942, CSE7766, Meter
 from ..profile import PinAssignment, SocketProfile
 from ..roles import BUTTON_ROLES, RELAY_ROLES, SWITCHING_ROLES, PinRole
 from .storage import StorageProblem
@@ -40,7 +41,9 @@ class WarningKind(StrEnum):
     METER_DISABLED = "meter_disabled"
     """The factory firmware was built without metering; its pins were left out."""
     METER_OVER_UART = "meter_over_uart"
-    """The meter is a chip on a serial line, which has no pin roles; it was left out."""
+    """The meter is a chip that there is no driver for, or on another line; it was left out."""
+    METER_ON_UART = "meter_on_uart"
+    """The meter is a chip on the serial line whose pads are those that flashing uses."""
     METER_HLW8012 = "meter_hlw8012"
     """The meter is an HLW8012: read like a BL0937, but to be calibrated."""
     SELECT_LEVEL_LOW = "select_level_low"
@@ -214,6 +217,9 @@ _METER_KEYS: Final = re.compile(r"ele_pin|epin|vi_pin|ivpin|sel_pin_pin|ivcpin")
 _LIGHT_KEYS: Final = re.compile(r"[rgbcw]_pin|iic(?:scl|sda)|mosi")
 _OTHER_PIN_KEYS: Final = re.compile(r"\w*pin|backlit_io|bz_io|buzzer_io")
 _METERS_OVER_UART: Final = {2: "HLW8032", 3: "BL0942"}
+_SERIAL_METERS: Final = {2: CSE7766, 3: BL0942}
+# RX1 and TX1 of BK7231N and BK7231T (new_pins.c, 1.18.299).
+_FIRST_UART: Final = frozenset({10, 11})
 _METER_BL0937: Final = 0
 _METER_HLW8012: Final = 1
 _LATCHING: Final = 1
@@ -238,6 +244,11 @@ def profile_from_user_params(
     named = params.get("module")
     wanted = named.strip().upper() or None if isinstance(named, str) else None
     profile = SocketProfile.of((use.assignment for use in kept), wanted)
+    if (meter := _serial_meter(params)) is not None:
+        told = WarningKind.METER_OVER_UART
+        if not any(pin.pin in _FIRST_UART for pin in profile.pins):
+            profile, told = profile.with_meter(meter), WarningKind.METER_ON_UART
+        warnings.append(PinWarning(kind=told, key="chip_type", value=meter.name))
     module = profile.module
     if wanted and module is None:
         warnings.append(PinWarning(kind=WarningKind.ODD_MODULE, key="module"))
@@ -336,6 +347,8 @@ def _meter_warnings(params: UserParams, warnings: list[PinWarning]) -> bool:
     """Add what is to be said of the meter; return whether its pins must be left out."""
     has_pins = any(_METER_KEYS.fullmatch(key) for key in params)
     kind = _number(params, "chip_type") or _METER_BL0937
+    if _serial_meter(params) is not None:
+        return True
     if "ele_rx" in params or kind not in (_METER_BL0937, _METER_HLW8012):
         warnings.append(
             PinWarning(
@@ -353,6 +366,15 @@ def _meter_warnings(params: UserParams, warnings: list[PinWarning]) -> bool:
     if has_pins and _number(params, "sel_pin_lv") == 0:
         warnings.append(PinWarning(kind=WarningKind.SELECT_LEVEL_LOW, key="sel_pin_lv"))
     return False
+
+
+def _serial_meter(params: UserParams) -> Meter | None:
+    """Return the meter on the first serial line, None for another line or an unknown kind."""
+    if _number(params, "ele_fun_en") == 0:
+        return None
+    if _number(params, "ele_rx") not in (None, *_FIRST_UART):
+        return None
+    return _SERIAL_METERS.get(_number(params, "chip_type") or _METER_BL0937)
 
 
 def _general_warnings(params: UserParams, chip: Chip) -> Iterator[PinWarning]:

@@ -1,0 +1,86 @@
+"""The energy meters that OpenBeken has drivers for, and what differs between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import re
+from typing import Final
+
+from .quantities import CURRENT, POWER, VOLTAGE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """A kind of meter. Numbers are OpenBeken's (1.18.299)."""
+
+    name: str
+    """That of the driver, as ``startDriver`` takes it."""
+    baud: int = 0
+    """The rate of its serial line, 0 for a meter on pins of its own, whose driver starts by itself."""
+    divides: bool = False
+    """What is stored of it divides what it counts, as large numbers, instead of multiplying it."""
+    defaults: Mapping[str, float]
+    """What one count is worth in V, A and W where nothing is stored."""
+    resolution: Mapping[str, float] | None = None
+    """The least that readings of a second differ by, in V, A and W; None where that is a count."""
+    alternates: bool = False
+    """It measures voltage and current in turns, each every other second."""
+    has_frequency: bool = False
+
+    @property
+    def is_serial(self) -> bool:
+        """Return whether it is on a serial line: with the default one on RX1 and TX1."""
+        return self.baud > 0
+
+    def steps(self, factors: Mapping[str, float]) -> Mapping[str, float]:
+        """Return what readings go up by, in V, A and W, with these factors in the socket."""
+        return self.resolution or {**self.defaults, **factors}
+
+
+_KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
+
+
+def _of(volts: float, amperes: float, watts: float) -> Mapping[str, float]:
+    return dict(zip(_KEYS, (volts, amperes, watts), strict=True))
+
+
+# The last digits that are published of voltage and current (drv_bl_shared.c); of power, which has
+# one digit more, what noise leaves of it.
+_PUBLISHED: Final = _of(0.1, 0.001, 0.1)
+
+BL0937: Final = Meter(
+    name="BL0937",
+    defaults=_of(0.13253012, 0.0118577075, 1.5),
+    alternates=True,
+)
+BL0942: Final = Meter(
+    name="BL0942",
+    baud=4800,
+    divides=True,
+    defaults=_of(1 / 15188, 1 / 251210, 1 / 598),
+    resolution=_PUBLISHED,
+    has_frequency=True,
+)
+# HLW8032 speaks as it does. Without CurrentSet its current is absurd.
+CSE7766: Final = Meter(
+    name="CSE7766",
+    baud=4800,
+    defaults=_of(1.94034719, 251210.0, 1.88214409),
+    resolution=_PUBLISHED,
+)
+METERS: Final[Mapping[str, Meter]] = {
+    meter.name: meter for meter in (BL0937, BL0942, CSE7766)
+}
+"""All of them by the names of their drivers."""
+
+_STARTED: Final = re.compile(
+    rf"startdriver (?P<name>{'|'.join(METERS)})(?: (?P<baud>\d{{3,7}}))?(?: .*)?",
+    re.IGNORECASE,
+)
+
+
+def meter_started_by(command: str) -> tuple[Meter, int] | None:
+    """Return the serial meter that a console command starts, with its rate, None for no such one."""
+    if (match := _STARTED.fullmatch(command)) is None:
+        return None
+    meter = METERS[match["name"].upper()]
+    return (meter, int(match["baud"] or meter.baud)) if meter.is_serial else None
