@@ -25,6 +25,10 @@ _PATIENCE = 60.0
 # Loads over the whole range, none of which the socket was compared at.
 _CHECKED_WATTS = (5.0, 150.0, 3600.0)
 
+# Between the newest release and that of the guide, in the simulated index.
+_OLDER_RELEASE = "1.18.298"
+_LEAST_STEPS = 3
+
 # No command of the firmware carries this one.
 _NEW_USER = "sockets"
 _NEW_PASSWORD = 'correct "horse" $battery'
@@ -81,6 +85,7 @@ class _Walk:
         await self._switch()
         await self._measure()
         await self._calibrate()
+        await self._update()
         await self._add_stranger()
         await self._lead_stranger()
 
@@ -181,6 +186,45 @@ class _Walk:
             DOMAIN, action, respond=True, device_id=device, **data
         )
         return said
+
+    async def _update(self) -> None:
+        """Install an older release and then the one that is offered, over the air."""
+        entity = self._entities["firmware"]
+        await self._client.call("homeassistant", "update_entity", entity_id=entity)
+        newest = (await self._attributes(entity))["latest_version"]
+        chosen: tuple[tuple[str, dict[str, Any]], ...] = (
+            (_OLDER_RELEASE, {"version": _OLDER_RELEASE}),
+            (newest, {}),
+        )
+        for version, data in chosen:
+            with self._stages.stage(f"{version} is sent over the air") as findings:
+                seen: set[int] = set()
+                install = asyncio.create_task(
+                    self._client.call("update", "install", entity_id=entity, **data)
+                )
+                while not install.done():
+                    percent = (await self._attributes(entity)).get("update_percentage")
+                    if percent is not None:
+                        seen.add(percent)
+                    await asyncio.sleep(0.05)
+                await install
+                await self._until("it says so", self._runs(entity, version))
+                if len(seen) < _LEAST_STEPS:
+                    raise rig.StageFailed(f"its progress was {sorted(seen)}")
+                findings.append(f"{min(seen)} to {max(seen)} % in {len(seen)} steps")
+
+    async def _attributes(self, entity: str) -> dict[str, Any]:
+        attributes: dict[str, Any] = (await self._client.get(f"/api/states/{entity}"))[
+            "attributes"
+        ]
+        return attributes
+
+    def _runs(self, entity: str, version: str) -> Callable[[], Awaitable[object]]:
+        async def runs() -> tuple[bool, object]:
+            installed = (await self._attributes(entity)).get("installed_version")
+            return installed == version, installed
+
+        return runs
 
     async def _add_stranger(self) -> None:
         """Add a socket that somebody else set up, and tune it; its own program stays."""
