@@ -1,19 +1,20 @@
 """The sockets whose pins are known."""
 
-from pathlib import Path
-
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N, CHIPS, Chip
 from custom_components.openbk.pyopenbk.devices import (
     KNOWN_DEVICES,
     KnownDevice,
     devices_with,
 )
+from custom_components.openbk.pyopenbk.features import FEATURES
 from custom_components.openbk.pyopenbk.roles import METER_ROLES
 from custom_components.openbk.pyopenbk.tuya import (
     parse_user_params,
     profile_from_user_params,
 )
+from script import devices
 from tests.reference import published_plugs
 
 from .tuya.store_writer import BLOW
@@ -62,14 +63,21 @@ def test_the_layouts_are_those_that_were_published() -> None:
         assert pins in published, device.title
 
 
-def test_the_document_lists_every_model() -> None:
-    """In the order of the table."""
-    text = (Path(__file__).parents[2] / "docs/devices.md").read_text()
-    section = text.partition("## Known models")[2].partition("\n## ")[0]
-    rows = [line for line in section.splitlines() if line.startswith("| ")]
-    cells = [cell.strip() for row in rows for cell in row.strip("|").split("|")]
-    listed = [cell for cell in cells if cell]
-    assert listed == [device.title for device in KNOWN_DEVICES.values()]
+def test_the_document_has_the_tables_of_the_code() -> None:
+    """As `script/devices` makes them: chips, meters, features and models."""
+    text = devices.DOCUMENT.read_text(encoding="utf-8")
+    assert not list(devices.missing(text))
+    assert devices.made(text) == text
+
+
+@pytest.mark.parametrize("chip", CHIPS.values(), ids=lambda chip: chip.name)
+def test_each_chip_has_the_features_that_need_nothing_of_it(chip: Chip) -> None:
+    works = {feature.short for feature in FEATURES if feature.works_on(chip)}
+    assert {"entities", "calibration", "settings"} <= works
+    assert ("own gain" in works) is (chip.config_address is not None)
+    assert ("other broker" in works) is (chip.config_address is not None)
+    assert ("flashing" in works) is (chip is BK7231N)
+    assert devices.made("<!-- script/devices: chips -->\n<!-- end -->").count(chip.name)
 
 
 @pytest.mark.parametrize("module", ["CB3S", " cb3s ", "T34"])
