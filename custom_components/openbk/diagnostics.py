@@ -6,6 +6,7 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import ATTR_CONFIGURATION_URL
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
 
 from .const import (
     CONF_ADDRESS,
@@ -15,8 +16,12 @@ from .const import (
     CONF_UNDO,
     DOMAIN,
 )
+from .issues import half_written
 from .issues.plausibility import found
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
+from .live.updates import UPDATES, SocketUpdate
+from .pyopenbk.backups.folder import BackupFolder
+from .pyopenbk.flashing.records import JobRecords
 from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
 from .pyopenbk.quantities import DIAGNOSTICS, FREQUENCY, METER
@@ -72,8 +77,65 @@ async def async_get_config_entry_diagnostics(
                 {key: socket.value(key) for key in _SAID}, TO_REDACT
             ),
             "refused": socket.values.refused,
+            "clock": {
+                "right": socket.clock.right,
+                "missed": socket.clock.missed,
+                "utc_offset": socket.clock.utc_offset.total_seconds(),
+            },
+            "child_lock": socket.readback.child_lock,
+            "power_cut": {
+                str(channel): str(state)
+                for channel, state in (socket.readback.power_cut or {}).items()
+            },
         },
+        "update": _update(hass.data[UPDATES].of(socket.identity)),
+        "flash": await hass.async_add_executor_job(
+            _flash, half_written.backup_folder(hass), entry.data[CONF_MAC]
+        ),
         "meter": _meter(socket) if socket.profile.has_meter else None,
+    }
+
+
+def _update(update: SocketUpdate) -> dict[str, Any]:
+    """Return how far an update of the firmware is, and what the last one left behind."""
+    record = update.record
+    return {
+        "stage": update.stage,
+        "sent": update.fraction,
+        "installed": update.installed,
+        "left_behind": None
+        if record is None
+        else {
+            "version": record.version,
+            "before": record.before,
+            "stage": record.stage,
+            "trouble": record.trouble,
+            "own_file": record.own_file is not None,
+        },
+    }
+
+
+def _flash(folder: BackupFolder, mac: str) -> dict[str, Any]:
+    """Return what is on disk of a chip: its backups, and a job that did not end; reads files."""
+    job = JobRecords(folder).find(mac)
+    return {
+        "backups": [
+            {
+                "date": backup.date.isoformat(),
+                "contents": backup.sidecar.contents,
+                "complete": backup.complete,
+            }
+            for backup in folder.find(mac)
+        ],
+        "unfinished_job": None
+        if job is None
+        else {
+            "started": job.started.isoformat(),
+            "phase": job.phase,
+            "content": job.content,
+            "restores": job.restores is not None,
+            "regions": [[hex(start), hex(end)] for start, end in job.regions],
+        },
     }
 
 
@@ -93,6 +155,7 @@ def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, 
                     "key": item.unique_id.removeprefix(prefix),
                     "domain": item.domain,
                     "disabled_by": item.disabled_by,
+                    "seconds_since_said": _age(hass, item.entity_id),
                 }
                 for item in er.async_entries_for_device(
                     registry, device.id, include_disabled_entities=True
@@ -104,6 +167,13 @@ def _device(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> list[dict[str, 
             dr.async_get(hass), entry.entry_id
         )
     ]
+
+
+def _age(hass: HomeAssistant, entity_id: str) -> float | None:
+    """Return how long ago an entity was written, None where it has no state."""
+    if (state := hass.states.get(entity_id)) is None:
+        return None
+    return round((dt_util.utcnow() - state.last_reported).total_seconds(), 1)
 
 
 def _meter(socket: SocketState) -> dict[str, Any]:
@@ -125,6 +195,8 @@ def _meter(socket: SocketState) -> dict[str, Any]:
     return {
         "energy_in_kwh": socket.meter.in_kwh,
         "held_back": socket.meter.held_back,
+        "factors_changed": sorted(socket.factors.changed or ()),
+        "factors_doubtful": socket.factors.doubtful,
         "trust": trust,
         "contradictions": [str(item) for item in found(socket)],
         "socket_factors": calibration.factors,
