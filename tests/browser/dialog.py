@@ -149,7 +149,8 @@ class Dialog:
         """Choose a file and wait until it has arrived."""
         field = self.root.locator("ha-selector-file").first
         await field.locator("input[type=file]").set_input_files(file)
-        await field.get_by_text(file.name).wait_for()
+        # While it is on its way the field names it, too, in a longer text.
+        await field.get_by_text(file.name, exact=True).wait_for()
 
     async def unfold(self, index: int = 0) -> None:
         """Open a section, if it is not."""
