@@ -8,9 +8,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from custom_components.openbk.network.discovery import async_ask
+from custom_components.openbk.network.discovery import Evidence, async_ask
 from custom_components.openbk.pyopenbk.meters import BL0942, CSE7766, METERS
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.pyopenbk.obk.messages import Value
 from custom_components.openbk.pyopenbk.obk.startup import Part, add, meter_of, own_parts
 from custom_components.openbk.pyopenbk.obk.templates import parse_template
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
@@ -34,6 +35,12 @@ RELAY = SocketProfile.of(
 METERED = RELAY.with_meter(BL0942)
 NAME = "washing_machine"
 SPEED = 30.0
+
+
+@pytest.fixture
+def expected_lingering_timers() -> bool:
+    """Core's MQTT client leaves its periodic timer behind."""
+    return True
 
 
 def plugged_with(config: object, **responses: Response) -> PluggedSocket:
@@ -193,6 +200,16 @@ async def test_frequency_tells_the_kind_of_a_meter(
         assert await hass.config_entries.async_unload(entry.entry_id)
     finally:
         await plugged.power_off()
+
+
+def test_what_mqtt_tells_of_a_meter() -> None:
+    """That there is one, and its kind only where it says what no other does."""
+    values: dict[str, Value] = {"channel_1": 0, "voltage": 230.0}
+    unknown = Evidence(client_id="obk", values=values).guess_profile()
+    assert unknown.has_meter
+    assert unknown.meter_kind is None
+    told = Evidence(client_id="obk", values={**values, "frequency": 50.0})
+    assert told.guess_profile().meter_kind is BL0942
 
 
 def test_each_meter_is_known_by_its_driver() -> None:

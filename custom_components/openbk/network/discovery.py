@@ -27,7 +27,7 @@ from ..const import (
     LOGGER,
 )
 from ..helpers import utc_offset
-from ..pyopenbk.meters import METERS
+from ..pyopenbk.meters import BL0942, METERS
 from ..pyopenbk.obk import messages, tuning as tuning_of_socket
 from ..pyopenbk.obk.commands import Command, split
 from ..pyopenbk.obk.console import Console, NotAnAnswerError
@@ -36,7 +36,7 @@ from ..pyopenbk.obk.names import group_of
 from ..pyopenbk.obk.startup import meter_of, runs_lines
 from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import PinAssignment, SocketProfile
-from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
+from ..pyopenbk.quantities import CURRENT, ENERGY, FREQUENCY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
 from .addresses import told_address
 from .consoles import METER_ACCESS, console_at
@@ -119,20 +119,18 @@ class Evidence:
         """Return what MQTT alone can tell: relays by channel, and a meter.
 
         The pins are unknown, so they are numbered as they come; nothing of it is ever written
-        into the socket. A channel that answers may also be an LED, which the person knows.
+        into the socket. A channel that answers may also be an LED, which the person knows. Which
+        meter it is only the frequency tells, which one kind alone says.
         """
         free = iter(range(9, 29))
         pins = [
             PinAssignment(pin=next(free), role=PinRole.REL, channel=channel)
             for channel in self.channels
         ]
-        if self.has_meter:
-            pins += [
-                PinAssignment(pin=6, role=PinRole.BL0937CF1),
-                PinAssignment(pin=7, role=PinRole.BL0937CF),
-                PinAssignment(pin=8, role=PinRole.BL0937SEL),
-            ]
-        return SocketProfile.of(pins)
+        profile = SocketProfile.of(pins)
+        if FREQUENCY.key in self.values:
+            return profile.with_meter(BL0942)
+        return replace(profile, metered=self.has_meter)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +192,7 @@ async def async_gather(
     evidence = Evidence(client_id=client_id)
     keys = [*_HEARD]
     if parts:
-        keys += [*_METER_KEYS, *map(messages.channel_key, _CHANNELS)]
+        keys += [*_METER_KEYS, FREQUENCY.key, *map(messages.channel_key, _CHANNELS)]
 
     def complete() -> bool:
         said_who = all(key in evidence.values for key in _HEARD)
