@@ -16,6 +16,7 @@ from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_PROFILE, CONF_UNDO
 from ...live.publisher import Mode, own_prefix
 from ...pyopenbk.profile import SocketProfile
 from ..talking import with_pages
+from .backups import BackupSteps
 from .calibration import PAGES, CalibrationSteps
 from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
@@ -45,6 +46,7 @@ class OpenBekenOptionsFlow(
     ReportingSteps,
     FirmwareSteps,
     WebPasswordSteps,
+    BackupSteps,
     OptionsFlowWithReload,
 ):
     """The options of a socket."""
@@ -63,7 +65,7 @@ class OpenBekenOptionsFlow(
             menu.append("reporting")
         return self.async_show_menu(
             step_id="init",
-            menu_options=[*menu, "firmware", "web_password", "discovery"],
+            menu_options=[*menu, "firmware", "web_password", "backups", "discovery"],
         )
 
     async def async_step_discovery(

@@ -56,6 +56,14 @@ class Backup:
             raise BackupDamagedError(f"{self.path.name} is not what was saved")
         return dump
 
+    def remove(self) -> None:
+        """Delete the dump and what is known of it; raises BackupError where a part of it stays."""
+        with writing(self.path.parent):
+            # Without its sidecar a dump is no backup any more, so an interruption leaves none.
+            self.path.with_suffix(SIDECAR).unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            sync(self.path.parent)
+
 
 class UnfinishedBackup:
     """A backup that grows block by block; a later job of the same chip goes on with it."""

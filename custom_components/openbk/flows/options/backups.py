@@ -1,0 +1,230 @@
+"""The flash backups of a socket that are on disk: verified, exported, deleted."""
+
+import asyncio
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from aiohttp import web
+from homeassistant.components.http import HomeAssistantView
+from homeassistant.components.http.auth import async_sign_path
+from homeassistant.components.http.const import KEY_HASS_USER
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.http import KEY_HASS
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+)
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+import probatio
+
+from ...const import CONF_MAC, DOMAIN
+from ...issues.half_written import backup_folder
+from ...pyopenbk.backups.dumps import Backup
+from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
+from ...pyopenbk.backups.sidecar import Contents
+from ...pyopenbk.flashing.records import JobRecords
+from ...pyopenbk.foreign_text import markdown_text
+
+CONF_BACKUP: Final = "backup"
+CONF_ACTION: Final = "action"
+CONF_CONSENT: Final = "consent"
+VERIFY: Final = "verify"
+EXPORT: Final = "export"
+DELETE: Final = "delete"
+
+_URL: Final = f"/api/{DOMAIN}/backup"
+_LINK_LASTS: Final = timedelta(minutes=10)
+_CONSENT: Final = probatio.Schema(
+    {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
+)
+
+
+@callback
+def async_setup_backup_link(hass: HomeAssistant) -> None:
+    """Serve backups to administrators who follow a signed link."""
+    hass.http.register_view(BackupView())
+
+
+class BackupView(HomeAssistantView):
+    """One backup as a download; only names of backups lead anywhere."""
+
+    url = f"{_URL}/{{name}}"
+    name = f"api:{DOMAIN}:backup"
+
+    async def get(self, request: web.Request, name: str) -> web.StreamResponse:
+        """Send a backup."""
+        if not request[KEY_HASS_USER].is_admin:
+            return self.json_message("not allowed", HTTPStatus.UNAUTHORIZED)
+        hass = request.app[KEY_HASS]
+        found = await hass.async_add_executor_job(backup_folder(hass).list)
+        path = next((one.path for one in found if one.path.name == name), None)
+        if path is None:
+            return self.json_message("no such backup", HTTPStatus.NOT_FOUND)
+        return web.FileResponse(
+            path,
+            headers={
+                "Content-Disposition": f'attachment; filename="{quote(name)}"',
+                "Content-Type": "application/octet-stream",
+            },
+        )
+
+
+class BackupSteps(OptionsFlow):
+    """A list of what is there, and what to do with one of them."""
+
+    _backup: Backup | None = None
+
+    async def async_step_backups(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show the backups of this socket's chip."""
+        folder = backup_folder(self.hass)
+        found = await self.hass.async_add_executor_job(
+            folder.find, self.config_entry.data[CONF_MAC]
+        )
+        if not found:
+            return self.async_abort(
+                reason="no_backups",
+                description_placeholders={"folder": markdown_text(str(folder.path))},
+            )
+        if user_input is not None:
+            self._backup = next(
+                one for one in found if one.path.name == user_input[CONF_BACKUP]
+            )
+            match user_input[CONF_ACTION]:
+                case "verify":
+                    return await self._verify(self._backup)
+                case "export":
+                    return await self.async_step_backup_link()
+                case _:
+                    return await self.async_step_backup_delete()
+        words = await async_get_translations(
+            self.hass, self.hass.config.language, "selector", [DOMAIN]
+        )
+        prefix = f"component.{DOMAIN}.selector.contents.options"
+        options = [
+            SelectOptionDict(
+                value=one.path.name,
+                label=f"{_time(one)}, "
+                + words[f"{prefix}.{one.sidecar.contents or Contents.UNKNOWN}"],
+            )
+            for one in found
+        ]
+        schema = probatio.Schema(
+            {
+                probatio.Required(CONF_BACKUP, default=found[0].path.name): (
+                    SelectSelector(
+                        SelectSelectorConfig(
+                            options=options, mode=SelectSelectorMode.LIST
+                        )
+                    )
+                ),
+                probatio.Required(CONF_ACTION, default=VERIFY): SelectSelector(
+                    SelectSelectorConfig(
+                        options=[VERIFY, EXPORT, DELETE],
+                        mode=SelectSelectorMode.LIST,
+                        translation_key="backup_action",
+                    )
+                ),
+            }
+        )
+        return self.async_show_form(
+            step_id="backups",
+            data_schema=schema,
+            description_placeholders={
+                "name": markdown_text(self.config_entry.title),
+                "folder": markdown_text(str(folder.path)),
+            },
+        )
+
+    async def _verify(self, backup: Backup) -> ConfigFlowResult:
+        """Read a backup as a whole; what it says is true at this moment."""
+        try:
+            await self.hass.async_add_executor_job(backup.read)
+        except BackupDamagedError:
+            reason = "backup_damaged"
+        except BackupError:
+            reason = "backup_unreadable"
+        else:
+            reason = "backup_whole"
+        return self.async_abort(
+            reason=reason, description_placeholders={"date": _time(backup)}
+        )
+
+    async def async_step_backup_link(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show a link that works for a short while and for this person."""
+        backup = self._chosen_backup
+        if user_input is not None:
+            return self.async_abort(reason="backup_exported")
+        link = async_sign_path(
+            self.hass, f"{_URL}/{quote(backup.path.name)}", _LINK_LASTS
+        )
+        return self.async_show_form(
+            step_id="backup_link",
+            data_schema=probatio.Schema({}),
+            description_placeholders={
+                "link": link,
+                "file": markdown_text(backup.path.name),
+            },
+        )
+
+    async def async_step_backup_delete(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask once more; what a job that did not end needs stays."""
+        backup = self._chosen_backup
+        folder = backup_folder(self.hass)
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            job = await self.hass.async_add_executor_job(
+                JobRecords(folder).find, self.config_entry.data[CONF_MAC]
+            )
+            if not user_input[CONF_CONSENT]:
+                errors[CONF_CONSENT] = "consent_missing"
+            elif job is not None and backup.path.name in (job.backup, job.restores):
+                errors["base"] = "backup_in_use"
+            elif not await self._remove(backup):
+                errors["base"] = "backup_not_removed"
+            else:
+                return self.async_abort(
+                    reason="backup_removed",
+                    description_placeholders={"date": _time(backup)},
+                )
+        left = await self.hass.async_add_executor_job(
+            folder.find, self.config_entry.data[CONF_MAC]
+        )
+        return self.async_show_form(
+            step_id="backup_delete",
+            data_schema=_CONSENT,
+            errors=errors,
+            description_placeholders={
+                "date": _time(backup),
+                "others": str(len(left) - 1),
+            },
+        )
+
+    async def _remove(self, backup: Backup) -> bool:
+        try:
+            await asyncio.shield(self.hass.async_add_executor_job(backup.remove))
+        except BackupError:
+            return False
+        return True
+
+    @property
+    def _chosen_backup(self) -> Backup:
+        if self._backup is None:
+            raise RuntimeError("no backup was chosen")
+        return self._backup
+
+
+def _time(backup: Backup) -> str:
+    return f"{dt_util.as_local(backup.date):%Y-%m-%d %H:%M}"
