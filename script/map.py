@@ -33,7 +33,7 @@ _STYLE: Final = """
   text { font: 13px system-ui, sans-serif; text-anchor: middle; fill: #1c1c1c }
   rect { fill: #f4f6f8; stroke: #7a8794; rx: 6px }
   path { fill: none; stroke: #7a8794; stroke-width: 1.3 }
-  path.up { stroke: #c0392b }
+  path.beside { stroke-dasharray: 4 3 }
   marker path { fill: #7a8794; stroke: none }
   @media (prefers-color-scheme: dark) {
     text { fill: #eee }
@@ -166,7 +166,7 @@ def _arrow(start: tuple[float, int], end: tuple[float, int]) -> str:
     if start[1] == end[1]:  # Rooms of one floor need each other: over the top.
         a, b, top = start[0] + middle, end[0] + middle, start[1]
         return (
-            f'<path class="up" marker-end="url(#head)" d="M{a:g} {top}'
+            f'<path class="beside" marker-end="url(#head)" d="M{a:g} {top}'
             f'C{a:g} {top - 34} {b:g} {top - 34} {b:g} {top}"/>'
         )
     a, b = start[0] + middle, end[0] + middle

@@ -20,7 +20,7 @@ from homeassistant.helpers.service import (
 from homeassistant.helpers.typing import VolDictType
 import probatio
 
-from .calibrating.comparison import Comparison
+from .calibrating.comparison import Comparison, refusal_placeholders
 from .calibrating.own_gain import OwnGainError
 from .calibrating.sampling import WANTED
 from .const import DOMAIN
@@ -52,9 +52,6 @@ ATTR_SET_SOCKET: Final = "set_socket"
 ATTR_TOLERANCE: Final = "tolerance"
 ATTR_TRUST: Final = "trust"
 ATTR_WATCH_MINUTES: Final = "watch_minutes"
-
-UNITS: Final = {VOLTAGE.key: "V", CURRENT.key: "A", POWER.key: "W"}
-_DECIMALS: Final = {VOLTAGE.key: 1, CURRENT.key: 3, POWER.key: 1}
 
 # Far wider than a socket can be, so that a slip is named and not just forbidden; but finite.
 _LARGEST: Final = 10_000_000
@@ -158,21 +155,6 @@ def async_setup_services(hass: HomeAssistant) -> None:
         probatio.Schema(_DEVICE),
         SupportsResponse.ONLY,
     )
-
-
-def refusal_placeholders(error: CalibrationError) -> dict[str, str]:
-    """Return the values that the text of a refusal names, with their units."""
-    return {
-        "reading": with_unit(error.quantity, error.reading),
-        "reference": with_unit(error.quantity, error.reference),
-    }
-
-
-def with_unit(key: str | None, value: float | None) -> str:
-    """Return a value as a person reads it."""
-    if key is None or value is None:
-        return "?"
-    return f"{value:.{_DECIMALS[key]}f} {UNITS[key]}"
 
 
 async def _calibrate(call: ServiceCall) -> ServiceResponse:

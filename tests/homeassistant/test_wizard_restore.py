@@ -7,7 +7,7 @@ import random
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.flows.wizard.unfinished import (
+from custom_components.openbk.issues.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )

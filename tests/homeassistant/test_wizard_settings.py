@@ -10,7 +10,7 @@ import stat
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.flows.wizard.unfinished import (
+from custom_components.openbk.issues.unfinished import (
     FIRMWARE,
     UnfinishedSocket,
     UnfinishedSockets,

@@ -9,8 +9,10 @@ import sys
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LIBRARY = ROOT / "custom_components/openbk/pyopenbk"
-LIBRARY_NAME = "custom_components.openbk.pyopenbk"
+INTEGRATION = ROOT / "custom_components/openbk"
+INTEGRATION_NAME = "custom_components.openbk"
+LIBRARY = INTEGRATION / "pyopenbk"
+LIBRARY_NAME = f"{INTEGRATION_NAME}.pyopenbk"
 SIMULATOR = ROOT / "simulator"
 
 ROOMS = ("bootrom", "tuya", "obk", "metering")
@@ -118,6 +120,51 @@ def test_no_part_of_the_simulator_needs_itself() -> None:
         for module, path in modules.items()
     }
     TopologicalSorter(needs).prepare()
+
+
+def test_no_module_of_the_integration_needs_itself() -> None:
+    """Neither directly nor through others."""
+    modules = {module_name(path): path for path in files(INTEGRATION)}
+    needs = {
+        module: {
+            name
+            for name in imports_of(path)
+            if name in modules
+            and name != module
+            and modules[name].name != "__init__.py"
+        }
+        for module, path in modules.items()
+    }
+    TopologicalSorter(needs).prepare()
+
+
+@pytest.mark.parametrize(
+    ("room", "above"),
+    [
+        ("network", ("live", "calibrating", "issues", "flows")),
+        ("live", ("calibrating", "issues", "flows")),
+        ("calibrating", ("issues", "flows")),
+        ("issues", ("flows",)),
+    ],
+)
+def test_a_room_knows_none_above_it(room: str, above: tuple[str, ...]) -> None:
+    inside = files(INTEGRATION / room)
+    assert inside
+    for path in inside:
+        for name in imports_of(path):
+            for other in above:
+                assert not is_in(name, f"{INTEGRATION_NAME}.{other}"), short(path)
+
+
+def test_nothing_but_the_setup_needs_the_actions() -> None:
+    for path in files(INTEGRATION):
+        if path != INTEGRATION / "__init__.py":
+            assert f"{INTEGRATION_NAME}.services" not in imports_of(path), short(path)
+
+
+def is_in(name: str, package: str) -> bool:
+    """Return whether a module is a package or lies in it."""
+    return name == package or name.startswith(f"{package}.")
 
 
 def test_the_product_uses_the_libraries_that_home_assistant_uses() -> None:

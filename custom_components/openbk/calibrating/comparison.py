@@ -11,7 +11,7 @@ from ..pyopenbk.metering.errors import CalibrationError, Refusal
 from ..pyopenbk.metering.session import Method, Proposal, References, Sample, propose
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.messages import channel_key
-from ..pyopenbk.quantities import VOLTAGE
+from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from .own_gain import OwnGain, OwnGainError, async_set_own_gain, check_load
 from .sampling import WANTED, HttpSampler, Sampler, open_sampler
 
@@ -20,6 +20,22 @@ from .sampling import WANTED, HttpSampler, Sampler, open_sampler
 _PATIENCE: Final = 3.0
 _PATIENCE_WITHOUT_A_CHANGE: Final = 10.0
 _FIRST_LOOK: Final = 8.0
+
+
+MEASURED: Final = {quantity.key: quantity for quantity in (VOLTAGE, CURRENT, POWER)}
+"""What has a reference, by its key."""
+
+
+def refusal_placeholders(error: CalibrationError) -> dict[str, str]:
+    """Return the values that the text of a refusal names, with their units."""
+    return {
+        "reading": _shown(error.quantity, error.reading),
+        "reference": _shown(error.quantity, error.reference),
+    }
+
+
+def _shown(key: str | None, value: float | None) -> str:
+    return "?" if key is None or value is None else MEASURED[key].text(value)
 
 
 def check_ready(socket: SocketState, keys: Collection[str]) -> None:

@@ -23,6 +23,7 @@ import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
 from ..issues.other_socket import async_tell_of_twin
+from ..issues.unfinished import UnfinishedSocket, UnfinishedSockets
 from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
@@ -38,7 +39,6 @@ from .forms import PASSWORD, tidy, web_page, without
 from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
 from .wizard import pin_form
 from .wizard.base import WizardFlow
-from .wizard.unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"

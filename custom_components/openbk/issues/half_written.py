@@ -7,10 +7,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
 from ..const import CONF_MAC, DOMAIN
-from ..flows.wizard.unfinished import UnfinishedSockets
 from ..pyopenbk.backups import BackupFolder
 from ..pyopenbk.flashing import JobRecord, JobRecords
 from ..pyopenbk.foreign_text import markdown_text
+from .unfinished import UnfinishedSockets
 
 ISSUE: Final = "half_written"
 BACKUPS: Final = "openbk/backups"

@@ -50,6 +50,10 @@ class Quantity:
         """Return whether a socket can have measured this number, in ``unit``."""
         return self.lowest <= number <= self.highest
 
+    def text(self, number: float) -> str:
+        """Return a number as a person reads it, with its unit."""
+        return f"{number:.{self.decimals}f} {self.unit or ''}".rstrip()
+
 
 # The highest that PowerMax takes, in W; the firmware drops every reading above its PowerMax
 # (1.17.360 to 1.18.300).

@@ -10,7 +10,12 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.selector import BooleanSelector
 import probatio
 
-from ...calibrating.comparison import Comparison, apply_proposal, check_ready
+from ...calibrating.comparison import (
+    Comparison,
+    apply_proposal,
+    check_ready,
+    refusal_placeholders,
+)
 from ...calibrating.own_gain import OwnGainError, check_load
 from ...calibrating.sampling import WANTED
 from ...const import DOMAIN
@@ -20,7 +25,6 @@ from ...pyopenbk.metering.calibration import Calibration
 from ...pyopenbk.metering.errors import CalibrationError, Refusal
 from ...pyopenbk.metering.session import STEPS, Method, Proposal, Sample, propose
 from ...pyopenbk.quantities import CURRENT, POWER, VOLTAGE
-from ...services import refusal_placeholders
 from ..talking import TalkingFlow
 from . import calibration_text
 from .calibration_fields import (

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
-from ...calibrating.comparison import Comparison
+from ...calibrating.comparison import MEASURED, Comparison
 from ...calibrating.sampling import WANTED
 from ...live.calibration import SocketCalibration
 from ...pyopenbk.metering.calibration import Quality
 from ...pyopenbk.metering.session import STEPS, Proposal, Sample
-from ...services import UNITS, with_unit
 from ..talking import Words
 
 _NOTHING: Final = "–"
@@ -54,7 +53,7 @@ def _reading(key: str, value: float | None, calibration: SocketCalibration) -> s
     if value is None:
         return _NOTHING
     correction = calibration.corrections.get(key)
-    return with_unit(key, value if correction is None else correction(value))
+    return MEASURED[key].text(value if correction is None else correction(value))
 
 
 def known_table(calibration: SocketCalibration, word: Words) -> str:
@@ -78,11 +77,11 @@ def result_table(
         columns.append(
             (
                 word("calibrated_quantity", key),
-                with_unit(key, calibration.calibration_of(key).correction(mean)),
-                with_unit(key, reference),
-                with_unit(key, fitted.correction(mean)),
-                f"{_residual(fitted.residuals[-1])} {UNITS[key]}",
-                f"± {fitted.uncertainty(mean):.2g} {UNITS[key]}",
+                MEASURED[key].text(calibration.calibration_of(key).correction(mean)),
+                MEASURED[key].text(reference),
+                MEASURED[key].text(fitted.correction(mean)),
+                f"{_residual(fitted.residuals[-1])} {MEASURED[key].unit}",
+                f"± {fitted.uncertainty(mean):.2g} {MEASURED[key].unit}",
             )
         )
     return _table(zip(*columns, strict=True))

@@ -14,6 +14,7 @@ from homeassistant.util.hass_dict import HassKey
 import probatio
 
 from ...const import CONF_MAC, DOMAIN, LOGGER
+from ...issues.unfinished import UnfinishedSockets
 from ...pyopenbk.backups import Contents, EmptyDumpError
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
@@ -21,7 +22,6 @@ from .. import serial_port
 from . import route
 from .base import WizardFlow
 from .failures import ERASED, PORT_ERRORS
-from .unfinished import UnfinishedSockets
 
 CONF_ADAPTER: Final = "adapter"
 CONF_RESET_WIRED: Final = "reset_wired"

@@ -10,6 +10,7 @@ import probatio
 
 from ...const import LOGGER
 from ...issues.half_written import async_review_half_written
+from ...issues.unfinished import UnfinishedSockets
 from ...pyopenbk.backups import Backup, Origin
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import BackupUnfitError
@@ -27,7 +28,6 @@ from .backup_choice import (
     without_upload,
 )
 from .failures import backup_error, page_of
-from .unfinished import UnfinishedSockets
 
 CONF_DELIBERATE: Final = "deliberate"
 CONF_FOREIGN: Final = "foreign"

@@ -8,11 +8,11 @@ from homeassistant.const import CONF_PASSWORD
 import probatio
 
 from ...const import LOGGER
+from ...issues.unfinished import UnfinishedSocket, UnfinishedSockets
 from ...network.broker import own_password
 from ...pyopenbk.errors import OpenBekenError
 from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI
 from .broker_form import CONF_USE_OWN_LOGIN, OWN_LOGIN, BrokerForm
-from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_WIFI_PASSWORD: Final = "wifi_password"
 CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"

@@ -6,6 +6,7 @@ from typing import Self
 
 from homeassistant.const import CONF_PASSWORD
 
+from ...issues.unfinished import UnfinishedSocket
 from ...network.discovery import Evidence
 from ...pyopenbk.backups import Backup
 from ...pyopenbk.beken.chips import BK7231N, CHIPS, HIGHEST_PIN, FlashableChip
@@ -25,7 +26,6 @@ from ...pyopenbk.profile import SocketProfile
 from ...pyopenbk.tuya import PinReading
 from ..forms import BROKER_LOGIN, CONF_SECOND, WIFI, Passwords
 from .arrival import Arrival, Differences, Sighting
-from .unfinished import UnfinishedSocket
 
 
 @dataclass(kw_only=True)

@@ -38,6 +38,7 @@ from ...const import (
     LOGGER,
 )
 from ...issues.half_written import async_review_half_written
+from ...issues.unfinished import UnfinishedSocket, UnfinishedSockets
 from ...live.calibration import SocketCalibration
 from ...live.entries import async_identity_of
 from ...network.broker import BrokerProblem, async_rehearse
@@ -59,7 +60,6 @@ from . import kept
 from .arrival import Arrival, async_find_differences, async_find_in_network, waiting
 from .base import WizardFlow
 from .left import async_dismiss, async_expect
-from .unfinished import UnfinishedSocket, UnfinishedSockets
 
 CONF_ANOTHER: Final = "another"
 # What an entry knows that does not come from the chip.

@@ -8,17 +8,17 @@ from typing import Any, Final, Self
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
-from ...const import DOMAIN, LOGGER
-from ...pyopenbk.backups import BackupError
-from ...pyopenbk.backups.files import (
+from ..const import DOMAIN, LOGGER
+from ..pyopenbk.backups import BackupError
+from ..pyopenbk.backups.files import (
     make_private_folder,
     read_small_file,
     read_text_field,
     write_private_file,
 )
-from ...pyopenbk.beken.chips import FLASH_SIZES
-from ...pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
-from ...pyopenbk.profile import ProfileError, SocketProfile
+from ..pyopenbk.beken.chips import FLASH_SIZES
+from ..pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
+from ..pyopenbk.profile import ProfileError, SocketProfile
 
 _VERSION: Final = 1
 FIRMWARE: Final = "openbk/unfinished"
