@@ -126,8 +126,11 @@ def arrows(needs: Graph) -> Iterator[tuple[str, str]]:
     below = reachable(needs)
     for room, others in sorted(needs.items()):
         for other in sorted(others):
+            # Of rooms that need each other none stands between.
             if not any(
-                other in below[between] and room not in below[between]
+                other in below[between]
+                and between not in below[other]
+                and room not in below[between]
                 for between in others - {other}
             ):
                 yield room, other
