@@ -95,8 +95,10 @@ class _Walk:
         for name, until in (
             ("the chip is found", "backup"),
             ("its flash is backed up and its pins are read", "pins"),
-            ("name, Wi-Fi and broker are accepted", "firmware"),
-            ("the newest release is downloaded and checked", "write_confirm"),
+            (
+                "name, Wi-Fi and broker are accepted, a release is checked",
+                "write_confirm",
+            ),
             ("OpenBeken and its configuration are written", "reassemble"),
             ("the socket reports in", "created"),
         ):

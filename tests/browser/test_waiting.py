@@ -63,8 +63,6 @@ async def _write_for(scene: Scene, broker: Broker, adapter: Path) -> None:
     await dialog.refuses("broker_another")
     await scene.look("broker", "another")
     await dialog.press()
-    await dialog.shows("firmware")
-    await dialog.press()
     await dialog.shows("write_confirm")
     await dialog.press()
     await dialog.shows("reassemble")

@@ -128,5 +128,8 @@ async def _answer_the_questions(scene: Scene) -> None:
     await scene.look("broker", "login")
     await dialog.fill(password=rig.BROKER_PASSWORD)
     await dialog.press()
+    await dialog.shows("write_confirm")
+    await dialog.switch("Choose another firmware")
+    await dialog.press()
     await scene.look("firmware")
     await dialog.press()

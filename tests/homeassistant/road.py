@@ -16,8 +16,10 @@ SECRET: Final = "secret word"
 
 
 async def to_firmware(wizard: Wizard, broker: Broker) -> None:
-    """Walk from the pins to the firmware."""
-    assert await past_network(wizard, broker) == "firmware", wizard.errors
+    """Walk from the pins to the choice of another firmware."""
+    if await past_network(wizard, broker) == "write_confirm":
+        await wizard.submit(another_firmware=True)
+    assert wizard.page == "firmware", wizard.errors
 
 
 async def past_network(wizard: Wizard, broker: Broker) -> str:
@@ -41,9 +43,7 @@ async def to_confirmation(
     wizard: Wizard, broker: Broker, releases: ReleaseServer
 ) -> None:
     """Walk from the pins to the summary."""
-    await to_firmware(wizard, broker)
-    await wizard.submit_suggested()
-    assert wizard.page == "write_confirm", wizard.errors
+    assert await past_network(wizard, broker) == "write_confirm", wizard.errors
 
 
 async def to_pins(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:

@@ -27,7 +27,7 @@ FREE_AFTER = 1.0
 # Its pages, in their order.
 TO_THE_CHIP = ("flash", "intro", "port", "opening", "wiring", "search", "backup")
 PINS = ("pins", "pins_edit", "pins_other", "pins_known", "pins_paste", "pins_upload")
-SETTINGS = ("name", "wifi", "broker", "firmware", "write_confirm")
+SETTINGS = ("name", "wifi", "broker", "write_confirm", "firmware")
 WRITTEN = ("write", "reassemble", "wait", "waiting_nothing", "access_point", "rewire")
 
 
@@ -84,8 +84,10 @@ class Road:
             "name": lambda: wizard.submit_suggested(name="Kitchen"),
             "wifi": lambda: wizard.submit_suggested(ssid="Net", password=SECRET),
             "broker": lambda: self._past_broker(),
-            "firmware": lambda: wizard.submit_suggested(),
-            "write_confirm": lambda: self._begin({}),
+            "write_confirm": lambda: self._begin(
+                {"another_firmware": page == "firmware"}
+            ),
+            "releases": lambda: wizard.settle(),
             "write": lambda: wizard.settle(),
             "reassemble": lambda: self._begin({"another": False}),
             "wait": lambda: wizard.settle(),

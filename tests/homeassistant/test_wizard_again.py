@@ -82,8 +82,7 @@ async def to_summary(wizard: Wizard, **network: Any) -> None:
     assert await wizard.submit_suggested(name="Kitchen") == "wifi"
     assert await wizard.submit_suggested(**network) == "broker", wizard.errors
     await wizard.submit_suggested()
-    assert await wizard.submit_suggested() == "firmware", wizard.errors
-    assert await wizard.submit_suggested() == "write_confirm"
+    assert await wizard.submit_suggested() == "write_confirm", wizard.errors
 
 
 @walks("found_openbeken -> pins", "wait -> created")
@@ -200,7 +199,6 @@ async def test_settings_that_cannot_be_read_are_named_as_lost(
         await wizard.submit_suggested(name="Kitchen")
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        await wizard.submit_suggested()
         assert await wizard.submit_suggested() == "write_confirm", wizard.errors
         assert "cannot be read" in wizard.placeholders["takeover"]
         await wizard.close()
@@ -215,7 +213,6 @@ async def test_factory_socket_is_told_nothing_of_this(
         await wizard.submit_suggested(name="Kitchen")
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        await wizard.submit_suggested()
         assert await wizard.submit_suggested() == "write_confirm"
         assert wizard.placeholders["takeover"] == ""
         await wizard.close()
@@ -265,7 +262,6 @@ async def test_calibration_in_home_assistant_follows_the_factors(
         await wizard.submit_suggested()
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        await wizard.submit_suggested()
         assert await wizard.submit_suggested() == "write_confirm", wizard.errors
         assert await wizard.submit() == "reassemble"
         assert await wizard.submit_suggested() == "reflashed", wizard.pages
@@ -299,7 +295,6 @@ async def test_next_socket_of_the_dialog_keeps_its_own_settings_too(
         await wizard.submit_suggested(name="Hall")
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        await wizard.submit_suggested()
         await wizard.submit_suggested()
         await wizard.submit()
         assert await wizard.submit(another=True) == "next_socket", wizard.pages

@@ -91,7 +91,7 @@ def written(socket: SimulatedSocket) -> ConfigSector:
 
 @walks(
     "user -> flash -> intro -> port",
-    "backup -> pins -> use_pins -> name -> wifi -> broker -> releases -> firmware -> download -> write_confirm",
+    "backup -> pins -> use_pins -> name -> wifi -> broker -> releases -> download -> write_confirm",
     "write_confirm -> write -> reassemble -> wait -> created",
 )
 async def test_whole_road(
@@ -154,8 +154,7 @@ async def test_template_of_a_relay_with_two_coils(
         )
         assert await wizard.choose("use_pins") == "pins_extras"
         assert await wizard.submit(command=True, flags=True) == "name"
-        assert await from_name(wizard, mosquitto) == "firmware"
-        assert await wizard.submit_suggested() == "write_confirm"
+        assert await from_name(wizard, mosquitto) == "write_confirm"
         assert "\n- the clock: " in wizard.placeholders["takeover"]
         assert await wizard.submit() == "reassemble", wizard.pages
         config = written(socket)
@@ -190,7 +189,7 @@ async def test_the_time_zone_that_was_chosen_holds(
     told: set[str] = set()
     await listen(
         hass,
-        "cmnd/+/ntp_timeZoneOfs",
+        "cmnd/+/time_setTZ",
         lambda message: told.add(str(message.payload)),
     )
     async with socket_on_the_bench(blow_dump()) as socket:
@@ -201,7 +200,6 @@ async def test_the_time_zone_that_was_chosen_holds(
         )
         await wizard.submit_suggested(ssid="TestNet", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        await wizard.submit_suggested()
         await wizard.submit_suggested()
         await wizard.submit()
         assert "ntp_timeZoneOfs +5:30;" in written(socket).startup_command
@@ -241,8 +239,7 @@ async def test_passwords_need_not_be_typed_again(
         await wizard.submit_suggested(**at, password="of the broker")
         assert "of the broker" not in wizard.sent
         assert wizard.placeholders["broker_password"] == kept
-        assert await wizard.submit_suggested() == "firmware", wizard.errors
-        await wizard.submit_suggested()
+        assert await wizard.submit_suggested() == "write_confirm", wizard.errors
         assert await wizard.submit() == "reassemble", wizard.pages
         config = written(socket)
         assert (config.wifi_ssid, config.wifi_ssid2) == ("Net", "Second")
@@ -272,8 +269,7 @@ async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_un
         assert await wizard.submit_suggested(ssid=unit.ssid, **known) == "broker"
         at = {"host": mosquitto.host, "port": mosquitto.port}
         await wizard.submit_suggested(**at)
-        assert await wizard.submit_suggested(**at) == "firmware"
-        await wizard.submit_suggested()
+        assert await wizard.submit_suggested(**at) == "write_confirm"
         assert unit.password not in str(wizard.result)
         assert await wizard.submit() == "reassemble", wizard.pages
         config = written(socket)
@@ -670,7 +666,7 @@ class TestSettings:
             # Home Assistant is on another broker than this one, which may be meant.
             await broker_page.submit_suggested(**at)
             assert broker_page.errors == {"base": "broker_another"}
-            assert await broker_page.submit_suggested() == "firmware"
+            assert await broker_page.submit_suggested() == "write_confirm"
 
     @walks("broker -> broker, releases")
     async def test_rights_of_the_login_are_tried(
@@ -696,7 +692,7 @@ class TestSettings:
             await broker_page.submit_suggested()
             assert broker_page.errors == {"base": "broker_mute"}
             assert broker_page.placeholders["client_id"] == "obkE4720741"
-            assert await broker_page.submit_suggested() == "firmware"
+            assert await broker_page.submit_suggested() == "write_confirm"
 
 
 @pytest.mark.slow
@@ -723,7 +719,7 @@ async def test_home_assistants_own_login_is_used_on_request(
             # Home Assistant is not connected to it in this test.
             assert wizard.errors == {"base": "broker_another"}
             assert "its own" not in str(wizard.result["data_schema"])
-            assert await wizard.submit_suggested() == "firmware"
+            assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
 
 
@@ -757,7 +753,7 @@ class TestFirmware:
             (lambda: bytes(range(256)) * 40000, "firmware_too_large"),
         ],
     )
-    @walks("firmware -> firmware, write_confirm")
+    @walks("write_confirm -> releases -> firmware -> firmware, write_confirm")
     async def test_wrong_file_is_named(
         self,
         hass: HomeAssistant,
@@ -1147,7 +1143,7 @@ class TestPins:
         assert await sources.submit(text=text) == "pins"
         assert "active level is a guess" in sources.placeholders["pins"]
         notes = sources.placeholders["notes"]
-        assert "P10: named for several uses" in notes
+        assert "P10: has several uses" in notes
         assert "under Configure" in notes
 
     async def test_template_without_relay_leads_on(self, sources: Wizard) -> None:

@@ -58,6 +58,8 @@ class FirmwareSteps(WizardFlow):
     _releases: tuple[Release, ...] = ()
     _chosen: Release | None = None
     _firmware_error: str | None = None
+    _asks: bool = False
+    """The person wants to choose."""
     _file_chip: str = "?"
     """Which chip a refused firmware is for."""
     _answers_again: str = ""
@@ -135,8 +137,24 @@ class FirmwareSteps(WizardFlow):
             # Who keeps releases on a server of their own says so once.
             await store.async_save({CONF_INDEX: self._index_address})
         wanted, self.session.release = self.session.release, None
-        self._chosen = self._release_named(wanted)
+        if self._asks:
+            return "firmware"
+        # Who has not begun with another release gets the newest, and may ask for the others.
+        version = wanted or (self._newest.version if self._newest else None)
+        self._chosen = self._release_named(version)
         return "download" if self._chosen else "firmware"
+
+    @property
+    def _newest(self) -> Release | None:
+        """Return the newest release that is no trial version."""
+        return next((found for found in self._releases if not found.prerelease), None)
+
+    async def async_step_another_firmware(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Show what else there is."""
+        self._asks = True
+        return await self.async_step_releases()
 
     async def _list(self, index: ReleaseIndex) -> tuple[Release, ...]:
         """Return the newest releases, and the one of the guide that many people follow."""
@@ -173,7 +191,7 @@ class FirmwareSteps(WizardFlow):
         if user_input is not None:
             address = user_input[CONF_SOURCE][CONF_INDEX].strip()
             if address != self._index_address:
-                self._index_address = address
+                self._index_address, self._asks = address, True
                 return await self.async_step_releases()
             if (file := user_input[CONF_SOURCE].get(CONF_FILE)) is not None:
                 self._chosen = self.session.release = None
@@ -198,11 +216,7 @@ class FirmwareSteps(WizardFlow):
     def _firmware_schema(self) -> probatio.Schema:
         fields: dict[Any, Any] = {}
         if self._releases:
-            newest = next(
-                (found for found in self._releases if not found.prerelease),
-                self._releases[0],
-            )
-            suggested = self._chosen or newest
+            suggested = self._chosen or self._newest or self._releases[0]
             fields[
                 probatio.Optional(
                     CONF_RELEASE, description={"suggested_value": suggested.version}

@@ -62,6 +62,7 @@ from .base import WizardFlow
 from .left import async_dismiss, async_expect
 
 CONF_ANOTHER: Final = "another"
+CONF_ANOTHER_FIRMWARE: Final = "another_firmware"
 # What an entry knows that does not come from the chip.
 _OUTLIVE_FLASHING: Final = (CONF_DARK_LEDS, CONF_PUBLISHED)
 
@@ -140,6 +141,8 @@ class WriteSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Sum up; from here on the chip is changed."""
         if user_input is not None:
+            if user_input.get(CONF_ANOTHER_FIRMWARE):
+                return await self.async_step("another_firmware")
             # Another wizard or a discovery of the same socket must not finish before this one.
             await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
             self.session.expected_macs = frozenset({self._mac})
@@ -151,8 +154,14 @@ class WriteSteps(WizardFlow):
         self.session.takeover = await self.hass.async_add_executor_job(
             self._find_takeover
         )
+        fields: dict[Any, Any] = {}
+        if self.session.chip_state is not ChipState.WRITTEN:
+            # Once it is on the chip, only settings are corrected.
+            another = probatio.Required(CONF_ANOTHER_FIRMWARE, default=False)
+            fields[another] = BooleanSelector()
         return self.async_show_form(
             step_id="write_confirm",
+            data_schema=probatio.Schema(fields),
             description_placeholders=self.placeholders
             | {"takeover": self._takeover_text},
             last_step=False,
