@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, override
 
 from homeassistant.components.sensor import (
@@ -17,8 +18,10 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
-from .entity import ValueEntity
+from .entity import SocketEntity, ValueEntity
 from .live.state import OpenBekenConfigEntry, SocketState
+from .live.switching import SwitchedBy
+from .pyopenbk.obk.messages import button_key, channel_key
 from .pyopenbk.quantities import (
     CURRENT,
     DIAGNOSTICS,
@@ -81,6 +84,14 @@ POWER_UNCERTAINTY: Final = SensorEntityDescription(
     entity_category=EntityCategory.DIAGNOSTIC,
     entity_registry_enabled_default=False,
 )
+SWITCHED_BY: Final = SensorEntityDescription(
+    key="switched_by",
+    translation_key="switched_by",
+    device_class=SensorDeviceClass.ENUM,
+    options=list(SwitchedBy),
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
 UPTIME: Final = SensorEntityDescription(
     key="last_restart",
     device_class=SensorDeviceClass.UPTIME,
@@ -115,6 +126,8 @@ def _sensors(socket: SocketState) -> Iterator[SensorEntity]:
     for description in DIAGNOSTIC_SENSORS:
         yield ValueSensor(socket, description)
     yield UptimeSensor(socket, UPTIME)
+    if socket.native and socket.profile.relays:
+        yield SwitchedBySensor(socket, SWITCHED_BY)
 
 
 class SocketSensor(ValueEntity, SensorEntity):
@@ -183,6 +196,37 @@ class UptimeSensor(SocketSensor):
         self.available = value is not None
         if value is not None:
             self.native_value = dt_util.utcnow() - timedelta(seconds=value)
+
+
+class SwitchedBySensor(SocketEntity, SensorEntity):
+    """Who switched a relay of the socket last."""
+
+    entity_description: SensorEntityDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the relays and the buttons."""
+        await super().async_added_to_hass()
+        switching, profile = self.socket.switching, self.socket.profile
+        for relay in profile.relays:
+            moved = partial(switching.moved, relay.channel)
+            self.async_on_remove(self.socket.listen(channel_key(relay.channel), moved))
+        for index, button in enumerate(profile.buttons):
+            key = button_key(button.pin, first=index == 0)
+            self.async_on_remove(self.socket.listen(key, switching.pressed))
+        self.async_on_remove(self.socket.listen_online(self._changed))
+        switching.listeners.append(self._changed)
+        self.async_on_remove(partial(switching.listeners.remove, self._changed))
+        self._take()
+
+    @callback
+    def _changed(self) -> None:
+        self._take()
+        self.async_write_ha_state()
+
+    def _take(self) -> None:
+        self.available = self.socket.online
+        self._attr_native_value = self.socket.switching.last
 
 
 class PowerUncertaintySensor(SocketSensor):

@@ -209,6 +209,7 @@ def test_sensors_are_those_that_have_a_name() -> None:
             *sensor.DIAGNOSTIC_SENSORS,
             sensor.FREQUENCY_SENSOR,
             sensor.POWER_UNCERTAINTY,
+            sensor.SWITCHED_BY,
         )
     }
     assert described == set(texts()["entity"]["sensor"])

@@ -57,6 +57,7 @@ from .presence import Presence
 from .readback import Readback
 from .reporting import Reporting
 from .sources import Listener, Source
+from .switching import Switching
 from .values import SocketValues
 
 type OpenBekenConfigEntry = ConfigEntry[SocketState]
@@ -112,6 +113,7 @@ class SocketState:
             may_set=self.tuned,
             build=lambda: self.build,
         )
+        self.switching = Switching(hass.loop.time, self._later)
         self.meter = SocketMeter(
             hass,
             self.identity,
@@ -232,6 +234,7 @@ class SocketState:
 
         Raises HomeAssistantError if the socket is not there.
         """
+        self.switching.ask(channel)
         await self.async_send(messages.set_channel(self.client_id, channel, value))
         if self.online:
             self.asking.for_channel(channel)
@@ -397,6 +400,7 @@ class SocketState:
     def _cancel_timers(self) -> None:
         self.asking.stop()
         self.clock.stop()
+        self.switching.stop()
         self.factors.stop()
         self.readback.stop()
 

@@ -1,0 +1,82 @@
+"""Who switched the relay last is told, where it can be known."""
+
+from datetime import timedelta
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
+import pytest
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+RELAY = "switch.washing_machine"
+SENSOR = "sensor.washing_machine_last_switched_by"
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> ScriptedSocket:
+    entry = socket_entry()
+    er.async_get(hass).async_get_or_create(
+        "sensor",
+        "openbk",
+        f"{entry.unique_id}_switched_by",
+        suggested_object_id="washing_machine_last_switched_by",
+        disabled_by=None,
+    )
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect()
+    await until(lambda: shown(hass, RELAY) == "off")
+    return socket
+
+
+def shown(hass: HomeAssistant, entity_id: str) -> str | None:
+    state = hass.states.get(entity_id)
+    return state.state if state else None
+
+
+async def switched(hass: HomeAssistant, socket: ScriptedSocket, value: int) -> None:
+    """Let the socket say a new state, and wait as long as it takes to judge it."""
+    await socket.say("1/get", str(value))
+    await until(lambda: shown(hass, RELAY) == ("on" if value else "off"))
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
+    await hass.async_block_till_done()
+
+
+async def test_home_assistant_the_button_and_others_are_told_apart(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    # What it says when it comes was switched by nobody.
+    assert shown(hass, SENSOR) == "unknown"
+    await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
+    await until(lambda: shown(hass, RELAY) == "on")
+    assert shown(hass, SENSOR) == "home_assistant"
+    await switched(hass, scripted, 0)
+    assert shown(hass, SENSOR) == "elsewhere"
+    await scripted.say("button/get", "single")
+    await switched(hass, scripted, 1)
+    assert shown(hass, SENSOR) == "button"
+
+
+async def test_a_press_that_is_told_after_the_state_counts_too(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    await scripted.say("1/get", "1")
+    await until(lambda: shown(hass, RELAY) == "on")
+    await scripted.say("button/get", "single")
+    event = "event.washing_machine_button"
+    await until(lambda: shown(hass, event) not in (None, "unknown", "unavailable"))
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
+    await hass.async_block_till_done()
+    assert shown(hass, SENSOR) == "button"
+    await scripted.say("connected", "offline")
+    await until(lambda: shown(hass, SENSOR) == "unavailable")
