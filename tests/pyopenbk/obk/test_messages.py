@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk import messages
 from custom_components.openbk.pyopenbk.obk.messages import Change, Gesture, Value
 from tests.recordings import session as recorded
@@ -281,3 +282,14 @@ def _recorded(name: str) -> Iterator[recorded.Message]:
 )
 def test_address(payload: str, address: str | None) -> None:
     assert messages.decode_address(payload) == address
+
+
+@pytest.mark.parametrize("chip", [*CHIPS, "LIN"])
+def test_every_build_names_its_chip(chip: str) -> None:
+    """The one for Linux was heard to say OpenLIN (1.18.299)."""
+    assert messages.chip_of(f"Open{chip} 1.18.299 Nov 29 2026 15:24:59") == chip
+
+
+@pytest.mark.parametrize("build", ["OpenWrt 24.10.2", "OpenVPN 2.6.12", "LIN 1.18.299"])
+def test_other_open_software_is_no_socket(build: str) -> None:
+    assert messages.chip_of(build) is None

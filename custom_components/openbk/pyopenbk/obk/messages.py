@@ -257,12 +257,11 @@ _BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_[0-9]{{1,2}}")
 _CHANNEL: Final = re.compile(r"[0-9]{1,2}")
 # valueStr of MQTT_PublishMain_StringFloat has 16 bytes; no exponent, no blanks, no other digits.
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{0,9})?")
-# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43; the builds
-# that run on a computer have a word of their own. Some eighty characters at most, and none that a
-# dialog could take for Markdown but "_".
+# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43; LIN is the
+# build that runs on Linux. Some eighty characters at most, and none that a dialog could take for
+# Markdown but "_".
 _BUILD: Final = re.compile(
-    r"(?:Open(?=[A-Z])|(?=LinuxSim |WinTest ))"
-    r"(?P<chip>[A-Z]{1,6}[0-9][A-Z0-9]{0,9}|LinuxSim|WinTest)"
+    r"Open(?P<chip>[A-Z]{1,6}[0-9][A-Z0-9]{0,9}|LIN)"
     r" (?P<version>[0-9][\w.+-]{0,31}|[\w.+-]{1,20}_[\w.+-]{1,20})"
     r"(?: [\w :.+-]{1,32})?",
     re.ASCII,
