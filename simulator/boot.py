@@ -25,12 +25,9 @@ APPLICATION_SIZE: Final = 0x118F70
 _HEADER_SIZE: Final = 3 * RECORD
 
 _ARM_BRANCH: Final = 0xEA
-# "OpenBK7231N_%02X…" alone is not enough: an SDK puts it into the images of all chips.
-_OPENBEKEN: Final = re.compile(rb"OpenBK7231N(?:[ _]\d|\0)")
 _BUILD: Final = re.compile(
     rb"Buil[dt] on ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8}) version ([!-~]+)"
 )
-_TUYA: Final = re.compile(rb"< BUILD AT:[^>]* AT bk7231n >")
 
 
 class Chip(StrEnum):
@@ -38,6 +35,40 @@ class Chip(StrEnum):
 
     BK7231N = "BK7231N"
     BK7231T = "BK7231T"
+    BK7231U = "BK7231U"
+    """Only asked what it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Code:
+    """What differs in the code of a chip."""
+
+    application: int
+    """Bytes of the application and the header at its end, from 0x11000 on."""
+    bootloader: str
+    """What the bootloader calls itself."""
+    factory: str
+    """What Tuya's firmware calls the chip."""
+    needs_mark: bool
+    """The bootloader starts nothing without the header at the end."""
+
+
+# BK7231T's as in its releases 1.18.300 and in factory dumps of WB2S. The files that are published
+# for it to be written by wire have no header, and are started.
+_CODES: Final = {
+    Chip.BK7231N: _Code(
+        application=APPLICATION_SIZE,
+        bootloader="BK7231N_1.0.1",
+        factory="bk7231n",
+        needs_mark=True,
+    ),
+    Chip.BK7231T: _Code(
+        application=0xEF000,
+        bootloader="BK7231S_1.0.5",
+        factory="8710_2M",
+        needs_mark=False,
+    ),
+}
 
 
 class Running(StrEnum):
@@ -62,10 +93,12 @@ class Verdict:
     log: str
 
 
-def examine(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> Verdict:
+def examine(
+    flash: Flash, key: CodeKey = STANDARD_CODE_KEY, chip: Chip = Chip.BK7231N
+) -> Verdict:
     """Decide what a chip with this code key runs out of this flash."""
-    size = APPLICATION_START + APPLICATION_SIZE
-    return _examine(flash.read(0, size), key)
+    size = APPLICATION_START + _CODES[chip].application
+    return _examine(flash.read(0, size), key, chip)
 
 
 def bootloader_runs(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> bool:
@@ -74,25 +107,28 @@ def bootloader_runs(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _examine(code: bytes, key: CodeKey) -> Verdict:
+def _examine(code: bytes, key: CodeKey, chip: Chip) -> Verdict:
     if not _bootloader_runs(code[:BOOTLOADER_SIZE], key):
         return Verdict(running=Running.NOTHING, log="")
-    banner = "\r\nV:BK7231N_1.0.1\r\nREG:cpsr     spsr     r13      r14\r\n"
-    if reason := _why_not(code[APPLICATION_START:], key):
+    name = _CODES[chip].bootloader
+    banner = f"\r\nV:{name}\r\nREG:cpsr     spsr     r13      r14\r\n"
+    if reason := _why_not(code[APPLICATION_START:], key, _CODES[chip]):
         log = f"{banner}{reason}\r\n"
         return Verdict(running=Running.NOTHING, log=log)
     banner += "go os_addr(0x10000)..........\r\n"
     plain = encipher(from_records(code[APPLICATION_START:]), APPLICATION_ADDRESS, key)
-    if _OPENBEKEN.search(plain):
+    # "OpenBK7231N_%02X…" alone is not enough: an SDK puts it into the images of all chips.
+    if re.search(rb"Open%b(?:[ _]\d|\0)" % chip.encode(), plain):
         build = _BUILD.search(plain)
         version = build[2].decode() if build else None
         return Verdict(
             running=Running.OPENBEKEN,
             version=version,
             built=build[1].decode() if build else None,
-            log=f"{banner}OpenBK7231N, version {version or 'unknown'}\r\n",
+            log=f"{banner}Open{chip}, version {version or 'unknown'}\r\n",
         )
-    if found := _TUYA.search(plain):
+    factory = _CODES[chip].factory.encode()
+    if found := re.search(rb"< BUILD AT:[^>]* AT %b >" % factory, plain):
         log = f"{banner}[01-01 00:00:00 TUYA N]{found[0].decode()}\r\n"
         return Verdict(running=Running.FACTORY, log=log)
     log = f"{banner}J 0x10000\r\nundefined instruction\r\n"
@@ -104,18 +140,25 @@ def _bootloader_runs(records: bytes, key: CodeKey) -> bool:
     return first[3] == _ARM_BRANCH and not damaged_records(records)
 
 
-def _why_not(records: bytes, key: CodeKey) -> str | None:
+def _why_not(records: bytes, key: CodeKey, kind: _Code) -> str | None:
     """Return what is wrong with an application, or None where it can be started."""
-    if damaged := damaged_records(records):
+    if damaged := damaged_records(records[:-_HEADER_SIZE]):
         return f"crc error at 0x{APPLICATION_START + damaged[0]:X}"
-    data = from_records(records)
-    header = rbl.RblHeader.parse(data[-rbl.SIZE :])
-    if header is None:
+    data = from_records(records[:-_HEADER_SIZE])
+    if kind.needs_mark and (reason := _why_not_marked(data, records[-_HEADER_SIZE:])):
+        return reason
+    if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
+        return "J 0x10000\r\nundefined instruction"
+    return None
+
+
+def _why_not_marked(data: bytes, mark: bytes) -> str | None:
+    """Return what is wrong with the header of an application, whose plain bytes are ``data``."""
+    header = rbl.RblHeader.parse(from_records(mark))
+    if damaged_records(mark) or header is None:
         return "get rbl head failed"
     if header.flags != rbl.PLAIN or header.name != "app":
         return f"rbl of {header.name!r} is not a plain app"
     if not header.describes_flash(data):
         return "verify body crc32 failed"
-    if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
-        return "J 0x10000\r\nundefined instruction"
     return None

@@ -18,14 +18,19 @@ from .commands import LINK_CHECK
 from .driver import url_of
 from .faults import CHIP_FAULTS, LINE_FAULTS, Action, Fault, FaultName, Faults
 from .flash import Flash, PowerLostError
-from .loader import FlashLoader
+from .loader import FlashLoader, LoaderOfU
 from .modem_lines import Lines
 from .uart import LineOptions, Uart
 from .update import apply_update
 
 _LOGGER = logging.getLogger(__name__)
 
-_RF_CALIBRATION: Final = 0x1D0000
+_RF_CALIBRATION: Final = {Chip.BK7231N: 0x1D0000, Chip.BK7231T: 0x1E0000}
+_LOADERS: Final[dict[Chip, type[BootRom]]] = {
+    Chip.BK7231N: BootRom,
+    Chip.BK7231T: FlashLoader,
+    Chip.BK7231U: LoaderOfU,
+}
 _RF_MARK: Final = b"TLV\0"
 _MAC_OFFSET: Final = 0x24
 # What a Beken chip without calibration calls itself.
@@ -59,7 +64,7 @@ type FirmwareFactory = Callable[[SimulatedSocket, str], Firmware]
 
 
 class SimulatedSocket:
-    """A BK7231N socket whose UART1 is a pseudo-terminal.
+    """A socket whose UART1 is a pseudo-terminal.
 
     With power it starts into the boot ROM, and out of that into whatever its flash
     holds. It lives in the running event loop from ``start`` to ``stop``.
@@ -174,7 +179,7 @@ class SimulatedSocket:
     @property
     def mac(self) -> str:
         """Return the station's address, lower case with colons."""
-        sector = self.flash.read(_RF_CALIBRATION, _MAC_OFFSET + 6)
+        sector = self.flash.read(_RF_CALIBRATION[self._chip], _MAC_OFFSET + 6)
         if not sector.startswith(_RF_MARK):
             return _GENERIC_MAC
         return sector[_MAC_OFFSET:].hex(":")
@@ -262,11 +267,9 @@ class SimulatedSocket:
             return
         self.resets += 1
         self.uart.baudrate = DEFAULT_BAUDRATE
-        code = BootRom
-        if self._chip is Chip.BK7231T:
-            code = FlashLoader
-            if not bootloader_runs(self.flash, self._code_key):
-                return
+        code = _LOADERS[self._chip]
+        if code is not BootRom and not bootloader_runs(self.flash, self._code_key):
+            return
         self._rom = code(
             self.flash,
             self.uart,
@@ -299,10 +302,11 @@ class SimulatedSocket:
         self._rom = None
         self.uart.listener = _Deaf(self._hear_link_check)
         try:
-            self.uart2_log += apply_update(self.flash, self._code_key)
+            if self._chip is Chip.BK7231N:
+                self.uart2_log += apply_update(self.flash, self._code_key)
         except PowerLostError:
             return
-        self.verdict = verdict = examine(self.flash, self._code_key)
+        self.verdict = verdict = examine(self.flash, self._code_key, self._chip)
         self.uart2_log += verdict.log
         if verdict.running is Running.OPENBEKEN and self._make_firmware is not None:
             self.firmware = self._make_firmware(self, verdict.version or "")

@@ -9,7 +9,7 @@ import random
 import struct
 from typing import Any, Final
 
-from .boot import APPLICATION_START
+from .boot import APPLICATION_START, Chip
 from .bootrom import STANDARD_CODE_KEY
 from .code_image import APPLICATION_START_WORDS, application, bootloader, code
 from .code_memory import CodeKey
@@ -37,6 +37,45 @@ USER_PARAMETERS: Final = (
     "ch_num:1,ele_fun_en:1,rl1_pin:26,netn_led:1,vol_def:0,ch_dpid1:1,sel_pin_lv:1,"
     "crc:88,}"
 )
+# The same socket on the module of a BK7231T; its store is laid out as on BK7231N (21 of 24 dumps).
+WB2S_PARAMETERS: Final = USER_PARAMETERS.replace("module:CB2S", "module:WB2S")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """What differs between chips in a flash out of the factory."""
+
+    bootloader: str
+    application: int
+    code_size: int
+    factory: str
+    """What Tuya's SDK calls the chip."""
+    environment: bytes
+    """What its store says of the chip."""
+    rf_calibration: int
+    fast_connect: int
+
+
+_LAYOUTS: Final = {
+    Chip.BK7231N: _Layout(
+        bootloader="BK7231N_1.0.1",
+        application=0x118F70,
+        code_size=_CODE_SIZE,
+        factory="bk7231n",
+        environment=b"bk7231n",
+        rf_calibration=RF_CALIBRATION,
+        fast_connect=FAST_CONNECT,
+    ),
+    Chip.BK7231T: _Layout(
+        bootloader="BK7231S_1.0.5",
+        application=0xEF000,
+        code_size=0xC0000,
+        factory="8710_2M",
+        environment=b"bk7231s_2m",
+        rf_calibration=0x1E0000,
+        fast_connect=0x1E1000,
+    ),
+}
 # What the swap sectors still hold: a parser that takes them shows other pins.
 _OLD_USER_PARAMETERS: Final = (
     USER_PARAMETERS.replace("rl1_pin:26", "rl1_pin:14")
@@ -69,6 +108,7 @@ class FastConnect(StrEnum):
 class FactorySocket:
     """A socket out of its box, which was joined to a network once."""
 
+    chip: Chip = Chip.BK7231N
     mac: str = DEFAULT_MAC
     seed: int = 0
     """Everything that differs from unit to unit follows from this."""
@@ -113,11 +153,12 @@ def without(dump: bytes, start: int, size: int = SECTOR) -> bytes:
 @lru_cache(maxsize=16)
 def _dump(unit: FactorySocket) -> bytes:
     flash = bytearray(b"\xff" * SIZE)
-    flash[:APPLICATION_START] = bootloader("1.0.1", unit.code_key)
-    app = application(_code(), unit.code_key)
+    layout = _LAYOUTS[unit.chip]
+    flash[:APPLICATION_START] = bootloader("1.0.1", unit.code_key, layout.bootloader)
+    app = application(_code(layout), unit.code_key, layout.application)
     flash[APPLICATION_START : APPLICATION_START + len(app)] = app
-    _lay(flash, RF_CALIBRATION, rf_calibration(unit.mac, unit.seed))
-    _lay(flash, FAST_CONNECT, fast_connect_record(unit))
+    _lay(flash, layout.rf_calibration, rf_calibration(unit.mac, unit.seed))
+    _lay(flash, layout.fast_connect, fast_connect_record(unit))
     _lay(flash, PROTECTED_SECTOR, store_region(unit))
     return bytes(flash)
 
@@ -126,14 +167,16 @@ def _lay(flash: bytearray, start: int, data: bytes) -> None:
     flash[start : start + len(data)] = data
 
 
-def _code() -> bytes:
+def _code(layout: _Layout) -> bytes:
     texts = (
         b"< TUYA IOT SDK V:2.3.3 BS:40.00_PT:2.2_LAN:3.4_CAD:1.0.5_CD:1.0.0 >",
-        b"< BUILD AT:2022_04_14_15_38_24 BY embed FOR ty_iot_sdk AT bk7231n >",
+        b"< BUILD AT:2022_04_14_15_38_24 BY embed FOR ty_iot_sdk AT %b >"
+        % layout.factory.encode(),
         b"oem_bk7231n_plug",
         b"keysimulated00074",
     )
-    return code("oem_bk7231n_plug 1.1.15", _CODE_SIZE, APPLICATION_START_WORDS, texts)
+    seed = "oem_bk7231n_plug 1.1.15"
+    return code(seed, layout.code_size, APPLICATION_START_WORDS, texts)
 
 
 def rf_calibration(mac: str, seed: int = 0) -> bytes:
@@ -175,8 +218,9 @@ def store_region(unit: FactorySocket) -> bytes:
     inner_key = b"8710_2M_" + chooser.randbytes(4).hex().encode()
     identity = _identity(chooser)
     joined = {"ssid": unit.ssid, "passwd": b64encode(unit.password.encode()).decode()}
-    now = _fill(Store(inner_key), identity, joined, unit.user_parameters)
-    before = _fill(Store(inner_key), identity, _OLD_NETWORK, _OLD_USER_PARAMETERS)
+    chip = _LAYOUTS[unit.chip].environment
+    now = _fill(Store(inner_key), identity, joined, unit.user_parameters, chip)
+    before = _fill(Store(inner_key), identity, _OLD_NETWORK, _OLD_USER_PARAMETERS, chip)
     protected = now.protected_sector(
         {
             "gw_bi": _json(identity["gw_bi"]),
@@ -199,6 +243,7 @@ def _fill(
     identity: dict[str, dict[str, Any]],
     network: dict[str, Any],
     user_parameters: str,
+    chip: bytes,
 ) -> Store:
     """Put values where a device has them that has rewritten some."""
     for name in ("gw_bi", "gw_wsm", "gw_di", "gw_ai"):
@@ -213,7 +258,7 @@ def _fill(
     store.put_at("user_param_key", text, Place(0, 30), pages[: -(-len(text) // PAGE)])
     store.go_to(Place(3, 1))
     store.put("is_stride", b"0\0")
-    store.put("em_sys_env", b"bk7231n".ljust(20, b"\0"))
+    store.put("em_sys_env", chip.ljust(20, b"\0"))
     store.put("wf_start_md", b"1\0")
     store.put("000004s1mu", _json(_SCHEMA) + b"\0")
     return store

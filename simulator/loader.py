@@ -19,6 +19,9 @@ _TICK_SECONDS: Final = 0.002
 _LONGEST_CRC: Final = 0x1000000
 _SIGN: Final = 0x80000000
 _ERASE_SIZES: Final = {0x20: 0x1000, 0xD8: 0x10000}
+# Operations of the flash controller, which takes them and an address of 24 bits in one word.
+_PROGRAM: Final = 12
+_ERASES: Final = {13: 0x1000, 14: 0x8000, 15: 0x10000}
 # Linked and idle for this many start windows, it resets itself (F14).
 _IDLE_WINDOWS: Final = 31
 
@@ -31,6 +34,8 @@ class FlashLoader(BootRom):
     and only a link check before an erase opens it again.
     """
 
+    _reads_from = _PROTECTED_BELOW
+    _version: bytes | None = _VERSION
     _unlocks = False
     """A link check came: the next erase opens the flash (F4)."""
     _idle_timer: asyncio.TimerHandle | None = None
@@ -89,8 +94,8 @@ class FlashLoader(BootRom):
                 span = payload.ljust(8, b"\0")
                 start = int.from_bytes(span[:4], "little")
                 self._answer_crc(start, int.from_bytes(span[4:8], "little"))
-            case 0x11 if self.linked:
-                self._answer_short(code, _VERSION)
+            case 0x11 if self.linked and self._version is not None:
+                self._answer_short(code, self._version)
 
     @override
     def _baudrate_delay(self, delay: int) -> float:
@@ -144,10 +149,23 @@ class FlashLoader(BootRom):
 
     def _read_4k(self, echo: bytes) -> None:
         address = int.from_bytes(echo, "little")
-        if address < _PROTECTED_BELOW:
+        if address < self._reads_from:
             self._answer_long(0x09, REFUSED, echo + b"\0")
         else:
             self._answer_long(0x09, OK, echo + self._read_sector(address))
+
+    @override
+    def _program(self, address: int, data: bytes) -> None:
+        """Let the uppermost byte of an address make another operation of it.
+
+        Nothing drops that byte before it comes to the controller: a write to 0x01211000 erases
+        what it should have programmed (BK7231S_1.0.5, run as machine code).
+        """
+        operation = _PROGRAM | address >> 24 & 0x1F
+        if operation == _PROGRAM:
+            super()._program(address, data)
+        elif size := _ERASES.get(operation):
+            self._erase_unit(address & 0xFFFFFF, size)
 
     def _erase(self, payload: bytes) -> None:
         """Compare the address as a signed number; open the flash if told to (F4, F7)."""
@@ -161,3 +179,10 @@ class FlashLoader(BootRom):
         if size := _ERASE_SIZES.get(payload[0]):
             self._erase_unit(address, size)
         self._answer_long(0x0F, OK, payload)
+
+
+class LoaderOfU(FlashLoader):
+    """BK7231U's, as far as somebody looks who will not write there (F6, F13)."""
+
+    _reads_from = 0x2000
+    _version = None

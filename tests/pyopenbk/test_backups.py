@@ -142,6 +142,7 @@ def test_finished_backup_is_listed_and_reads_back(
     stored = json.loads(backup.path.with_suffix(".json").read_text())
     assert stored == {
         "format": 1,
+        "chip": "BK7231N",
         "chip_id": "0007231c",
         "jedec": "eb6015",
         "code_key_sha256": hashlib.sha256(b"a key").hexdigest(),

@@ -79,6 +79,7 @@ def openbeken_image(version: str = "1.18.299", size: int = 130_000) -> FirmwareI
 
 def written(dump: bytes, image: FirmwareImage, config: bytes | None = CONFIG) -> bytes:
     """Return what a job makes of a chip."""
-    application = image.application.ljust(0x119000, b"\xff")
-    flash = put(dump, APPLICATION_START, application)
-    return flash if config is None else put(flash, CONFIG_START, config)
+    flash = image.target.flash
+    application = image.application.ljust(flash.application.size, b"\xff")
+    dump = put(dump, flash.application.start, application)
+    return dump if config is None else put(dump, flash.openbeken_config.start, config)

@@ -3,14 +3,17 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from custom_components.openbk.pyopenbk.backups import Contents
+from custom_components.openbk.pyopenbk.beken.chips import BK7231T
 from custom_components.openbk.pyopenbk.flashing import FlashingJob
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
-from custom_components.openbk.pyopenbk.obk.image import recognise
+from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator import images
-from simulator.boot import Running
+from simulator.boot import Chip, Running
 from simulator.chip import SimulatedSocket, simulated_chip
-from simulator.factory import FactorySocket
+from simulator.factory import WB2S_PARAMETERS, FactorySocket
 from tests.simulator.test_oracles import bk7231tools
 
 from .bench import Bench, bench
@@ -18,11 +21,26 @@ from .dumps import put, written
 
 FACTORY = FactorySocket().dump()
 IMAGE = recognise(images.qio())
+SOCKETS = (
+    FactorySocket(),
+    FactorySocket(chip=Chip.BK7231T, user_parameters=WB2S_PARAMETERS),
+)
 
 
-async def what_it_starts(flash: bytes) -> Running:
+def release_for(unit: FactorySocket) -> FirmwareImage:
+    """Return the newest release for the chip of a socket."""
+    if unit.chip is Chip.BK7231N:
+        return IMAGE
+    # What is published for BK7231T to be written by wire begins at its application.
+    return recognise(images.ua(images.Build(chip=unit.chip)), BK7231T)
+
+
+async def what_it_starts(flash: bytes, chip: Chip = Chip.BK7231N) -> Running:
     """Return what a chip with this flash runs when it is left alone."""
-    async with simulated_chip(flash, in_rom=False) as socket, asyncio.timeout(10):
+    async with (
+        simulated_chip(flash, chip=chip, in_rom=False) as socket,
+        asyncio.timeout(10),
+    ):
         await socket.wait_until(Running.OPENBEKEN, Running.FACTORY, Running.NOTHING)
         return socket.running
 
@@ -48,17 +66,21 @@ async def prepared(chip: Bench, job: FlashingJob) -> bytes:
     return build(config.with_profile(analysis.pins.profile))
 
 
-async def test_out_of_the_box_to_openbeken_and_back(tmp_path: Path) -> None:
-    async with bench(FACTORY, tmp_path) as chip:
-        assert await what_it_starts(chip.flash) is Running.FACTORY
+@pytest.mark.parametrize("unit", SOCKETS, ids=lambda unit: unit.chip)
+async def test_out_of_the_box_to_openbeken_and_back(
+    unit: FactorySocket, tmp_path: Path
+) -> None:
+    factory, image = unit.dump(), release_for(unit)
+    async with bench(factory, tmp_path, chip=unit.chip) as chip:
+        assert await what_it_starts(chip.flash, unit.chip) is Running.FACTORY
         async with chip.job() as job:
             config = await prepared(chip, job)
-            await job.write(IMAGE, config)
+            await job.write(image, config)
             await job.start()
 
-        assert chip.flash == written(FACTORY, IMAGE, config)
+        assert chip.flash == written(factory, image, config)
         assert await read_with_bk7231tools(chip.socket) == chip.flash
-        assert await what_it_starts(chip.flash) is Running.OPENBEKEN
+        assert await what_it_starts(chip.flash, unit.chip) is Running.OPENBEKEN
 
         async with chip.analysed() as job:
             analysis = await job.analyse()
@@ -67,12 +89,12 @@ async def test_out_of_the_box_to_openbeken_and_back(tmp_path: Path) -> None:
             assert analysis.config is not None
             assert analysis.config.profile.relays
             assert analysis.config.profile.has_meter
-            backup = chip.folder.find(FactorySocket().mac)[-1]
+            backup = chip.folder.find(unit.mac)[-1]
             await job.restore(backup)
 
-        assert chip.flash == FACTORY
-        assert await read_with_bk7231tools(chip.socket) == FACTORY
-        assert await what_it_starts(chip.flash) is Running.FACTORY
+        assert chip.flash == factory
+        assert await read_with_bk7231tools(chip.socket) == factory
+        assert await what_it_starts(chip.flash, unit.chip) is Running.FACTORY
 
 
 async def test_half_written_socket_starts_nothing(tmp_path: Path) -> None:

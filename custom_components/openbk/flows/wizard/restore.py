@@ -231,6 +231,7 @@ class RestoreSteps(BackupChoice):
         """Put an uploaded dump beside the other backups, which checks it too."""
         assert self.session.identity is not None
         origin = Origin(
+            chip=self.session.identity.chip.name,
             chip_id=self.session.identity.chip_id,
             jedec=self.session.identity.jedec.hex(),
             # Nobody knows the key of the chip that a file came from.

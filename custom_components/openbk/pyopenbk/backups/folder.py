@@ -142,8 +142,9 @@ class BackupFolder:
                 _LOGGER.warning("Passing over %r: %s", path.name, type(err).__name__)
 
     def _free_name(self, sidecar: Sidecar) -> Path:
-        chip = (sidecar.origin.mac or "no-mac").replace(":", "")
-        stem = f"bk7231n_{chip}_{sidecar.date:%Y%m%dT%H%M%SZ}"
+        origin = sidecar.origin
+        unit = (origin.mac or "no-mac").replace(":", "")
+        stem = f"{origin.chip.lower()}_{unit}_{sidecar.date:%Y%m%dT%H%M%SZ}"
         count = 1
         while True:
             path = self.path / f"{stem}{'' if count == 1 else f'_{count}'}{DUMP}"

@@ -19,6 +19,9 @@ MAC: Final = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}")
 # What no flash of this family exceeds.
 _LARGEST_FLASH: Final = 16 * 1024 * 1024
 _LONGEST_TOOL: Final = 64
+_CHIP: Final = re.compile(r"[A-Z][A-Z0-9]{1,15}")
+# Backups of the first releases are of this chip and do not say so.
+_CHIP_OF_OLD: Final = "BK7231N"
 
 
 class Contents(StrEnum):
@@ -35,11 +38,15 @@ class Contents(StrEnum):
 class Origin:
     """The chip that a backup was read from."""
 
-    chip_id: int
-    jedec: str
-    """The flash chip's JEDEC id, six hexadecimal digits."""
-    code_key_sha256: str
-    """Digest of the 16 key bytes in eFuse, which tells keys apart without naming them."""
+    chip: str = _CHIP_OF_OLD
+    """The chip's name, such as BK7231N."""
+    chip_id: int | None = None
+    """What is in its register, where it can be read."""
+    jedec: str = ""
+    """The flash chip's JEDEC id, six hexadecimal digits, where it can be read."""
+    code_key_sha256: str = ""
+    """Digest of the 16 key bytes in eFuse, which tells keys apart without naming them; where they
+    cannot be read, nothing."""
     mac: str | None
     """Wi-Fi station address, lower case with colons; None without an RF sector."""
     flash_size: int
@@ -69,7 +76,8 @@ class Sidecar:
         return json.dumps(
             {
                 "format": _FORMAT,
-                "chip_id": f"{origin.chip_id:08x}",
+                "chip": origin.chip,
+                "chip_id": None if origin.chip_id is None else f"{origin.chip_id:08x}",
                 "jedec": origin.jedec,
                 "code_key_sha256": origin.code_key_sha256,
                 "mac": origin.mac,
@@ -104,9 +112,11 @@ class Sidecar:
         ):
             raise ValueError("no size of a flash")
         mac, sha256, key = stored["mac"], stored["sha256"], stored["code_key_sha256"]
+        chip_id, jedec = stored["chip_id"], stored["jedec"]
         origin = Origin(
-            chip_id=int(_matching(_NUMBER, stored["chip_id"]), 16),
-            jedec=_matching(_JEDEC, stored["jedec"]),
+            chip=_matching(_CHIP, stored.get("chip", _CHIP_OF_OLD)),
+            chip_id=None if chip_id is None else int(_matching(_NUMBER, chip_id), 16),
+            jedec="" if jedec == "" else _matching(_JEDEC, jedec),
             # Nobody knows the key of the chip that an uploaded file came from.
             code_key_sha256="" if key == "" else _matching(_DIGEST, key),
             mac=None if mac is None else _matching(MAC, mac),

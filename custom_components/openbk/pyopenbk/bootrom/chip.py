@@ -3,15 +3,22 @@
 from typing import Final, Self
 
 from ..beken.flash_map import SECTOR_SIZE, WriteAllowance
-from .errors import NoChipError, WrongChipError
+from . import frames
+from .errors import NoChipError, NoReplyError, StatusError, WrongChipError
+from .flash_loader import FlashLoader
 from .link import Link
 from .loader import ChipIdentity, Loader
 from .programming import FlashProgrammer, ProgramReport, complete_sector
 from .reading import FlashReader, Progress, VerifiedPart
 from .rom_loader import RomLoader
 
-LOADERS: Final[tuple[type[Loader], ...]] = (RomLoader,)
+LOADERS: Final[tuple[type[Loader], ...]] = (RomLoader, FlashLoader)
 """The kinds of loaders, in the order in which a chip is asked for them."""
+
+# First each is asked once: the right one mostly hears it, the others keep silent for a second.
+_ROUNDS: Final = (1, 4)
+# BK7231U reads its bootloader to whoever asks, BK7231Q and BK7231T refuse.
+_IN_THE_BOOTLOADER: Final = 0x8000
 
 
 class LinkedChip:
@@ -30,10 +37,16 @@ class LinkedChip:
         """
         if not link.linked:
             raise NoChipError("no chip has answered a link check yet")
-        for kind in LOADERS:
-            if (loader := await kind.identify(link)) is not None:
-                return cls(loader)
-        raise WrongChipError(None)
+        for attempts in _ROUNDS:
+            for kind in LOADERS:
+                if (loader := await kind.identify(link, attempts)) is not None:
+                    return cls(loader)
+        raise WrongChipError(None, await _name_of_other(link))
+
+    @property
+    def resets_when_idle(self) -> bool:
+        """Return whether it leaves the loader when it hears nothing for some seconds."""
+        return self._loader.resets_when_idle
 
     @property
     def link(self) -> Link:
@@ -138,3 +151,14 @@ class LinkedChip:
         """Refuse what lies outside of the flash: the chip would wrap around silently."""
         if not 0 <= start < start + length <= self.identity.flash_size:
             raise ValueError(f"not in the flash: 0x{start:X}+0x{length:X}")
+
+
+async def _name_of_other(link: Link) -> str | None:
+    """Return what chip has a loader in its flash that tells neither id nor version."""
+    try:
+        await link.exchange(frames.read_sector(_IN_THE_BOOTLOADER), attempts=2)
+    except NoReplyError:
+        return None
+    except StatusError:
+        return "BK7231Q"
+    return "BK7231U"

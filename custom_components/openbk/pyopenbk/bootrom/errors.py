@@ -137,15 +137,15 @@ class WrongChipError(BootRomError):
 
     hint = Hint.OTHER_CHIP
 
-    def __init__(self, chip_id: int | None) -> None:
-        """Keep the value of the chip id register; None: the chip does not tell it.
+    def __init__(self, chip_id: int | None, chip: str | None = None) -> None:
+        """Keep the value of the chip id register, and the chip's name where it is known.
 
-        The loaders of BK7231T, BK7231U and BK7231Q answer link checks, but have no command for
-        registers and are silent where they do not know one.
+        The loaders of BK7231U and BK7231Q answer link checks, but have no command for registers.
         """
         found = "no chip id" if chip_id is None else f"chip id 0x{chip_id:08X}"
-        super().__init__(f"{found}: nobody here knows this chip")
+        super().__init__(f"{found}: {chip or 'an unknown chip'} cannot be flashed here")
         self.chip_id = chip_id
+        self.chip = chip
 
 
 class FlashUnreachableError(BootRomError):

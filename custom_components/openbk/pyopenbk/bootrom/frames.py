@@ -38,6 +38,10 @@ class EraseSize(IntEnum):
         return SECTOR_SIZE if self is EraseSize.SECTOR else BLOCK_SIZE
 
 
+# BK7231T's loader does what it does before every erase, and then erases nothing.
+_ERASE_NOTHING: Final = 0x00
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One row of the command table."""
@@ -94,6 +98,8 @@ CHECK_CRC: Final = Command(
     seconds_per_byte=1 / 200_000,
 )
 
+READ_VERSION: Final = Command(name="read version", code=0x11, reply="16s")
+
 WRITE_SECTOR: Final = Command(
     name="write sector",
     code=0x07,
@@ -144,6 +150,7 @@ COMMANDS: Final = (
     REBOOT,
     SET_BAUDRATE,
     CHECK_CRC,
+    READ_VERSION,
     WRITE_SECTOR,
     READ_SECTOR,
     READ_STATUS,
@@ -201,6 +208,12 @@ class Request:
     """Start and length of the flash that this request erases or programs."""
     work: int = 0
     """Bytes of flash that the boot ROM goes through before it answers."""
+
+    @property
+    def announced_change(self) -> tuple[int, int] | None:
+        """Return what `changed_flash` says of the reply that tells that this was done."""
+        payload = self.payload[: self.command.echoed]
+        return changed_flash(Frame(self.command.long, self.command.code, 0, payload))
 
     @override
     def __str__(self) -> str:
@@ -290,6 +303,11 @@ def reboot() -> Request:
     return Request(REBOOT, REBOOT.request_layout.pack(0xA5))
 
 
+def read_version() -> Request:
+    """Ask for the version of the loader; only BK7231T's tells it."""
+    return Request(READ_VERSION, b"")
+
+
 def read_sector(address: int) -> Request:
     """Ask for 4096 bytes of flash."""
     return Request(
@@ -324,6 +342,18 @@ def erase(address: int, size: EraseSize) -> Request:
     )
 
 
+def erase_nothing(sector: int) -> Request:
+    """Have BK7231T's loader lift the protection of the flash as before an erase.
+
+    It counts as a change of that sector: one damaged byte makes it one.
+    """
+    return Request(
+        ERASE,
+        ERASE.request_layout.pack(_ERASE_NOTHING, sector),
+        changes=(sector, SECTOR_SIZE),
+    )
+
+
 def read_status(opcode: int) -> Request:
     """Ask the flash for one of its status registers: 05, 35 or, on some parts, 15."""
     return Request(READ_STATUS, READ_STATUS.request_layout.pack(opcode))
@@ -341,7 +371,10 @@ def read_flash_id() -> Request:
 
 
 def changed_flash(frame: Frame) -> tuple[int, int] | None:
-    """Return start and length of the flash that ``frame`` says was erased or programmed."""
+    """Return start and length of the flash that ``frame`` says was erased or programmed.
+
+    The start is as it was on the wire: loaders drop what lies above the size of the flash.
+    """
     if frame.status or not frame.long:
         return None
     if frame.code == WRITE_SECTOR.code:

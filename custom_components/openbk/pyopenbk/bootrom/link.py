@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 import logging
 from typing import Final
@@ -29,9 +29,15 @@ _LOGGER: Final = logging.getLogger(__name__)
 DEFAULT_LADDER: Final = (2_000_000, 1_500_000, 921_600, 460_800, 230_400, 115_200)
 """Baud rates to try, best first; 26 MHz divide well enough for each (facts of the protocol, 9)."""
 
+READ_ALIAS: Final = 0x200000
+"""Beyond the end of the flash it begins anew, for loaders as well that refuse to read there."""
+
 # A chip that got only half of a sector to write gives up waiting for the rest after about this.
 _QUIET_AFTER_WRITE: Final = 1.0
 _RELINK_TURN: Final = 0.5
+# Programs nothing where it is taken for the rest of a sector, and where it is the end of an address
+# that is to be erased, no loader erases there.
+_FILLER: Final = b"\xff" * (SECTOR_SIZE + 64)
 # Between change and answer of a baud change, in ms; ours must fall in between.
 _BAUDRATE_DELAY: Final = 60
 _BAUDRATE_PAUSE: Final = 0.02
@@ -59,7 +65,12 @@ async def open_link(
     """
     adapter = adapter or Adapter()
     async with open_port(address, adapter) as port:
-        yield Link(address, port, adapter, baudrates, patience)
+        link = Link(address, port, adapter, baudrates, patience)
+        try:
+            yield link
+        finally:
+            with suppress(PortUnavailableError):
+                await link.finish_frame()
 
 
 @dataclass(slots=True, eq=False)
@@ -102,6 +113,14 @@ class Link:
 
         Where the answer, not the request, was damaged, that is not true: compare its CRC.
         """
+        self.writable = NOTHING
+        """What may be changed of the flash at all, whatever a job has leave to: nothing before the
+        chip is known."""
+        self.waits_for_ever = False
+        """The loader never gives a frame up: where bytes of one got lost, it takes those of the
+        next."""
+        self._unanswered_change: Request | None = None
+        """An erase or write of which nobody knows whether all of it arrived."""
         self._ordered_changes: set[tuple[int, int]] = set()
         self._port = port
         self._search = Search(port, adapter, baudrates, patience)
@@ -134,8 +153,15 @@ class Link:
         """
         if request.changes is not None:
             allowance.check(*request.changes)
-            self._ordered_changes.add(request.changes)
+            self.writable.check(*request.changes)
+            if (change := request.announced_change) is not None:
+                self._ordered_changes.add(change)
         data = request.encode()
+        if self.waits_for_ever and self._unanswered_change is not None:
+            data = _FILLER + data
+            self._unanswered_change = None
+        if request.changes is not None:
+            self._unanswered_change = request
         pending = Pending(request, early=bool(self._flight))
         if request.command is frames.CHECK_CRC and self.sends_ahead:
             fence = pending.fence = Pending(frames.link_check(), early=pending.early)
@@ -212,14 +238,17 @@ class Link:
         """
         self.failures += 1
         self._strikes += 1
-        await self._quiet(_QUIET_AFTER_WRITE * self._patience if was_writing else QUIET)
+        if self.waits_for_ever:
+            await self._quiet(QUIET)
+            await self.finish_frame()
+        else:
+            await self._quiet(
+                _QUIET_AFTER_WRITE * self._patience if was_writing else QUIET
+            )
         answers = await self._answers()
         if not answers and was_writing:
-            # Still waiting for the rest of the sector: FF programs nothing.
-            filler = b"\xff" * (SECTOR_SIZE + 16)
-            self._port.write(filler)
-            await asyncio.sleep(len(filler) * 10 / self.baudrate)
-            await self._quiet(QUIET)
+            # Still waiting for the rest of the sector.
+            await self._fill()
             answers = await self._answers()
         if not answers:
             await self.relink()
@@ -229,6 +258,22 @@ class Link:
         elif self.baudrate < self._working_rate:
             # The chip was reset.
             await self.set_baudrate(self._working_rate)
+
+    async def finish_frame(self) -> None:
+        """Let go of a change that was not answered, where the loader may wait for the rest of it.
+
+        Before that nothing else may be sent: in a sector it would be programmed, at the end of an
+        address it would be erased elsewhere. Raises PortUnavailableError.
+        """
+        if self.waits_for_ever and self._unanswered_change is not None:
+            await self._fill()
+        self._unanswered_change = None
+
+    async def _fill(self) -> None:
+        """Send what changes nothing, until no loader can wait for more of its frame."""
+        self._port.write(_FILLER)
+        await asyncio.sleep(len(_FILLER) * 10 / self.baudrate)
+        await self._quiet(QUIET)
 
     async def flush(self) -> None:
         """Wait until everything has left the port."""
@@ -264,6 +309,8 @@ class Link:
             reply = pending.request.accept(frame)
             if reply is not None:
                 pending.reply = reply
+                if pending.request is self._unanswered_change:
+                    self._unanswered_change = None
                 for _ in range(place):
                     self._flight.popleft().lost = True
                 self._flight.popleft()
@@ -295,6 +342,9 @@ class Link:
         Raises PortUnavailableError.
         """
         self._flight.clear()
+        await self.finish_frame()
+        # Another chip may be on the wires than the one that was identified.
+        self.writable, self.waits_for_ever = NOTHING, False
         report = await self._search.run(seconds)
         self.linked |= report.linked
         return report
@@ -303,7 +353,12 @@ class Link:
         """Reset the chip, where a wire does that, and let it start what is in its flash."""
         if self.adapter.reset_wire is not None:
             self.linked = False
+            self._unanswered_change = None
             await self._search.pulse(self.adapter.reset_wire)
+
+    async def touch(self) -> bool:
+        """Send a link check, and up to two more; return whether one was answered."""
+        return await self._answers()
 
     async def relink(self, *, reset: bool = True) -> None:
         """Find the chip again at the rates where it may be; raises LinkLostError.
@@ -440,11 +495,19 @@ class Link:
     async def _proves_itself(self) -> bool:
         """Return whether a sector comes over unharmed at the present rate."""
         try:
-            data = (await self._once(frames.read_sector(0))).data
+            data = await self._read_first_sector()
             crc = (await self._once(frames.check_crc(0, SECTOR_SIZE))).number
         except NoReplyError, StatusError:
             return False
         return crc == crc32_jamcrc(data)
+
+    async def _read_first_sector(self) -> bytes:
+        """Read the beginning of the bootloader, which is never blank."""
+        try:
+            return (await self._once(frames.read_sector(0))).data
+        except StatusError:
+            # A loader that lies there does not give it away under this address.
+            return (await self._once(frames.read_sector(READ_ALIAS))).data
 
     async def _once(self, request: Request) -> Reply:
         return await self.receive(self.send(request))

@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 import asyncio
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 from ..beken.chips import FlashableChip
+from ..beken.code_flash import CodeKeyWords
 from ..beken.flash_map import WriteAllowance
 from . import frames
 from .flash_parts import FLASH_PARTS, UNKNOWN_PART, FlashPart
@@ -21,13 +22,14 @@ class ChipIdentity:
     """What a chip says of itself."""
 
     chip: FlashableChip
-    chip_id: int
-    code_key: tuple[int, int, int, int]
+    chip_id: int | None = None
+    """What is in its register; None where the loader lets nobody read registers."""
+    code_key: CodeKeyWords | None = None
     """The code encryption words of the eFuse; all zero = unencrypted, or not readable."""
-    jedec: bytes
-    """The three bytes of the flash id."""
+    jedec: bytes = b""
+    """The three bytes of the flash id, none where the loader does not ask the flash."""
     flash_size: int
-    """Bytes, from the flash id."""
+    """Bytes."""
     baudrate: int
 
     @property
@@ -43,15 +45,26 @@ class Loader(ABC):
     """
 
     def __init__(self, link: Link, identity: ChipIdentity) -> None:
-        """Take a chip that was identified; use `identify`."""
+        """Take a chip that was identified; use `identify`.
+
+        From here on the link lets nothing be changed that no job for this chip may change.
+        """
         self.link = link
         self.identity = identity
+        link.writable = identity.chip.flash.restore_of_own_backup
+        link.waits_for_ever = self.waits_for_ever
+
+    waits_for_ever: ClassVar[bool] = False
+    """It never gives up a frame of which bytes got lost."""
+    resets_when_idle: ClassVar[bool] = False
+    """It starts the flash when it hears nothing for a while."""
 
     @classmethod
     @abstractmethod
-    async def identify(cls, link: Link) -> Self | None:
+    async def identify(cls, link: Link, attempts: int) -> Self | None:
         """Ask a linked chip what it is; None where no loader of this kind answers.
 
+        ``attempts`` is how often the first question is asked, to which others do not answer.
         Raises WrongChipError for a chip that this kind of loader is on and nobody knows here,
         FlashUnreachableError, UnexpectedReplyError, LinkLostError, PortUnavailableError.
         """

@@ -11,6 +11,7 @@ from .errors import (
     FlashUnreachableError,
     NoReplyError,
     ProtectedFlashError,
+    StatusError,
     UnexpectedReplyError,
     WrongChipError,
 )
@@ -18,6 +19,8 @@ from .link import Link
 from .loader import ChipIdentity, Loader
 
 _CHIP_ID_REGISTER: Final = 0x00800000
+# Other chips with such a loader (bk7231tools 2.1.2).
+_OTHER_CHIPS: Final = {0x7238: "BK7238", 0x7252: "BK7252"}
 _EFUSE_CONTROL: Final = 0x00800074
 _EFUSE_DATA: Final = 0x00800078
 _EFUSE_START: Final = 0x01
@@ -40,11 +43,11 @@ class RomLoader(Loader):
 
     @classmethod
     @override
-    async def identify(cls, link: Link) -> Self | None:
+    async def identify(cls, link: Link, attempts: int) -> Self | None:
         """Read chip id, eFuse key and flash id; None where the loader knows no registers."""
         try:
-            chip_id = await _read_register(link, _CHIP_ID_REGISTER)
-        except NoReplyError:
+            chip_id = await _read_register(link, _CHIP_ID_REGISTER, attempts)
+        except NoReplyError, StatusError:
             # Link checks are answered.
             return None
         if chip_with_id(chip_id) is None:
@@ -52,7 +55,7 @@ class RomLoader(Loader):
                 link, lambda: _read_register(link, _CHIP_ID_REGISTER)
             )
         if (chip := chip_with_id(chip_id)) is None:
-            raise WrongChipError(chip_id)
+            raise WrongChipError(chip_id, _OTHER_CHIPS.get(chip_id))
         code_key = await _read_code_key(link)
         if code_key != STANDARD_KEY:
             code_key = await _steady(link, lambda: _read_code_key(link))
@@ -119,8 +122,9 @@ async def _steady[T](link: Link, read: Callable[[], Awaitable[T]]) -> T:
     raise UnexpectedReplyError("the chip answers differently each time")
 
 
-async def _read_register(link: Link, address: int) -> int:
-    return (await link.exchange(frames.read_register(address))).number
+async def _read_register(link: Link, address: int, attempts: int = 4) -> int:
+    request = frames.read_register(address)
+    return (await link.exchange(request, attempts=attempts)).number
 
 
 async def _read_flash_id(link: Link) -> bytes:

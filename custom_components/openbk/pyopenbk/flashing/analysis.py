@@ -34,7 +34,8 @@ from .errors import (
 )
 from .records import JobRecord
 
-NO_KEY: Final = (0, 0, 0, 0)
+# What cannot be read of the eFuse: all of it, or that it is not zero.
+_UNTOLD_KEYS: Final = (None, (0, 0, 0, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Analysis:
 
 
 def analyse(
-    dump: Dump, code_key: CodeKeyWords, unfinished: JobRecord | None = None
+    dump: Dump, code_key: CodeKeyWords | None, unfinished: JobRecord | None = None
 ) -> Analysis:
     """Look through a dump; takes tens of milliseconds and belongs into an executor.
 
@@ -87,7 +88,7 @@ def analyse(
     )
 
 
-def find_obstacle(dump: Dump, code_key: CodeKeyWords) -> FlashingError | None:
+def find_obstacle(dump: Dump, code_key: CodeKeyWords | None) -> FlashingError | None:
     """Return why the chip of this dump must not be written by a flash job."""
     key = code_key_of(dump, code_key)
     try:
@@ -132,15 +133,15 @@ def check_bootloader(dump: Dump, key: CodeKey) -> None:
         raise BootloaderUnfitError(BootloaderTrouble.FOREIGN)
 
 
-def code_key_of(dump: Dump, code_key: CodeKeyWords) -> CodeKey:
+def code_key_of(dump: Dump, code_key: CodeKeyWords | None) -> CodeKey:
     """Return which key code needs to run on the chip of this dump.
 
-    A key that reads as zero is none, or one that the chip keeps to itself; a bootloader that runs
-    there tells which.
+    A key that reads as zero is none, or one that the chip keeps to itself, as BK7231T always does
+    (None); a bootloader that runs there tells which.
     """
     if code_key == STANDARD_KEY:
         return CodeKey.STANDARD
-    if code_key != NO_KEY:
+    if code_key not in _UNTOLD_KEYS:
         return CodeKey.FOREIGN
     region = dump.chip.flash.bootloader
     bootloader = key_of_first_words(dump.part(region), region.start)

@@ -61,6 +61,8 @@ from .writing import SafeWriter, WritePlan, WriteReport, prove_untouched
 _LOGGER = logging.getLogger(__name__)
 
 _BLANK: Final = 0xFF
+# BK7231T's loader waits about thirty times as long as it does after a reset.
+_SECONDS_BETWEEN_TOUCHES: Final = 1.0
 # States in which no record has to tell a later job that there is something to go on with.
 _SETTLED: Final = frozenset({ChipState.UNTOUCHED, ChipState.WRITTEN})
 
@@ -96,11 +98,15 @@ class _Subject:
     def origin(self) -> Origin:
         """Return what its backups are told apart by."""
         identity = self.chip.identity
-        key = b"".join(word.to_bytes(4, "big") for word in identity.code_key)
+        digest = ""
+        if identity.code_key is not None:
+            key = b"".join(word.to_bytes(4, "big") for word in identity.code_key)
+            digest = hashlib.sha256(key).hexdigest()
         return Origin(
+            chip=identity.chip.name,
             chip_id=identity.chip_id,
             jedec=identity.jedec.hex(),
-            code_key_sha256=hashlib.sha256(key).hexdigest(),
+            code_key_sha256=digest,
             mac=self.mac,
             flash_size=identity.flash_size,
         )
@@ -155,6 +161,8 @@ class FlashingJob:
         self._port = AsyncExitStack()
         self._link: Link | None = None
         self._subject: _Subject | None = None
+        self._waking: asyncio.Task[None] | None = None
+        """Keeps a chip awake between two steps that would else leave its loader."""
 
     async def __aenter__(self) -> Self:
         """Return the job itself."""
@@ -412,6 +420,7 @@ class FlashingJob:
         A chip that still waits in its boot ROM is started, where a wire can reset it, unless it is
         half-written.
         """
+        await self._stop_waking()
         port, self._port = self._port, AsyncExitStack()
         link, self._link = self._link, None
         if link is not None and link.linked and self.chip_state in _SETTLED:
@@ -536,7 +545,8 @@ class FlashingJob:
 
     @asynccontextmanager
     async def _step(self) -> AsyncIterator[None]:
-        """Keep the port and the errors true, whatever ends a step."""
+        """Keep the port and the errors true, whatever ends a step, and the chip awake after it."""
+        await self._stop_waking()
         try:
             yield
         except PortUnavailableError:
@@ -546,6 +556,21 @@ class FlashingJob:
         except FlashingError as err:
             err.chip_state = self.chip_state
             raise
+        finally:
+            self._start_waking()
+
+    def _start_waking(self) -> None:
+        subject = self._subject
+        if subject is None or subject.chip.link is not self._link:
+            return
+        if subject.chip.resets_when_idle and subject.chip.link.linked:
+            self._waking = asyncio.create_task(_keep_awake(subject.chip.link))
+
+    async def _stop_waking(self) -> None:
+        waking, self._waking = self._waking, None
+        if waking is not None:
+            waking.cancel()
+            await asyncio.wait({waking})
 
     def _identified(self) -> _Subject:
         """Return the chip, unless the port was closed since it was identified."""
@@ -564,6 +589,14 @@ class FlashingJob:
         self, function: Callable[[*Arguments], Result], *args: *Arguments
     ) -> Result:
         return await run_to_the_end(self._run_blocking, function, *args)
+
+
+async def _keep_awake(link: Link) -> None:
+    """Send a link check now and then; what keeps it from being answered shows in the next step."""
+    with suppress(BootRomError):
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_TOUCHES)
+            await link.touch()
 
 
 async def _boot(link: Link) -> None:

@@ -46,13 +46,15 @@ def plan_flash(application: bytes, config: bytes | None, dump: Dump) -> WritePla
 def plan_restore(
     content: bytes,
     dump: Dump,
-    code_key: CodeKeyWords,
+    code_key: CodeKeyWords | None,
     *,
     keep_rf: bool,
     foreign: bool,
     read_here: bool,
 ) -> WritePlan:
     """Plan to write a backup's ``content`` over a chip that holds ``dump`` and has a code key.
+
+    A bootloader that holds the loader stays the chip's own.
 
     ``read_here``: we read it from this chip, so it goes back as it was. Raises ForeignBackupError
     unless the backup is this chip's own or ``foreign`` is set, and BackupUnfitError where one that
@@ -68,13 +70,17 @@ def plan_restore(
     writes_rf = _may_write_rf(backup, dump, radio, foreign=foreign) and not keep_rf
     regions = [
         Region("below_rf", flash.first_sector.end, radio.start),
-        flash.bootloader,
         Region("above_rf", radio.end, flash.size),
     ]
+    if not flash.holds_loader:
+        regions.insert(1, flash.bootloader)
     if writes_rf and backup.part(radio) != dump.part(radio):
         # A piece of its own: no erase of a larger block may pass over it.
         regions.append(radio)
     keeps_rf = radio not in regions
+    unchanged = [region for region in (flash.bootloader,) if flash.holds_loader]
+    if keeps_rf:
+        unchanged.append(radio)
     return WritePlan(
         before=dump,
         pieces=tuple(
@@ -89,7 +95,7 @@ def plan_restore(
         allowance=flash.restore_keeping(radio)
         if keeps_rf
         else flash.restore_of_own_backup,
-        unchanged=(radio,) if keeps_rf else (),
+        unchanged=tuple(unchanged),
     )
 
 
