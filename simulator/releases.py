@@ -81,6 +81,9 @@ def release(
         f"{chip}_UASCENT_QIO_{version}.bin": lambda: images.uascent_qio(build),
         f"OpenBK7231M_QIO_{version}.bin": lambda: images.no_key_qio(build),
         f"OpenBK7231T_QIO_{version}.bin": lambda: images.wrong_chip_qio(),
+        f"OpenBK7231T_UA_{version}.bin": lambda: images.ua(
+            replace(build, chip="BK7231T")
+        ),
         f"OpenLN882H_{version}.bin": lambda: b"LN882H" * 1000,
         f"OpenW800_{version}.fls": lambda: b"W800" * 1000,
     }

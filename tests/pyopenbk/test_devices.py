@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.chips import BK7231N, CHIPS, Chip
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS, FLASHABLE, Chip
 from custom_components.openbk.pyopenbk.devices import (
     KNOWN_DEVICES,
     KnownDevice,
@@ -76,7 +76,7 @@ def test_each_chip_has_the_features_that_need_nothing_of_it(chip: Chip) -> None:
     assert {"entities", "calibration", "settings"} <= works
     assert ("own gain" in works) is (chip.config_address is not None)
     assert ("other broker" in works) is (chip.config_address is not None)
-    assert ("flashing" in works) is (chip is BK7231N)
+    assert ("flashing" in works) is (chip in FLASHABLE)
     assert devices.made("<!-- script/devices: chips -->\n<!-- end -->").count(chip.name)
 
 

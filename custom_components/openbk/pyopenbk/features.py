@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from .beken.chips import FLASHABLE, Chip, FlashableChip, LoaderKind
+from .beken.chips import FLASHABLE, Chip
 from .beken.update_slots import UPDATE_SLOTS
 
 
@@ -74,12 +74,8 @@ FEATURES: Final = (
 
 
 def is_flashed_here(chip: Chip) -> bool:
-    """Return whether the wizard writes this chip: its loader survives whatever is written."""
-    return (
-        isinstance(chip, FlashableChip)
-        and chip in FLASHABLE
-        and chip.loader is LoaderKind.ROM
-    )
+    """Return whether the wizard writes this chip."""
+    return chip in FLASHABLE
 
 
 def _has(chip: Chip, need: Need) -> bool:

@@ -16,6 +16,8 @@ from ...const import CONF_CLIENT_ID, CONF_PROFILE, DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
 from ...live.entries import async_entry_of
 from ...pyopenbk.backups import Backup, BackupError, BackupFolder
+from ...pyopenbk.beken.chips import FlashableChip
+from ...pyopenbk.bootrom.errors import WrongChipError
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import FlashingJob, Phase
 from ...pyopenbk.flashing.errors import ChipState
@@ -57,6 +59,8 @@ class WizardFlow(TalkingFlow, ConfigFlow):
 
     pages: ClassVar[Mapping[str, tuple[str, ...]]] = PAGES
     _job: FlashingJob | None = None
+    _found_chip: str = "?"
+    """The chip that answered and cannot be flashed."""
     _pictures: str = ""
     leaving: bool = False
     """The dialog is closed; the port is about to be free."""
@@ -112,6 +116,8 @@ class WizardFlow(TalkingFlow, ConfigFlow):
             "connected_mac": session.connected_mac or "?",
             "mac": session.mac or "?",
             "state": self.word("state", session.state),
+            "chip": session.chip.name,
+            "found_chip": self._found_chip,
             "backup": backup,
             "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
             "backup_folder": str(self.backups.path),
@@ -148,6 +154,8 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     def page_after(self, step_id: str, err: OpenBekenError | None) -> str:
         """Return the page for a failure, which depends on what has become of the chip."""
         self._note_chip_state()
+        if isinstance(err, WrongChipError):
+            self._found_chip = err.name
         return page_of(err, self.session.chip_state)
 
     @override
@@ -170,7 +178,9 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     async def async_take_firmware(self, data: bytes) -> None:
         """Take an image whose application can be written to this chip; raises ImageError."""
         self.session.image = None
-        found = await self.hass.async_add_executor_job(_recognise, data)
+        found = await self.hass.async_add_executor_job(
+            _recognise, data, self.session.chip
+        )
         self.session.image, self.session.firmware = found, data
 
     async def async_list_backups(self) -> tuple[Backup, ...]:
@@ -288,9 +298,9 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         await self.async_left()
 
 
-def _recognise(data: bytes) -> FirmwareImage:
+def _recognise(data: bytes, chip: FlashableChip) -> FirmwareImage:
     """Return an image whose application can be written over UART; raises ImageError."""
-    found = image.recognise(data)
+    found = image.recognise(data, chip)
     # Told by the image itself only when its application is asked for.
     _ = found.application
     return found

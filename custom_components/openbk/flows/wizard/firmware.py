@@ -35,6 +35,7 @@ from ...pyopenbk.obk.releases import (
     digest_of,
     lacks,
     parse_version,
+    wire_kind,
 )
 from .. import uploads
 from ..forms import opened
@@ -75,6 +76,7 @@ class FirmwareSteps(WizardFlow):
             "firmware_notes": self._firmware_notes(),
             "release_notes": self._release_notes(),
             "file_chip": self._file_chip,
+            "image_kind": wire_kind(self.session.chip).upper(),
             "index_address": self._index_address,
             "until": self._answers_again,
             "elsewhere": markdown_text(self._sent_to),
@@ -126,7 +128,9 @@ class FirmwareSteps(WizardFlow):
             stored = await store.async_load() or {}
             self._index_address = stored.get(CONF_INDEX, DEFAULT_INDEX)
         self._index = ReleaseIndex(
-            async_get_clientsession(self.hass), self._index_address
+            async_get_clientsession(self.hass),
+            self._index_address,
+            chip=self.session.chip,
         )
         try:
             self._releases = await self._list(self._index)

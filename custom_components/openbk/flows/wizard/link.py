@@ -305,6 +305,9 @@ class LinkSteps(WizardFlow):
     async def _read_chip(self) -> str:
         session = self.session
         session.identity = await self.job.identify()
+        if session.image is not None and session.image.target is not session.chip:
+            # The socket before this one had another chip.
+            session.image, session.firmware = None, b""
         try:
             backup = await self.job.back_up()
         except EmptyDumpError as err:

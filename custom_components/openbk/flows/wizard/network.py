@@ -25,6 +25,7 @@ from ...network.discovery import async_mac_on
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.foreign_text import one_line
 from ...pyopenbk.obk.names import client_id_of
+from ...pyopenbk.obk.provisioning import DEFAULT_GROUP
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from ...pyopenbk.tuya.wifi import FactoryWifi
 from ..checks import topics_problem
@@ -100,7 +101,9 @@ class NetworkSteps(BrokerForm):
             CONF_ADVANCED: {
                 CONF_CLIENT_ID: settings.client_id
                 or (client_id_of(mac) if mac else ""),
-                CONF_GROUP: settings.group,
+                CONF_GROUP: self.session.chip.group
+                if settings.group == DEFAULT_GROUP
+                else settings.group,
                 CONF_NTP: settings.ntp_server,
                 CONF_TIME_ZONE: settings.time_zone or self.hass.config.time_zone,
             },

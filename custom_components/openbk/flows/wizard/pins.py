@@ -122,7 +122,7 @@ class PinSteps(WizardFlow):
             with suppress(OpenBekenError):
                 for backup in self.backups.find(mac):
                     with suppress(OpenBekenError):
-                        return read_pins(backup.read())
+                        return read_pins(backup.read(), self.session.chip)
             return None
 
         return await self.hass.async_add_executor_job(read)
@@ -271,7 +271,7 @@ class PinSteps(WizardFlow):
 
     def _take_text(self, text: str) -> None:
         """Read a template or the factory's parameters; raises OpenBekenError."""
-        found = read_description(text)
+        found = read_description(text, self.session.chip)
         source = "text" if found.template is None else "template"
         self.session.take_pins(found.profile, source, found.reading, found.template)
 
@@ -285,7 +285,9 @@ class PinSteps(WizardFlow):
             try:
                 dump = await uploads.async_read(self.hass, user_input[CONF_DUMP])
                 size = len(dump)
-                reading = await self.hass.async_add_executor_job(read_pins, dump)
+                reading = await self.hass.async_add_executor_job(
+                    read_pins, dump, self.session.chip
+                )
             except uploads.UploadGoneError:
                 errors[CONF_DUMP] = "upload_gone"
             except uploads.UploadTooLargeError:

@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigFlowResult
 from ...const import CONF_CLIENT_ID
 from ...pyopenbk.foreign_text import markdown_code, markdown_text
 from ...pyopenbk.obk import config_sector
-from ...pyopenbk.obk.names import client_id_of
+from ...pyopenbk.obk.names import client_id_of, long_name_of
 from .base import WizardFlow
 from .session import WizardSession
 
@@ -66,7 +66,7 @@ def configuration_after_restore(session: WizardSession) -> bytes | None:
             version=config_sector.VERSION,
             mqtt_client_id=name,
             short_name=name,
-            long_name=f"OpenBK7231N_{mac[-4:].hex().upper()}",
+            long_name=long_name_of(own_mac, session.chip),
             mac=mac,
         )
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, override
 
@@ -51,6 +52,7 @@ from ...pyopenbk.meters import BL0937
 from ...pyopenbk.obk import config_sector, startup
 from ...pyopenbk.obk.flags import Flag, power_cut_state
 from ...pyopenbk.obk.meter import factors_of
+from ...pyopenbk.obk.names import long_name_of
 from ...pyopenbk.obk.setup import WifiNetwork
 from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Takeover
@@ -133,8 +135,8 @@ class WriteSteps(WizardFlow):
         if self.session.host_name:
             return self.session.host_name
         if self.session.mac is None:
-            return "OpenBK7231N_…"
-        return f"OpenBK7231N_{self._mac.replace(':', '').upper()[-8:]}"
+            return f"Open{self.session.chip.name}_…"
+        return long_name_of(self._mac, self.session.chip)
 
     async def async_step_write_confirm(
         self, user_input: dict[str, Any] | None = None
@@ -218,7 +220,7 @@ class WriteSteps(WizardFlow):
         assert self.session.profile is not None
         assert self.session.analysis is not None
         config = await self.hass.async_add_executor_job(
-            self.session.settings.configuration,
+            replace(self.session.settings, chip=self.session.chip).configuration,
             self.session.profile,
             self._mac,
             dt_util.utcnow(),

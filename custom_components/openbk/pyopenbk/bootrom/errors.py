@@ -147,6 +147,11 @@ class WrongChipError(BootRomError):
         self.chip_id = chip_id
         self.chip = chip
 
+    @property
+    def name(self) -> str:
+        """Return its name or, where nobody here has one for it, its chip id or a question mark."""
+        return self.chip or ("?" if self.chip_id is None else f"0x{self.chip_id:X}")
+
 
 class FlashUnreachableError(BootRomError):
     """The chip answers but its flash does not: the flash id is all zeros or all ones."""

@@ -3,13 +3,18 @@
 import re
 from typing import Final
 
-from ..beken.chips import CHIPS
+from ..beken.chips import CHIPS, Chip
 from ..beken.rf_sector import is_generic_mac
 
 
 def client_id_of(mac: str) -> str:
     """Return the client id that the firmware itself would take for this MAC."""
     return f"obk{mac.replace(':', '').upper()[-8:]}"
+
+
+def long_name_of(mac: str, chip: Chip) -> str:
+    """Return the name in the network that the firmware takes for this MAC; its Wi-Fi has it too."""
+    return f"Open{chip.name}_{re.sub('[:-]', '', mac).upper()[-8:]}"
 
 
 def client_id_of_host(host_name: str) -> str | None:

@@ -5,16 +5,18 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 from typing import Final
 
+from ..beken.chips import BK7231N, Chip
 from ..errors import OpenBekenError
 from ..profile import SocketProfile
 from . import startup
 from .commands import Command, clock_command, time_server_command, utc_offset_command
 from .flags import WANTED_FLAGS, StartValue
 from .messages import is_client_id
+from .names import long_name_of
 
 # shortDeviceName holds 32 bytes of UTF-8 with its terminating zero.
 LONGEST_SHORT_NAME: Final = 31
-DEFAULT_GROUP: Final = "bekens_n"
+DEFAULT_GROUP: Final = BK7231N.group
 # A server of the pool that the firmware itself starts with; it resolves no names.
 DEFAULT_NTP_SERVER: Final = "217.147.223.78"
 
@@ -70,9 +72,10 @@ def provision(
     clock: Clock,
     client_id: str | None = None,
     group: str = DEFAULT_GROUP,
+    chip: Chip = BK7231N,
     lines: bool = True,
 ) -> Provisioning:
-    """Return what a newly flashed socket is given.
+    """Return what a newly flashed socket with this chip is given.
 
     ``lines`` is whether its firmware runs a start-up command line by line.
     Raises ProvisioningError for a MAC or a client id that is none, and for a start-up command
@@ -88,7 +91,7 @@ def provision(
         client_id=client_id,
         group=group,
         short_name=_cut(client_id, LONGEST_SHORT_NAME),
-        long_name=f"OpenBK7231N_{tail}",
+        long_name=long_name_of(mac, chip),
         flags=sum(flag.mask for flag in WANTED_FLAGS) | profile.flags,
         start_values={relay.channel: StartValue.LAST for relay in profile.relays},
         startup_command=startup_command(profile, clock.utc_offset, lines=lines),

@@ -15,9 +15,10 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 import aiohttp
 
+from ..beken.chips import BK7231N, FlashableChip
 from ..beken.update_slots import UPDATE_SLOTS
 from ..errors import OpenBekenError
-from .image import CHIP, ImageKind
+from .image import ImageKind
 
 DEFAULT_INDEX: Final = (
     "https://api.github.com/repos/openshwprojects/OpenBK7231T_App/releases"
@@ -255,9 +256,12 @@ class ReleaseIndex:
         session: aiohttp.ClientSession,
         address: str = DEFAULT_INDEX,
         *,
+        chip: FlashableChip = BK7231N,
         patience: float = _PATIENCE,
     ) -> None:
         """Use the index at ``address``, which is asked anew only if it changed.
+
+        ``chip`` is what releases are to be written to by wire.
 
         An answer that is not whole after ``patience`` seconds is given up.
         """
@@ -268,6 +272,7 @@ class ReleaseIndex:
             else address + _PATH_OF_RELEASES
         )
         self._session = session
+        self._chip = chip
         self._timeout = aiohttp.ClientTimeout(
             total=patience, sock_connect=15, sock_read=30
         )
@@ -285,7 +290,11 @@ class ReleaseIndex:
         ) as response:
             if response.status != HTTPStatus.NOT_MODIFIED:
                 entries = await _read_json(response, list)
-                found = [release for entry in entries if (release := _release(entry))]
+                found = [
+                    release
+                    for entry in entries
+                    if (release := _release(entry, self._chip))
+                ]
                 self._known = tuple(sorted(found, key=_age, reverse=True))
                 self._etag = response.headers.get("ETag")
         return self._known
@@ -295,16 +304,18 @@ class ReleaseIndex:
         for release in await self.list():
             if not release.prerelease:
                 return release
-        raise NotFoundError(f"no release has firmware for {CHIP}")
+        raise NotFoundError(f"no release has firmware for {self._chip.name}")
 
     async def get(self, version: str) -> Release:
         """Return one release, however old; raises a ReleaseError."""
         async with self._answer(
             f"{self._address}/tags/{quote(version, safe='')}"
         ) as response:
-            release = _release(await _read_json(response, dict))
+            release = _release(await _read_json(response, dict), self._chip)
         if release is None:
-            raise NotFoundError(f"release {version} has no firmware for {CHIP}")
+            raise NotFoundError(
+                f"release {version} has no firmware for {self._chip.name}"
+            )
         return release
 
     async def updates(self, count: int = _LISTED) -> tuple[Update, ...]:
@@ -470,7 +481,7 @@ async def _read_json[Kind](response: aiohttp.ClientResponse, kind: type[Kind]) -
     return answer
 
 
-def _release(entry: Any) -> Release | None:
+def _release(entry: Any, chip: FlashableChip) -> Release | None:
     """Read one entry of the index; None where it has no usual image for this chip."""
     try:
         tag = _TAG.fullmatch(entry["tag_name"])
@@ -478,11 +489,15 @@ def _release(entry: Any) -> Release | None:
             return None
         version = tag[1]
         published = datetime.fromisoformat(entry["published_at"])
-        assets = [asset for each in entry["assets"] if (asset := _asset(each, version))]
+        assets = [
+            asset
+            for each in entry["assets"]
+            if (asset := _asset(each, version, chip.name))
+        ]
         notes = entry.get("body")
     except AttributeError, KeyError, TypeError, ValueError:
         return None
-    if (uart := _usual(assets, ImageKind.QIO)) is None:
+    if (uart := _usual(assets, wire_kind(chip))) is None:
         return None
     ota = _usual(assets, ImageKind.RBL)
     return Release(
@@ -541,7 +556,15 @@ def _usual(assets: Iterable[Asset], kind: ImageKind) -> Asset | None:
     )
 
 
-def _asset(entry: Any, version: str, chip: str = CHIP) -> Asset | None:
+def wire_kind(chip: FlashableChip) -> ImageKind:
+    """Return which of the published files is meant to be written by wire.
+
+    Where the bootloader must stay, that is the one without it.
+    """
+    return ImageKind.UA if chip.flash.holds_loader else ImageKind.QIO
+
+
+def _asset(entry: Any, version: str, chip: str) -> Asset | None:
     """Read one file of a release by the exact form of its name; None where it is for another chip.
 
     ``OpenBK7231N_QIO_1.18.299.bin``, ``OpenBK7231N_1.18.299.rbl``; further words between the

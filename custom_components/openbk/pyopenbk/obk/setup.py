@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from typing import Final, Self, override
 from zoneinfo import ZoneInfo
 
+from ..beken.chips import BK7231N, Chip
 from ..profile import SocketProfile
 from . import config_sector, startup
 from .config_sector import ConfigSector
@@ -134,6 +135,9 @@ class SocketSettings:
     time_zone: str = ""
     """A name of the time zone database; empty until it was asked for."""
 
+    chip: Chip = BK7231N
+    """What the socket has."""
+
     before: ConfigSector | None = field(default=None, repr=False)
     """What the socket had where it ran OpenBeken already; there are passwords in it."""
 
@@ -255,6 +259,7 @@ class SocketSettings:
             clock=Clock(utc_offset=self._offset(moment), ntp_server=self.ntp_server),
             client_id=self.client_id or None,
             group=self.group or DEFAULT_GROUP,
+            chip=self.chip,
             lines=startup.runs_lines(firmware),
         )
 
