@@ -5,13 +5,16 @@ import asyncio
 from collections.abc import Sequence
 import sys
 
-from . import campaign, mutants
+from . import campaign, fuzz, mutants, report
 from .accidents import Aim
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one campaign; returns 0 where nothing was broken that must hold."""
     parser = argparse.ArgumentParser(prog="script/soak", description=__doc__)
+    parser.add_argument(
+        "--write", action="store_true", help="put the table into docs/reliability.md"
+    )
     kinds = parser.add_subparsers(dest="kind", required=True)
     uart = kinds.add_parser("uart", help="whole jobs with faults that a seed chooses")
     uart.add_argument("--runs", type=int, default=100, help="how many (100)")
@@ -33,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     mutating.add_argument(
         "--seconds", type=float, help="begin no further one after so long"
     )
+    fuzzing = kinds.add_parser("fuzz", help="foreign bytes into every parser")
+    fuzzing.add_argument("--seconds", type=float, default=60, help="in all (60)")
+    fuzzing.add_argument("--seed", type=int, default=0, help="of the inputs (0)")
     options = parser.parse_args(arguments)
     match options.kind:
         case "uart":
@@ -52,9 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 resumed=options.resumed,
                 seed=options.seed,
             )
+        case "fuzz":
+            status, table = fuzz.soak(seconds=options.seconds, number=options.seed)
+            return _finish(options, status, table, arguments)
         case _:
             work = mutants.run_mutants(options.name, seconds=options.seconds)
-    return asyncio.run(work)
+    status, table = asyncio.run(work)
+    return _finish(options, status, table, arguments)
+
+
+def _finish(
+    options: argparse.Namespace,
+    status: int,
+    table: Sequence[str],
+    arguments: Sequence[str] | None,
+) -> int:
+    if options.write:
+        said = [word for word in arguments or sys.argv[1:] if word != "--write"]
+        report.write(options.kind, f"script/soak {' '.join(said)}", table)
+    return status
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from typing import Final, TextIO
 from .accidents import Aim, Scenario, draw
 from .chips import SUBJECTS
 from .cuts import course_of, draw_cuts, judge
-from .directed import directed
+from .directed import directed, is_made_good
 from .disk import NoSmallDisk, own_mounts
-from .findings import Violation
+from .findings import Invariant, Violation
 from .uart import run_scenario
 
 # How often the table is printed meanwhile, in seconds.
@@ -80,8 +80,8 @@ async def soak(
     chips: Sequence[str] | None = None,
     seconds: float | None = None,
     tell: TextIO | None = None,
-) -> int:
-    """Run the scenarios of so many seeds; return 0 where none broke anything."""
+) -> tuple[int, list[str]]:
+    """Run the scenarios of so many seeds; return 0 where none broke anything, and the table."""
     names = tuple(chips or SUBJECTS)
     wants_small_disk = _prepare()
     tally = Tally()
@@ -96,11 +96,11 @@ async def soak(
                 _print(tally)
             if seconds is not None and now - started > seconds:
                 break
-    return 1 if tally.violations or not tally.runs else 0
+    return 1 if tally.violations or not tally.runs else 0, tally.table()
 
 
-async def run_directed(names: str) -> int:
-    """Run the directed cases whose names match; return 0 where none broke anything."""
+async def run_directed(names: str) -> tuple[int, list[str]]:
+    """Run the directed cases whose names match; return 0 where none broke anything, 2 for none."""
     wants_small_disk = _prepare()
     tally = Tally()
     with _table_at_the_end(tally):
@@ -108,11 +108,20 @@ async def run_directed(names: str) -> int:
             for name, scenario in directed(subject):
                 if re.search(names, name):
                     print(name, flush=True)
-                    await run_one(scenario, tally, wants_small_disk=wants_small_disk)
-    return 1 if tally.violations or not tally.runs else 0
+                    await run_one(
+                        scenario,
+                        tally,
+                        wants_small_disk=wants_small_disk,
+                        at_once=is_made_good(name),
+                    )
+    if not tally.runs:
+        return 2, []
+    return 1 if tally.violations else 0, tally.table()
 
 
-async def cut_power(aims: Sequence[Aim], *, resumed: int, seed: int) -> int:
+async def cut_power(
+    aims: Sequence[Aim], *, resumed: int, seed: int
+) -> tuple[int, list[str]]:
     """Cut every operation of each job; return 0 where nothing is wrong then.
 
     ``resumed``: so many cuts of each job, which ``seed`` chooses, are really made, and resumed.
@@ -127,7 +136,7 @@ async def cut_power(aims: Sequence[Aim], *, resumed: int, seed: int) -> int:
                 course = await course_of(subject, aim)
             except Violation as wrong_at_once:
                 print(f"VIOLATION, {aim}: -> {wrong_at_once}", flush=True)
-                return 1
+                return 1, []
             for number, done, violation in judge(course):
                 cuts += 1
                 if violation is not None:
@@ -148,7 +157,7 @@ async def cut_power(aims: Sequence[Aim], *, resumed: int, seed: int) -> int:
             )
             print(rows[-1], flush=True)
     print("", *rows, sep="\n", flush=True)
-    return 1 if wrong else 0
+    return 1 if wrong else 0, rows
 
 
 def _prepare() -> bool:
@@ -169,10 +178,11 @@ async def run_one(
     *,
     wants_small_disk: bool,
     tell: TextIO | None = None,
+    at_once: bool = False,
 ) -> None:
-    """Run one scenario in a folder of its own, and count it."""
+    """Run one scenario in a folder of its own, and count it; ``at_once``: one job must do."""
     with tempfile.TemporaryDirectory(prefix="openbk-soak-") as folder:
-        began = time.monotonic()
+        began, ends = time.monotonic(), None
         try:
             ends = await run_scenario(
                 scenario, Path(folder), wants_small_disk=wants_small_disk
@@ -182,6 +192,8 @@ async def run_one(
         except Exception as err:  # noqa: BLE001 - every kind is a finding
             verdict = f"{type(err).__name__}: {err}"
         else:
+            verdict = f"{Invariant.COMPLETED.name}: not at once: {'; '.join(ends)}"
+        if ends is not None and not (at_once and len(ends) > 1):
             tally.add(scenario, ends)
             if tell is not None:
                 took = time.monotonic() - began

@@ -137,11 +137,12 @@ def _cases() -> Iterator[tuple[str, Aim, tuple[Accident, ...]]]:
         Aim.FLASH,
         (_host(HostAccident.KILLED, Phase.BACKUP, 0.6),),
     )
-    yield (
-        "the machine stops in the backup",
-        Aim.FLASH,
-        (_host(HostAccident.CRASHED, Phase.BACKUP, 0.6),),
-    )
+    for number in range(3):
+        yield (
+            f"the machine stops in the backup, {number}",
+            Aim.FLASH,
+            (_host(HostAccident.CRASHED, Phase.BACKUP, 0.6),),
+        )
     yield (
         "killed while it writes",
         Aim.FLASH,
@@ -152,6 +153,25 @@ def _cases() -> Iterator[tuple[str, Aim, tuple[Accident, ...]]]:
         Aim.FLASH,
         (_host(HostAccident.DISK_FULL, Phase.LINK, 0.0),),
     )
+
+
+# What one job makes good by itself.
+_AT_ONCE: Final = frozenset(
+    {
+        "a byte of the backup arrives wrong",
+        "a byte of the application arrives wrong",
+        "a write is not answered",
+        "a write is answered late",
+        "an erase is not answered",
+        "an erase does not arrive",
+        "the flash id arrives wrong",
+    }
+)
+
+
+def is_made_good(name: str) -> bool:
+    """Return whether a case has to complete in one job."""
+    return name in _AT_ONCE or name.startswith(("undisturbed", "CRC"))
 
 
 def directed(subject: Subject) -> Iterator[tuple[str, Scenario]]:

@@ -78,5 +78,5 @@ def test_cut_leaves_what_was_not_reached() -> None:
 
 
 async def test_repair_is_cut_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await cut_power([Aim.REPAIR], resumed=1, seed=5) == 0
+    assert (await cut_power([Aim.REPAIR], resumed=1, seed=5))[0] == 0
     assert "| bk7231n | repair | 17 | 182 | 1 | 0 |" in capsys.readouterr().out

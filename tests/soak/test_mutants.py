@@ -39,5 +39,5 @@ async def test_survivor_needs_a_reason(
         new=MUTANTS[0].old,
         harmless=harmless,
     )
-    assert await run_mutants(mutants=(idle,)) == status
+    assert (await run_mutants(mutants=(idle,)))[0] == status
     assert f"| idle | {told} |" in capsys.readouterr().out
