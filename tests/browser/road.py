@@ -67,7 +67,7 @@ async def reads_at_least(scene: Scene, quantity: str, value: float) -> None:
     sensor = next(
         entity["entity_id"]
         for entity in entities
-        if entity["platform"] == DOMAIN and entity["unique_id"].endswith(f"_{quantity}")
+        if entity["platform"] == DOMAIN and entity["translation_key"] == quantity
     )
     async with asyncio.timeout(60):
         while True:
