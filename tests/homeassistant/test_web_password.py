@@ -25,6 +25,7 @@ async def fill_in(
         present_password=present,
         new_password=new,
         new_password_again=new,
+        remove_password=not new,
     )
 
 
@@ -47,6 +48,8 @@ async def test_it_is_set_changed_and_removed(
         assert page["errors"] == {"new_password": "web_password_form"}
         page = await go_on(hass, page, new_password=first, new_password_again="other")
         assert page["errors"] == {"new_password_again": "web_password_differs"}
+        page = await go_on(hass, page)
+        assert page["errors"] == {"base": "web_password_unclear"}
         assert (await fill_in(hass, entry, first))["reason"] == "web_password_set"
         assert settings.values.web_password == first
         # Who knew it first need not type it again, until Home Assistant restarts.

@@ -6,6 +6,7 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -19,6 +20,7 @@ from ...pyopenbk.obk.console import ConsoleError, PasswordError
 CONF_PRESENT: Final = "present_password"
 CONF_NEW: Final = "new_password"
 CONF_AGAIN: Final = "new_password_again"
+CONF_REMOVE: Final = "remove_password"
 
 # What the page takes, of characters that a browser and the firmware send and read alike.
 _PASSWORD: Final = re.compile(r"[\x21-\x7e]{5,32}")
@@ -26,7 +28,13 @@ _HIDDEN: Final = TextSelector(
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
 _SCHEMA: Final = probatio.Schema(
-    {probatio.Optional(key): _HIDDEN for key in (CONF_PRESENT, CONF_NEW, CONF_AGAIN)}
+    {
+        **{
+            probatio.Optional(key): _HIDDEN
+            for key in (CONF_PRESENT, CONF_NEW, CONF_AGAIN)
+        },
+        probatio.Required(CONF_REMOVE, default=False): BooleanSelector(),
+    }
 )
 
 
@@ -42,7 +50,10 @@ class WebPasswordSteps(OptionsFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             new = user_input.get(CONF_NEW) or None
-            if new is not None and not _PASSWORD.fullmatch(new):
+            if (new is None) != user_input[CONF_REMOVE]:
+                # Pages without a password are asked for, not come by.
+                errors["base"] = "web_password_unclear"
+            elif new is not None and not _PASSWORD.fullmatch(new):
                 errors[CONF_NEW] = "web_password_form"
             elif new != (user_input.get(CONF_AGAIN) or None):
                 errors[CONF_AGAIN] = "web_password_differs"
