@@ -52,11 +52,13 @@ def test_picture_says_what_it_shows(name: str) -> None:
     assert re.search(r"<title>[^<]{20,}</title>", (SOURCES / f"{name}.svg").read_text())
 
 
+@pytest.mark.real_time
 @pytest.mark.browser
 async def test_pictures_stand_out_and_can_be_read_on_a_phone(chromium: str) -> None:
     assert not [fault async for fault in measure(chromium)]
 
 
+@pytest.mark.real_time
 @pytest.mark.browser
 async def test_checker_sees_what_is_wrong(chromium: str, tmp_path: Path) -> None:
     (tmp_path / "faint.svg").write_text(FAINT)
