@@ -9,6 +9,7 @@ LOGGER: Final = logging.getLogger(__package__)
 # Config entry data. None of these names may be one under which the usb integration looks for a
 # serial port (device, port, host, serial_port …), or the entry would count as the port's owner.
 CONF_MAC: Final = "mac"
+CONF_MODEL: Final = "model"
 CONF_CLIENT_ID: Final = "client_id"
 CONF_GROUP: Final = "group"
 CONF_PROFILE: Final = "profile"

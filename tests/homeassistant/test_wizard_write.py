@@ -9,6 +9,7 @@ from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -182,7 +183,7 @@ async def test_template_of_a_relay_with_two_coils(
     json_bytes(entry.as_dict())
 
 
-async def test_the_time_zone_that_was_chosen_holds(
+async def test_the_time_zone_and_the_model_that_were_told_hold(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
     """In the chip, in the entry, and in what Home Assistant tells the socket afterwards."""
@@ -196,7 +197,9 @@ async def test_the_time_zone_that_was_chosen_holds(
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
         await wizard.submit_suggested(
-            name="Cabin", advanced={"time_zone": "Asia/Kolkata"}
+            name="Cabin",
+            model=" BLOW 72-074 ",
+            advanced={"time_zone": "Asia/Kolkata"},
         )
         await wizard.submit_suggested(ssid="TestNet", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
@@ -208,6 +211,10 @@ async def test_the_time_zone_that_was_chosen_holds(
         assert entry.data["time_zone"] == "Asia/Kolkata"
         await until(lambda: told)
         assert told == {"+5:30"}
+        (device,) = dr.async_entries_for_config_entry(
+            dr.async_get(hass), entry.entry_id
+        )
+        assert (device.model, device.model_id) == ("BLOW 72-074", "CB2S")
         await hass.async_block_till_done()
         await hass.config_entries.async_unload(entry.entry_id)
 

@@ -21,7 +21,14 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import probatio
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_TIME_ZONE, LOGGER
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_GROUP,
+    CONF_MODEL,
+    CONF_TIME_ZONE,
+    LOGGER,
+)
 from ..issues.other_socket import async_tell_of_twin
 from ..issues.unfinished import UnfinishedSocket, UnfinishedSockets
 from ..live.entries import async_entry_of, async_follow, async_identity_of
@@ -294,6 +301,7 @@ class AddingSteps(WizardFlow):
         )
         data |= {
             CONF_GROUP: unfinished.settings.group,
+            CONF_MODEL: unfinished.settings.model or None,
             CONF_TIME_ZONE: unfinished.settings.time_zone,
         }
         added = self.async_create_entry(title=unfinished.settings.name, data=data)

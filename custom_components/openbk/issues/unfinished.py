@@ -42,6 +42,7 @@ class UnfinishedSocket:
             "profile": self.profile.as_dict(),
             "release": self.release,
             "name": settings.name,
+            "model": settings.model,
             "client_id": settings.client_id,
             "group": settings.group,
             "ssid": settings.wifi.ssid,
@@ -71,6 +72,7 @@ class UnfinishedSocket:
             release=None if stored["release"] is None else text("release"),
             settings=SocketSettings(
                 name=text("name"),
+                model=text("model") if "model" in stored else "",
                 client_id=text("client_id"),
                 group=text("group"),
                 wifi=WifiNetwork(ssid=text("ssid")),

@@ -21,6 +21,7 @@ from ..const import (
     CONF_FIRST_LED_USES,
     CONF_LABELS,
     CONF_MAC,
+    CONF_MODEL,
     CONF_PROFILE,
     CONF_TIME_ZONE,
     CONF_TUNED,
@@ -493,13 +494,15 @@ class SocketState:
         compare everything again for each of them.
         """
         chip = messages.chip_of(self.build)
+        model, module = self.entry.data.get(CONF_MODEL), self.profile.module or chip
         return dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,
             identifiers={(DOMAIN, self.identity)},
             connections=connections_of(self.mac),
             name=self.entry.title,
             manufacturer=MANUFACTURER,
-            model=self.profile.module or chip,
+            model=model or module,
+            model_id=module if model else None,
             hw_version=chip,
             sw_version=messages.version_of(self.build),
             configuration_url=self.url,

@@ -19,7 +19,7 @@ from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio
 
-from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_TIME_ZONE
+from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_MODEL, CONF_TIME_ZONE
 from ...network.broker import async_suggest
 from ...network.discovery import async_mac_on
 from ...pyopenbk.beken.rf_sector import is_generic_mac
@@ -39,9 +39,12 @@ CONF_OPEN: Final = "open"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
 
+_LONGEST_MODEL: Final = 64
+
 _NAME: Final = probatio.Schema(
     {
         probatio.Required(CONF_NAME): TextSelector(),
+        probatio.Optional(CONF_MODEL): TextSelector(),
         probatio.Required(CONF_ADVANCED): section(
             probatio.Schema(
                 {
@@ -98,6 +101,7 @@ class NetworkSteps(BrokerForm):
         mac = self.session.mac
         return {
             CONF_NAME: settings.name,
+            CONF_MODEL: settings.model,
             CONF_ADVANCED: {
                 CONF_CLIENT_ID: settings.client_id
                 or (client_id_of(mac) if mac else ""),
@@ -117,6 +121,7 @@ class NetworkSteps(BrokerForm):
         return replace(
             self.session.settings,
             name=entry.title,
+            model=self.session.settings.model or entry.data.get(CONF_MODEL) or "",
             client_id=entry.data[CONF_CLIENT_ID],
             group=entry.data[CONF_GROUP],
             time_zone=entry.data.get(CONF_TIME_ZONE, ""),
@@ -151,6 +156,7 @@ class NetworkSteps(BrokerForm):
         self.session.settings = replace(
             self.session.settings,
             name=name,
+            model=one_line(tidy(user_input.get(CONF_MODEL, "")))[:_LONGEST_MODEL],
             client_id=client_id,
             group=group,
             ntp_server=server,

@@ -1,6 +1,7 @@
 """Which pin does what: found in the chip, confirmed or corrected by the person."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from ...const import CONF_MODEL
 from ...pyopenbk.descriptions import read_description
 from ...pyopenbk.devices import KNOWN_DEVICES, devices_with
 from ...pyopenbk.errors import OpenBekenError
@@ -34,7 +36,6 @@ from .failures import pin_error, reason_for_no_pins
 
 CONF_TEXT: Final = "text"
 CONF_DUMP: Final = "dump"
-CONF_MODEL: Final = "model"
 CONF_COMMAND: Final = "command"
 CONF_FLAGS: Final = "flags"
 
@@ -219,6 +220,7 @@ class PinSteps(WizardFlow):
         if user_input is not None:
             device = KNOWN_DEVICES[user_input[CONF_MODEL]]
             self.session.take_pins(device.profile, "model")
+            self.session.settings = replace(self.session.settings, model=device.title)
             return await self.async_step_pins()
         module = self.session.profile.module if self.session.profile else None
         options = [

@@ -126,6 +126,8 @@ class SocketSettings:
     """Everything that the configuration sector needs and the chip does not tell."""
 
     name: str = ""
+    model: str = ""
+    """As people call it; empty where nobody said."""
     client_id: str = ""
     group: str = DEFAULT_GROUP
     wifi: WifiNetwork = WifiNetwork()
