@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from custom_components.openbk.pyopenbk.backups import Contents
+from custom_components.openbk.pyopenbk.backups import Contents, Origin
 from custom_components.openbk.pyopenbk.beken.chips import BK7231T
+from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
 from custom_components.openbk.pyopenbk.flashing import FlashingJob
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
@@ -14,10 +15,12 @@ from simulator import images
 from simulator.boot import Chip, Running
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.factory import WB2S_PARAMETERS, FactorySocket
+from simulator.faults import Fault, FaultName
+from simulator.flash import OperationKind
 from tests.simulator.test_oracles import bk7231tools
 
 from .bench import Bench, bench
-from .dumps import put, written
+from .dumps import CONFIG, put, written
 
 FACTORY = FactorySocket().dump()
 IMAGE = recognise(images.qio())
@@ -120,3 +123,43 @@ async def test_pins_of_a_half_written_socket_are_still_found(tmp_path: Path) -> 
 
     assert analysis.state is Contents.HALF_WRITTEN
     assert analysis.pins is not None
+
+
+async def test_a_restore_leaves_a_bootloader_that_holds_the_loader(
+    tmp_path: Path,
+) -> None:
+    """A backup of the same chip may have another version of it; it is never written."""
+    unit = SOCKETS[1]
+    factory = unit.dump()
+    older = images.qio(images.Build(chip=unit.chip))[:0x11000]
+    async with bench(put(factory, 0, older), tmp_path, chip=unit.chip) as chip:
+        origin = Origin(chip=unit.chip, mac=unit.mac, flash_size=len(factory))
+        other = put(factory, 0x20, b"\0" * 16)
+        backup = chip.folder.save(other, origin, Contents.FACTORY, chip.now)
+        async with chip.analysed() as job:
+            await job.write(release_for(unit))
+            await job.restore(backup)
+        assert chip.flash == put(factory, 0, older)
+        assert not any(
+            operation.address < 0x11000
+            for operation in chip.operations
+            if operation.kind is not OperationKind.STATUS
+        )
+
+
+@pytest.mark.parametrize("operation", [1, 40, 700])
+async def test_power_lost_on_a_bk7231t_is_made_good_by_the_next_job(
+    operation: int, tmp_path: Path
+) -> None:
+    unit = SOCKETS[1]
+    factory, image = unit.dump(), release_for(unit)
+    async with bench(factory, tmp_path, chip=unit.chip) as chip:
+        async with chip.analysed(patience=0.2) as job:
+            chip.socket.inject(Fault(name=FaultName.POWER_LOST, operation=operation))
+            with pytest.raises(BootRomError):
+                await job.write(image, CONFIG)
+        chip.socket.power(on=True)
+        async with chip.analysed(patience=0.2) as job:
+            assert job.unfinished is not None
+            await job.write(image, CONFIG)
+        assert chip.flash == written(factory, image, CONFIG)
