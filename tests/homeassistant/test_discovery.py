@@ -149,8 +149,11 @@ async def test_one_flag_is_set_over_mqtt_where_the_web_page_is_closed(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     [tuning] = propose_by_topics().tunings
+    heard: list[mqtt.ReceiveMessage] = []
+    await listen(hass, f"{CLIENT_ID}/connected", heard.append)
     async with plugged_in(stranger(mosquitto, flags=1 << 10 | 1 << 50)) as plugged:
-        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        # It says so behind its own subscriptions.
+        await until(lambda: heard)
         settings = plugged.firmware.settings
         await discovery.async_tune(hass, CLIENT_ID, tuning, None)
         await until(lambda: settings.values.flags == 1 << 10)
