@@ -31,11 +31,11 @@ The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 _INTERRUPTED = 130
 
 
-async def demo(folder: Path, port: int) -> None:
+async def demo(folder: Path, port: int, meter: str) -> None:
     """Run everything until it is cancelled; raises StageFailed where the port is taken."""
     _refuse_taken(port)
     print("Starting broker, simulated socket and Home Assistant …", flush=True)
-    world = rig.World(folder, ["--baud-pacing"], port=port)
+    world = rig.World(folder, ["--baud-pacing", "--meter", meter], port=port)
     await world.start()
     try:
         async with SimulatorControl(world.simulator.control) as control:
@@ -100,13 +100,22 @@ def main() -> int:
     parser.add_argument(
         "--port", type=int, default=8123, help="Home Assistant's port (default 8123)"
     )
+    parser.add_argument(
+        "--meter", choices=("bl0937", "bl0942"), default="bl0937", help="what measures"
+    )
     arguments = parser.parse_args()
     try:
         with rig.own_folder() as folder:
             if not arguments.check:
-                asyncio.run(_until_signal(demo(folder, arguments.port)))
+                asyncio.run(
+                    _until_signal(demo(folder, arguments.port, arguments.meter))
+                )
                 return 0
-            return 0 if asyncio.run(_until_signal(check(folder))) else _INTERRUPTED
+            return (
+                0
+                if asyncio.run(_until_signal(check(folder, meter=arguments.meter)))
+                else _INTERRUPTED
+            )
     except (rig.StageFailed, BrokerFailed, BrokerUnavailable) as err:
         print(err, file=sys.stderr)
         return 1

@@ -39,11 +39,11 @@ _SSID = "Demo"
 _WIFI_PASSWORD = "only simulated"
 
 
-async def check(folder: Path) -> None:
-    """Walk from a factory socket to a measuring one; raises StageFailed."""
+async def check(folder: Path, *, meter: str = "bl0937") -> None:
+    """Walk from a factory socket with this meter to a measuring one; raises StageFailed."""
     stages = Stages()
     with stages.stage("broker, simulated socket and Home Assistant start"):
-        world = rig.World(folder, ["--speed", str(_SPEED)])
+        world = rig.World(folder, ["--speed", str(_SPEED), "--meter", meter])
         await world.start()
     try:
         async with (

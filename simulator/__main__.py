@@ -69,6 +69,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         choices=("rts", "dtr"),
         help="which line of the adapter is wired to CEN",
     )
+    add("--meter", choices=("bl0937", "bl0942"), default="bl0937", help="what measures")
     add("--control-port", type=int, default=0, metavar="N", help="default: a free one")
     add("--releases-port", type=int, default=0, metavar="N", help="default: a free one")
     return parser.parse_args(arguments)
@@ -101,6 +102,7 @@ def _lay_out(options: argparse.Namespace, number: int) -> Bench:
         reset_wire=ResetWire(line=Lines[options.reset_wire.upper()])
         if options.reset_wire
         else None,
+        serial_meter=options.meter == "bl0942",
     )
 
 

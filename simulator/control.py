@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .chip import SimulatedSocket
 from .faults import Fault, FaultName
-from .meter import Bl0937, Response
+from .meter import MeteredLoad, Response
 from .openbeken import OpenBeken
 from .releases import ReleaseServer
 
@@ -23,7 +23,7 @@ class _Wired:
     """A socket and what it is wired to."""
 
     socket: SimulatedSocket
-    meter: Bl0937
+    meter: MeteredLoad
 
 
 class Control:
@@ -35,7 +35,7 @@ class Control:
 
     def __init__(
         self,
-        sockets: Sequence[tuple[SimulatedSocket, Bl0937]],
+        sockets: Sequence[tuple[SimulatedSocket, MeteredLoad]],
         releases: ReleaseServer | None = None,
     ) -> None:
         """Control these sockets, each with its meter, and perhaps a release server."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import lru_cache
 import json
 import random
+import re
 import struct
 from typing import Any, Final
 
@@ -76,6 +77,14 @@ _LAYOUTS: Final = {
         fast_connect=0x1E1000,
     ),
 }
+# One like it with a BL0942 on P10 and P11: the keys of that meter are those of two CB2S whose texts
+# are known; button and LED are on pins that the other meter has.
+SERIAL_METER_PARAMETERS: Final = (
+    re.sub(r"(sel_pin_pin|vi_pin|ele_pin|sel_pin_lv):\d+,", "", USER_PARAMETERS)
+    .replace("chip_type:0", "chip_type:3,ele_rx:10,ele_tx:11")
+    .replace("bt1_pin:11", "bt1_pin:24")
+    .replace("led1_pin:10", "led1_pin:6")
+)
 # What the swap sectors still hold: a parser that takes them shows other pins.
 _OLD_USER_PARAMETERS: Final = (
     USER_PARAMETERS.replace("rl1_pin:26", "rl1_pin:14")
@@ -120,10 +129,10 @@ class FactorySocket:
     code_key: CodeKey = STANDARD_CODE_KEY
 
     @classmethod
-    def numbered(cls, number: int) -> FactorySocket:
+    def numbered(cls, number: int, parameters: str = USER_PARAMETERS) -> FactorySocket:
         """Return one of several sockets: the same product with another MAC."""
         mac = (int(DEFAULT_MAC.replace(":", ""), 16) + number).to_bytes(6).hex(":")
-        return cls(mac=mac, seed=number)
+        return cls(mac=mac, seed=number, user_parameters=parameters)
 
     def dump(self) -> bytes:
         """Return the 2 MiB of its flash."""

@@ -11,10 +11,10 @@ from .bootrom import Timings
 from .chip import ResetWire, SimulatedSocket
 from .clock import Clock
 from .control import Control
-from .factory import FactorySocket
+from .factory import SERIAL_METER_PARAMETERS, USER_PARAMETERS, FactorySocket
 from .firmware import OpenBekenOnSocket
 from .flash import Flash
-from .meter import Bl0937
+from .meter import Bl0937, Bl0942, MeteredLoad
 from .releases import ReleaseServer
 from .uart import LineOptions
 
@@ -27,7 +27,7 @@ class Bench:
     """A socket and the meter in it."""
 
     socket: SimulatedSocket
-    meter: Bl0937
+    meter: MeteredLoad
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,19 +61,21 @@ def lay_out(
     auto_reset: float | None = None,
     adapter: Adapter | None = None,
     reset_wire: ResetWire | None = None,
+    serial_meter: bool = False,
 ) -> Bench:
     """Put a BLOW 72-074 on the bench, without power.
 
     ``content`` is what its flash holds instead of the factory's firmware. ``speed`` is
     that of OpenBeken's clock. With a ``latency`` (in seconds, that of the adapter) line
-    and flash are as slow as real ones.
+    and flash are as slow as real ones. ``serial_meter``: it has a BL0942 instead.
     """
     clock = Clock(speed)
-    meter = Bl0937(clock, seed=number)
+    meter = (Bl0942 if serial_meter else Bl0937)(clock, seed=number)
+    parameters = SERIAL_METER_PARAMETERS if serial_meter else USER_PARAMETERS
     paced = latency is not None
     socket = SimulatedSocket(
         Flash(
-            content or FactorySocket.numbered(number).dump(),
+            content or FactorySocket.numbered(number, parameters).dump(),
             status=FACTORY_PROTECTION,
         ),
         line=LineOptions.realistic(latency) if latency is not None else LineOptions(),

@@ -43,9 +43,8 @@ def _of(volts: float, amperes: float, watts: float) -> Mapping[str, float]:
     return dict(zip(_KEYS, (volts, amperes, watts), strict=True))
 
 
-# The last digits that are published of voltage and current (drv_bl_shared.c); of power, which has
-# one digit more, what noise leaves of it.
-_PUBLISHED: Final = _of(0.1, 0.001, 0.1)
+# By less a reading is not published anew (changeSendThreshold in drv_bl_shared.c, 1.18.299).
+_PUBLISHED: Final = _of(0.25, 0.002, 0.25)
 
 BL0937: Final = Meter(
     name="BL0937",

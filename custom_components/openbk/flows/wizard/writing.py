@@ -57,7 +57,6 @@ from ...pyopenbk.obk.names import long_name_of
 from ...pyopenbk.obk.setup import WifiNetwork
 from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Takeover
-from ...pyopenbk.profile import SocketProfile
 from .. import pictures
 from . import kept
 from .arrival import Arrival, async_find_differences, async_find_in_network, waiting
@@ -479,9 +478,8 @@ class WriteSteps(WizardFlow):
         if self.session.differences is not None:
             found = self.session.differences.profile
             if not found.problems:
-                self.session.profile = SocketProfile.of(
-                    found.pins, self.session.profile.module
-                )
+                # The meter on a serial line is on no pin.
+                self.session.profile = self.session.profile.with_pins(found.pins)
         return await self.async_step(await self._settle())
 
     async def _settle(self) -> str:
