@@ -68,7 +68,7 @@ def _cases() -> Iterator[tuple[str, Aim, tuple[Accident, ...]]]:
         Aim.FLASH,
         (
             _fault(
-                FaultName.REQUEST_FLIPPED, Command.ERASE, nth=4, byte=_ERASE_MIDDLE + 1
+                FaultName.REQUEST_FLIPPED, Command.ERASE, nth=16, byte=_ERASE_MIDDLE + 1
             ),
         ),
     )

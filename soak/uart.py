@@ -249,6 +249,16 @@ class Run:
         for start, end in needed:
             if now[start:end] != self._wanted[start:end]:
                 raise Violation(Invariant.COMPLETED, _differences(now, self._wanted))
+        if self._torn:
+            # Who was killed tells nothing.
+            return
+        for sector in range(0, len(now), 0x1000):
+            if now[sector : sector + 0x1000] != self._wanted[
+                sector : sector + 0x1000
+            ] and not any(start <= sector < end for start, end in self._told):
+                raise Violation(
+                    Invariant.UNTOUCHED, f"0x{sector:06X} changed, and nobody was told"
+                )
 
     def _judge_state(self, outcome: Outcome, before: bytes, now: bytes) -> None:
         match outcome.state:
