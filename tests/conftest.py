@@ -11,6 +11,27 @@ from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add an option for a look at every test that is as short as can be."""
+    parser.addoption(
+        "--one-of-each",
+        action="store_true",
+        help="of a test with several parameters, run the first case only",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out what the option leaves out."""
+    if not config.getoption("one_of_each"):
+        return
+    first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+    kept = set(first.values())
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = [item for item in items if item in kept]
+
+
 @pytest.fixture(autouse=True)
 def verify_cleanup(request: pytest.FixtureRequest) -> None:
     """Keep the harness's check for threads and timers to tests of Home Assistant."""

@@ -276,8 +276,6 @@ async def test_another_client_under_the_same_id_takes_turns(mosquitto: Broker) -
         assert not other.connected
 
 
-# The listener tries again by the machine's time.
-@pytest.mark.real_time
 @pytest.mark.parametrize(("what", "away"), [("broker", 3), ("broker away", 40)])
 async def test_broker_comes_back(mosquitto: Broker, what: str, away: float) -> None:
     async with Rig(mosquitto, relays(mosquitto.port, ONE), speed=40) as rig:

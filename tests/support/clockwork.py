@@ -20,8 +20,17 @@ from tests.support import simulated_time
 simulated_time.install()
 
 _TESTS: Final = Path(__file__).parent.parent
-# A browser and a whole Home Assistant in a process of its own go by the machine's time.
-_REAL: Final = (_TESTS / "browser", _TESTS / "demo")
+_SIMULATED: Final = tuple(
+    _TESTS / folder
+    for folder in (
+        "contract",
+        "homeassistant",
+        "pyopenbk",
+        "recordings",
+        "simulator",
+        "support",
+    )
+)
 
 
 def pytest_configure() -> None:
@@ -49,7 +58,7 @@ def is_simulated(item: pytest.Item) -> bool:
     return (
         inspect.iscoroutinefunction(getattr(item, "function", None))
         and not item.get_closest_marker("real_time")
-        and not any(map(item.path.is_relative_to, _REAL))
+        and any(map(item.path.is_relative_to, _SIMULATED))
     )
 
 

@@ -292,7 +292,10 @@ class _Selector(selectors.PollSelector):
         patience = _real_monotonic() + _PATIENCE
         while not self._loop.meet():
             works = self._loop.has_jobs()
-            reason = self._threads.reason(works) or self._traffic.reason(self._files())
+            turns = self._traffic.turns()
+            reason = self._threads.reason(works) or self._traffic.reason(
+                self._files(), turns
+            )
             # What was on its way has come by now, perhaps to here.
             idle = not (works or reason or timeout is None)
             if events := super().select(0 if idle else _NAP):

@@ -140,17 +140,22 @@ class Traffic:
         for file in tuple(self._known):
             self._forget(file)
 
-    def reason(self, files: Iterable[int]) -> str | None:
-        """Return what is not at rest, None if all is. ``files`` are those that may be sockets."""
-        watched = list(_WATCHED.values())
-        turns = [task.turns for task in watched]
-        for task in watched:
+    def turns(self) -> list[bytes]:
+        """Return something that changes whenever a watched process is given the processor."""
+        return [task.turns for task in _WATCHED.values()]
+
+    def reason(self, files: Iterable[int], turns: list[bytes]) -> str | None:
+        """Return what is not at rest, None if all has been since ``turns`` were those.
+
+        ``files`` are those that may be sockets.
+        """
+        for task in _WATCHED.values():
             if not task.sleeps:
                 return f"{task.name} is at work"
         for file in files:
             if self._is_under_way(file, turns):
                 return f"bytes of file {file} are on their way"
-        if turns != [task.turns for task in watched]:
+        if turns != self.turns():
             return "a process has been at work"
         return None
 

@@ -278,8 +278,6 @@ async def test_led_on_its_own_channel(mosquitto: Broker) -> None:
         } == {f"{CLIENT}/connected", f"{CLIENT}/1/get"}
 
 
-# The listener tries again by the machine's time.
-@pytest.mark.real_time
 async def test_broker_restart(mosquitto: Broker) -> None:
     recorded = live("broker_restart")
     config = configuration(mosquitto.port, flags=flags(10, 21, 38))
