@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from custom_components.openbk.pyopenbk.obk.commands import Command
-from custom_components.openbk.pyopenbk.obk.console import CommandRefusedError, Console
+from custom_components.openbk.pyopenbk.obk.console import (
+    CommandRefusedError,
+    Console,
+    Streams,
+    UnreachableError,
+)
 from custom_components.openbk.pyopenbk.obk.provisioning import startup_command
 from custom_components.openbk.pyopenbk.obk.startup import Obstacle, Part
 from custom_components.openbk.pyopenbk.obk.tuning import (
@@ -174,6 +179,53 @@ async def test_a_command_that_is_refused_puts_the_startup_command_back(
         broken = replace(tuning, commands=(*tuning.commands, Command("nonsense 1")))
         with pytest.raises(CommandRefusedError):
             await apply(console, broken, soon)
+        assert plugged.firmware.settings.values.startup_command == "PowerSave 1"
+
+
+class Wire:
+    """Connects to a socket; a request with this in it, or each from then on, is cut off."""
+
+    def __init__(self, cut: bytes, *, once: bool) -> None:
+        self._cut = cut
+        self._once = once
+
+    def mend(self) -> None:
+        self._cut = b"\0"
+
+    async def connect(self, host: str, port: int) -> Streams:
+        reader, writer = await asyncio.open_connection(host, port)
+        write = writer.write
+
+        def send(data: bytes) -> None:
+            if self._cut in data:
+                self._cut = b"\0" if self._once else b"HTTP"
+                writer.transport.abort()
+            else:
+                write(data)
+
+        # The streams are real; only the line breaks.
+        writer.write = send  # type: ignore[method-assign]
+        return reader, writer
+
+
+@pytest.mark.parametrize("once", [True, False])
+async def test_a_change_that_breaks_off_is_taken_back_or_gone_on_with(
+    mosquitto: Broker, once: bool
+) -> None:
+    wire = Wire(b"VCPPublishIntervals 3", once=once)
+    async with running(mosquitto, "PowerSave 1") as (plugged, console):
+        address, _, port = str(plugged.firmware.http_address).partition(":")
+        console = Console(address, int(port), connect=wire.connect)
+        [tuning] = proposed("PowerSave 1").tunings
+        with pytest.raises(UnreachableError):
+            await apply(console, tuning, soon)
+        left = plugged.firmware.settings.values.startup_command
+        assert left == ("PowerSave 1" if once else tuning.startup)
+        wire.mend()
+        await apply(console, tuning, soon)
+        assert plugged.firmware.settings.values.startup_command == tuning.startup
+        assert plugged.firmware.console.handlers
+        await take_back(console, tuning.undo, soon)
         assert plugged.firmware.settings.values.startup_command == "PowerSave 1"
 
 

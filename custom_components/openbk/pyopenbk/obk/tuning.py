@@ -9,6 +9,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -18,7 +19,7 @@ from typing import Final, Self
 from ..profile import SocketProfile
 from . import startup
 from .commands import Command, backlog, channel_type_command, flag_command
-from .console import CommandRefusedError, Console
+from .console import CommandRefusedError, Console, ConsoleError
 from .flags import UNWANTED_FLAGS, WANTED_FLAGS, Flag
 from .startup import Obstacle, Part
 
@@ -150,14 +151,18 @@ async def apply(console: Console, tuning: Tuning, sleep: Sleep) -> None:
     if tuning.startup is None:
         await _run(console, tuning.commands, sleep)
         return
-    before = await console.startup_command()
-    if _stored(before) != tuning.undo[0]:
+    before = _STORED.fullmatch(tuning.undo[0])
+    assert before is not None
+    # An attempt that broke off may have left ours there.
+    if await console.startup_command() not in (before["text"], tuning.startup):
         raise StartupChangedError
     try:
         await console.set_startup_command(tuning.startup)
         await _run(console, tuning.commands, sleep)
-    except CommandRefusedError:
-        await console.set_startup_command(before)
+    except ConsoleError:
+        # Where only an answer was lost, what was sent has arrived all the same.
+        with suppress(ConsoleError):
+            await console.set_startup_command(before["text"])
         raise
 
 
