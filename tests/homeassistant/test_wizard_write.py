@@ -703,6 +703,8 @@ class TestSettings:
 
 
 @pytest.mark.slow
+# It needs Home Assistant connected to the one broker while a thread tries the other, each by its own clock.
+@pytest.mark.real_time
 async def test_home_assistants_own_login_is_used_on_request(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry, releases: ReleaseServer
 ) -> None:
