@@ -6,7 +6,7 @@ of the chip is so, what nobody may touch is untouched or told about, and a later
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import json
 import os
 from pathlib import Path
@@ -92,7 +92,11 @@ class Run:
         for day in range(ATTEMPTS):
             before = self._socket.flash.content
             self._held.append(before)
-            self.watch.expect(self._task.allowed, may_be_damaged=self._damaging)
+            self.watch.expect(
+                self._task.allowed,
+                may_be_damaged=self._damaging,
+                may_repeat=bool(self._scenario.accidents),
+            )
             outcome = await self._attempt(day)
             ends.append(_summary(outcome))
             self._judge(outcome, before)
@@ -359,8 +363,16 @@ def _terminals() -> set[str]:
     return found
 
 
-def _open_files() -> int:
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+def _open_files() -> dict[str, str]:
+    """Return what this process has open: numbers, and what is behind them."""
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            target = str(entry.readlink())
+            # Whoever measures the processor time of threads looks there.
+            if not target.startswith("/proc/"):
+                found[entry.name] = target
+    return found
 
 
 @asynccontextmanager
@@ -429,8 +441,8 @@ async def _run_scenario(
         ends = await run.run()
         if heard:
             raise Violation(Invariant.SECRETS, heard[0])
-    if (left := _open_files()) > files:
-        raise Violation(Invariant.LEAKS, f"{left - files} files")
+    if left := _open_files().items() - files.items():
+        raise Violation(Invariant.LEAKS, f"files: {sorted(left)}")
     return ends
 
 

@@ -27,13 +27,25 @@ class Watch:
         self._may_be_damaged = False
         self._judged = False
         self._status_written = False
+        self._may_repeat = False
         self.operations = 0
         self.strays: list[Operation] = []
         """What was done outside of what the job may change."""
         self.violations: list[Violation] = []
 
-    def expect(self, allowed: tuple[Span, ...], *, may_be_damaged: bool) -> None:
-        """Begin to watch a job; ``may_be_damaged``: commands may not arrive as they were sent."""
+    def expect(
+        self,
+        allowed: tuple[Span, ...],
+        *,
+        may_be_damaged: bool,
+        may_repeat: bool = False,
+    ) -> None:
+        """Begin to watch a job.
+
+        ``may_be_damaged``: commands may not arrive as they were sent. ``may_repeat``: answers may
+        not arrive, so that a command is given once more.
+        """
+        self._may_repeat = may_repeat
         self._allowed = allowed
         self._may_be_damaged = may_be_damaged
         self._judged = False
@@ -48,7 +60,8 @@ class Watch:
         self.operations += 1
         if operation.kind is OperationKind.STATUS:
             # Whose answer was lost is written again.
-            repeated, self._status_written = self._status_written, True
+            repeated = self._status_written and self._may_repeat
+            self._status_written = True
             if not (self._flash.protected or self._may_be_damaged or repeated):
                 self._note(Invariant.STATUS, "written although nothing was protected")
             return

@@ -39,7 +39,8 @@ async def test_run_whose_power_is_lost_is_resumed_and_counted() -> None:
     assert "| power_lost | 1 | 0 | 1 | 0 |" in tally.table()
 
 
-# Over a line without a pace; the others take as long as a real chip.
+# Over a line without a pace; the others take as long as a real chip. Some hosts are killed.
+@pytest.mark.real_time
 @pytest.mark.parametrize("seed", [6002, 6003, 6008, 6011, 5003, 5009])
 async def test_faults_that_a_seed_chooses(seed: int) -> None:
     """The job completes, or stops with a true statement and is completed by a later one."""
