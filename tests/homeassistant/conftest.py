@@ -19,7 +19,7 @@ from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.network.firmware import RELEASE_INDEX
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
-from tests.homeassistant.wizard import ENGLISH
+from tests.homeassistant.wizard import ENGLISH, TYPED
 from tests.support.broker import Broker
 from tests.support.sockets import connect_mqtt
 
@@ -79,6 +79,27 @@ def issues_are_told(request: pytest.FixtureRequest) -> Iterator[None]:
         told = text["title"] + text.get("description", "")
         needed = set(re.findall(r"{(\w+)}", told))
         assert needed <= set(issue.translation_placeholders or {}), issue
+
+
+@pytest.fixture(autouse=True)
+def passwords_stay_secret(
+    request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Let a test fail in which a password that was typed shows in a message or a state."""
+    TYPED.clear()
+    if "hass" not in request.fixturenames:
+        yield
+        return
+    hass: HomeAssistant = request.getfixturevalue("hass")
+    yield
+    told = [record.getMessage() for record in caplog.get_records("call")]
+    told += [f"{state.state} {state.attributes}" for state in hass.states.async_all()]
+    told += [
+        f"{entry.title} {entry.options}"
+        for entry in hass.config_entries.async_entries(DOMAIN)
+    ]
+    for secret in TYPED:
+        assert not [text for text in told if secret in text]
 
 
 @pytest.fixture

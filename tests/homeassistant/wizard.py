@@ -1,7 +1,7 @@
 """Walks through the wizard as a browser does, and looks at the texts of every page on the way."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 import json
 from pathlib import Path
 import re
@@ -19,6 +19,11 @@ TRANSLATIONS: Final = (
 )
 ENGLISH: Final[dict[str, Any]] = json.loads((TRANSLATIONS / "en.json").read_text())
 _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
+# A shorter one may well be a part of something else.
+_SHORTEST_SECRET: Final = 6
+
+TYPED: Final[set[str]] = set()
+"""The passwords that were typed in this test: no page, message, state or entry shows them again."""
 
 
 class MissingText(AssertionError):
@@ -121,6 +126,7 @@ class Wizard:
 
     def _answer(self, values: Mapping[str, Any]) -> None:
         self._answered, self._choice = True, values.get("next_step_id")
+        TYPED.update(_passwords(values))
 
     async def _configure(self, values: dict[str, Any]) -> str:
         self._answer(values)
@@ -145,12 +151,22 @@ class Wizard:
     def look_at(self, result: ConfigFlowResult) -> None:
         self.result = result
         page = _check_texts(result)
+        for secret in TYPED:
+            assert secret not in self.sent, f"{page} shows a password"
         before = self.pages[-1] if self.pages else None
         if self._answered or page != before:
             WALKED.note(before, self._choice, page)
         self._answered, self._choice = False, None
         if page != before:
             self.pages.append(page)
+
+
+def _passwords(values: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _passwords(value)
+        elif "password" in key and len(str(value)) >= _SHORTEST_SECRET:
+            yield str(value)
 
 
 def _check_texts(result: ConfigFlowResult) -> str:
@@ -215,6 +231,8 @@ def _suggestions(fields: Mapping[Any, Any]) -> dict[str, Any]:
     for key, value in fields.items():
         if hasattr(value, "options") and "collapsed" in value.options:
             values[str(key)] = _suggestions(value.schema.schema)
+            continue
+        if isinstance(key, str):
             continue
         suggested = (key.description or {}).get("suggested_value")
         if suggested is None and callable(key.default):
