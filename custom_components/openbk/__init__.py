@@ -12,7 +12,7 @@ from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
-from .const import CONF_FIRST_LED_USES, DOMAIN
+from .const import CONF_ADDRESS, CONF_FIRST_LED_USES, DOMAIN
 from .flows.options.backups import async_setup_backup_link
 from .issues.factors import async_watch_factors, forget_factors
 from .issues.no_time import async_watch_clock
@@ -28,7 +28,7 @@ from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.publisher import Mode, Publisher, async_retract, mode_of
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .live.updates import UPDATES, Updates
-from .network.consoles import METER_ACCESS, MeterAccess
+from .network.consoles import METER_ACCESS, MeterAccess, keep_password
 from .network.discovery import async_probe
 from .network.firmware import FIRMWARE, FirmwareSource
 from .services import async_setup_services
@@ -122,6 +122,8 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
     forget_factors(hass, entry)
     forget_overload(hass, entry)
     forget_restarts(hass, entry)
+    if address := entry.data.get(CONF_ADDRESS):
+        keep_password(hass, address, None)
     await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
     await hass.data[UPDATES].async_forget(identity_of_entry(entry))

@@ -7,8 +7,11 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.calibrating.sampling import open_sampler
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.metering.session import Method
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from tests.homeassistant.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import add_socket, socket_entry
@@ -100,4 +103,30 @@ async def test_closed_server_leaves_an_assumption(
         await hass.async_block_till_done(wait_background_tasks=True)
         assert state(hass, LOCK) == (shown[0], True)
         assert state(hass, POWER_CUT) == (shown[1], True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_password_that_was_typed_opens_the_settings_at_its_address_alone(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    config = configuration(
+        mosquitto, web_password="secret", flags=LOCKED, start_values=STAYS_ON
+    )
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, tuned=False)
+        await until(lambda: state(hass, LOCK)[0] != "unavailable")
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert state(hass, LOCK) == ("unknown", True)
+        page = await begin(hass, entry, "firmware")
+        assert (await go_on(hass, page, password="secret"))["type"] == "abort"
+        await until(lambda: state(hass, LOCK) == ("on", False))
+        assert state(hass, POWER_CUT) == ("on", False)
+        async with open_sampler(hass, entry.runtime_data, ["power"]) as sampler:
+            assert sampler.method is Method.HTTP
+
+        # Anybody on the broker may say that the socket has moved.
+        moved = {**entry.data, "address": "192.0.2.7"}
+        hass.config_entries.async_update_entry(entry, data=moved)
+        entry.runtime_data.readback.begin()
+        await until(lambda: state(hass, LOCK) == ("unknown", True))
     await hass.config_entries.async_unload(entry.entry_id)

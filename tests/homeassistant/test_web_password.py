@@ -6,7 +6,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.live.updates import UPDATES
+from custom_components.openbk.network.consoles import keep_password
 from tests.homeassistant.test_options import add, begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
@@ -55,10 +55,15 @@ async def test_it_is_set_changed_and_removed(
         # Who knew it first need not type it again, until Home Assistant restarts.
         assert (await fill_in(hass, entry, second))["reason"] == "web_password_set"
         assert settings.values.web_password == second
-        hass.data[UPDATES].of(entry.runtime_data.identity).password = None
+        # One that opens nothing does not take the place of one that does.
         page = await fill_in(hass, entry, "", present=first)
         assert page["errors"] == {"present_password": "socket_password"}
-        hass.data[UPDATES].of(entry.runtime_data.identity).password = None
+        assert (await fill_in(hass, entry, first))["reason"] == "web_password_set"
+        assert (await fill_in(hass, entry, second))["reason"] == "web_password_set"
+        # As after a restart of Home Assistant.
+        keep_password(hass, entry.data["address"], None)
+        page = await fill_in(hass, entry, "")
+        assert page["errors"] == {"present_password": "socket_password"}
         done = await fill_in(hass, entry, "", present=second)
         assert done["reason"] == "web_password_removed"
         assert settings.values.web_password == ""

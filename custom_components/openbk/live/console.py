@@ -8,7 +8,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers.device_registry import format_mac
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
-from ..network.consoles import console_at
+from ..network.consoles import console_at, keep_password, kept_password
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
@@ -21,7 +21,6 @@ from ..pyopenbk.obk.console import (
 )
 from ..pyopenbk.obk.settings_text import settings_text
 from .state import OpenBekenConfigEntry
-from .updates import UPDATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,35 +93,42 @@ async def async_set_web_password(
     ``present`` opens them now. Home Assistant keeps the new one as long as it runs. Raises as
     ``async_console``.
     """
-    known = hass.data[UPDATES].of(entry.runtime_data.identity)
-    known.password = present or known.password
-    await (await async_console(hass, entry)).set_web_password(new)
-    old, known.password = known.password, new
+    if (address := entry.data[CONF_ADDRESS]) is None:
+        raise UnreachableError("no address is known")
+    present = present or kept_password(hass, address)
+    await (await async_console(hass, entry, present)).set_web_password(new)
+    # What answers nothing from now on has taken it all the same.
+    keep_password(hass, address, new)
     try:
         await async_console(hass, entry)
         if new is not None:
-            known.password = None
+            keep_password(hass, address, None)
             try:
                 await async_console(hass, entry)
             except PasswordError:
-                known.password = new
+                pass
             else:
                 return False
+            finally:
+                keep_password(hass, address, new)
     except PasswordError:
-        known.password = old
+        keep_password(hass, address, present)
         return False
+    entry.runtime_data.readback.begin()
     return True
 
 
-async def async_console(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Console:
+async def async_console(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry, password: str | None = None
+) -> Console:
     """Return the web server of a socket, once it was seen to be this socket's.
 
-    Raises ServiceValidationError where another one answers, UnreachableError and PasswordError.
+    Without a password, it is the one that is kept. Raises ServiceValidationError where another
+    one answers, UnreachableError and PasswordError.
     """
     data = entry.data
     if data[CONF_ADDRESS] is None:
         raise UnreachableError("no address is known")
-    password = hass.data[UPDATES].of(entry.runtime_data.identity).password
     try:
         console = console_at(hass, data[CONF_ADDRESS], password)
         info = await console.info()

@@ -55,13 +55,11 @@ class UpdateRun:
         hass: HomeAssistant,
         entry: OpenBekenConfigEntry,
         show: Show,
-        password: str | None,
     ) -> None:
         """Prepare for the socket of an entry; ``show`` is told what is being done."""
         self._hass = hass
         self._entry = entry
         self._show = show
-        self._password = password
         self._access = hass.data[METER_ACCESS]
         self._name = entry.title
         self._client: tuple[str, Console] | None = None
@@ -140,7 +138,7 @@ class UpdateRun:
         # A socket may have another address after a restart. Once asked for the password, a client
         # sends it at once, as an upload has to.
         if self._client is None or self._client[0] != address:
-            self._client = address, console_at(self._hass, address, self._password)
+            self._client = address, console_at(self._hass, address)
         return self._client[1]
 
     async def _identify(self) -> tuple[SocketInfo, UpdateSlot]:

@@ -62,8 +62,6 @@ class SocketUpdate:
         """The version that the last update ended with well, since Home Assistant started."""
         self.is_looked_at = False
         """It is being found out whether time has mended what was left behind."""
-        self.password: str | None = None
-        """Of its web page, as long as Home Assistant runs."""
         self._listeners: list[CALLBACK_TYPE] = []
 
     @property
@@ -292,7 +290,7 @@ class Updates:
 
     def _run_of(self, entry: OpenBekenConfigEntry) -> UpdateRun:
         socket = self.of(identity_of_entry(entry))
-        return UpdateRun(self._hass, entry, socket.show, socket.password)
+        return UpdateRun(self._hass, entry, socket.show)
 
     # Records, and what was kept
 

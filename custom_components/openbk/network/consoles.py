@@ -19,6 +19,7 @@ from ..pyopenbk.obk.console import Connect, Console, Streams
 _LOCKS: Final[HassKey[WeakValueDictionary[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}.console_locks"
 )
+_PASSWORDS: Final[HassKey[dict[str, str]]] = HassKey(f"{DOMAIN}.web_passwords")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +68,9 @@ def console_at(
 ) -> Console:
     """Return a client for an address, which may name a port; nothing is sent yet.
 
-    All clients of one address share a lock, as a socket can serve one request at a time. Raises
-    AddressError where no socket can be.
+    Without a password, it has the one that is kept for this address. All clients of one address
+    share a lock, as a socket can serve one request at a time. Raises AddressError where no socket
+    can be.
     """
     # A dialog may ask before the integration itself is set up.
     access = hass.data.setdefault(METER_ACCESS, MeterAccess())
@@ -78,5 +80,28 @@ def console_at(
     locks = hass.data.setdefault(_LOCKS, WeakValueDictionary())
     lock = locks.setdefault(address, asyncio.Lock())
     return Console(
-        where.host, where.port, password=password, connect=access.open, lock=lock
+        where.host,
+        where.port,
+        password=password or kept_password(hass, address),
+        connect=access.open,
+        lock=lock,
     )
+
+
+@callback
+def keep_password(hass: HomeAssistant, address: str, password: str | None) -> None:
+    """Keep the password of a web page until Home Assistant stops, None to forget it.
+
+    It is of an address and not of a socket, as anybody may say that a socket has moved.
+    """
+    known = hass.data.setdefault(_PASSWORDS, {})
+    if password:
+        known[address] = password
+    else:
+        known.pop(address, None)
+
+
+@callback
+def kept_password(hass: HomeAssistant, address: str) -> str | None:
+    """Return the password that is kept for the web page at an address."""
+    return hass.data.get(_PASSWORDS, {}).get(address)

@@ -20,7 +20,7 @@ from ...const import CONF_ADDRESS, DOMAIN
 from ...live.state import identity_of_entry
 from ...live.update_record import UpdateFailed
 from ...live.updates import UPDATES, SocketUpdate
-from ...network.consoles import console_at
+from ...network.consoles import console_at, keep_password
 from ...network.firmware import FIRMWARE
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_text
@@ -89,7 +89,8 @@ class FirmwareSteps(OptionsFlow):
             return "socket_password"
         except OpenBekenError:
             return "socket_unreachable"
-        self._update.password = password
+        keep_password(self.hass, address, password)
+        self.config_entry.runtime_data.readback.begin()
         return None
 
     async def _take_file(self, file_id: str) -> str | None:
