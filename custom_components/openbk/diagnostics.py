@@ -11,6 +11,8 @@ from homeassistant.util import dt as dt_util
 from .const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_GROUP,
+    CONF_LABELS,
     CONF_MAC,
     CONF_PUBLISHED,
     CONF_UNDO,
@@ -26,10 +28,14 @@ from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
 from .pyopenbk.quantities import DIAGNOSTICS, FREQUENCY, METER
 
-# The client id ends with the MAC and is where anybody on the broker can switch the socket.
+# The client id ends with the MAC. On its topic, and on the group's, anybody on the broker can switch
+# the socket.
 TO_REDACT: Final = {
     CONF_ADDRESS,
     CONF_CLIENT_ID,
+    CONF_GROUP,
+    # Names that somebody gave to relays, as private as those of entities.
+    CONF_LABELS,
     CONF_MAC,
     CONF_PUBLISHED,
     # May hold what somebody wrote into a start-up command.

@@ -58,9 +58,13 @@ class RemoveOldDiscoveryFlow(RepairsFlow):
             return self.async_abort(reason="socket_removed")
         if user_input is None:
             return self.async_show_form(
-                step_id="confirm", description_placeholders={"name": entry.title}
+                step_id="confirm",
+                description_placeholders={"name": markdown_text(entry.title)},
             )
-        await old_discovery.async_remove_old_discovery(self.hass, entry)
+        try:
+            await old_discovery.async_remove_old_discovery(self.hass, entry)
+        except HomeAssistantError:
+            return self.async_abort(reason="broker_unreachable")
         return self.async_create_entry(data={})
 
 
@@ -97,7 +101,7 @@ class TimeServerFlow(RepairsFlow):
                 user_input or {CONF_NTP_SERVER: DEFAULT_NTP_SERVER},
             ),
             errors=errors,
-            description_placeholders={"name": entry.title},
+            description_placeholders={"name": markdown_text(entry.title)},
         )
 
 

@@ -65,6 +65,18 @@ async def choose(
     return await go_on(hass, page, backup=backup.path.name, action=action)
 
 
+async def test_one_that_is_gone_by_now_leaves_the_others_to_choose_from(
+    hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
+) -> None:
+    gone, left = await backup_of(hass, folder), await backup_of(hass, folder)
+    page = await begin(hass, entry, "backups")
+    await hass.async_add_executor_job(gone.remove)
+    page = await go_on(hass, page, backup=gone.path.name, action="verify")
+    assert page["step_id"] == "backups"
+    done = await go_on(hass, page, backup=left.path.name, action="verify")
+    assert done["reason"] == "backup_whole"
+
+
 async def test_without_a_backup_it_says_who_makes_one(
     hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
 ) -> None:

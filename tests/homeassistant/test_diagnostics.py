@@ -65,7 +65,7 @@ async def test_what_was_left_behind_is_told(
 ) -> None:
     """Of updates, of jobs that did not end, of values that could not be true, and of the clock."""
     hass.config.config_dir = str(tmp_path)
-    entry = socket_entry()
+    entry = socket_entry(group="our_house", labels={"1": "Grandma"})
     await add_socket(hass, entry)
     socket = ScriptedSocket(hass)
     await socket.connect()
@@ -104,5 +104,6 @@ async def test_what_was_left_behind_is_told(
     assert said["update"]["left_behind"]["trouble"] == "interrupted"
     assert said["meter"]["factors_changed"] == []
     text = json.dumps(said).casefold()
-    for secret in (MAC, MAC.replace(":", ""), CLIENT_ID, "Washing machine"):
+    names = ("Washing machine", "our_house", "Grandma")
+    for secret in (MAC, MAC.replace(":", ""), CLIENT_ID, *names):
         assert secret.casefold() not in text, secret

@@ -10,6 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.repairs import async_create_fix_flow
+from tests.support.broker import Broker
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -50,6 +51,7 @@ async def test_issue_is_raised_and_repaired(
 
     entry = socket_entry()
     await add_socket(hass, entry)
+    hass.config_entries.async_update_entry(entry, title="<b>Loud</b>")
     scripted = ScriptedSocket(hass)
     await scripted.connect()
     await until(lambda: entry.runtime_data.online)
@@ -64,6 +66,9 @@ async def test_issue_is_raised_and_repaired(
     flow.data = issue.data
     result = await flow.async_step_init()
     assert result["step_id"] == "confirm"
+    for shown in (result["description_placeholders"], issue.translation_placeholders):
+        assert shown == {"name": r"\<b\>Loud\</b\>"}
+    assert hass.config_entries.async_update_entry(entry, title="Washing machine")
     result = await flow.async_step_confirm({})
     assert result["type"] == "create_entry"
     await until(
@@ -71,6 +76,21 @@ async def test_issue_is_raised_and_repaired(
     )
     assert issues.async_get_issue("openbk", issue_id) is None
     await until(lambda: ("cmnd/obk8C123456/SetFlag", "27 0") in scripted.heard)
+
+
+async def test_a_broker_that_is_away_is_named(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    mosquitto.stop()
+    await until(lambda: not mqtt.is_connected(hass))
+    data: dict[str, str | int | float | None] = {"entry_id": entry.entry_id}
+    flow = await async_create_fix_flow(hass, f"old_discovery_{entry.entry_id}", data)
+    flow.hass, flow.data, flow.handler = hass, data, "openbk"
+    flow.flow_id = "1"
+    done = await flow.async_step_confirm({})
+    assert done["reason"] == "broker_unreachable"
 
 
 async def test_other_devices_raise_nothing(

@@ -11,6 +11,7 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.live.energy_store import ENERGY_STORE
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import (
@@ -107,7 +108,9 @@ async def test_core_discovers_and_switches_the_simulated_relay(
 
 
 async def test_mode_change_and_removal_retract_it(
-    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+    hass: HomeAssistant,
+    mqtt_connection: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     entry = discovered()
     await add_socket(hass, entry)
@@ -125,9 +128,14 @@ async def test_mode_change_and_removal_retract_it(
     await until(lambda: entity_of(hass, "switch", "relay_1", MQTT))
     assert entity_of(hass, "switch", "relay_1", "openbk") is None
 
+    energy, identity = hass.data[ENERGY_STORE], entry.runtime_data.identity
+    energy.of(identity).power_limit = 12345.0
     assert await hass.config_entries.async_remove(entry.entry_id)
     await until(lambda: entity_of(hass, "switch", "relay_1", MQTT) is None)
     assert not await retained(hass, TOPIC)
+    # Nothing is known of it any more either.
+    assert energy.of(identity).power_limit != 12345.0
+    assert "Error calling entry remove callback" not in caplog.text
 
 
 async def test_both_needs_another_prefix(

@@ -7,6 +7,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from ..const import DOMAIN
 from ..live.state import SocketState
+from ..pyopenbk.foreign_text import markdown_text
 
 ISSUE: Final = "no_time"
 
@@ -28,7 +29,7 @@ def async_watch_clock(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE
             is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=ISSUE,
-            translation_placeholders={"name": socket.entry.title},
+            translation_placeholders={"name": markdown_text(socket.entry.title)},
             data={"entry_id": socket.entry.entry_id},
         )
 

@@ -14,6 +14,7 @@ from ..const import CONF_MAC, DOMAIN
 from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
 from ..pyopenbk.beken.rf_sector import is_generic_mac
+from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.commands import flag_command, split
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import console
@@ -33,7 +34,7 @@ def check_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Non
             is_fixable=True,
             severity=ir.IssueSeverity.WARNING,
             translation_key=ISSUE,
-            translation_placeholders={"name": entry.title},
+            translation_placeholders={"name": markdown_text(entry.title)},
             data={"entry_id": entry.entry_id},
         )
     else:

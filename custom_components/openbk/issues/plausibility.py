@@ -13,6 +13,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.consoles import METER_ACCESS
+from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
 from ..pyopenbk.obk.messages import channel_key
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
@@ -133,7 +134,7 @@ def _raise(
         severity=ir.IssueSeverity.WARNING,
         translation_key=f"implausible_{contradiction}",
         translation_placeholders={
-            "name": socket.entry.title,
+            "name": markdown_text(socket.entry.title),
             "voltage": f"{socket.value(VOLTAGE.key):.1f}",
             "current": f"{socket.value(CURRENT.key):.3f}",
             "power": f"{socket.value(POWER.key):.1f}",

@@ -223,7 +223,9 @@ async def async_retract(
 
 
 def _note(hass: HomeAssistant, entry: OpenBekenConfigEntry, topic: str | None) -> None:
-    if entry.data.get(CONF_PUBLISHED) != topic:
+    known = hass.config_entries.async_get_entry(entry.entry_id) is not None
+    # Of one that is being removed nothing is kept.
+    if known and entry.data.get(CONF_PUBLISHED) != topic:
         hass.config_entries.async_update_entry(
             entry, data={**entry.data, CONF_PUBLISHED: topic}
         )

@@ -95,9 +95,10 @@ class BackupSteps(OptionsFlow):
                 description_placeholders={"folder": markdown_text(str(folder.path))},
             )
         if user_input is not None:
-            self._backup = next(
-                one for one in found if one.path.name == user_input[CONF_BACKUP]
-            )
+            # Another dialog may have deleted it meanwhile; then the rest is shown.
+            chosen = (one for one in found if one.path.name == user_input[CONF_BACKUP])
+            self._backup = next(chosen, None)
+        if user_input is not None and self._backup is not None:
             match user_input[CONF_ACTION]:
                 case "verify":
                     return await self._verify(self._backup)

@@ -28,7 +28,7 @@ from ...const import (
 )
 from ...network import discovery
 from ...network.consoles import console_at
-from ...pyopenbk.foreign_text import markdown_code
+from ...pyopenbk.foreign_text import markdown_code, markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND, Obstacle, Part
 from ...pyopenbk.obk.tuning import (
@@ -162,7 +162,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             step_id="tune",
             data_schema=tune_schema(self._tunings.tunings),
             description_placeholders={
-                "name": entry.title,
+                "name": markdown_text(entry.title),
                 "commands": proposal_text(self._tunings, self.word),
             },
         )
@@ -211,7 +211,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         return self.async_show_form(
             step_id="untune",
             data_schema=changes_schema(known),
-            description_placeholders={"name": entry.title},
+            description_placeholders={"name": markdown_text(entry.title)},
         )
 
     async def async_step_untune_password(
