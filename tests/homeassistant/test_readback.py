@@ -130,3 +130,19 @@ async def test_a_password_that_was_typed_opens_the_settings_at_its_address_alone
         entry.runtime_data.readback.begin()
         await until(lambda: state(hass, LOCK) == ("unknown", True))
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_another_socket_says_at_the_address_is_not_taken_for_ours(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    config = configuration(mosquitto, flags=LOCKED | 1 << 40, start_values=STAYS_ON)
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, tuned=False)
+        await until(lambda: state(hass, LOCK) == ("on", False))
+        data = {**entry.data, "mac": "c8:47:8c:00:00:99", "energy_in_kwh": False}
+        hass.config_entries.async_update_entry(entry, data=data)
+        entry.runtime_data.readback.begin()
+        await until(lambda: state(hass, LOCK)[1])
+        assert state(hass, POWER_CUT)[1]
+        assert entry.data["energy_in_kwh"] is False
+    await hass.config_entries.async_unload(entry.entry_id)

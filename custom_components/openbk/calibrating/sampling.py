@@ -376,8 +376,7 @@ def console_of(hass: HomeAssistant, socket: SocketState) -> Console | None:
 
 async def _check_whose(console: Console, socket: SocketState) -> None:
     """Raise ConsoleError where the address belongs to another socket by now."""
-    mac = (await console.info()).mac
-    if mac != socket.mac:
+    if not (await console.info()).is_of(socket.mac, socket.client_id):
         raise NotAnAnswerError("another socket has this address now")
 
 

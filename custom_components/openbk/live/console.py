@@ -5,11 +5,9 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers.device_registry import format_mac
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
 from ..network.consoles import console_at, keep_password, kept_password
-from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
 from ..pyopenbk.obk.console import (
@@ -137,9 +135,7 @@ async def async_console(
     except OpenBekenError as err:
         LOGGER.debug("%s does not answer: %s", entry.title, err)
         raise UnreachableError("no answer") from err
-    if format_mac(info.mac) != data[CONF_MAC] or (
-        is_generic_mac(data[CONF_MAC]) and info.client_id != data[CONF_CLIENT_ID]
-    ):
+    if not info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
         raise _invalid(entry, "update_other_socket")
     return console
 

@@ -7,7 +7,7 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..const import CONF_ADDRESS, CONF_MAC, LOGGER
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, LOGGER
 from ..network.consoles import console_at
 from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.console import ConsoleError
@@ -110,7 +110,8 @@ class FactorWatch:
             return None
         try:
             console = console_at(self._hass, address)
-            if (await console.info()).mac != self._entry.data[CONF_MAC]:
+            data, info = self._entry.data, await console.info()
+            if not info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
                 return None
             return await read_factors(console, self._kind)
         except ConsoleError as err:

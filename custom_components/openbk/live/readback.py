@@ -6,9 +6,9 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..const import CONF_ADDRESS, LOGGER
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, LOGGER
 from ..network.consoles import console_at
-from ..pyopenbk.obk.console import ConsoleError
+from ..pyopenbk.obk.console import ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
 
 # The firmware saves a changed configuration within 1 s, and what is read is what it saved.
@@ -65,7 +65,11 @@ class Readback:
 
     async def _read(self) -> None:
         try:
-            console = console_at(self._hass, self._entry.data[CONF_ADDRESS])
+            data = self._entry.data
+            console = console_at(self._hass, data[CONF_ADDRESS])
+            # After a power cut the router may give this address to another socket.
+            if not (await console.info()).is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
+                raise NotAnAnswerError("another socket has this address now")
             flags = await console.flags()
             starts = await console.start_values()
             if self._labels_read is not None:

@@ -8,11 +8,9 @@ from typing import Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.device_registry import format_mac
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_FIRMWARE, CONF_MAC
 from ..network.consoles import METER_ACCESS, console_at
-from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk import keepsake, ota
@@ -159,9 +157,7 @@ class UpdateRun:
 
     def _is_ours(self, info: SocketInfo) -> bool:
         data = self._entry.data
-        if is_generic_mac(data[CONF_MAC]) and info.client_id != data[CONF_CLIENT_ID]:
-            return False
-        return bool(format_mac(info.mac) == data[CONF_MAC])
+        return info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID])
 
     async def _is_in_safe_mode(self) -> bool:
         try:

@@ -13,7 +13,6 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 
 from ..const import LOGGER
-from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.broker_state import BrokerState, read_broker_state
 from ..pyopenbk.obk.console import (
     ConsoleError,
@@ -81,7 +80,7 @@ async def async_diagnose(
     try:
         console = console_at(hass, address, password)
         info = await console.info()
-        if not _is_same(info, client_id, mac):
+        if not info.is_of(mac, client_id):
             return Silence(cause=Cause.ANOTHER_SOCKET)
         state = await read_broker_state(console)
     except PasswordError:
@@ -142,11 +141,6 @@ async def async_is_own_broker(hass: HomeAssistant, broker: str) -> bool:
 def _is_one_of(host: str, names: set[str]) -> bool:
     addresses = {address for name in names for address in addresses_of(name)}
     return not addresses.isdisjoint(addresses_of(host))
-
-
-def _is_same(info: SocketInfo, client_id: str, mac: str) -> bool:
-    """Return whether this is the socket; a MAC that many chips have needs the topic as well."""
-    return info.mac == mac and (not is_generic_mac(mac) or info.client_id == client_id)
 
 
 async def _judge(

@@ -257,7 +257,8 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         except ConsoleError as err:
             LOGGER.debug("Settings of %s: %s", self.config_entry.title, err)
             return None
-        same = format_mac(info.mac) == self.config_entry.data[CONF_MAC]
+        data = self.config_entry.data
+        same = info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID])
         return console if same else None
 
     def _console(self) -> Console:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ..beken.chips import CHIPS, FlashableChip
+from ..beken.rf_sector import is_generic_mac
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
@@ -129,6 +130,15 @@ class SocketInfo:
     """Seconds since it started."""
     broker: str
     """Host and port of the MQTT broker that it uses."""
+
+    def is_of(self, mac: str, client_id: str) -> bool:
+        """Return whether this is the socket with a MAC, in lower case with colons.
+
+        Of a MAC that many chips have, the client id decides.
+        """
+        return self.mac == mac and (
+            not is_generic_mac(mac) or self.client_id == client_id
+        )
 
 
 class Console:
