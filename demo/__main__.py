@@ -2,7 +2,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 import signal
 import socket
@@ -31,11 +31,11 @@ The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 _INTERRUPTED = 130
 
 
-async def demo(folder: Path, port: int, meter: str) -> None:
+async def demo(folder: Path, port: int, kind: Sequence[str]) -> None:
     """Run everything until it is cancelled; raises StageFailed where the port is taken."""
     _refuse_taken(port)
     print("Starting broker, simulated socket and Home Assistant …", flush=True)
-    world = rig.World(folder, ["--baud-pacing", "--meter", meter], port=port)
+    world = rig.World(folder, ["--baud-pacing", *kind], port=port)
     await world.start()
     try:
         async with SimulatorControl(world.simulator.control) as control:
@@ -103,18 +103,21 @@ def main() -> int:
     parser.add_argument(
         "--meter", choices=("bl0937", "bl0942"), default="bl0937", help="what measures"
     )
+    parser.add_argument(
+        "--chip",
+        choices=("bk7231n", "bk7231t"),
+        default="bk7231n",
+        help="which chip the socket has",
+    )
     arguments = parser.parse_args()
+    kind = ("--meter", arguments.meter, "--chip", arguments.chip)
     try:
         with rig.own_folder() as folder:
             if not arguments.check:
-                asyncio.run(
-                    _until_signal(demo(folder, arguments.port, arguments.meter))
-                )
+                asyncio.run(_until_signal(demo(folder, arguments.port, kind)))
                 return 0
             return (
-                0
-                if asyncio.run(_until_signal(check(folder, meter=arguments.meter)))
-                else _INTERRUPTED
+                0 if asyncio.run(_until_signal(check(folder, kind))) else _INTERRUPTED
             )
     except (rig.StageFailed, BrokerFailed, BrokerUnavailable) as err:
         print(err, file=sys.stderr)

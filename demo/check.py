@@ -1,7 +1,7 @@
 """Everything that a person would do in the demo, without the person."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,14 @@ _SSID = "Demo"
 _WIFI_PASSWORD = "only simulated"
 
 
-async def check(folder: Path, *, meter: str = "bl0937") -> None:
-    """Walk from a factory socket with this meter to a measuring one; raises StageFailed."""
+async def check(folder: Path, kind: Sequence[str]) -> None:
+    """Walk from a factory socket to a measuring one; raises StageFailed.
+
+    ``kind``: what the simulator is told of its meter and its chip.
+    """
     stages = Stages()
     with stages.stage("broker, simulated socket and Home Assistant start"):
-        world = rig.World(folder, ["--speed", str(_SPEED), "--meter", meter])
+        world = rig.World(folder, ["--speed", str(_SPEED), *kind])
         await world.start()
     try:
         async with (

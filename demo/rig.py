@@ -280,9 +280,12 @@ class World:
             self._running = stack.pop_all()
 
     async def plug_in(self, dump: Path) -> SimulatorAddresses:
-        """Plug in another socket, with this in its flash; it ends with everything else."""
+        """Plug in another socket, with this in its flash; it ends with everything else.
+
+        It has a BK7231N, whatever the first one has.
+        """
         log = self._folder / f"{dump.stem}.log"
-        arguments = [*self._arguments, "--dump", str(dump)]
+        arguments = [*self._arguments, "--dump", str(dump), "--chip", "bk7231n"]
         return await self._running.enter_async_context(_simulator(log, arguments))
 
     def run_broker(self, user: str, password: str) -> Broker:

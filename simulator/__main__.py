@@ -9,6 +9,7 @@ import signal
 import sys
 
 from .adapters import ADAPTERS
+from .boot import Chip
 from .chip import PATIENT_PERSON_SECONDS, ResetWire
 from .flash import SIZE
 from .modem_lines import Lines
@@ -70,6 +71,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="which line of the adapter is wired to CEN",
     )
     add("--meter", choices=("bl0937", "bl0942"), default="bl0937", help="what measures")
+    add("--chip", choices=("bk7231n", "bk7231t"), default="bk7231n", help="which one")
     add("--control-port", type=int, default=0, metavar="N", help="default: a free one")
     add("--releases-port", type=int, default=0, metavar="N", help="default: a free one")
     return parser.parse_args(arguments)
@@ -103,6 +105,7 @@ def _lay_out(options: argparse.Namespace, number: int) -> Bench:
         if options.reset_wire
         else None,
         serial_meter=options.meter == "bl0942",
+        chip=Chip(options.chip.upper()),
     )
 
 

@@ -69,6 +69,8 @@ _CODES: Final = {
         needs_mark=False,
     ),
 }
+APPLICATION_SIZES: Final = {chip: code.application for chip, code in _CODES.items()}
+"""Bytes of the application and the header at its end, of the chips that OpenBeken runs on here."""
 
 
 class Running(StrEnum):

@@ -94,6 +94,7 @@ class SimulatedSocket:
         is a bare terminal that takes every rate.
         """
         self.flash = flash
+        self.chip = chip
         self.faults = faults or Faults()
         self.clock = clock or Clock()
         self.running = Running.NOTHING
@@ -109,7 +110,6 @@ class SimulatedSocket:
         """What came out of UART2, which nothing is wired to."""
         self._line = line
         self._timings = timings
-        self._chip = chip
         self._code_key = code_key
         self._make_firmware = firmware
         self._link = link
@@ -179,7 +179,7 @@ class SimulatedSocket:
     @property
     def mac(self) -> str:
         """Return the station's address, lower case with colons."""
-        sector = self.flash.read(_RF_CALIBRATION[self._chip], _MAC_OFFSET + 6)
+        sector = self.flash.read(_RF_CALIBRATION[self.chip], _MAC_OFFSET + 6)
         if not sector.startswith(_RF_MARK):
             return _GENERIC_MAC
         return sector[_MAC_OFFSET:].hex(":")
@@ -267,7 +267,7 @@ class SimulatedSocket:
             return
         self.resets += 1
         self.uart.baudrate = DEFAULT_BAUDRATE
-        code = _LOADERS[self._chip]
+        code = _LOADERS[self.chip]
         if code is not BootRom and not bootloader_runs(self.flash, self._code_key):
             return
         self._rom = code(
@@ -302,11 +302,10 @@ class SimulatedSocket:
         self._rom = None
         self.uart.listener = _Deaf(self._hear_link_check)
         try:
-            if self._chip is Chip.BK7231N:
-                self.uart2_log += apply_update(self.flash, self._code_key)
+            self.uart2_log += apply_update(self.flash, self._code_key, self.chip)
         except PowerLostError:
             return
-        self.verdict = verdict = examine(self.flash, self._code_key, self._chip)
+        self.verdict = verdict = examine(self.flash, self._code_key, self.chip)
         self.uart2_log += verdict.log
         if verdict.running is Running.OPENBEKEN and self._make_firmware is not None:
             self.firmware = self._make_firmware(self, verdict.version or "")

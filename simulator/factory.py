@@ -38,8 +38,6 @@ USER_PARAMETERS: Final = (
     "ch_num:1,ele_fun_en:1,rl1_pin:26,netn_led:1,vol_def:0,ch_dpid1:1,sel_pin_lv:1,"
     "crc:88,}"
 )
-# The same socket on the module of a BK7231T; its store is laid out as on BK7231N (21 of 24 dumps).
-WB2S_PARAMETERS: Final = USER_PARAMETERS.replace("module:CB2S", "module:WB2S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +127,20 @@ class FactorySocket:
     code_key: CodeKey = STANDARD_CODE_KEY
 
     @classmethod
-    def numbered(cls, number: int, parameters: str = USER_PARAMETERS) -> FactorySocket:
-        """Return one of several sockets: the same product with another MAC."""
+    def numbered(
+        cls,
+        number: int,
+        parameters: str = USER_PARAMETERS,
+        chip: Chip = Chip.BK7231N,
+    ) -> FactorySocket:
+        """Return one of several sockets: the same product with another MAC.
+
+        With BK7231T it is on a WB2S; the store is laid out as on BK7231N (21 of 24 dumps).
+        """
         mac = (int(DEFAULT_MAC.replace(":", ""), 16) + number).to_bytes(6).hex(":")
-        return cls(mac=mac, seed=number, user_parameters=parameters)
+        if chip is Chip.BK7231T:
+            parameters = parameters.replace("module:CB2S", "module:WB2S")
+        return cls(chip=chip, mac=mac, seed=number, user_parameters=parameters)
 
     def dump(self) -> bytes:
         """Return the 2 MiB of its flash."""

@@ -3,6 +3,8 @@
 import socket as sockets
 from typing import TYPE_CHECKING
 
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS
+
 from .meter import MeteredLoad
 from .openbeken import OpenBeken, Release
 
@@ -48,7 +50,11 @@ class OpenBekenOnSocket:
             http_port=self._http_port,
             resolve=self._resolve,
             on_restart=socket.reset,
-            release=Release(version=version, built=built or Release().built),
+            release=Release(
+                version=version,
+                built=built or Release().built,
+                chip=CHIPS[socket.chip],
+            ),
         )
 
 

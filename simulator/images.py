@@ -25,7 +25,6 @@ QIO_SIZE: Final = 0x129F70
 # What the SDK's scripts pack every update over the air with.
 _OTA_KEY: Final = b"0123456789ABCDEF0123456789ABCDEF"
 _OTA_IV: Final = b"0123456789ABCDEF"
-_CONFIG: Final = 0x1D1000
 _UG_START: Final = bytes.fromhex("55AA55AA")
 _UG_END: Final = bytes.fromhex("AA55AA55")
 
@@ -41,6 +40,8 @@ class _Layout:
     code: int = 0x104000
     """About as much as the releases fill of it."""
     key: CodeKey = STANDARD_CODE_KEY
+    config: int = 0x1D1000
+    """Where the firmware keeps its configuration."""
 
 
 _BK7231N: Final = _Layout(bootloader="BK7231N_1.0.1")
@@ -48,7 +49,12 @@ _BK7231N: Final = _Layout(bootloader="BK7231N_1.0.1")
 # code key at 0x132000. Of the latter no bootloader names itself.
 _LAYOUTS: Final = {
     "BK7231N": _BK7231N,
-    "BK7231T": _Layout(bootloader="BK7231S_1.0.5", application=0xEF000, code=0xC2000),
+    "BK7231T": _Layout(
+        bootloader="BK7231S_1.0.5",
+        application=0xEF000,
+        code=0xC2000,
+        config=0x1E1000,
+    ),
 } | dict.fromkeys(
     ("BK7231U", "BK7238", "BK7252", "BK7252N"),
     _Layout(bootloader="", application=0x121000, code=0xB7000, key=NO_KEY),
@@ -196,7 +202,8 @@ def flashed(
     lies there and above is still the old firmware's.
     """
     flash = bytearray(dump)
-    end = QIO_SIZE if last is None else last
-    flash[APPLICATION_START:end] = qio(build)[APPLICATION_START:end]
-    flash[_CONFIG : _CONFIG + len(config)] = config
+    image, start = qio(build), build.layout.config
+    end = len(image) if last is None else last
+    flash[APPLICATION_START:end] = image[APPLICATION_START:end]
+    flash[start : start + len(config)] = config
     return bytes(flash)

@@ -84,6 +84,9 @@ def release(
         f"OpenBK7231T_UA_{version}.bin": lambda: images.ua(
             replace(build, chip="BK7231T")
         ),
+        f"OpenBK7231T_{version}.rbl": lambda: images.ota(
+            replace(build, chip="BK7231T")
+        ),
         f"OpenLN882H_{version}.bin": lambda: b"LN882H" * 1000,
         f"OpenW800_{version}.fls": lambda: b"W800" * 1000,
     }

@@ -3,7 +3,7 @@
 from typing import Final
 
 from . import rbl
-from .boot import APPLICATION_SIZE, APPLICATION_START, bootloader_runs
+from .boot import APPLICATION_SIZES, APPLICATION_START, Chip, bootloader_runs
 from .bootrom import STANDARD_CODE_KEY
 from .code_image import application
 from .code_memory import RECORD, CodeKey, from_records
@@ -11,26 +11,30 @@ from .flash import Flash
 from .images import unpack_ota
 
 DOWNLOAD_START: Final = 0x12A000
-DOWNLOAD_SIZE: Final = 0xA6000
+# Both SDKs' partition tables.
+_DOWNLOADS: Final = {Chip.BK7231N: DOWNLOAD_START, Chip.BK7231T: 0x132000}
 _MARK_SIZE: Final = 3 * RECORD
-_MARK: Final = APPLICATION_START + APPLICATION_SIZE - _MARK_SIZE
 
 
-def apply_update(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> str:
+def apply_update(
+    flash: Flash, key: CodeKey = STANDARD_CODE_KEY, chip: Chip = Chip.BK7231N
+) -> str:
     """Put a downloaded application in the place of the present one; return the log.
 
     Nothing happens where there is none, where it is the present one, or where it is
     damaged. Which chip it is for is not looked at. A cut of power is made good at the
-    next start.
+    next start. BK7231T's is taken to do with its partitions as BK7231N's was read to do.
     """
-    header = rbl.RblHeader.parse(flash.read(DOWNLOAD_START, rbl.SIZE))
+    start, size = _DOWNLOADS[chip], APPLICATION_SIZES[chip]
+    header = rbl.RblHeader.parse(flash.read(start, rbl.SIZE))
     if header is None or not bootloader_runs(flash, key):
         return ""
-    present = rbl.RblHeader.parse(from_records(flash.read(_MARK, _MARK_SIZE)))
+    mark = APPLICATION_START + size - _MARK_SIZE
+    present = rbl.RblHeader.parse(from_records(flash.read(mark, _MARK_SIZE)))
     if present is not None and present.raw_hash == header.raw_hash:
         return ""
-    plain = unpack_ota(flash.read(DOWNLOAD_START, rbl.SIZE + header.body_size))
+    plain = unpack_ota(flash.read(start, rbl.SIZE + header.body_size))
     if plain is None:
         return "verify download failed\r\n"
-    flash.rewrite(APPLICATION_START, application(plain, key))
+    flash.rewrite(APPLICATION_START, application(plain, key, size))
     return f"upgrade app to {header.version}\r\n"

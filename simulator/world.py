@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .adapters import Adapter
+from .boot import Chip
 from .bootrom import Timings
 from .chip import ResetWire, SimulatedSocket
 from .clock import Clock
@@ -62,12 +63,14 @@ def lay_out(
     adapter: Adapter | None = None,
     reset_wire: ResetWire | None = None,
     serial_meter: bool = False,
+    chip: Chip = Chip.BK7231N,
 ) -> Bench:
     """Put a BLOW 72-074 on the bench, without power.
 
     ``content`` is what its flash holds instead of the factory's firmware. ``speed`` is
     that of OpenBeken's clock. With a ``latency`` (in seconds, that of the adapter) line
     and flash are as slow as real ones. ``serial_meter``: it has a BL0942 instead.
+    With ``chip``, it is the same socket on the module of that chip.
     """
     clock = Clock(speed)
     meter = (Bl0942 if serial_meter else Bl0937)(clock, seed=number)
@@ -75,11 +78,12 @@ def lay_out(
     paced = latency is not None
     socket = SimulatedSocket(
         Flash(
-            content or FactorySocket.numbered(number, parameters).dump(),
+            content or FactorySocket.numbered(number, parameters, chip).dump(),
             status=FACTORY_PROTECTION,
         ),
         line=LineOptions.realistic(latency) if latency is not None else LineOptions(),
         timings=Timings.realistic() if paced else Timings(),
+        chip=chip,
         clock=clock,
         firmware=OpenBekenOnSocket(meter),
         link=link,

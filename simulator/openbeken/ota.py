@@ -11,11 +11,11 @@ from simulator.flash import SECTOR, SIZE
 from .http_server import BINARY, Answer, Request
 from .state import DeviceState
 
-# BK7231N's (hal_ota.h and our_lfs.h of OpenBeken 1.18.300).
-DOWNLOAD: Final = 0x12A000
-DOWNLOAD_END: Final = 0x1D0000
-"""Where the radio's calibration begins; the file system ends there too."""
-_FILES_FIRST: Final = 0x12B000
+# Where what comes may begin and where it must end, by the chip (hal_ota.h and our_lfs.h of OpenBeken
+# 1.18.300). On BK7231N it ends where the radio's calibration begins. The file system ends there too.
+_DOWNLOADS: Final = {"BK7231T": (0x132000, 0x1B3000)}
+_USUAL_DOWNLOAD: Final = (0x12A000, 0x1D0000)
+_FILES_BEHIND: Final = 0x1000
 _FILES_SIZE: Final = 0x8000
 """Unless the configuration says another."""
 _LOWEST: Final = 0xFF000
@@ -84,6 +84,8 @@ class OverTheAir:
     def __init__(self, device: DeviceState, hang: Hang) -> None:
         """Serve a device; ``hang()`` ends its web server until the next start."""
         self._device = device
+        chip = device.release.chip.name
+        self.first, self._end = _DOWNLOADS.get(chip, _USUAL_DOWNLOAD)
         self._hang = hang
         self._buffer = _SectorBuffer(device)
         self._pulling = False
@@ -91,7 +93,7 @@ class OverTheAir:
     async def post_firmware(self, request: Request) -> Answer:
         """Answer POST /api/ota; the bootloader finds the image at the next start."""
         self._device.ota_progress += 1
-        answer = await self._receive(request, DOWNLOAD, DOWNLOAD_END)
+        answer = await self._receive(request, self.first, self._end)
         self._device.ota_progress = -1
         return answer
 
@@ -112,7 +114,7 @@ class OverTheAir:
 
         Raises FlashRangeError where the configured size cannot be.
         """
-        return await self._receive(request, self._files()[0], DOWNLOAD_END)
+        return await self._receive(request, self._files()[0], self._end)
 
     def fetch(self, url: str) -> None:
         """Load a firmware from a web server, then restart; so does whatever goes wrong."""
@@ -123,8 +125,8 @@ class OverTheAir:
 
     def _files(self) -> tuple[int, int]:
         size = self._device.settings.values.lfs_size or _FILES_SIZE
-        start = DOWNLOAD_END - size
-        if not _FILES_FIRST <= start <= DOWNLOAD_END:
+        start = self._end - size
+        if not self.first + _FILES_BEHIND <= start <= self._end:
             raise FlashRangeError("LFS Size mismatch")
         return start, size // SECTOR * SECTOR
 
@@ -163,7 +165,7 @@ class OverTheAir:
             begun = False
             async for piece in self._download(url):
                 if not begun:
-                    self._buffer.open(DOWNLOAD)
+                    self._buffer.open(self.first)
                     begun = True
                 await self._add(piece)
         self._buffer.close()

@@ -13,7 +13,7 @@ from .console import Console, Result
 from .http_server import BINARY, TEXT, Answer, Request
 from .mqtt import MqttService
 from .names import CHANNEL_TYPES, LOG_FEATURES, LOG_LEVELS
-from .ota import DOWNLOAD, FlashRangeError, OverTheAir
+from .ota import FlashRangeError, OverTheAir
 from .pages import Pages, change_role, json_text
 from .posted_json import Kind, PostedJsonError, Token, tokens
 from .settings import CHANNEL_COUNT, Flag, config_region
@@ -197,7 +197,7 @@ class Web:
 
     async def _post_flash(self, request: Request) -> Answer:
         match = _ADDRESS.match(request.url.removeprefix("api/flash/"))
-        if match is None or (start := int(match[1], 16)) < DOWNLOAD:
+        if match is None or (start := int(match[1], 16)) < self._over_air.first:
             return _result(-1, "invalid url")
         return await self._over_air.post_flash(request, start)
 

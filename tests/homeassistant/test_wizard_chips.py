@@ -3,21 +3,22 @@
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.chips import BK7231T
+from custom_components.openbk.pyopenbk.beken.chips import FLASHABLE, FlashableChip
 from custom_components.openbk.pyopenbk.obk import config_sector
 from simulator import images
 from simulator.boot import Chip
-from simulator.factory import DEFAULT_MAC, WB2S_PARAMETERS, FactorySocket
+from simulator.factory import DEFAULT_MAC, FactorySocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import chip
-from tests.homeassistant.road import to_chip, to_confirmation, to_pins
+from tests.homeassistant.bench import chip, lead_to, socket_on_the_bench
+from tests.homeassistant.road import finish, to_chip, to_confirmation, to_pins
 from tests.support.broker import Broker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
-FLASH = BK7231T.flash
+MODULES = {"BK7231N": "CB2S", "BK7231T": "WB2S"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,31 +28,48 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     return tmp_path / "openbk" / "backups"
 
 
-async def test_a_bk7231t_gets_its_own_firmware_and_names(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, own_folder: Path
+@pytest.mark.parametrize("kind", FLASHABLE, ids=lambda kind: kind.name)
+async def test_each_chip_gets_its_own_firmware_and_names_and_comes_with_them(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    own_folder: Path,
+    kind: FlashableChip,
 ) -> None:
-    unit = FactorySocket(chip=Chip.BK7231T, user_parameters=WB2S_PARAMETERS)
+    """From the menu to the entry; the rest of the road is that of any chip."""
+    long_name = f"Open{kind.name}_E4720741"
+    unit = FactorySocket.numbered(0, chip=Chip(kind.name))
     dump = unit.dump()
-    async with chip(dump, chip=unit.chip) as socket:
+    async with socket_on_the_bench(dump, chip=unit.chip) as socket:
+        lead_to(hass, socket)
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
-        assert wizard.placeholders["access_point"] == r"OpenBK7231T\_E4720741"
+        assert wizard.placeholders["access_point"] == long_name.replace("_", r"\_")
         assert await wizard.submit() == "reassemble", wizard.pages
-        await wizard.close()
+        entry = await finish(hass, wizard)
         now = socket.flash.content
 
-    for region in (FLASH.bootloader, FLASH.rf_calibration, FLASH.tuya_storage):
+    assert entry.unique_id == DEFAULT_MAC
+    assert entry.data["group"] == kind.group
+    assert entry.data["firmware"].startswith(f"Open{kind.name} 1.18.300 ")
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert device.hw_version == kind.name
+    assert device.model == MODULES[kind.name]
+
+    flash = kind.flash
+    for region in (flash.bootloader, flash.rf_calibration, flash.tuya_storage):
         place = slice(region.start, region.end)
         assert now[place] == dump[place]
-    image = images.ua(images.Build(chip="BK7231T"))
-    assert now[FLASH.application.start :].startswith(image)
-    place = FLASH.openbeken_config
+    image = images.ua(images.Build(chip=kind.name))
+    assert now[flash.application.start :].startswith(image)
+    place = flash.openbeken_config
     config = config_sector.parse(now[place.start : place.end])
-    assert config.long_name == "OpenBK7231T_E4720741"
-    assert config.mqtt_group == "bekens_t"
+    assert config.long_name == long_name
+    assert config.mqtt_group == kind.group
     assert config.profile.relays
     (backup,) = own_folder.glob("*.bin")
-    assert backup.name.startswith(f"bk7231t_{DEFAULT_MAC.replace(':', '')}_")
+    name = f"{kind.name.lower()}_{DEFAULT_MAC.replace(':', '')}_"
+    assert backup.name.startswith(name)
     assert backup.read_bytes() == dump
 
 

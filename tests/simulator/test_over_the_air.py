@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from simulator import images
-from simulator.boot import Running
+from simulator.boot import Chip, Running
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.clock import Clock
@@ -27,15 +28,20 @@ ROOM = 0xA6000
 
 
 @asynccontextmanager
-async def updatable_socket(port: int = 1) -> AsyncIterator[SimulatedSocket]:
+async def updatable_socket(
+    port: int = 1, chip: Chip = Chip.BK7231N
+) -> AsyncIterator[SimulatedSocket]:
     """Run a chip with an older OpenBeken that knows its network and its broker."""
     clock = Clock(50)
     content = images.flashed(
-        FactorySocket().dump(), images.OF_THE_GUIDE, build(configuration(port))
+        FactorySocket(chip=chip).dump(),
+        replace(images.OF_THE_GUIDE, chip=chip),
+        build(configuration(port)),
     )
     async with simulated_chip(
         Flash(content, status=0x4004),
         timings=QUICK,
+        chip=chip,
         in_rom=False,
         firmware=OpenBekenOnSocket(Bl0937(clock)),
     ) as socket:
@@ -81,21 +87,24 @@ async def build_of(socket: SimulatedSocket) -> str:
     return str(info["build"])
 
 
+@pytest.mark.parametrize("chip", [Chip.BK7231N, Chip.BK7231T])
 async def test_a_complete_update_is_what_the_socket_says_it_runs(
-    mosquitto: Broker,
+    mosquitto: Broker, chip: Chip
 ) -> None:
     async with (
         Listener(mosquitto) as listener,
-        updatable_socket(mosquitto.port) as socket,
+        updatable_socket(mosquitto.port, chip) as socket,
     ):
         topic = f"{CLIENT}/build"
         said = await listener.message(topic)
-        assert said.payload.startswith("OpenBK7231N 1.17.360 ")
-        await update(socket, images.ota())
-        await listener.message(topic, "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43")
+        assert said.payload.startswith(f"Open{chip} 1.17.360 ")
+        await update(socket, images.ota(images.Build(chip=chip)))
+        await listener.message(topic, f"Open{chip} 1.18.300 Nov 22 2026 16:44:43")
         assert await build_of(socket) == (
             "Built on Nov 22 2026 16:44:43 version 1.18.300"
         )
+        info = json.loads(body(await ask(socket, "GET", "/api/info", b"")))
+        assert info["chipset"] == chip
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from simulator import images
-from simulator.boot import Running, examine
+from simulator.boot import Chip, Running, examine
 from simulator.bootrom import Timings
 from simulator.chip import simulated_chip
 from simulator.factory import FactorySocket
@@ -20,6 +20,25 @@ def downloaded(container: bytes) -> Flash:
     flash = Flash(OLD, status=0x4004)
     flash.rewrite(DOWNLOAD_START, container)
     return flash
+
+
+@pytest.mark.parametrize(
+    ("chip", "download", "end"),
+    [(Chip.BK7231N, 0x12A000, 0x129F70), (Chip.BK7231T, 0x132000, 0x100000)],
+)
+def test_each_chip_finds_its_update_and_its_application_in_places_of_its_own(
+    chip: Chip, download: int, end: int
+) -> None:
+    old = images.Build(version="1.18.298", chip=chip)
+    new = images.Build(chip=chip)
+    flash = Flash(images.flashed(FactorySocket(chip=chip).dump(), old), status=0x4004)
+    assert examine(flash, chip=chip).version == "1.18.298"
+    assert apply_update(flash, chip=chip) == ""
+    flash.rewrite(download, images.ota(new))
+    assert "1.18.300" in apply_update(flash, chip=chip)
+    assert flash.read(0x11000, end - 0x11000) == images.qio(new)[0x11000:]
+    assert examine(flash, chip=chip).version == "1.18.300"
+    assert apply_update(flash, chip=chip) == ""
 
 
 def test_a_whole_update_takes_the_place_of_the_application_once() -> None:

@@ -14,7 +14,7 @@ from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator import images
 from simulator.boot import Chip, Running
 from simulator.chip import SimulatedSocket, simulated_chip
-from simulator.factory import WB2S_PARAMETERS, FactorySocket
+from simulator.factory import FactorySocket
 from simulator.faults import Fault, FaultName
 from simulator.flash import OperationKind
 from tests.simulator.test_oracles import bk7231tools
@@ -26,7 +26,7 @@ FACTORY = FactorySocket().dump()
 IMAGE = recognise(images.qio())
 SOCKETS = (
     FactorySocket(),
-    FactorySocket(chip=Chip.BK7231T, user_parameters=WB2S_PARAMETERS),
+    FactorySocket.numbered(0, chip=Chip.BK7231T),
 )
 
 
