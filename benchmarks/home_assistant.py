@@ -25,6 +25,8 @@ import sys
 import tempfile
 from typing import Any, Final
 
+from .results import Figure, Results
+
 ROOT: Final = Path(__file__).parents[1]
 MODES: Final = {"openbk": "openbk", "mqtt": "mqtt", "mqtt_all": "mqtt all"}
 _SET_UP_TARGET: Final = 0.65
@@ -237,23 +239,37 @@ def measure(sockets: int, runs: int) -> list[Phases]:
     return [*measured.values()]
 
 
-def table(title: str, rows: Sequence[Row], modes: Sequence[Phases]) -> int:
-    """Print what the modes took; return how many targets were missed."""
+def table(title: str, rows: Sequence[Row], modes: Sequence[Phases]) -> Iterator[Figure]:
+    """Print what the modes took, and yield the rows; we are judged by the same entities."""
     print(f"\n{title}")
     names = "".join(f"{name:>12}" for name in MODES.values())
     shares = "".join(f"{f'of {name}':>12}" for name in [*MODES.values()][1:])
     print(f"{'per socket':<22}{names}{shares}   target")
-    missed = 0
+    measured = ""
     for row in rows:
+        # What a row is of, where its name only says by what it is divided.
+        measured = row.name if row.name[0] != " " else measured
+        name = row.name if row.name == measured else f"{measured},{row.name[1:]}"
         ours, *theirs = figures = [row.figure(phases) for phases in modes]
         line = "".join(f"{figure:12.{row.digits}f}" for figure in figures)
         line += "".join(f"{ours / figure:12.2f}" for figure in theirs)
+        figure = Figure(
+            table=title,
+            row=name,
+            figures=dict(zip(MODES, figures, strict=True)),
+            share=ours / theirs[-1],
+            target=row.target,
+        )
         if row.target is not None:
-            too_much = ours / theirs[-1] > row.target
-            missed += too_much
-            line += f"{row.target:9.2f}  {'MISSED' if too_much else 'ok'}"
+            line += f"{row.target:9.2f}  {'MISSED' if figure.missed else 'ok'}"
         print(f"{row.name:<22}{line}", flush=True)
-    return missed
+        yield figure
+
+
+def keep(file: Path | None, results: Results) -> None:
+    """Write what there is so far: the rest takes long and may be stopped."""
+    if file is not None:
+        results.write(file)
 
 
 def check(modes: Sequence[Phases]) -> None:
@@ -275,21 +291,24 @@ def main() -> int:
     add("--sockets", type=int, nargs="*", default=[10, 100, 1000], metavar="N")
     add("--runs", type=int, default=5, help="take the least time of so many")
     add("--count-with", type=int, default=10, metavar="N", help="sockets; 0 to skip")
+    add("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()
-    missed = 0
+    results = Results(bench="home_assistant")
     for sockets in options.sockets:
         modes = measure(sockets, options.runs)
         check(modes)
-        missed += table(f"{sockets} sockets", set_up(sockets), modes)
+        results.rows += table(f"{sockets} sockets", set_up(sockets), modes)
+        keep(options.json, results)
     if options.count_with and shutil.which("valgrind") is None:
         print("\nInstructions are not counted: valgrind is not installed.")
     elif options.count_with:
         sockets = options.count_with
         modes = [live(mode, sockets, counted=True) for mode in MODES]
-        missed += table(
+        results.rows += table(
             f"Instructions, {sockets} sockets", instructions(sockets), modes
         )
-    return bool(missed)
+    keep(options.json, results)
+    return any(figure.missed for figure in results.rows)
 
 
 if __name__ == "__main__":

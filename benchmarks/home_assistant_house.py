@@ -257,8 +257,13 @@ def only_native(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield word.lower(), {"p": "button", "name": word, **command(word)}
     hidden = {"p": "sensor", "ent_cat": "diagnostic", "en": False}
     yield "build", {**hidden, "name": "Firmware", "stat_t": f"{name}/build"}
-    for key, label in (("uptime", "Last restart"), ("doubt", "Power uncertainty")):
+    for key, label in (
+        ("uptime", "Last restart"),
+        ("doubt", "Power uncertainty"),
+        ("switched_by", "Last switched by"),
+    ):
         yield key, {**hidden, "name": label, "stat_t": f"{name}/{key}"}
+    yield "firmware", {"p": "update", "name": "Firmware", "stat_t": f"{name}/build"}
 
 
 def name_of(number: int) -> str:

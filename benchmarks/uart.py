@@ -20,6 +20,8 @@ import sys
 import tempfile
 from typing import Any, Final, Self
 
+from .results import Figure, Results
+
 ROOT: Final = Path(__file__).parents[1]
 SECTOR: Final = 0x1000
 FLASH_SIZE: Final = 0x200000
@@ -27,6 +29,9 @@ APPLICATION_START: Final = 0x11000
 APPLICATION_SIZE: Final = 0x119000
 JUDGED_BAUD: Final = 2_000_000
 """What the client takes where it can; at lower rates the line hides what a client does better."""
+
+ATTEMPTS: Final = 3
+"""Of one tool at one thing: on a busy machine an answer may come too late for it. Only the last counts."""
 
 TOOLS: Final = ("openbk", "bk7231tools", "ltchiptool")
 PEERS: Final = TOOLS[1:]
@@ -53,24 +58,24 @@ OPERATIONS: Final = (
         what="read",
         start=0,
         length=FLASH_SIZE,
-        target=0.70,
-        target_slow=0.50,
+        target=0.66,
+        target_slow=0.45,
     ),
     Operation(
         name="write",
         what="write",
         start=APPLICATION_START,
         length=APPLICATION_SIZE,
-        target=0.76,
-        target_slow=0.76,
+        target=0.73,
+        target_slow=0.58,
     ),
     Operation(
         name="again",
         what="write",
         start=APPLICATION_START,
         length=APPLICATION_SIZE,
-        target=0.25,
-        target_slow=0.25,
+        target=0.10,
+        target_slow=0.10,
         again=True,
     ),
 )
@@ -83,6 +88,10 @@ class Run:
 
     wire: float
     cpu: float
+
+
+class ToolFailedError(Exception):
+    """A tool gave up; the text is what it was told and what it said."""
 
 
 class Bench:
@@ -126,15 +135,23 @@ class Bench:
         image = random.Random(1).randbytes(length)
         if operation.what == "write":
             self._file.write_bytes(image)
+        arguments = command(tool, operation, self._port, baud, length, self._file)
         self._tell("fresh")
         if operation.again and tool not in PEERS:
-            self._execute(
-                command(tool, operation, self._port, baud, length, self._file)
-            )
-        self._tell("reset")
-        cpu = self._execute(
-            command(tool, operation, self._port, baud, length, self._file)
-        )
+            self._tell("reset")
+            self._execute(arguments)
+        for attempt in range(1, ATTEMPTS + 1):
+            self._tell("reset")
+            try:
+                cpu = self._execute(arguments)
+                break
+            except ToolFailedError as error:
+                if attempt == ATTEMPTS:
+                    raise
+                last = str(error).strip().rpartition("\n")[2]
+                print(f"{tool} gave up ({last}) and starts again", file=sys.stderr)
+                if not operation.again:
+                    self._tell("fresh")
         wire = self._tell("seconds")
         done = hashlib.sha256(self._file.read_bytes()).hexdigest()
         if done != self._tell(f"digest {operation.start} {length}"):
@@ -150,7 +167,7 @@ class Bench:
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            sys.exit(f"{' '.join(arguments)}\n{self._log.read_text()}")
+            raise ToolFailedError(f"{' '.join(arguments)}\n{self._log.read_text()}")
         return usage.ru_utime + usage.ru_stime
 
     def _tell(self, line: str) -> Any:
@@ -187,22 +204,32 @@ def command(
     return [sys.executable, "-m", "tests.support.modemless", tool, *rest]
 
 
-def row(name: str, values: Sequence[float], target: float, judged: bool) -> bool:
-    """Print what each tool took, and our share of the best peer's; return whether that is too much."""
-    ours, *peers = values
-    share = ours / min(peers)
-    missed = judged and share > target
-    verdict = "" if not judged else "MISSED" if missed else "ok"
-    columns = "".join(f"{value:12.2f}" for value in values)
-    print(f"{name:<12}{columns}{share:8.2f}{target:8.2f}  {verdict}", flush=True)
-    return missed
+def line(figure: Figure) -> None:
+    """Print what each tool took, and our share of the best peer's."""
+    verdict = "MISSED" if figure.missed else "ok"
+    target = f"{figure.target:8.2f}  {verdict}" if figure.target is not None else ""
+    columns = "".join(f"{value:12.2f}" for value in figure.figures.values())
+    print(f"{figure.row:<13}{columns}{figure.share:8.2f}{target}", flush=True)
 
 
-def compare(options: argparse.Namespace, latency: float, baud: int) -> int:
-    """Print the table of one adapter at one rate; return how many targets were missed."""
-    print(f"\n{baud} baud, adapter latency {latency:g} ms")
-    print(f"{'seconds':<12}{''.join(f'{tool:>12}' for tool in TOOLS)}   share  target")
-    missed = 0
+def compare(options: argparse.Namespace, latency: float, baud: int) -> Iterator[Figure]:
+    """Print the table of one adapter at one rate, and yield its rows."""
+    title = f"{baud} baud, adapter latency {latency:g} ms"
+    print(f"\n{title}")
+    print(f"{'seconds':<13}{''.join(f'{tool:>12}' for tool in TOOLS)}   share  target")
+
+    def figure(name: str, values: Sequence[float], target: float | None) -> Figure:
+        ours, *peers = values
+        measured = Figure(
+            table=title,
+            row=name,
+            figures=dict(zip(TOOLS, values, strict=True)),
+            share=ours / min(peers),
+            target=target,
+        )
+        line(measured)
+        return measured
+
     with Bench.set_up(latency) as bench:
         peers: dict[str, list[Run]] = {}
         for operation in OPERATIONS:
@@ -217,11 +244,12 @@ def compare(options: argparse.Namespace, latency: float, baud: int) -> int:
                 ]
             runs = [ours, *peers[operation.what]]
             target = operation.target_slow if latency >= 10 else operation.target
-            missed += row(operation.name, [run.wire for run in runs], target, judged)
+            wire = [run.wire for run in runs]
+            yield figure(operation.name, wire, target if judged else None)
             if not operation.again:
                 cpu = [run.cpu for run in runs]
-                missed += row("  processor", cpu, CPU_TARGET, judged)
-    return missed
+                name = f"{operation.name}, cpu"
+                yield figure(name, cpu, CPU_TARGET if judged else None)
 
 
 def main() -> int:
@@ -238,14 +266,18 @@ def main() -> int:
         default=FLASH_SIZE // 1024,
         help="move so much at most; targets are for all of it, at 2 Mbaud",
     )
+    add("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()
-    return bool(
-        sum(
-            compare(options, latency, baud)
-            for latency in options.latency_ms
-            for baud in options.baud
-        )
-    )
+    results = Results(bench="uart")
+    try:
+        for latency in options.latency_ms:
+            for baud in options.baud:
+                results.rows += compare(options, latency, baud)
+    except ToolFailedError as error:
+        sys.exit(str(error))
+    if options.json:
+        results.write(options.json)
+    return any(figure.missed for figure in results.rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What compares us with others can also say that we are worse."""
