@@ -52,7 +52,7 @@ def grants(rig: Rig, mosquitto: Broker, **more: object) -> Grants:
         "spare_pin": SPARE_PIN,
         "levels": levels,
     }
-    return Grants(**given | more)  # type: ignore[arg-type]
+    return Grants(**given | more)
 
 
 def failures(verdicts: list[Verdict]) -> dict[str, str]:

@@ -27,7 +27,7 @@ def status(rule: str) -> str:
 
 def defines(folder: str, name: str) -> bool:
     return any(
-        node.name == name
+        isinstance(node, kind) and node.name == name
         for kind in (ast.FunctionDef, ast.AsyncFunctionDef)
         for node in nodes(kind, folder)
     )

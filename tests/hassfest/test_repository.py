@@ -9,7 +9,7 @@ import zipfile
 
 from homeassistant.const import MAJOR_VERSION, MINOR_VERSION
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from script.pictures import shown
 from tests.hassfest.parts import INTEGRATION, ROOT, load, manifest

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from custom_components.openbk.flows.options import menu
 from custom_components.openbk.flows.options.menu import OpenBekenOptionsFlow
-from custom_components.openbk.issues.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.calibration import Quality
 from custom_components.openbk.pyopenbk.metering.errors import Refusal
+from custom_components.openbk.pyopenbk.metering.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.session import STEPS, LoadKind, Method
 from tests.homeassistant.wizard import ENGLISH
 

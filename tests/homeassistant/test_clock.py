@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 import re
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -103,7 +104,7 @@ async def test_issue_and_its_repair(
     raised = issue(hass, entry)
     assert raised
 
-    flow = await async_create_fix_flow(hass, raised.issue_id, raised.data)
+    flow: Any = await async_create_fix_flow(hass, raised.issue_id, raised.data)
     flow.hass, flow.data = hass, raised.data
     assert (await flow.async_step_init())["step_id"] == "time_server"
     wrong = await flow.async_step_time_server({"ntp_server": "pool.ntp.org"})

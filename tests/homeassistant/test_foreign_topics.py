@@ -4,6 +4,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.loader import async_get_integration
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
 from tests.support.broker import Broker
@@ -18,7 +19,7 @@ BUILDS = 100
 
 def fill(broker: Broker) -> None:
     """Retain ten thousand messages of other products; a hundred look like builds."""
-    client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+    client = paho.Client(CallbackAPIVersion.VERSION2)
     client.connect(broker.host, broker.port)
     client.loop_start()
     messages = [
@@ -54,9 +55,9 @@ async def test_no_card_and_no_lasting_flow(
 
     async def count(*args: object, **kwargs: object) -> object:
         flows_started.append(args)
-        return await start(*args, **kwargs)  # type: ignore[arg-type]
+        return await start(*args, **kwargs)
 
-    hass.config_entries.flow.async_init = count  # type: ignore[method-assign]
+    hass.config_entries.flow.async_init = count
     entry = await connect_mqtt(hass, mosquitto)
     await until(lambda: len(flows_started) >= BUILDS + 1)
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -170,5 +170,5 @@ def _own_timers(hass: HomeAssistant) -> list[object]:
     return [
         timer
         for timer in get_scheduled_timer_handles(hass.loop)
-        if not timer.cancelled() and "openbk" in str(timer._callback.__module__)  # noqa: SLF001
+        if not timer.cancelled() and "openbk" in str(timer._callback.__module__)  # type: ignore[attr-defined]  # noqa: SLF001
     ]

@@ -61,7 +61,7 @@ class Wire:
             write(lost if self.lose in data else data)
 
         # The streams are real; only what is sent is looked at.
-        writer.write = send  # type: ignore[method-assign]
+        writer.write = send
         return reader, writer
 
     @property

@@ -1,6 +1,7 @@
 """The entities of the firmware's own discovery can be removed."""
 
 import json
+from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
@@ -61,7 +62,7 @@ async def test_issue_is_raised_and_repaired(
 
     issue = issues.async_get_issue("openbk", issue_id)
     assert issue
-    flow = await async_create_fix_flow(hass, issue_id, issue.data)
+    flow: Any = await async_create_fix_flow(hass, issue_id, issue.data)
     flow.hass = hass
     flow.data = issue.data
     result = await flow.async_step_init()
@@ -86,7 +87,9 @@ async def test_a_broker_that_is_away_is_named(
     mosquitto.stop()
     await until(lambda: not mqtt.is_connected(hass))
     data: dict[str, str | int | float | None] = {"entry_id": entry.entry_id}
-    flow = await async_create_fix_flow(hass, f"old_discovery_{entry.entry_id}", data)
+    flow: Any = await async_create_fix_flow(
+        hass, f"old_discovery_{entry.entry_id}", data
+    )
     flow.hass, flow.data, flow.handler = hass, data, "openbk"
     flow.flow_id = "1"
     done = await flow.async_step_confirm({})

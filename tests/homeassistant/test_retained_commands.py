@@ -1,5 +1,7 @@
 """Commands that the broker kept are told, as they override what a power cut is promised to do."""
 
+from typing import Any
+
 from homeassistant.components import mqtt
 from homeassistant.components.repairs import DOMAIN as REPAIRS
 from homeassistant.core import HomeAssistant
@@ -45,7 +47,7 @@ class Repair:
     async def step(self, *, submit: bool) -> str:
         """Open the page or submit it; return the type of what comes."""
         assert self.found
-        flow = await async_create_fix_flow(
+        flow: Any = await async_create_fix_flow(
             self.hass, self.found.issue_id, self.found.data
         )
         flow.hass, flow.data = self.hass, self.found.data

@@ -47,7 +47,7 @@ def expected_lingering_timers() -> bool:
 
 def plugged_with(config: object, **responses: Response) -> PluggedSocket:
     """Return a socket with a BL0942 on its serial line."""
-    plugged = PluggedSocket(config, speed=SPEED)  # type: ignore[arg-type]
+    plugged = PluggedSocket(config, speed=SPEED)
     load = Load(volts=230, watts=100)
     meter = Bl0942(plugged.clock, load=load, **responses)
     plugged.firmware.meter = meter

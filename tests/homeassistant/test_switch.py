@@ -1,6 +1,6 @@
 """The relay switch shows what the relay does."""
 
-from homeassistant.components.switch import DATA_COMPONENT
+from homeassistant.components.switch.const import DATA_COMPONENT
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 import pytest

@@ -18,10 +18,10 @@ import serialx
 
 from custom_components.openbk.flows import serial_port
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
-from simulator import images
 from simulator.adapters import ADAPTERS
 from simulator.boot import Running
 from simulator.chip import ResetWire, SimulatedSocket
+from simulator.code_image import application
 from simulator.commands import Command
 from simulator.driver import DrivenSerial, DrivenSerialTransport
 from simulator.faults import Fault, FaultName
@@ -292,7 +292,7 @@ async def test_no_line_is_asserted_once_the_wizard_is_over(
         elif how == "stopped":
             # What Home Assistant does with tasks in the background when it stops.
             for task in tuple(hass._background_tasks):  # noqa: SLF001
-                if "search" in task.get_name():
+                if isinstance(task, asyncio.Task) and "search" in task.get_name():
                     task.cancel()
         else:
             assert await wizard.settle() == "seen_nothing"
@@ -553,7 +553,7 @@ async def breakable(
             forget()
     else:
         async with served(socket.uart.port.path) as server:
-            yield kind(server)
+            yield kind(server)  # type: ignore[call-arg]
 
 
 @walks("port -> search")
@@ -645,5 +645,5 @@ async def test_another_port_in_the_midst_of_writing_leads_straight_to_the_search
             await wizard.submit(adapter=other.path)
         assert wizard.pages[-4:] == ["search", "backup", "write", "reassemble"]
         assert other.verdict is None or other.verdict.running is not Running.NOTHING
-        assert images.application(other.flash.content) is not None
+        assert application(other.flash.content) is not None
         await wizard.close()

@@ -189,7 +189,7 @@ def _check_texts(result: ConfigFlowResult) -> str:
         case FlowResultType.MENU:
             _check(config["step"], result["step_id"], values)
             options = config["step"][result["step_id"]]["menu_options"]
-            for option in result["menu_options"]:
+            for option in list(result["menu_options"]):
                 _check(options, option, values)
         case FlowResultType.FORM:
             _check(config["step"], result["step_id"], values)

@@ -24,7 +24,7 @@ def clock() -> ManualClock:
 
 
 def closed(clock: ManualClock, load: Load = BULB, **options: object) -> Bl0937:
-    meter = Bl0937(clock, load=load, **options)  # type: ignore[arg-type]
+    meter = Bl0937(clock, load=load, **options)
     meter.relay_closed = True
     return meter
 

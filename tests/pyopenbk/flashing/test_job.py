@@ -87,12 +87,12 @@ async def test_factory_chip_becomes_openbeken(tmp_path: Path) -> None:
         assert analysis.obstacle is None
         assert not chip.touched
 
-        report = await job.write(image, CONFIG)
+        wrote = await job.write(image, CONFIG)
         assert job.chip_state is ChipState.WRITTEN
         assert chip.flash == written(factory, image)
-        assert report.sectors == 282
-        assert report.written + report.skipped + report.blank == report.sectors
-        assert set(report.crcs) == {"bootloader", "rf_calibration"}
+        assert wrote.sectors == 282
+        assert wrote.written + wrote.skipped + wrote.blank == wrote.sectors
+        assert set(wrote.crcs) == {"bootloader", "rf_calibration"}
 
         await job.start()
         assert backup.read() == factory

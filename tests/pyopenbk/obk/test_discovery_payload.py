@@ -29,7 +29,7 @@ def described(**changes: object) -> Described:
         "url": "http://192.168.1.7/",
         "origin_version": "0.1.0",
     }
-    return Described(**{**values, **changes})  # type: ignore[arg-type]
+    return Described(**{**values, **changes})
 
 
 def test_topic() -> None:

@@ -71,7 +71,7 @@ def repacked(data: bytes, **changes: object) -> bytes:
     """Return an update whose header says something else, its own checksum being right."""
     header = rbl.RblHeader.parse(data)
     assert header
-    return replace(header, **changes).pack() + data[rbl.SIZE :]  # type: ignore[arg-type]
+    return replace(header, **changes).pack() + data[rbl.SIZE :]
 
 
 def damaged(data: bytes) -> bytes:
@@ -273,7 +273,7 @@ async def test_the_password_is_asked_for_before_anything_is_written(
 async def server(
     answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object],
 ) -> AsyncIterator[Console]:
-    listening = await asyncio.start_server(answer, "127.0.0.1", 0)  # type: ignore[arg-type]
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with listening:
         yield Console("127.0.0.1", listening.sockets[0].getsockname()[1])
 

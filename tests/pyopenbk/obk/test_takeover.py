@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from custom_components.openbk.pyopenbk.checksums import openbeken_config_crc
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.flags import Flag
@@ -115,7 +116,7 @@ def test_what_was_asked_for_is_new() -> None:
 def test_bytes_that_no_field_claims_stay() -> None:
     sector = bytearray(config_sector.build(before()))
     sector[0x4C4:0x4C8] = b"mine"
-    sector[3] = config_sector.openbeken_config_crc(sector[4:3584])
+    sector[3] = openbeken_config_crc(sector[4:3584])
     settings = replace(NETWORK, before=config_sector.parse(bytes(sector)))
     now = settings.configuration(BLOW, MAC, WINTER, NEWEST)
     assert now[0x4C4:0x4C8] == b"mine"
@@ -242,7 +243,7 @@ def test_form_is_filled_in_with_what_it_had() -> None:
 def test_what_cannot_be_shown_is_not_filled_in() -> None:
     sector = bytearray(config_sector.build(before(ntp_server="pool.ntp.org")))
     sector[0x014:0x017] = b"\xff\xfe\xfd"
-    sector[3] = config_sector.openbeken_config_crc(sector[4:3584])
+    sector[3] = openbeken_config_crc(sector[4:3584])
     settings = SocketSettings.of(config_sector.parse(bytes(sector)))
     assert settings.wifi.ssid == ""
     assert settings.ntp_server == "217.147.223.78"

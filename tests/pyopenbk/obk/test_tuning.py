@@ -204,7 +204,7 @@ class Wire:
                 write(data)
 
         # The streams are real; only the line breaks.
-        writer.write = send  # type: ignore[method-assign]
+        writer.write = send
         return reader, writer
 
 

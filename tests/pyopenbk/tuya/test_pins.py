@@ -5,13 +5,13 @@ import json
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import chip_of_module
 from custom_components.openbk.pyopenbk.profile import PinAssignment, ProfileProblem
 from custom_components.openbk.pyopenbk.roles import PinRole
 from custom_components.openbk.pyopenbk.tuya.pins import (
     PinReading,
     PinSource,
     WarningKind,
-    chip_of_module,
     profile_from_user_params,
 )
 from custom_components.openbk.pyopenbk.tuya.user_params import parse_user_params

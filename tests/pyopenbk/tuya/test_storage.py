@@ -83,7 +83,7 @@ def test_we_read_what_bk7231tools_writes() -> None:
 
     def index(
         page: int, name: str, value: bytes, parts: Sequence[tuple[int, int, int]]
-    ):
+    ) -> DataBlock.IndexPage:
         return DataBlock.IndexPage(
             crc=sum(value),
             length=len(value),
@@ -96,7 +96,7 @@ def test_we_read_what_bk7231tools_writes() -> None:
             page_padding=b"\xff" * (110 - len(name) - 1 - 4 * len(parts)),
         )
 
-    def data(piece: bytes):
+    def data(piece: bytes) -> DataBlock.DataPage:
         return DataBlock.DataPage(data=piece.ljust(128, b"\xff"))
 
     pages = [

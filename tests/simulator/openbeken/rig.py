@@ -8,8 +8,8 @@ from itertools import count
 import socket
 from typing import Any, Self
 
-from paho.mqtt.client import Client, MQTTMessage, MQTTProtocolVersion
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build

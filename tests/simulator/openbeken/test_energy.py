@@ -8,7 +8,7 @@ import pytest
 from simulator.meter import AMPERES_PER_HERTZ, VOLTS_PER_HERTZ, Load, Response
 from simulator.openbeken.energy import cut
 from simulator.openbeken.floats import single
-from simulator.openbeken.meter_drivers import Calibrated
+from simulator.openbeken.meter_drivers import Bl0937Driver, Calibrated
 from simulator.openbeken.release import Release
 from simulator.openbeken.settings import Flag
 
@@ -139,10 +139,12 @@ def test_maximum_freezes_the_power(bench: Bench) -> None:
 
 
 def test_maximum_has_limits_of_its_own(bench: Bench) -> None:
+    driver = bench.driver.driver
+    assert isinstance(driver, Bl0937Driver)
     for watts in (100, 200, 7200, 9000):
-        bench.driver.driver.set_power_max(watts)
+        driver.set_power_max(watts)
     assert bench.settings.values.calibration[3] == 0
-    bench.driver.driver.set_power_max(4000)
+    driver.set_power_max(4000)
     assert bench.settings.values.calibration[3] == 4000
 
 
