@@ -62,8 +62,8 @@ async def test_each_chip_gets_its_own_firmware_and_names_and_comes_with_them(
         assert now[place] == dump[place]
     image = images.ua(images.Build(chip=kind.name))
     assert now[flash.application.start :].startswith(image)
-    place = flash.openbeken_config
-    config = config_sector.parse(now[place.start : place.end])
+    kept = flash.openbeken_config
+    config = config_sector.parse(now[kept.start : kept.end])
     assert config.long_name == long_name
     assert config.mqtt_group == kind.group
     assert config.profile.relays
