@@ -122,14 +122,14 @@ async def test_generic_address_is_set_up_already(hass: HomeAssistant) -> None:
 
 async def test_generic_calibration_onto_a_chip_without_any(hass: HomeAssistant) -> None:
     """Its consequences are said, and the wizard does not ask the same again."""
-    entry(GENERIC_MAC, "Cellar").add_to_hass(hass)
+    entry(GENERIC_MAC, "Cellar <2>").add_to_hass(hass)
     async with chip(LOST) as socket:
         wizard = await open_port(hass, socket.path)
         await wizard.choose("radio_repair")
         await wizard.submit(upload=await upload(hass, GENERIC))
         assert wizard.page == "radio_confirm"
         assert "may not reach far" in wizard.placeholders["radio_notes"]
-        assert "**Cellar**" in wizard.placeholders["radio_notes"]
+        assert r"**Cellar \<2\>**" in wizard.placeholders["radio_notes"]
         assert await wizard.submit() == "pins"
         assert content(socket) == GENERIC
         await wizard.close()

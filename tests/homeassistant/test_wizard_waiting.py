@@ -202,10 +202,13 @@ async def test_a_socket_that_somebody_sent_elsewhere_is_told_from_a_firewall(
         scene.lan.web = lambda: getattr(firmware, "http_address", None)
         await until(lambda: scene.lan.web())
 
-        firmware.settings.change(mqtt_port=free_port())
+        firmware.settings.change(mqtt_port=free_port(), mqtt_host="![t](t.png)")
         assert await wizard.choose("wait") == "waiting_network_only"
         assert wizard.placeholders["cause"].startswith("**It uses another broker")
+        # Whatever answers there chose this text.
+        assert wizard.placeholders["seen_broker"].startswith(r"!\[t\](t.png):")
 
+        firmware.settings.change(mqtt_host="127.0.0.1")
         firmware.settings.change(mqtt_port=mosquitto.port, mqtt_client_id="cellar")
         assert await wizard.choose("wait") == "waiting_network_only"
         assert wizard.placeholders["cause"].startswith("**It reports on another MQTT")

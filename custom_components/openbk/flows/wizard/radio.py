@@ -13,6 +13,7 @@ from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.flashing import ProtectedRegionChangedError
 from ...pyopenbk.flashing.dump_files import read_dump_file
 from ...pyopenbk.flashing.errors import PartOfAFlashError
+from ...pyopenbk.foreign_text import markdown_text
 from . import route
 from .backup_choice import (
     CONF_BACKUP,
@@ -35,7 +36,7 @@ class RadioSteps(BackupChoice):
             return {}
         notes = [self.word("radio", "generic" if radio.is_generic else "own")]
         if title := self.session.titles.get(radio.mac):
-            notes.append(f"{self.word('radio', 'taken')} **{title}**")
+            notes.append(f"{self.word('radio', 'taken')} **{markdown_text(title)}**")
         return {
             "radio_mac": radio.mac,
             "radio_notes": "\n".join(f"- {note}" for note in notes),

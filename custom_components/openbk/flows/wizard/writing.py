@@ -115,7 +115,7 @@ class WriteSteps(WizardFlow):
             ),
             "cause": self.session.cause,
             "seen_at": sighting.address if sighting else "?",
-            "seen_broker": (sighting.broker if sighting else None) or "?",
+            "seen_broker": markdown_text((sighting and sighting.broker) or "?"),
         }
 
     @property
