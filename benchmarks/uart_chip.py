@@ -7,6 +7,7 @@ the first request and the last answer since then; ``digest START LENGTH`` is the
 
 import argparse
 import asyncio
+from dataclasses import replace
 import hashlib
 import json
 from pathlib import Path
@@ -83,8 +84,8 @@ class Chip:
         flash.protect(PROTECTED)
 
 
-async def serve(latency: float, dump: bytes) -> None:
-    """Run the chip until standard input ends."""
+async def serve(latency: float, crc_speed: float, dump: bytes) -> None:
+    """Run the chip until standard input ends; latency in s, speed of the CRC in bytes/s."""
     stopwatch = Stopwatch()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
@@ -93,7 +94,7 @@ async def serve(latency: float, dump: bytes) -> None:
     async with simulated_chip(
         Flash(dump, status=PROTECTED),
         line=LineOptions.realistic(latency),
-        timings=Timings.realistic(),
+        timings=replace(Timings.realistic(), crc_bytes_per_second=crc_speed),
         faults=stopwatch,
     ) as socket:
         print(json.dumps({"port": socket.path}), flush=True)
@@ -106,10 +107,11 @@ def main() -> None:
     """Parse the arguments and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency-ms", type=float, default=1.0)
+    parser.add_argument("--crc-kb-s", type=float, default=500.0)
     parser.add_argument("--dump", type=Path)
     options = parser.parse_args()
     dump = options.dump.read_bytes() if options.dump else FactorySocket().dump()
-    asyncio.run(serve(options.latency_ms / 1000, dump))
+    asyncio.run(serve(options.latency_ms / 1000, options.crc_kb_s * 1000, dump))
 
 
 if __name__ == "__main__":
