@@ -79,6 +79,10 @@ class LinkedChip:
         )
         return await reader.read()
 
+    async def check_flash(self) -> None:
+        """Raise FlashUnreachableError where what is read would not be what the flash holds."""
+        await self._loader.check_flash()
+
     async def crc(self, start: int, length: int) -> int:
         """Return the chip's CRC of a range, as `checksums.crc32_jamcrc` computes it."""
         self._check_range(start, length)

@@ -70,6 +70,14 @@ class Loader(ABC):
         """
 
     @abstractmethod
+    async def check_flash(self) -> None:
+        """Make sure that the loader still reaches the flash, where it can tell.
+
+        One that it does not reach reads as zeros, of which its CRC is right. Raises
+        FlashUnreachableError.
+        """
+
+    @abstractmethod
     async def unprotect(self) -> None:
         """Make the flash take erases and writes; raises ProtectedFlashError if it does not."""
 

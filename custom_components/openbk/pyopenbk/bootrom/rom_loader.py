@@ -73,6 +73,13 @@ class RomLoader(Loader):
         return cls(link, identity)
 
     @override
+    async def check_flash(self) -> None:
+        """Ask the flash for its id again; raises FlashUnreachableError where it has none."""
+        jedec = await _read_flash_id(self.link)
+        if jedec in _UNREACHABLE_IDS:
+            raise FlashUnreachableError(f"the flash answers with id {jedec.hex()} now")
+
+    @override
     async def unprotect(self) -> None:
         """Clear the protection bits of the flash; raises ProtectedFlashError if they stay.
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from ..backups import (
     Backup,
@@ -13,13 +14,17 @@ from ..backups import (
     Origin,
     UnfinishedBackup,
 )
-from ..beken.flash_map import BLOCK_SIZE, Region
+from ..beken.flash_map import BLOCK_SIZE, SECTOR_SIZE, Region
 from ..bootrom.chip import LinkedChip
+from ..bootrom.errors import FlashUnreachableError
 from ..checksums import crc32_jamcrc
 from ..executor import RunBlocking, run_to_the_end
 from .dump import Dump
 from .progress import PhaseProgress
 from .records import JobRecord
+
+# So many zeros on end are what a flash says that is out of reach, and hardly what it holds.
+_NO_ANSWER: Final = bytes(SECTOR_SIZE)
 
 
 class BackupReader:
@@ -84,14 +89,17 @@ class BackupReader:
     async def read(self, date: datetime) -> tuple[Backup, Dump]:
         """Read what no earlier backup can tell, and return the finished backup and its dump.
 
-        Raises BackupError and what LinkedChip.read raises; what was read until then is kept for
+        Raises BackupError, FlashUnreachableError and what LinkedChip.read raises; what was read until then is kept for
         the next time.
         """
         unfinished = await self._run(self._folder.begin, self._origin, date)
         await self._settle_known_blocks(unfinished)
         for blocks in _runs(unfinished.missing):
             await self._read_blocks(unfinished, blocks)
-        dump = self._dump_of(await self._run(unfinished.drop_damaged_blocks))
+        content = await self._run(unfinished.drop_damaged_blocks)
+        await self._chip.check_flash()
+        await self._prove_zeros(unfinished, content)
+        dump = self._dump_of(content)
         contents = await self._run(lambda: dump.contents)
         backup = await self._run(unfinished.finish, contents)
         self._progress.reach(self._origin.flash_size)
@@ -116,6 +124,19 @@ class BackupReader:
             await self._run(unfinished.put, index, block)
         elif present is not None:
             await self._run(unfinished.forget, index)
+
+    async def _prove_zeros(self, unfinished: UnfinishedBackup, content: bytes) -> None:
+        """Compare again what may be of a moment in which the flash was out of reach."""
+        for index in range(self._origin.blocks):
+            start = index * BLOCK_SIZE
+            block = content[start : start + BLOCK_SIZE]
+            if _NO_ANSWER not in block:
+                continue
+            if await self._chip.crc(start, BLOCK_SIZE) != crc32_jamcrc(block):
+                await self._run(unfinished.forget, index)
+                raise FlashUnreachableError(
+                    f"the flash was out of reach while {start:#08x} was read"
+                )
 
     async def _read_blocks(self, unfinished: UnfinishedBackup, blocks: range) -> None:
         """Read adjacent blocks in one go; each is on disk while the next is on the line."""
