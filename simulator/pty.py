@@ -113,12 +113,13 @@ class PseudoTerminal:
             self._look_again = None
         self._loop.remove_reader(self._master)
         self._loop.remove_writer(self._master)
-        os.close(self._master)
-        self._master = None
-        self._backlog.clear()
+        # Before another process can get the number of the terminal, and with it this name.
         if self._lines is not None:
             self._lines.close()
             self._lines = None
+        os.close(self._master)
+        self._master = None
+        self._backlog.clear()
         if self._link is not None:
             with contextlib.suppress(FileNotFoundError):
                 self._link.unlink()
