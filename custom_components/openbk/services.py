@@ -20,7 +20,7 @@ from homeassistant.helpers.service import (
 from homeassistant.helpers.typing import VolDictType
 import probatio
 
-from .calibrating.comparison import Comparison, refusal_placeholders
+from .calibrating.comparison import Comparison, propose_for, refusal_placeholders
 from .calibrating.own_gain import OwnGainError
 from .calibrating.sampling import WANTED
 from .const import DOMAIN
@@ -218,7 +218,8 @@ async def _run(
                 comparison.check_own_gain()
             await comparison.collect_all()
             sample = comparison.sample()
-            proposal = comparison.propose(
+            proposal = propose_for(
+                socket.calibration,
                 sample,
                 references_of(sample),
                 add=add,

@@ -1,16 +1,17 @@
 """One comparison of a socket with a reference, from the first reading to the change."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, Self
 
 from homeassistant.core import HomeAssistant
 
+from ..live.calibration import SocketCalibration
 from ..live.state import SocketState
+from ..pyopenbk.metering.calibration import Calibration
 from ..pyopenbk.metering.errors import CalibrationError, Refusal
 from ..pyopenbk.metering.session import Method, Proposal, References, Sample, propose
 from ..pyopenbk.obk.console import ConsoleError
-from ..pyopenbk.obk.messages import channel_key
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from .own_gain import OwnGain, OwnGainError, async_set_own_gain, check_load
 from .sampling import WANTED, HttpSampler, Sampler, open_sampler
@@ -44,9 +45,31 @@ def check_ready(socket: SocketState, keys: Collection[str]) -> None:
         raise CalibrationError(Refusal.NO_REFERENCE)
     if not socket.online:
         raise CalibrationError(Refusal.OFFLINE)
-    relays = [socket.value(channel_key(pin.channel)) for pin in socket.profile.relays]
-    if set(keys) != {VOLTAGE.key} and relays and all(value == 0 for value in relays):
+    if set(keys) != {VOLTAGE.key} and socket.all_relays_open:
         raise CalibrationError(Refusal.RELAY_OFF)
+
+
+def propose_for(
+    calibration: SocketCalibration,
+    sample: Sample,
+    references: References,
+    *,
+    known: Mapping[str, Calibration] | None = None,
+    add: bool = False,
+    trust_person: bool = False,
+) -> Proposal:
+    """Return what a sample and its references lead to; raises CalibrationError.
+
+    ``known`` takes the place of what the socket is calibrated by.
+    """
+    return propose(
+        sample,
+        references,
+        calibration.known if known is None else known,
+        add=add,
+        trust_person=trust_person,
+        factors=calibration.factors,
+    )
 
 
 class Comparison:
@@ -123,25 +146,6 @@ class Comparison:
         if isinstance(self.sampler, HttpSampler):
             self.socket.calibration.learn_factors(self.sampler.factors)
         return self.sampler.sample()
-
-    def propose(
-        self,
-        sample: Sample,
-        references: References,
-        *,
-        add: bool = False,
-        trust_person: bool = False,
-    ) -> Proposal:
-        """Return what the sample and the references lead to; raises CalibrationError."""
-        calibration = self.socket.calibration
-        return propose(
-            sample,
-            references,
-            calibration.known,
-            add=add,
-            trust_person=trust_person,
-            factors=calibration.factors,
-        )
 
     async def apply(
         self, action: str, proposal: Proposal, *, own_gain: bool = False

@@ -15,7 +15,6 @@ from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.consoles import METER_ACCESS
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
-from ..pyopenbk.obk.messages import channel_key
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 
 _EVERY: Final = 60.0
@@ -109,7 +108,6 @@ def found(socket: SocketState) -> tuple[Contradiction, ...]:
         return ()
     volts, amperes, watts = (float(value or 0.0) for value in shown)
     doubt = socket.calibration.uncertainty
-    relays = [socket.value(channel_key(pin.channel)) for pin in socket.profile.relays]
     return contradictions(
         Readings(
             voltage=volts,
@@ -119,7 +117,7 @@ def found(socket: SocketState) -> tuple[Contradiction, ...]:
             current_uncertainty=doubt(CURRENT.key, amperes),
             power_uncertainty=doubt(POWER.key, watts),
         ),
-        relay_closed=not relays or any(value != 0 for value in relays),
+        relay_closed=not socket.all_relays_open,
     )
 
 

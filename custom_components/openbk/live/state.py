@@ -230,6 +230,14 @@ class SocketState:
         """Return the last value of a key, or None where none is known to be true."""
         return source.value if (source := self.values.sources.get(key)) else None
 
+    @property
+    def all_relays_open(self) -> bool:
+        """Return whether it has relays and all of them are known to be open."""
+        values = [
+            self.value(messages.channel_key(r.channel)) for r in self.profile.relays
+        ]
+        return bool(values) and all(value == 0 for value in values)
+
     async def async_set_channel(self, channel: int, value: int) -> None:
         """Set a channel; its value changes when the socket says so, not before.
 

@@ -14,6 +14,7 @@ from ...calibrating.comparison import (
     Comparison,
     apply_proposal,
     check_ready,
+    propose_for,
     refusal_placeholders,
 )
 from ...calibrating.own_gain import OwnGainError, check_load
@@ -23,7 +24,7 @@ from ...live.state import SocketState
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.metering.calibration import Calibration
 from ...pyopenbk.metering.errors import CalibrationError, Refusal
-from ...pyopenbk.metering.session import STEPS, Method, Proposal, Sample, propose
+from ...pyopenbk.metering.session import STEPS, Method, Proposal, Sample
 from ...pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from ..talking import TalkingFlow
 from . import calibration_text
@@ -262,13 +263,13 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         if not self._keep:
             # Also of what only the second load is compared by.
             earlier = {key: replace(item, points=()) for key, item in earlier.items()}
-        return propose(
+        return propose_for(
+            calibration,
             sample,
             references_of(self._instrument, typed, voltage),
-            {**earlier, **self._pending},
+            known={**earlier, **self._pending},
             add=second or self._keep,
             trust_person=typed.get(CONF_TRUST, False),
-            factors=calibration.factors,
         )
 
     async def async_step_result(
