@@ -197,6 +197,7 @@ async def test_discovery_mode(
         ({"mode": "both"}, "prefix_own"),
         ({"mode": "both", "discovery_prefix": "homeassistant/"}, "prefix_own"),
         ({"mode": "discovery", "discovery_prefix": "a/#"}, "prefix_invalid"),
+        ({"mode": "discovery", "discovery_prefix": "$SYS/things"}, "prefix_invalid"),
     ):
         page = await begin(hass, entry, "discovery")
         page = await go_on(hass, page, **values)

@@ -1,6 +1,7 @@
 """The settings that a socket does not report: read back over HTTP where its server is open."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
@@ -73,7 +74,8 @@ class Readback:
             flags = await console.flags()
             starts = await console.start_values()
             if self._labels_read is not None:
-                self._labels_read(await console.labels())
+                with suppress(NotAnAnswerError):
+                    self._labels_read(await console.labels())
         except ConsoleError as err:
             LOGGER.debug("%s does not tell its settings: %s", self._entry.title, err)
             self.child_lock = self.power_cut = None

@@ -24,8 +24,8 @@ from .reporting import ReportingSteps
 from .tuning import TuningSteps
 from .web_password import WebPasswordSteps
 
-# Levels of a topic, none of them empty or a wildcard.
-_PREFIX: Final = re.compile(r"[^/+#\s\x00-\x1f]+(/[^/+#\s\x00-\x1f]+)*")
+# Levels of a topic, none of them empty or a wildcard; those below $… are the broker's own.
+_PREFIX: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f]+(/[^/+#\s\x00-\x1f]+)*")
 _DISCOVERY: Final = probatio.Schema(
     {
         probatio.Required(CONF_MODE, default=Mode.NATIVE): SelectSelector(
