@@ -717,6 +717,9 @@ async def test_home_assistants_own_login_is_used_on_request(
                 mqtt_connection,
                 data={**mqtt_connection.data, "username": "ha", "password": "its own"},
             )
+            # Core connects anew with a changed login; without a connection nothing is compared.
+            await hass.async_block_till_done()
+            await until(lambda: mqtt.is_connected(hass))
             await wizard.submit_suggested(ssid="Net", password=SECRET)
             assert wizard.suggested["username"] == "ha"
             assert "password" not in wizard.suggested
