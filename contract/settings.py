@@ -1,34 +1,17 @@
 """Settings of a socket that are borrowed for an expectation and put back as they were."""
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 import json
-from typing import TYPE_CHECKING, Final, override
+from typing import Final, override
 from urllib.parse import quote
 
 from .expectations import UnfitError
+from .socket import Setting, Socket
 
-if TYPE_CHECKING:
-    from .socket import Socket
-
-CONFIGURATION: Final = {"BK7231N": 0x1D1000, "BK7231T": 0x1E1000}
-"""Where a chip keeps its configuration, readable over HTTP (`/api/flash`)."""
 # Offsets and lengths within it, from mainConfig_t of OpenBeken 1.18.299.
 _SHORT_NAME: Final = (0x2DE, 32)
 _START_VALUES: Final = 0x3DE
 _STARTUP_COMMAND: Final = (0x5E0, 1568)
-
-
-class Setting(ABC):
-    """A setting with a value that can be read, changed and put back."""
-
-    @abstractmethod
-    async def read(self, socket: Socket) -> str:
-        """Return the present value; raises UnfitError where it cannot be read exactly."""
-
-    @abstractmethod
-    async def write(self, socket: Socket, value: str) -> None:
-        """Set ``value``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A socket that runs OpenBeken, reached over HTTP and, where granted, over its broker."""
 
+from abc import ABC, abstractmethod
 import asyncio
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -21,13 +22,14 @@ from .expectations import (
 )
 from .http import Address, Answer, request
 from .masking import Mask
-from .settings import CONFIGURATION, Setting
 
 type Levels = Callable[[], Awaitable[dict[int, int]]]
 """Measures pins: the number of a pin and its level, 0 or 1."""
 
 SPARE_CHANNELS: Final = range(63, 49, -1)
 """Where a channel is looked for that nothing uses."""
+CONFIGURATION: Final = {"BK7231N": 0x1D1000, "BK7231T": 0x1E1000}
+"""Where a chip keeps its configuration, readable over HTTP (`/api/flash`)."""
 # Settings are saved within a second of their last change (recorded from OpenBeken 1.18.299).
 _SAVED_AFTER: Final = 1.6
 # From a restart to the end of what is said at connecting: measured 30 s; Wi-Fi may take its time.
@@ -60,6 +62,18 @@ class Grants:
             Need.LEVELS: self.levels is not None,
         }
         return Need(sum(need.value for need, is_met in met.items() if is_met))
+
+
+class Setting(ABC):
+    """A setting with a value that can be read, changed and put back."""
+
+    @abstractmethod
+    async def read(self, socket: Socket) -> str:
+        """Return the present value; raises UnfitError where it cannot be read exactly."""
+
+    @abstractmethod
+    async def write(self, socket: Socket, value: str) -> None:
+        """Set ``value``."""
 
 
 class Socket(Judged):

@@ -19,7 +19,6 @@ from .expectations import (
 )
 from .http import request
 from .settings import (
-    CONFIGURATION,
     ChannelType,
     ChannelValue,
     FlagState,
@@ -29,7 +28,7 @@ from .settings import (
     StartupCommand,
     StartValue,
 )
-from .socket import Socket
+from .socket import CONFIGURATION, Socket
 
 type Row = Expectation[Socket]
 

@@ -122,9 +122,10 @@ def test_no_part_of_the_simulator_needs_itself() -> None:
     TopologicalSorter(needs).prepare()
 
 
-def test_no_module_of_the_integration_needs_itself() -> None:
+@pytest.mark.parametrize("folder", [INTEGRATION, ROOT / "contract", ROOT / "demo"])
+def test_no_module_needs_itself(folder: Path) -> None:
     """Neither directly nor through others."""
-    modules = {module_name(path): path for path in files(INTEGRATION)}
+    modules = {module_name(path): path for path in files(folder)}
     needs = {
         module: {
             name
