@@ -1,6 +1,7 @@
 """Repairs that a person can start from Home Assistant."""
 
-from typing import Any, Final
+from abc import abstractmethod
+from typing import Any, Final, override
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
@@ -41,8 +42,8 @@ def _loaded_entry(flow: RepairsFlow) -> OpenBekenConfigEntry | None:
     return entry if loaded else None
 
 
-class RemoveOldDiscoveryFlow(RepairsFlow):
-    """Remove the entities of the firmware's own discovery after a confirmation."""
+class _AskFirstFlow(RepairsFlow):
+    """Shows what an issue says, with a button, and acts when it is pressed."""
 
     async def async_step_init(
         self, user_input: dict[str, str] | None = None
@@ -53,16 +54,55 @@ class RemoveOldDiscoveryFlow(RepairsFlow):
     async def async_step_confirm(
         self, user_input: dict[str, str] | None = None
     ) -> RepairsFlowResult:
-        """Remove them."""
+        """Act once it is confirmed."""
+        return self.show() if user_input is None else await self.act()
+
+    def show(self) -> RepairsFlowResult:
+        """Show what the issue says."""
+        issue = ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id)
+        return self.async_show_form(
+            step_id="confirm",
+            data_schema=probatio.Schema({}),
+            description_placeholders=issue.translation_placeholders if issue else None,
+        )
+
+    @abstractmethod
+    async def act(self) -> RepairsFlowResult:
+        """Do it."""
+
+
+class _SocketFlow(_AskFirstFlow):
+    """The same of a socket, which may be removed meanwhile."""
+
+    entry: OpenBekenConfigEntry
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Act once it is confirmed, if there is still a socket."""
         if (entry := _loaded_entry(self)) is None:
             return self.async_abort(reason="socket_removed")
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm",
-                description_placeholders={"name": markdown_text(entry.title)},
-            )
+        self.entry = entry
+        return await super().async_step_confirm(user_input)
+
+
+class RemoveOldDiscoveryFlow(_SocketFlow):
+    """Remove the entities of the firmware's own discovery after a confirmation."""
+
+    @override
+    def show(self) -> RepairsFlowResult:
+        """Name the socket as it is called now."""
+        return self.async_show_form(
+            step_id="confirm",
+            description_placeholders={"name": markdown_text(self.entry.title)},
+        )
+
+    @override
+    async def act(self) -> RepairsFlowResult:
+        """Remove them."""
         try:
-            await old_discovery.async_remove_old_discovery(self.hass, entry)
+            await old_discovery.async_remove_old_discovery(self.hass, self.entry)
         except HomeAssistantError:
             return self.async_abort(reason="broker_unreachable")
         return self.async_create_entry(data={})
@@ -154,21 +194,12 @@ class ClearRetainedFlow(RepairsFlow):
         return not await retained_commands.async_find(self.hass, entry)
 
 
-class OpenWizardFlow(RepairsFlow):
+class OpenWizardFlow(_AskFirstFlow):
     """Open the wizard, which goes on with a half-written chip; the issue goes when it is whole."""
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Say first what has to be connected."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
+    @override
+    async def act(self) -> RepairsFlowResult:
         """Lead to the first page of the wizard."""
-        if user_input is None:
-            return _confirmation(self)
         road = str((self.data or {}).get(half_written.CONF_ROAD))
         wizard = await self.hass.config_entries.flow.async_init(
             DOMAIN, context={"source": SOURCE_USER}, data={half_written.CONF_ROAD: road}
@@ -179,79 +210,38 @@ class OpenWizardFlow(RepairsFlow):
         )
 
 
-class SendAgainFlow(RepairsFlow):
+class SendAgainFlow(_SocketFlow):
     """Send firmware again that did not arrive or take; the update shows how far it is."""
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Say first what happened."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
+    @override
+    async def act(self) -> RepairsFlowResult:
         """Begin; what goes wrong raises the issue again."""
-        if (entry := _loaded_entry(self)) is None:
-            return self.async_abort(reason="socket_removed")
-        if user_input is None:
-            return _confirmation(self)
-        self.hass.async_create_task(_send_again(self.hass, entry))
+        self.hass.async_create_task(_send_again(self.hass, self.entry))
         return self.async_create_entry(data={})
 
 
-class RestartsFlow(RepairsFlow):
+class RestartsFlow(_SocketFlow):
     """Let a start count as good sooner, so that flickering mains lead to no safe mode."""
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Say first what it is about."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
+    @override
+    async def act(self) -> RepairsFlowResult:
         """Tell the socket, which has to be there."""
-        if (entry := _loaded_entry(self)) is None:
-            return self.async_abort(reason="socket_removed")
-        if user_input is None:
-            return _confirmation(self)
         try:
-            await restarts.async_shorten_start(entry)
+            await restarts.async_shorten_start(self.entry)
         except HomeAssistantError:
             return self.async_abort(reason="socket_unreachable")
         return self.async_create_entry(data={})
 
 
-class UpdateTheRestFlow(RepairsFlow):
+class UpdateTheRestFlow(_AskFirstFlow):
     """Go on with the sockets whose turn did not come."""
 
-    async def async_step_init(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
-        """Say first where it stands."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(
-        self, user_input: dict[str, str] | None = None
-    ) -> RepairsFlowResult:
+    @override
+    async def act(self) -> RepairsFlowResult:
         """Go on; what goes wrong raises the issue again."""
-        if user_input is None:
-            return _confirmation(self)
         watch = float((self.data or {}).get(updates.CONF_WATCH) or 0)
         self.hass.async_create_task(_update_the_rest(self.hass, watch))
         return self.async_create_entry(data={})
-
-
-def _confirmation(flow: RepairsFlow) -> RepairsFlowResult:
-    """Show what an issue says, with a button."""
-    issue = ir.async_get(flow.hass).async_get_issue(DOMAIN, flow.issue_id)
-    return flow.async_show_form(
-        step_id="confirm",
-        data_schema=probatio.Schema({}),
-        description_placeholders=issue.translation_placeholders if issue else None,
-    )
 
 
 async def _send_again(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:

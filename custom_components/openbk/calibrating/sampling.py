@@ -23,7 +23,7 @@ from ..pyopenbk.metering.series import (
 )
 from ..pyopenbk.metering.session import STEPS, Method, Sample
 from ..pyopenbk.meters import BL0937, Meter
-from ..pyopenbk.obk.console import Console, ConsoleError, NotAnAnswerError
+from ..pyopenbk.obk.console import Console, ConsoleError
 from ..pyopenbk.obk.messages import decode_number, topic_of
 from ..pyopenbk.obk.meter import MeterReading, read_factors, read_meter
 from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
@@ -374,12 +374,6 @@ def console_of(hass: HomeAssistant, socket: SocketState) -> Console | None:
     return console_at(hass, address)
 
 
-async def _check_whose(console: Console, socket: SocketState) -> None:
-    """Raise ConsoleError where the address belongs to another socket by now."""
-    if not (await console.info()).is_of(socket.mac, socket.client_id):
-        raise NotAnAnswerError("another socket has this address now")
-
-
 @asynccontextmanager
 async def open_sampler(
     hass: HomeAssistant,
@@ -394,7 +388,7 @@ async def open_sampler(
     # What an unknown meter has stored there may be factors or divisors.
     if console is not None and meter is not None:
         try:
-            await _check_whose(console, socket)
+            await console.check_whose(socket.mac, socket.client_id)
             await read_meter(console)
             factors = await read_factors(console, meter)
         except ConsoleError as err:

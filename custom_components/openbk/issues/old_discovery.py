@@ -13,11 +13,12 @@ from homeassistant.helpers import (
 from ..const import CONF_MAC, DOMAIN
 from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
+from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.commands import flag_command, split
 from ..pyopenbk.obk.flags import Flag
-from ..pyopenbk.obk.messages import console
+from ..pyopenbk.obk.messages import Publication, console
 
 ISSUE: Final = "old_discovery"
 _MANUFACTURER: Final = "Beken Corporation"
@@ -57,11 +58,11 @@ async def async_remove_old_discovery(
     off = console(
         entry.runtime_data.client_id, *split(flag_command(Flag.OWN_DISCOVERY, False))
     )
-    await mqtt.async_publish(hass, off.topic, off.payload)
+    await publish(hass, off)
     for item in _old_entities(hass, entry):
         # The firmware names the topic after the unique id.
         topic = f"{own_prefix(hass)}/{item.domain}/{item.unique_id}/config"
-        await mqtt.async_publish(hass, topic, "", 1, True)
+        await publish(hass, Publication(topic=topic, payload="", qos=1, retain=True))
     forget_old_discovery(hass, entry)
 
 

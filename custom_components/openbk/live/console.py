@@ -14,6 +14,7 @@ from ..pyopenbk.obk.console import (
     CommandRefusedError,
     Console,
     ConsoleError,
+    OtherSocketError,
     PasswordError,
     UnreachableError,
 )
@@ -129,14 +130,14 @@ async def async_console(
         raise UnreachableError("no address is known")
     try:
         console = console_at(hass, data[CONF_ADDRESS], password)
-        info = await console.info()
+        await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
     except PasswordError:
         raise
+    except OtherSocketError as err:
+        raise _invalid(entry, "update_other_socket") from err
     except OpenBekenError as err:
         LOGGER.debug("%s does not answer: %s", entry.title, err)
         raise UnreachableError("no answer") from err
-    if not info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
-        raise _invalid(entry, "update_other_socket")
     return console
 
 

@@ -105,14 +105,12 @@ class FactorWatch:
         self._tell()
 
     async def _ask(self) -> Mapping[str, float] | None:
-        address: str | None = self._entry.data[CONF_ADDRESS]
-        if not address:
+        data = self._entry.data
+        if not data[CONF_ADDRESS]:
             return None
         try:
-            console = console_at(self._hass, address)
-            data, info = self._entry.data, await console.info()
-            if not info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
-                return None
+            console = console_at(self._hass, data[CONF_ADDRESS])
+            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
             return await read_factors(console, self._kind)
         except ConsoleError as err:
             LOGGER.debug("Factors of %s: %s", self._entry.title, err)

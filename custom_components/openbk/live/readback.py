@@ -68,9 +68,7 @@ class Readback:
         try:
             data = self._entry.data
             console = console_at(self._hass, data[CONF_ADDRESS])
-            # After a power cut the router may give this address to another socket.
-            if not (await console.info()).is_of(data[CONF_MAC], data[CONF_CLIENT_ID]):
-                raise NotAnAnswerError("another socket has this address now")
+            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
             flags = await console.flags()
             starts = await console.start_values()
             if self._labels_read is not None:

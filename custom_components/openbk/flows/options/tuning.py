@@ -247,19 +247,18 @@ class TuningSteps(TalkingFlow, OptionsFlow):
 
     async def _open_console(self) -> Console | None:
         """Return a client for this very socket, or None where its web page is closed."""
-        if self.config_entry.data[CONF_ADDRESS] is None:
+        data = self.config_entry.data
+        if data[CONF_ADDRESS] is None:
             return None
         console = self._console()
         try:
-            info = await console.info()
+            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
         except PasswordError:
             raise
         except ConsoleError as err:
             LOGGER.debug("Settings of %s: %s", self.config_entry.title, err)
             return None
-        data = self.config_entry.data
-        same = info.is_of(data[CONF_MAC], data[CONF_CLIENT_ID])
-        return console if same else None
+        return console
 
     def _console(self) -> Console:
         return console_at(

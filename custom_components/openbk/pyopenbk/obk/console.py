@@ -98,6 +98,10 @@ class NotAnAnswerError(ConsoleError):
     """
 
 
+class OtherSocketError(ConsoleError):
+    """Another socket has this address by now."""
+
+
 class CommandRefusedError(ConsoleError):
     """The socket did not run the command; ``unknown`` where it has no such command."""
 
@@ -186,6 +190,14 @@ class Console:
         if info.chip != self._chip:
             self._chip, self._config = info.chip, None
         return info
+
+    async def check_whose(self, mac: str, client_id: str) -> None:
+        """Raise OtherSocketError where it is not this socket that answers, or ConsoleError.
+
+        After a power cut a router may give its address to another one.
+        """
+        if not (await self.info()).is_of(mac, client_id):
+            raise OtherSocketError("another socket has this address now")
 
     async def pins(self) -> SocketProfile:
         """Return the pins; roles that are newer than this library count as none."""
