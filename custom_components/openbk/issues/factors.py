@@ -4,17 +4,12 @@ from functools import partial
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 
-from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
-from ..pyopenbk.foreign_text import markdown_text
+from .of_socket import CALIBRATION_MANUAL, raise_issue, withdraw_issues
 
 CHANGED: Final = "factors_changed"
 DOUBTFUL: Final = "factors_doubtful"
-_LEARN_MORE: Final = (
-    "https://github.com/openbk/openbk-home-assistant/blob/main/docs/calibration.md"
-)
 
 
 @callback
@@ -28,8 +23,7 @@ def async_watch_factors(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TY
 @callback
 def forget_factors(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Withdraw what was told of a socket that is removed."""
-    for issue in (CHANGED, DOUBTFUL):
-        ir.async_delete_issue(hass, DOMAIN, f"{issue}_{entry.entry_id}")
+    withdraw_issues(hass, entry, CHANGED, DOUBTFUL)
 
 
 @callback
@@ -37,15 +31,7 @@ def _look(hass: HomeAssistant, socket: SocketState) -> None:
     entry, watch = socket.entry, socket.factors
     for issue, on in ((CHANGED, bool(watch.changed)), (DOUBTFUL, watch.doubtful)):
         if on:
-            ir.async_create_issue(
-                hass,
-                DOMAIN,
-                f"{issue}_{entry.entry_id}",
-                # A person has to see it, also after a restart.
-                is_persistent=True,
-                is_fixable=True,
-                severity=ir.IssueSeverity.WARNING,
-                translation_key=issue,
-                translation_placeholders={"name": markdown_text(entry.title)},
-                learn_more_url=_LEARN_MORE,
+            # A person has to see it, also after a restart.
+            raise_issue(
+                hass, entry, issue, persistent=True, learn_more_url=CALIBRATION_MANUAL
             )

@@ -4,21 +4,17 @@ from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import (
-    device_registry as dr,
-    entity_registry as er,
-    issue_registry as ir,
-)
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from ..const import CONF_MAC, DOMAIN
+from ..const import CONF_MAC
 from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
-from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.commands import flag_command, split
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, console
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "old_discovery"
 _MANUFACTURER: Final = "Beken Corporation"
@@ -28,16 +24,7 @@ _MANUFACTURER: Final = "Beken Corporation"
 def check_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Raise the issue, or withdraw it, as there are such entities or not."""
     if _old_entities(hass, entry):
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            _issue_id(entry),
-            is_fixable=True,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE,
-            translation_placeholders={"name": markdown_text(entry.title)},
-            data={"entry_id": entry.entry_id},
-        )
+        raise_issue(hass, entry, ISSUE)
     else:
         forget_old_discovery(hass, entry)
 
@@ -45,7 +32,7 @@ def check_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Non
 @callback
 def forget_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Withdraw the issue."""
-    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry))
+    withdraw_issues(hass, entry, ISSUE)
 
 
 async def async_remove_old_discovery(
@@ -64,10 +51,6 @@ async def async_remove_old_discovery(
         topic = f"{own_prefix(hass)}/{item.domain}/{item.unique_id}/config"
         await publish(hass, Publication(topic=topic, payload="", qos=1, retain=True))
     forget_old_discovery(hass, entry)
-
-
-def _issue_id(entry: OpenBekenConfigEntry) -> str:
-    return f"{ISSUE}_{entry.entry_id}"
 
 
 def _old_entities(

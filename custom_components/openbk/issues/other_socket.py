@@ -14,6 +14,7 @@ from ..live.state import OpenBekenConfigEntry, SocketState
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.messages import decode_connected
+from .of_socket import issue_id_of, raise_issue, withdraw_issues
 
 TOPIC_SHARED: Final = "topic_shared"
 TOPIC_OF_ANOTHER: Final = "topic_of_another"
@@ -152,22 +153,10 @@ def _show(
 ) -> None:
     """Raise an issue about a socket, or withdraw it."""
     entry = socket.entry
-    issue_id = f"{issue}_{entry.entry_id}"
     if not on:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        withdraw_issues(hass, entry, issue)
         return
-    if ir.async_get(hass).async_get_issue(DOMAIN, issue_id) is None:
+    if ir.async_get(hass).async_get_issue(DOMAIN, issue_id_of(entry, issue)) is None:
         LOGGER.warning("%s: %s", entry.title, issue)
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        issue_id,
-        is_fixable=False,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=issue,
-        translation_placeholders={
-            "name": markdown_text(entry.title),
-            "topic": markdown_text(socket.client_id),
-            **values,
-        },
-    )
+    values["topic"] = markdown_text(socket.client_id)
+    raise_issue(hass, entry, issue, values, fixable=False)

@@ -7,11 +7,11 @@ from homeassistant.const import ATTR_DEVICE_ID, ATTR_NAME
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from ..const import DOMAIN, EVENT_OVERLOAD
+from ..const import EVENT_OVERLOAD
 from ..live.energy_store import ENERGY_STORE
 from ..live.state import OpenBekenConfigEntry, SocketState
-from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.quantities import CURRENT, VOLTAGE
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "overload"
 ATTR_LEVEL: Final = "level"
@@ -54,7 +54,7 @@ def async_watch_overload(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
 @callback
 def forget_overload(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Withdraw what was told of a socket that is removed."""
-    ir.async_delete_issue(hass, DOMAIN, f"{ISSUE}_{entry.entry_id}")
+    withdraw_issues(hass, entry, ISSUE)
 
 
 class _Watch:
@@ -114,19 +114,14 @@ class _Watch:
                 ATTR_LIMIT: round(limit),
             },
         )
-        ir.async_create_issue(
+        raise_issue(
             self._hass,
-            DOMAIN,
-            f"{ISSUE}_{entry.entry_id}",
-            is_fixable=True,
-            is_persistent=True,
+            entry,
+            ISSUE,
+            {"load": f"{load:.0f}", "limit": f"{limit:.0f}"},
+            text=f"{ISSUE}_{level}",
+            persistent=True,
             severity=ir.IssueSeverity.ERROR
             if level is Level.REACHED
             else ir.IssueSeverity.WARNING,
-            translation_key=f"{ISSUE}_{level}",
-            translation_placeholders={
-                "name": markdown_text(entry.title),
-                "load": f"{load:.0f}",
-                "limit": f"{limit:.0f}",
-            },
         )

@@ -6,24 +6,22 @@ from functools import partial
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
-from ..live.state import OpenBekenConfigEntry, SocketState
+from ..live.state import SocketState
 from ..network.consoles import METER_ACCESS
-from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from .of_socket import CALIBRATION_MANUAL, raise_issue, withdraw_issues
+
+ISSUE: Final = "implausible"
 
 _EVERY: Final = 60.0
 # Readings that belong to two loads are gone after a minute; a fault stays.
 _RAISE_AFTER: Final = 5
 _CLEAR_AFTER: Final = 5
-_LEARN_MORE: Final = (
-    "https://github.com/openbk/openbk-home-assistant/blob/main/docs/calibration.md"
-)
 
 
 @dataclass(slots=True)
@@ -60,7 +58,7 @@ class _Watch:
     @callback
     def forget(self, socket: SocketState) -> None:
         if self.suspicions.pop(socket.entry.entry_id, None) is not None:
-            ir.async_delete_issue(self.hass, DOMAIN, _issue_id(socket.entry))
+            withdraw_issues(self.hass, socket.entry, ISSUE)
 
     @callback
     def _look(self, _: datetime) -> None:
@@ -124,22 +122,15 @@ def found(socket: SocketState) -> tuple[Contradiction, ...]:
 def _raise(
     hass: HomeAssistant, socket: SocketState, contradiction: Contradiction
 ) -> None:
-    ir.async_create_issue(
+    raise_issue(
         hass,
-        DOMAIN,
-        _issue_id(socket.entry),
-        is_fixable=False,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=f"implausible_{contradiction}",
-        translation_placeholders={
-            "name": markdown_text(socket.entry.title),
-            "voltage": f"{socket.value(VOLTAGE.key):.1f}",
-            "current": f"{socket.value(CURRENT.key):.3f}",
-            "power": f"{socket.value(POWER.key):.1f}",
+        socket.entry,
+        ISSUE,
+        {
+            quantity.key: f"{socket.value(quantity.key):.{quantity.decimals}f}"
+            for quantity in (VOLTAGE, CURRENT, POWER)
         },
-        learn_more_url=_LEARN_MORE,
+        text=f"implausible_{contradiction}",
+        fixable=False,
+        learn_more_url=CALIBRATION_MANUAL,
     )
-
-
-def _issue_id(entry: OpenBekenConfigEntry) -> str:
-    return f"implausible_{entry.entry_id}"

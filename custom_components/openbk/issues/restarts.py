@@ -5,13 +5,11 @@ from functools import partial
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 
-from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..live.updates import UPDATES
-from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.commands import full_boot_time_command
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "restarts"
 
@@ -44,7 +42,7 @@ def async_watch_restarts(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
 @callback
 def forget_restarts(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Withdraw what was told of a socket that is removed."""
-    ir.async_delete_issue(hass, DOMAIN, f"{ISSUE}_{entry.entry_id}")
+    withdraw_issues(hass, entry, ISSUE)
 
 
 async def async_shorten_start(entry: OpenBekenConfigEntry) -> None:
@@ -85,19 +83,8 @@ class _Watch:
 
     def _tell(self) -> None:
         entry = self._socket.entry
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            f"{ISSUE}_{entry.entry_id}",
-            is_fixable=True,
-            is_persistent=True,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=ISSUE,
-            translation_placeholders={
-                "name": markdown_text(entry.title),
-                "count": str(_TOO_MANY),
-            },
-            data={"entry_id": entry.entry_id},
+        raise_issue(
+            self._hass, entry, ISSUE, {"count": str(_TOO_MANY)}, persistent=True
         )
         self.stop()
         over = partial(forget_restarts, self._hass, entry)

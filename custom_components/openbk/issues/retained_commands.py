@@ -9,14 +9,14 @@ from typing import Final
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.mqtt import publish, subscribed
-from ..pyopenbk.foreign_text import markdown_code, markdown_text
+from ..pyopenbk.foreign_text import markdown_code
 from ..pyopenbk.obk.messages import Publication, channel_key
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "retained_commands"
 
@@ -175,17 +175,7 @@ def _is_on(entry: OpenBekenConfigEntry, topic: str) -> bool:
 
 
 def _show(hass: HomeAssistant, entry: OpenBekenConfigEntry, commands: Commands) -> None:
-    issue_id = f"{ISSUE}_{entry.entry_id}"
-    if not commands:
-        ir.async_delete_issue(hass, DOMAIN, issue_id)
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        issue_id,
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=ISSUE,
-        translation_placeholders={"name": markdown_text(entry.title)},
-        data={"entry_id": entry.entry_id},
-    )
+    if commands:
+        raise_issue(hass, entry, ISSUE)
+    else:
+        withdraw_issues(hass, entry, ISSUE)

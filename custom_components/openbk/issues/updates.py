@@ -12,6 +12,7 @@ from ..live.update_all import Report, UpdateAll, sockets_to_update
 from ..live.update_record import UpdateFailed, UpdateRecord
 from ..live.updates import UPDATES
 from ..pyopenbk.foreign_text import markdown_text
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "update_all_stopped"
 OF_ONE_SOCKET: Final = "update"
@@ -48,10 +49,6 @@ class _Watch:
             stop()
         self._clear()
 
-    @property
-    def _issue_id(self) -> str:
-        return f"{OF_ONE_SOCKET}_{self._socket.entry.entry_id}"
-
     @callback
     def _follow_up(self) -> None:
         self._hass.data[UPDATES].async_follow_up(self._socket.entry)
@@ -67,7 +64,7 @@ class _Watch:
             self._look_later()
 
     def _clear(self) -> None:
-        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+        withdraw_issues(self._hass, self._socket.entry, OF_ONE_SOCKET)
         if self._timer is not None:
             self._timer()
             self._timer = None
@@ -81,20 +78,16 @@ class _Watch:
         self._follow_up()
 
     def _raise_issue(self, record: UpdateRecord) -> None:
-        entry = self._socket.entry
-        ir.async_create_issue(
+        raise_issue(
             self._hass,
-            DOMAIN,
-            self._issue_id,
-            is_fixable=True,
-            severity=ir.IssueSeverity.ERROR,
-            translation_key=f"{OF_ONE_SOCKET}_{record.trouble}",
-            translation_placeholders={
-                "name": markdown_text(entry.title),
+            self._socket.entry,
+            OF_ONE_SOCKET,
+            {
                 "version": markdown_text(record.version),
                 "before": markdown_text(record.before),
             },
-            data={"entry_id": entry.entry_id},
+            text=f"{OF_ONE_SOCKET}_{record.trouble}",
+            severity=ir.IssueSeverity.ERROR,
         )
 
 

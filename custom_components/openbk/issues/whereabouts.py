@@ -3,14 +3,14 @@
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC
 from ..live.entries import async_follow
 from ..live.state import SocketState
 from ..live.updates import UPDATES
 from ..network.silence import Cause, Silence, async_diagnose
 from ..pyopenbk.foreign_text import markdown_text
+from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "elsewhere"
 _TOLD: Final = {
@@ -59,14 +59,10 @@ class _Watch:
         if self._timer is not None:
             self._timer()
             self._timer = None
-        ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+        withdraw_issues(self._hass, self._socket.entry, ISSUE)
 
     def _look_in(self, seconds: float) -> None:
         self._timer = self._hass.loop.call_later(seconds, self._look).cancel
-
-    @property
-    def _issue_id(self) -> str:
-        return f"{ISSUE}_{self._socket.entry.entry_id}"
 
     @callback
     def _look(self) -> None:
@@ -98,19 +94,17 @@ class _Watch:
     def _tell(self, silence: Silence) -> None:
         """Tell what a person can do something about; whoever unplugged it knows that."""
         if silence.cause not in _TOLD:
-            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            withdraw_issues(self._hass, self._socket.entry, ISSUE)
             return
-        ir.async_create_issue(
+        raise_issue(
             self._hass,
-            DOMAIN,
-            self._issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key=_TOLD[silence.cause],
-            translation_placeholders={
-                "name": markdown_text(self._socket.entry.title),
+            self._socket.entry,
+            ISSUE,
+            {
                 "topic": markdown_text(self._socket.client_id),
                 "broker": markdown_text(silence.broker or ""),
                 "other_topic": markdown_text(silence.client_id or ""),
             },
+            text=_TOLD[silence.cause],
+            fixable=False,
         )
