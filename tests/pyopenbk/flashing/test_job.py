@@ -572,32 +572,6 @@ async def test_flash_out_of_reach(tmp_path: Path) -> None:
         assert not chip.folder.path.exists()
 
 
-@pytest.mark.parametrize("back_at", [0x180000, None], ids=["for a moment", "for good"])
-async def test_flash_that_gets_out_of_reach_while_it_is_read(
-    tmp_path: Path, back_at: int | None
-) -> None:
-    """It reads as zeros then, and the loader's CRC is right about them."""
-    async with bench(factory_chip(), tmp_path) as chip:
-
-        def told(phase: Phase, done: int, total: int) -> None:
-            if phase is Phase.BACKUP and done == 0x100000:
-                chip.socket.inject(Fault(name=FaultName.FLASH_UNREACHABLE))
-            if phase is Phase.BACKUP and back_at is not None and done >= back_at:
-                chip.socket.clear()
-
-        async with chip.identified() as job:
-            chip.told.listener = told
-            with pytest.raises(FlashUnreachableError):
-                await job.back_up()
-        assert chip.folder.list() == ()
-
-        chip.told.listener = None
-        chip.socket.clear()
-        async with chip.identified() as job:
-            backup = await job.back_up()
-        assert backup.read() == factory_chip()
-
-
 async def test_flash_of_another_size(tmp_path: Path) -> None:
     async with bench(factory_chip(), tmp_path) as chip, chip.job() as job:
         chip.socket.inject(Fault(name=FaultName.FLASH_ID, value="856016"))

@@ -7,8 +7,11 @@ import pytest
 
 from custom_components.openbk.pyopenbk.backups import Contents, Origin
 from custom_components.openbk.pyopenbk.beken.chips import BK7231T
-from custom_components.openbk.pyopenbk.bootrom.errors import BootRomError
-from custom_components.openbk.pyopenbk.flashing import FlashingJob
+from custom_components.openbk.pyopenbk.bootrom.errors import (
+    BootRomError,
+    FlashUnreachableError,
+)
+from custom_components.openbk.pyopenbk.flashing import FlashingJob, Phase
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator import images
@@ -98,6 +101,34 @@ async def test_out_of_the_box_to_openbeken_and_back(
         assert chip.flash == factory
         assert await read_with_bk7231tools(chip.socket) == factory
         assert await what_it_starts(chip.flash, unit.chip) is Running.FACTORY
+
+
+@pytest.mark.parametrize("unit", SOCKETS, ids=lambda unit: unit.chip)
+@pytest.mark.parametrize("back_at", [0x180000, None], ids=["for a moment", "for good"])
+async def test_flash_that_gets_out_of_reach_while_it_is_read(
+    unit: FactorySocket, tmp_path: Path, back_at: int | None
+) -> None:
+    """It reads as zeros then, and the loader's CRC is right about them."""
+    factory = unit.dump()
+    async with bench(factory, tmp_path, chip=unit.chip) as chip:
+
+        def told(phase: Phase, done: int, total: int) -> None:
+            if phase is Phase.BACKUP and done == 0x100000:
+                chip.socket.inject(Fault(name=FaultName.FLASH_UNREACHABLE))
+            if phase is Phase.BACKUP and back_at is not None and done >= back_at:
+                chip.socket.clear()
+
+        async with chip.identified() as job:
+            chip.told.listener = told
+            with pytest.raises(FlashUnreachableError):
+                await job.back_up()
+        assert chip.folder.list() == ()
+
+        chip.told.listener = None
+        chip.socket.clear()
+        async with chip.identified() as job:
+            backup = await job.back_up()
+        assert backup.read() == factory
 
 
 async def test_half_written_socket_starts_nothing(tmp_path: Path) -> None:

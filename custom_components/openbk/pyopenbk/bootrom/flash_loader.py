@@ -4,8 +4,9 @@ from typing import ClassVar, Final, Self, override
 
 from ..beken.chips import FLASHABLE, LoaderKind
 from ..beken.flash_map import SECTOR_SIZE, WriteAllowance
+from ..checksums import crc32_jamcrc
 from . import frames
-from .errors import NoReplyError, StatusError, WrongChipError
+from .errors import FlashUnreachableError, NoReplyError, StatusError, WrongChipError
 from .frames import EraseSize, Request
 from .link import READ_ALIAS, Link
 from .loader import ChipIdentity, Loader
@@ -15,6 +16,7 @@ _SIZES: Final = (0x80000, 0x100000, 0x200000, 0x400000)
 # What a byte that gets lost in the address of a write does is final; this rate is known to be good
 # for whole images (run as machine code).
 _FASTEST_CHANGE: Final = 460_800
+_CRC_OF_ZEROS: Final = crc32_jamcrc(bytes(SECTOR_SIZE))
 
 
 class FlashLoader(Loader):
@@ -54,7 +56,9 @@ class FlashLoader(Loader):
 
     @override
     async def check_flash(self) -> None:
-        """Take it for reached: this loader tells no id, and lies in that flash itself."""
+        """Look at the sector in which this loader lies; raises FlashUnreachableError for zeros."""
+        if await self.crc(0, SECTOR_SIZE) == _CRC_OF_ZEROS:
+            raise FlashUnreachableError("the loader's own sector reads as zeros")
 
     @override
     async def unprotect(self) -> None:
