@@ -129,9 +129,12 @@ class Looks:
         await self._page.set_viewport_size({"width": width, "height": height})
 
 
-# Layout and colours follow in the next frames.
+# Layout and colours follow in the next frames, and dialogs slide in; what turns for ever is left alone.
 _SETTLED: Final = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(done));
   await frame();
   await frame();
+  const ending = document.getAnimations().filter(each =>
+    each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity);
+  await Promise.allSettled(ending.map(each => each.finished));
 }"""
