@@ -8,7 +8,7 @@ from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from tests.homeassistant.test_options import add
+from tests.homeassistant.flows.options.test_options import add
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in

@@ -7,8 +7,8 @@ import pytest
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.test_adding import by_hand, cards, unload
-from tests.homeassistant.test_whereabouts import add, be_silent, told
+from tests.homeassistant.flows.test_adding import by_hand, cards, unload
+from tests.homeassistant.issues.test_whereabouts import add, be_silent, told
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger

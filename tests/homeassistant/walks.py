@@ -137,7 +137,7 @@ def claims() -> Iterator[str]:
 
     Their files are read, so it does not matter which of them run.
     """
-    for path in sorted(TESTS.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
         yield from _claims_in(ast.parse(path.read_text()))
 
 

@@ -35,8 +35,8 @@ from tests.homeassistant.bench import (
     lead_to,
     socket_on_the_bench,
 )
+from tests.homeassistant.flows.test_adding import cards
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
-from tests.homeassistant.test_adding import cards
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import APPLICATION, OPENBEKEN_CONFIG

@@ -14,7 +14,7 @@ import pytest
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.homeassistant.test_adding import by_hand, cards, lease, unload
+from tests.homeassistant.flows.test_adding import by_hand, cards, lease, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, plugged_in, stranger

@@ -11,7 +11,7 @@ from custom_components.openbk.calibrating.sampling import open_sampler
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.metering.session import Method
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.test_options import begin, go_on
+from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import add_socket, socket_entry

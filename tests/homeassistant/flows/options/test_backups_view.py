@@ -18,7 +18,7 @@ from custom_components.openbk.pyopenbk.flashing.records import (
     JobRecords,
     Phase,
 )
-from tests.homeassistant.test_options import begin, go_on
+from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.sockets import MAC, add_socket, socket_entry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]

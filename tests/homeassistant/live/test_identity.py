@@ -18,7 +18,7 @@ from custom_components.openbk.network.strangers import (
     strangers,
 )
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from tests.homeassistant.test_adding import by_hand, cards, lead_to, unload
+from tests.homeassistant.flows.test_adding import by_hand, cards, lead_to, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, plugged_in, stranger

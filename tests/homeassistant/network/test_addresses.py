@@ -4,7 +4,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from tests.homeassistant.test_adding import refuse
+from tests.homeassistant.flows.test_adding import refuse
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 

@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from simulator import images
 from simulator.images import Build
 from tests.homeassistant.bench import upload
-from tests.homeassistant.test_options import begin, go_on
+from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.homeassistant.updating import NEW, OLD, updated
 from tests.support.broker import Broker
 from tests.support.sockets import add_socket, socket_entry

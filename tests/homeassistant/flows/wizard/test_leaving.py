@@ -31,8 +31,8 @@ from tests.homeassistant.bench import (
     open_port,
     socket_on_the_bench,
 )
+from tests.homeassistant.flows.test_adding import cards
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins, walk_on
-from tests.homeassistant.test_adding import cards
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.flash_map import FLASH_SIZE

@@ -4,7 +4,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.live.reporting import Reporting
-from tests.homeassistant.test_options import add, begin, go_on
+from tests.homeassistant.flows.options.test_options import add, begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry

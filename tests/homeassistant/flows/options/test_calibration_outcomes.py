@@ -8,7 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from tests.homeassistant.test_calibration_flow import Person
+from tests.homeassistant.flows.options.test_calibration_flow import Person
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated
 from tests.support.waiting import until

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk import services
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from tests.homeassistant.test_calibration_outcomes import at_the_result
+from tests.homeassistant.flows.options.test_calibration_outcomes import at_the_result
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated
 from tests.support.simulated import configuration, plugged_in

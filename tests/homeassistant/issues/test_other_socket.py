@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from tests.homeassistant.test_adding import refuse
+from tests.homeassistant.flows.test_adding import refuse
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in

@@ -23,7 +23,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
-from tests.homeassistant.test_adding import by_hand, cards, lead_to, unload
+from tests.homeassistant.flows.test_adding import by_hand, cards, lead_to, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in, stranger

@@ -1,0 +1,1 @@
+"""Tests of the dialogs, walked as a person walks them."""

@@ -1,0 +1,1 @@
+"""Tests of the wizard, from the first page to the entity."""

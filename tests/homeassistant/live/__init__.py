@@ -1,0 +1,1 @@
+"""Tests of the state of a running socket, inside Home Assistant."""

@@ -1,0 +1,1 @@
+"""Tests of broker, discovery and addresses, inside Home Assistant."""
