@@ -19,6 +19,7 @@ from .flows.wizard.radio import RadioSteps
 from .flows.wizard.restore import RestoreSteps
 from .flows.wizard.resume import ResumeSteps
 from .flows.wizard.twin import TwinSteps
+from .flows.wizard.waiting import WaitSteps
 from .flows.wizard.writing import WriteSteps
 from .issues.half_written import CONF_ROAD
 
@@ -30,6 +31,7 @@ class OpenBekenConfigFlow(
     NetworkSteps,
     FirmwareSteps,
     WriteSteps,
+    WaitSteps,
     ResumeSteps,
     RestoreSteps,
     TwinSteps,
@@ -54,6 +56,7 @@ class OpenBekenConfigFlow(
             **self.firmware_placeholders,
             **self.link_placeholders,
             **self.write_placeholders,
+            **self.wait_placeholders,
             **self.restore_placeholders,
             **self.twin_placeholders,
             **self.radio_placeholders,

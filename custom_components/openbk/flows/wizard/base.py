@@ -10,11 +10,12 @@ from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.discovery_flow import DiscoveryKey
 
 from ...const import CONF_CLIENT_ID, CONF_PROFILE, DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
-from ...live.entries import async_entry_of
+from ...live.entries import async_entry_of, async_identity_of
 from ...pyopenbk.backups import Backup, BackupError, BackupFolder
 from ...pyopenbk.beken.chips import FlashableChip
 from ...pyopenbk.bootrom.errors import WrongChipError
@@ -221,6 +222,16 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         if total and phase in _SPANS:
             start, end = _SPANS[phase]
             self.show_fraction(start + (end - start) * done / total)
+
+    @property
+    def identity(self) -> str:
+        """Return the unique id of the entry of the socket on the wires."""
+        session = self.session
+        mac, topic = format_mac(session.written_mac), session.settings.client_id
+        return async_identity_of(self.hass, mac, topic)
+
+    async def async_start_waiting(self) -> None:
+        """Listen for the socket that is about to start."""
 
     @callback
     def async_stop_waiting(self) -> None:

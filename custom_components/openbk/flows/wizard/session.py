@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Self
 
 from homeassistant.const import CONF_PASSWORD
@@ -16,10 +17,13 @@ from ...pyopenbk.bootrom.loader import ChipIdentity
 from ...pyopenbk.flashing import Analysis
 from ...pyopenbk.flashing.dump_files import WholeFlash
 from ...pyopenbk.flashing.errors import ChipState
+from ...pyopenbk.obk import startup
 from ...pyopenbk.obk.config_sector import ConfigSector
 from ...pyopenbk.obk.image import FirmwareImage
 from ...pyopenbk.obk.messages import chip_of
+from ...pyopenbk.obk.names import long_name_of
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
+from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Takeover
 from ...pyopenbk.obk.templates import DeviceTemplate
 from ...pyopenbk.profile import SocketProfile
@@ -156,6 +160,40 @@ class WizardSession:
     def own_mac(self) -> str | None:
         """Return the address that tells the chip from all others."""
         return None if self.mac is None or is_generic_mac(self.mac) else self.mac
+
+    @property
+    def written_mac(self) -> str:
+        """Return the address of the chip that is written; it has been read by then."""
+        assert self.mac is not None
+        return self.mac
+
+    @property
+    def long_name(self) -> str:
+        """Return the name that the socket has in the network, and that of its own Wi-Fi."""
+        if self.host_name:
+            return self.host_name
+        if self.mac is None:
+            return f"Open{self.chip.name}_…"
+        return long_name_of(self.mac, self.chip)
+
+    @property
+    def version(self) -> str:
+        """Return the version that is written; empty where the file does not tell."""
+        return (self.image.version if self.image else None) or ""
+
+    @property
+    def left_out(self) -> Mapping[Part, Obstacle]:
+        """Return what cannot be added to somebody's own start-up command."""
+        if self.takeover is not None:
+            return self.takeover.left_out
+        assert self.profile is not None
+        if not self.profile.command:
+            return {}
+        return startup.add(
+            self.profile.command,
+            startup.own_parts(self.profile, timedelta()),
+            lines=startup.runs_lines(self.version),
+        ).left_out
 
     @property
     def entry_own_mac(self) -> str | None:
