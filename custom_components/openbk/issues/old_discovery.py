@@ -11,7 +11,7 @@ from ..live.publisher import own_prefix
 from ..live.state import OpenBekenConfigEntry
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
-from ..pyopenbk.obk.commands import flag_command, split
+from ..pyopenbk.obk.commands import flag_command
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, console
 from .of_socket import raise_issue, withdraw_issues
@@ -42,9 +42,7 @@ async def async_remove_old_discovery(
 
     Raises HomeAssistantError where the broker cannot be reached.
     """
-    off = console(
-        entry.runtime_data.client_id, *split(flag_command(Flag.OWN_DISCOVERY, False))
-    )
+    off = console(entry.runtime_data.client_id, flag_command(Flag.OWN_DISCOVERY, False))
     await publish(hass, off)
     for item in _old_entities(hass, entry):
         # The firmware names the topic after the unique id.

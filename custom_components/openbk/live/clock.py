@@ -11,7 +11,6 @@ from ..helpers import utc_offset
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.commands import (
     Command,
-    split,
     time_command,
     time_zone_command,
     utc_offset_command,
@@ -114,9 +113,7 @@ class SocketClock:
         self._again(_SET_EVERY, self._set_time)
 
     def _tell(self, *commands: Command) -> None:
-        self._send(
-            [messages.console(self._client_id, *split(each)) for each in commands]
-        )
+        self._send([messages.console(self._client_id, each) for each in commands])
 
     @staticmethod
     def _now() -> Command:

@@ -34,13 +34,7 @@ from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.meters import BL0942
 from ..pyopenbk.obk import messages
-from ..pyopenbk.obk.commands import (
-    Command,
-    backlog,
-    energy_command,
-    pin_commands,
-    split,
-)
+from ..pyopenbk.obk.commands import Command, backlog, energy_command, pin_commands
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
 from ..pyopenbk.obk.names import identity_of
@@ -250,7 +244,7 @@ class SocketState:
 
     async def async_command(self, command: Command) -> None:
         """Send a console command; the firmware answers none of those we use."""
-        await self.async_send(messages.console(self.client_id, *split(command)))
+        await self.async_send(messages.console(self.client_id, command))
 
     async def async_set_time_server(self, server: str) -> None:
         """Let the socket ask a time server from now on; it keeps the server over restarts.
@@ -361,10 +355,7 @@ class SocketState:
             self.factors.begin()
         if reporting := Reporting.of(self.entry.options):
             self._send_soon(
-                [
-                    messages.console(self.client_id, *split(each))
-                    for each in reporting.commands
-                ]
+                [messages.console(self.client_id, each) for each in reporting.commands]
             )
         # It may have been told something just now, and what is read is what it saved.
         self.readback.changed()

@@ -29,7 +29,6 @@ from ..const import (
 from ..helpers import utc_offset
 from ..pyopenbk.meters import BL0942, METERS
 from ..pyopenbk.obk import messages, tuning as tuning_of_socket
-from ..pyopenbk.obk.commands import Command, split
 from ..pyopenbk.obk.console import Console, NotAnAnswerError
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
@@ -328,7 +327,7 @@ async def _send_lines(
     hass: HomeAssistant, client_id: str, lines: Iterable[str]
 ) -> None:
     for line in lines:
-        await publish(hass, messages.console(client_id, *split(Command(line))))
+        await publish(hass, messages.console(client_id, line))
 
 
 async def async_probe(hass: HomeAssistant) -> list[str]:

@@ -21,7 +21,6 @@ from custom_components.openbk.pyopenbk.obk.commands import (
     mqtt_user_command,
     pin_commands,
     reading_command,
-    split,
     start_value_command,
     startup_command_command,
     text_argument,
@@ -102,7 +101,6 @@ def test_a_backlog_holds_what_its_parts_can_hold() -> None:
     first, second = flag_command(Flag.STATE_ON_CONNECT, True), channel_command(1, 0)
     line = backlog([first, second])
     assert line == "Backlog SetFlag 10 1; SetChannel 1 0"
-    assert split(line) == ("Backlog", "SetFlag 10 1; SetChannel 1 0")
     part = "echo " + "x" * (LONGEST_PART - len("echo "))
     assert backlog([Command(part)])
     with pytest.raises(CommandError) as refused:

@@ -72,12 +72,6 @@ class CommandError(OpenBekenError):
         self.limit = limit
 
 
-def split(command: Command) -> tuple[str, str]:
-    """Return name and arguments, as MQTT takes them apart: topic and payload."""
-    name, _, arguments = command.partition(" ")
-    return name, arguments
-
-
 def text_argument(field: str, text: str, limit: int) -> str:
     """Return a text as one argument of a command, in quotes where it needs them.
 
@@ -321,11 +315,12 @@ def backlog(commands: Iterable[Command]) -> Command:
     """
     parts = list(commands)
     for part in parts:
+        name, _, _ = part.partition(" ")
         if len(part.encode()) > LONGEST_PART:
-            raise CommandError(split(part)[0], CommandProblem.TOO_LONG, LONGEST_PART)
+            raise CommandError(name, CommandProblem.TOO_LONG, LONGEST_PART)
         words = part.casefold()
         if ";" in part or "\n" in part or any(word in words for word in RUN_LATER):
-            raise CommandError(split(part)[0], CommandProblem.NOT_IN_BACKLOG)
+            raise CommandError(name, CommandProblem.NOT_IN_BACKLOG)
     text = "; ".join(parts)
     if len(text.encode()) > LONGEST_MESSAGE:
         raise CommandError("backlog", CommandProblem.TOO_LONG, LONGEST_MESSAGE)

@@ -234,15 +234,16 @@ def ask_channel(client_id: str, channel: int) -> Publication:
     return Publication(topic=f"{client_id}/{channel}/get", payload="")
 
 
-def console(client_id: str, command: str, arguments: str = "") -> Publication:
-    """Build a console command.
+def console(client_id: str, command: str) -> Publication:
+    """Build a console command: its name is the end of the topic, its arguments are the payload.
 
     Raises MessageError for Status: with flag 30 the firmware takes its own answer for the next
     command and never stops (seen with 1.18.300).
     """
-    if command.casefold().startswith("status") or _STATUS_IN_BACKLOG.search(arguments):
+    name, _, arguments = command.partition(" ")
+    if name.casefold().startswith("status") or _STATUS_IN_BACKLOG.search(arguments):
         raise MessageError("Status must not be sent over MQTT")
-    return Publication(topic=f"cmnd/{client_id}/{command}", payload=arguments)
+    return Publication(topic=f"cmnd/{client_id}/{name}", payload=arguments)
 
 
 def publish_all(client_id: str) -> Publication:
