@@ -1,5 +1,6 @@
 """What the entities of a socket share."""
 
+from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.const import EntityCategory
@@ -7,6 +8,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.entity import Entity, EntityDescription
 
 from .live.state import SocketState
+from .pyopenbk.obk.messages import channel_key
 
 
 class SocketEntity(Entity):
@@ -122,3 +124,39 @@ class ValueEntity(SocketEntity):
     def _take(self, value: Any) -> None:
         """Take over the value, or None if it is lost."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelDescription(EntityDescription):
+    """An output and its channel."""
+
+    channel: int
+
+
+class ChannelEntity(ValueEntity):
+    """An output that a channel drives: a relay, or an LED with a channel of its own."""
+
+    entity_description: ChannelDescription
+    is_on: bool | None = None
+    unit_of_measurement = None
+
+    @property
+    @override
+    def value_key(self) -> str:
+        """Return the key of the channel."""
+        return channel_key(self.entity_description.channel)
+
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        """Switch on."""
+        await self.socket.async_set_channel(self.entity_description.channel, 1)
+
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        """Switch off."""
+        await self.socket.async_set_channel(self.entity_description.channel, 0)
+
+    @override
+    @callback
+    def _take(self, value: int | None) -> None:
+        self.available = value is not None
+        # A channel may hold other numbers than 1; the firmware drives the output for all but 0.
+        self.is_on = None if value is None else value != 0

@@ -15,20 +15,17 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_CHILD_LOCK, CONF_TUNED
-from .entity import OpenBekenEntity, ValueEntity
+from .entity import ChannelDescription, ChannelEntity, OpenBekenEntity
 from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.obk.commands import flag_command
 from .pyopenbk.obk.flags import Flag
-from .pyopenbk.obk.messages import channel_key
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RelayDescription(SwitchEntityDescription):
+class RelayDescription(ChannelDescription, SwitchEntityDescription):
     """A relay and its channel."""
-
-    channel: int
 
 
 @cache
@@ -76,38 +73,13 @@ def _switches(socket: SocketState) -> Iterator[SwitchEntity]:
         yield ChildLockSwitch(socket, CHILD_LOCK)
 
 
-class RelaySwitch(ValueEntity, SwitchEntity):
+class RelaySwitch(ChannelEntity, SwitchEntity):
     """A relay."""
 
     entity_description: RelayDescription
     capability_attributes = None
-    is_on: bool | None = None
     state_attributes = None
     supported_features = None
-    unit_of_measurement = None
-
-    @property
-    @override
-    def value_key(self) -> str:
-        """Return the key of the relay's channel."""
-        return channel_key(self.entity_description.channel)
-
-    @override
-    async def async_turn_on(self, **kwargs: Any) -> None:
-        """Switch on."""
-        await self.socket.async_set_channel(self.entity_description.channel, 1)
-
-    @override
-    async def async_turn_off(self, **kwargs: Any) -> None:
-        """Switch off."""
-        await self.socket.async_set_channel(self.entity_description.channel, 0)
-
-    @override
-    @callback
-    def _take(self, value: int | None) -> None:
-        self.available = value is not None
-        # A channel may hold other numbers than 1; the firmware drives the relay for all but 0.
-        self.is_on = None if value is None else value != 0
 
 
 class OnlyRelaySwitch(RelaySwitch):
