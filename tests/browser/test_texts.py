@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 
 from custom_components.openbk.const import DOMAIN
+from custom_components.openbk.flows import pin_form
 from custom_components.openbk.flows.pictures import wifi_code
-from custom_components.openbk.flows.wizard import pin_form
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 
 from .conftest import Scene

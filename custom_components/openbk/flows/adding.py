@@ -41,10 +41,10 @@ from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
+from . import pin_form
 from .checks import console_error, socket_address, topic_problem
 from .forms import PASSWORD, tidy, web_page, without
-from .options.tuning import CONF_CHANGES, proposal_text, tune_schema, undo_data
-from .wizard import pin_form
+from .tuning_form import CONF_CHANGES, proposal_text, tune_schema, undo_data
 from .wizard.base import WizardFlow
 
 CONF_FOUND: Final = "found"

@@ -23,9 +23,9 @@ from ..network import discovery
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
+from . import pin_form
 from .checks import socket_address, topics_problem
 from .forms import tidy
-from .wizard import pin_form
 from .wizard.base import WizardFlow
 
 

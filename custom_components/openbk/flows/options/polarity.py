@@ -15,8 +15,8 @@ import probatio
 from ...const import CONF_PROFILE
 from ...pyopenbk.profile import PinAssignment, SocketProfile
 from ...pyopenbk.roles import PinRole
+from .. import pin_form
 from ..talking import TalkingFlow
-from ..wizard import pin_form
 
 CONF_PINS: Final = "pins"
 _PAIRS: Final = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 
 from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Kept, Takeover
-from ..options.tuning import left_out_text
 from ..talking import Words
+from ..tuning_form import left_out_text
 
 
 def markdown(takeover: Takeover, word: Words) -> str:

@@ -28,9 +28,9 @@ from ...pyopenbk.obk.startup import add, own_parts
 from ...pyopenbk.obk.templates import DeviceTemplate, bits
 from ...pyopenbk.profile import SocketProfile
 from ...pyopenbk.tuya import PinReading, PinSource, read_pins
-from .. import uploads
+from .. import pin_form, uploads
 from ..forms import opened
-from . import kept, pin_form, route
+from . import kept, route
 from .base import WizardFlow
 from .failures import pin_error, reason_for_no_pins
 

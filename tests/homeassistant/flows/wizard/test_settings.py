@@ -22,7 +22,7 @@ from custom_components.openbk.pyopenbk.obk.setup import (
     SocketSettings,
     WifiNetwork,
 )
-from tests.homeassistant.flows.wizard.test_pin_form import BLOW
+from tests.homeassistant.flows.test_pin_form import BLOW
 
 MAC = "c8:47:8c:12:34:56"
 SETTINGS = SocketSettings(

@@ -16,15 +16,15 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.templates import DeviceTemplate
-from ...pyopenbk.profile import (
+from ..pyopenbk.foreign_text import markdown_text
+from ..pyopenbk.obk.templates import DeviceTemplate
+from ..pyopenbk.profile import (
     HIGHEST_CHANNEL,
     PinAssignment,
     ProfileProblem,
     SocketProfile,
 )
-from ...pyopenbk.roles import (
+from ..pyopenbk.roles import (
     BUTTON_ROLES,
     INPUT_ROLES,
     LED_ROLES,
@@ -34,10 +34,10 @@ from ...pyopenbk.roles import (
     PinRole,
     role_from_name,
 )
-from ...pyopenbk.tuya import PinReading
-from ...pyopenbk.tuya.pins import WarningKind
-from ...pyopenbk.tuya.storage import ProblemKind
-from ..talking import Words
+from ..pyopenbk.tuya import PinReading
+from ..pyopenbk.tuya.pins import WarningKind
+from ..pyopenbk.tuya.storage import ProblemKind
+from .talking import Words
 
 CONF_METER: Final = "meter"
 CONF_MORE: Final = "more"

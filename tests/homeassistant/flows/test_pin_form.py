@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.openbk.flows.wizard import pin_form
+from custom_components.openbk.flows import pin_form
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.support.sockets import TWO_COILS
