@@ -9,8 +9,8 @@ import signal
 import sys
 
 from .adapters import ADAPTERS
-from .boot import Chip
 from .chip import PATIENT_PERSON_SECONDS, ResetWire
+from .chips import Chip
 from .flash import SIZE
 from .modem_lines import Lines
 from .world import Bench, lay_out, simulated_world

@@ -8,6 +8,7 @@ from typing import Final
 
 from . import rbl
 from .bootrom import STANDARD_CODE_KEY
+from .chips import MODELS, Chip, Model
 from .code_memory import (
     APPLICATION_ADDRESS,
     RECORD,
@@ -20,57 +21,12 @@ from .flash import Flash
 
 BOOTLOADER_SIZE: Final = 0x11000
 APPLICATION_START: Final = 0x11000
-# 33848 records; the last three hold the RBL header.
-APPLICATION_SIZE: Final = 0x118F70
 _HEADER_SIZE: Final = 3 * RECORD
 
 _ARM_BRANCH: Final = 0xEA
 _BUILD: Final = re.compile(
     rb"Buil[dt] on ([A-Z][a-z]{2} [ \d]\d \d{4} [\d:]{8}) version ([!-~]+)"
 )
-
-
-class Chip(StrEnum):
-    """Which chip the socket has."""
-
-    BK7231N = "BK7231N"
-    BK7231T = "BK7231T"
-    BK7231U = "BK7231U"
-    """Only asked what it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Code:
-    """What differs in the code of a chip."""
-
-    application: int
-    """Bytes of the application and the header at its end, from 0x11000 on."""
-    bootloader: str
-    """What the bootloader calls itself."""
-    factory: str
-    """What Tuya's firmware calls the chip."""
-    needs_mark: bool
-    """The bootloader starts nothing without the header at the end."""
-
-
-# BK7231T's as in its releases 1.18.300 and in factory dumps of WB2S. The files that are published
-# for it to be written by wire have no header, and are started.
-_CODES: Final = {
-    Chip.BK7231N: _Code(
-        application=APPLICATION_SIZE,
-        bootloader="BK7231N_1.0.1",
-        factory="bk7231n",
-        needs_mark=True,
-    ),
-    Chip.BK7231T: _Code(
-        application=0xEF000,
-        bootloader="BK7231S_1.0.5",
-        factory="8710_2M",
-        needs_mark=False,
-    ),
-}
-APPLICATION_SIZES: Final = {chip: code.application for chip, code in _CODES.items()}
-"""Bytes of the application and the header at its end, of the chips that OpenBeken runs on here."""
 
 
 class Running(StrEnum):
@@ -99,7 +55,7 @@ def examine(
     flash: Flash, key: CodeKey = STANDARD_CODE_KEY, chip: Chip = Chip.BK7231N
 ) -> Verdict:
     """Decide what a chip with this code key runs out of this flash."""
-    size = APPLICATION_START + _CODES[chip].application
+    size = APPLICATION_START + MODELS[chip].application
     return _examine(flash.read(0, size), key, chip)
 
 
@@ -112,9 +68,9 @@ def bootloader_runs(flash: Flash, key: CodeKey = STANDARD_CODE_KEY) -> bool:
 def _examine(code: bytes, key: CodeKey, chip: Chip) -> Verdict:
     if not _bootloader_runs(code[:BOOTLOADER_SIZE], key):
         return Verdict(running=Running.NOTHING, log="")
-    name = _CODES[chip].bootloader
+    name = MODELS[chip].bootloader
     banner = f"\r\nV:{name}\r\nREG:cpsr     spsr     r13      r14\r\n"
-    if reason := _why_not(code[APPLICATION_START:], key, _CODES[chip]):
+    if reason := _why_not(code[APPLICATION_START:], key, MODELS[chip]):
         log = f"{banner}{reason}\r\n"
         return Verdict(running=Running.NOTHING, log=log)
     banner += "go os_addr(0x10000)..........\r\n"
@@ -129,7 +85,7 @@ def _examine(code: bytes, key: CodeKey, chip: Chip) -> Verdict:
             built=build[1].decode() if build else None,
             log=f"{banner}Open{chip}, version {version or 'unknown'}\r\n",
         )
-    factory = _CODES[chip].factory.encode()
+    factory = MODELS[chip].factory.encode()
     if found := re.search(rb"< BUILD AT:[^>]* AT %b >" % factory, plain):
         log = f"{banner}[01-01 00:00:00 TUYA N]{found[0].decode()}\r\n"
         return Verdict(running=Running.FACTORY, log=log)
@@ -142,12 +98,12 @@ def _bootloader_runs(records: bytes, key: CodeKey) -> bool:
     return first[3] == _ARM_BRANCH and not damaged_records(records)
 
 
-def _why_not(records: bytes, key: CodeKey, kind: _Code) -> str | None:
+def _why_not(records: bytes, key: CodeKey, model: Model) -> str | None:
     """Return what is wrong with an application, or None where it can be started."""
     if damaged := damaged_records(records[:-_HEADER_SIZE]):
         return f"crc error at 0x{APPLICATION_START + damaged[0]:X}"
     data = from_records(records[:-_HEADER_SIZE])
-    if kind.needs_mark and (reason := _why_not_marked(data, records[-_HEADER_SIZE:])):
+    if model.needs_mark and (reason := _why_not_marked(data, records[-_HEADER_SIZE:])):
         return reason
     if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
         return "J 0x10000\r\nundefined instruction"

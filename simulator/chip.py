@@ -10,8 +10,9 @@ import tempfile
 from typing import Final, Protocol
 
 from .adapters import Adapter
-from .boot import Chip, Running, Verdict, bootloader_runs, examine
+from .boot import Running, Verdict, bootloader_runs, examine
 from .bootrom import DEFAULT_BAUDRATE, STANDARD_CODE_KEY, BootRom, Timings
+from .chips import MODELS, Chip
 from .clock import Clock
 from .code_memory import CodeKey
 from .commands import LINK_CHECK
@@ -25,7 +26,6 @@ from .update import apply_update
 
 _LOGGER = logging.getLogger(__name__)
 
-_RF_CALIBRATION: Final = {Chip.BK7231N: 0x1D0000, Chip.BK7231T: 0x1E0000}
 _LOADERS: Final[dict[Chip, type[BootRom]]] = {
     Chip.BK7231N: BootRom,
     Chip.BK7231T: FlashLoader,
@@ -179,7 +179,7 @@ class SimulatedSocket:
     @property
     def mac(self) -> str:
         """Return the station's address, lower case with colons."""
-        sector = self.flash.read(_RF_CALIBRATION[self.chip], _MAC_OFFSET + 6)
+        sector = self.flash.read(MODELS[self.chip].rf_calibration, _MAC_OFFSET + 6)
         if not sector.startswith(_RF_MARK):
             return _GENERIC_MAC
         return sector[_MAC_OFFSET:].hex(":")

@@ -6,8 +6,9 @@ import random
 from typing import Final
 
 from . import rbl
-from .boot import APPLICATION_SIZE, BOOTLOADER_SIZE
+from .boot import BOOTLOADER_SIZE
 from .bootrom import STANDARD_CODE_KEY
+from .chips import BK7231N
 from .code_memory import (
     APPLICATION_ADDRESS,
     DATA,
@@ -70,7 +71,7 @@ def partition(
 
 
 def application(
-    plain: bytes, key: CodeKey = STANDARD_CODE_KEY, size: int = APPLICATION_SIZE
+    plain: bytes, key: CodeKey = STANDARD_CODE_KEY, size: int = BK7231N.application
 ) -> bytes:
     """Return what an application makes of the flash from 0x11000 on (0x118F70 bytes)."""
     return partition(plain, name="app", address=APPLICATION_ADDRESS, size=size, key=key)

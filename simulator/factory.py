@@ -10,22 +10,19 @@ import re
 import struct
 from typing import Any, Final
 
-from .boot import APPLICATION_START, Chip
+from .boot import APPLICATION_START
 from .bootrom import STANDARD_CODE_KEY
+from .chips import MODELS, Chip, Model
 from .code_image import APPLICATION_START_WORDS, application, bootloader, code
 from .code_memory import CodeKey
 from .flash import SIZE
 from .tuya_store import BLOCKS, PAGE, SECTOR, Place, Store
 
-RF_CALIBRATION: Final = 0x1D0000
-FAST_CONNECT: Final = 0x1D1000
 PROTECTED_SECTOR: Final = 0x1ED000
 KEY_SECTOR: Final = 0x1EE000
 STORE_SIZE: Final = SIZE - KEY_SECTOR
 DEFAULT_MAC: Final = "02:0b:e4:72:07:41"
 
-# Leaves the 64 KiB block at 0x110000 blank, as real plugs of this size do.
-_CODE_SIZE: Final = 0xED000
 _FAST_CONNECT_KEY: Final = bytes.fromhex("55AA5A55A54D637F")
 
 # The seven pins and the module are the BLOW 72-074's; the other values are those of the
@@ -40,41 +37,6 @@ USER_PARAMETERS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """What differs between chips in a flash out of the factory."""
-
-    bootloader: str
-    application: int
-    code_size: int
-    factory: str
-    """What Tuya's SDK calls the chip."""
-    environment: bytes
-    """What its store says of the chip."""
-    rf_calibration: int
-    fast_connect: int
-
-
-_LAYOUTS: Final = {
-    Chip.BK7231N: _Layout(
-        bootloader="BK7231N_1.0.1",
-        application=0x118F70,
-        code_size=_CODE_SIZE,
-        factory="bk7231n",
-        environment=b"bk7231n",
-        rf_calibration=RF_CALIBRATION,
-        fast_connect=FAST_CONNECT,
-    ),
-    Chip.BK7231T: _Layout(
-        bootloader="BK7231S_1.0.5",
-        application=0xEF000,
-        code_size=0xC0000,
-        factory="8710_2M",
-        environment=b"bk7231s_2m",
-        rf_calibration=0x1E0000,
-        fast_connect=0x1E1000,
-    ),
-}
 # One like it with a BL0942 on P10 and P11: the keys of that meter are those of two CB2S whose texts
 # are known; button and LED are on pins that the other meter has.
 SERIAL_METER_PARAMETERS: Final = (
@@ -170,12 +132,12 @@ def without(dump: bytes, start: int, size: int = SECTOR) -> bytes:
 @lru_cache(maxsize=16)
 def _dump(unit: FactorySocket) -> bytes:
     flash = bytearray(b"\xff" * SIZE)
-    layout = _LAYOUTS[unit.chip]
-    flash[:APPLICATION_START] = bootloader("1.0.1", unit.code_key, layout.bootloader)
-    app = application(_code(layout), unit.code_key, layout.application)
+    model = MODELS[unit.chip]
+    flash[:APPLICATION_START] = bootloader("1.0.1", unit.code_key, model.bootloader)
+    app = application(_code(model), unit.code_key, model.application)
     flash[APPLICATION_START : APPLICATION_START + len(app)] = app
-    _lay(flash, layout.rf_calibration, rf_calibration(unit.mac, unit.seed))
-    _lay(flash, layout.fast_connect, fast_connect_record(unit))
+    _lay(flash, model.rf_calibration, rf_calibration(unit.mac, unit.seed))
+    _lay(flash, model.configuration, fast_connect_record(unit))
     _lay(flash, PROTECTED_SECTOR, store_region(unit))
     return bytes(flash)
 
@@ -184,16 +146,16 @@ def _lay(flash: bytearray, start: int, data: bytes) -> None:
     flash[start : start + len(data)] = data
 
 
-def _code(layout: _Layout) -> bytes:
+def _code(model: Model) -> bytes:
     texts = (
         b"< TUYA IOT SDK V:2.3.3 BS:40.00_PT:2.2_LAN:3.4_CAD:1.0.5_CD:1.0.0 >",
         b"< BUILD AT:2022_04_14_15_38_24 BY embed FOR ty_iot_sdk AT %b >"
-        % layout.factory.encode(),
+        % model.factory.encode(),
         b"oem_bk7231n_plug",
         b"keysimulated00074",
     )
     seed = "oem_bk7231n_plug 1.1.15"
-    return code(seed, layout.code_size, APPLICATION_START_WORDS, texts)
+    return code(seed, model.factory_code, APPLICATION_START_WORDS, texts)
 
 
 def rf_calibration(mac: str, seed: int = 0) -> bytes:
@@ -235,7 +197,7 @@ def store_region(unit: FactorySocket) -> bytes:
     inner_key = b"8710_2M_" + chooser.randbytes(4).hex().encode()
     identity = _identity(chooser)
     joined = {"ssid": unit.ssid, "passwd": b64encode(unit.password.encode()).decode()}
-    chip = _LAYOUTS[unit.chip].environment
+    chip = MODELS[unit.chip].environment
     now = _fill(Store(inner_key), identity, joined, unit.user_parameters, chip)
     before = _fill(Store(inner_key), identity, _OLD_NETWORK, _OLD_USER_PARAMETERS, chip)
     protected = now.protected_sector(

@@ -8,8 +8,9 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from . import rbl
-from .boot import APPLICATION_SIZE, APPLICATION_START
+from .boot import APPLICATION_START
 from .bootrom import STANDARD_CODE_KEY
+from .chips import BK7231N, MODELS
 from .code_image import APPLICATION_START_WORDS, application, bootloader, code
 from .code_memory import (
     APPLICATION_ADDRESS,
@@ -35,26 +36,25 @@ class _Layout:
 
     bootloader: str
     """What its bootloader calls itself."""
-    application: int = APPLICATION_SIZE
+    application: int
     """Bytes from 0x11000 on, the header at their end."""
-    code: int = 0x104000
+    code: int
     """About as much as the releases fill of it."""
     key: CodeKey = STANDARD_CODE_KEY
-    config: int = 0x1D1000
+    config: int = BK7231N.configuration
     """Where the firmware keeps its configuration."""
 
 
-_BK7231N: Final = _Layout(bootloader="BK7231N_1.0.1")
-# Read in the releases 1.18.300 of each: BK7231T's end at 0x100000, those of the chips without a
-# code key at 0x132000. Of the latter no bootloader names itself.
+# Read in the releases 1.18.300: those of the chips without a code key end at 0x132000. Of these no
+# bootloader names itself.
 _LAYOUTS: Final = {
-    "BK7231N": _BK7231N,
-    "BK7231T": _Layout(
-        bootloader="BK7231S_1.0.5",
-        application=0xEF000,
-        code=0xC2000,
-        config=0x1E1000,
-    ),
+    str(chip): _Layout(
+        bootloader=model.bootloader,
+        application=model.application,
+        code=model.openbeken_code,
+        config=model.configuration,
+    )
+    for chip, model in MODELS.items()
 } | dict.fromkeys(
     ("BK7231U", "BK7238", "BK7252", "BK7252N"),
     _Layout(bootloader="", application=0x121000, code=0xB7000, key=NO_KEY),
@@ -101,7 +101,7 @@ class Build:
     @property
     def layout(self) -> _Layout:
         """Return how its files are laid out."""
-        return _LAYOUTS.get(self.chip, _BK7231N)
+        return _LAYOUTS.get(self.chip, _LAYOUTS["BK7231N"])
 
 
 NEWEST: Final = Build()

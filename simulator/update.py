@@ -3,16 +3,14 @@
 from typing import Final
 
 from . import rbl
-from .boot import APPLICATION_SIZES, APPLICATION_START, Chip, bootloader_runs
+from .boot import APPLICATION_START, bootloader_runs
 from .bootrom import STANDARD_CODE_KEY
+from .chips import MODELS, Chip
 from .code_image import application
 from .code_memory import RECORD, CodeKey, from_records
 from .flash import Flash
 from .images import unpack_ota
 
-DOWNLOAD_START: Final = 0x12A000
-# Both SDKs' partition tables.
-_DOWNLOADS: Final = {Chip.BK7231N: DOWNLOAD_START, Chip.BK7231T: 0x132000}
 _MARK_SIZE: Final = 3 * RECORD
 
 
@@ -25,7 +23,7 @@ def apply_update(
     damaged. Which chip it is for is not looked at. A cut of power is made good at the
     next start. BK7231T's is taken to do with its partitions as BK7231N's was read to do.
     """
-    start, size = _DOWNLOADS[chip], APPLICATION_SIZES[chip]
+    start, size = MODELS[chip].download, MODELS[chip].application
     header = rbl.RblHeader.parse(flash.read(start, rbl.SIZE))
     if header is None or not bootloader_runs(flash, key):
         return ""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from .adapters import Adapter
-from .boot import Chip
 from .bootrom import Timings
 from .chip import ResetWire, SimulatedSocket
+from .chips import Chip
 from .clock import Clock
 from .control import Control
 from .factory import SERIAL_METER_PARAMETERS, USER_PARAMETERS, FactorySocket

@@ -9,8 +9,9 @@ from typing import Final
 from custom_components.openbk.pyopenbk.backups import Origin
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage
-from simulator.boot import Chip, Running, examine
+from simulator.boot import Running, examine
 from simulator.bootrom import BK7231N_CHIP_ID, STANDARD_CODE_KEY
+from simulator.chips import Chip
 from simulator.flash import TH25Q16HB, Flash
 from tests.pyopenbk.flashing.dumps import (
     MAC,

@@ -6,15 +6,12 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
+from simulator.chips import BK7231N, MODELS, Chip
 from simulator.flash import SECTOR, SIZE
 
 from .http_server import BINARY, Answer, Request
 from .state import DeviceState
 
-# Where what comes may begin and where it must end, by the chip (hal_ota.h and our_lfs.h of OpenBeken
-# 1.18.300). On BK7231N it ends where the radio's calibration begins. The file system ends there too.
-_DOWNLOADS: Final = {"BK7231T": (0x132000, 0x1B3000)}
-_USUAL_DOWNLOAD: Final = (0x12A000, 0x1D0000)
 _FILES_BEHIND: Final = 0x1000
 _FILES_SIZE: Final = 0x8000
 """Unless the configuration says another."""
@@ -85,7 +82,8 @@ class OverTheAir:
         """Serve a device; ``hang()`` ends its web server until the next start."""
         self._device = device
         chip = device.release.chip.name
-        self.first, self._end = _DOWNLOADS.get(chip, _USUAL_DOWNLOAD)
+        model = MODELS[Chip(chip)] if chip in MODELS else BK7231N
+        self.first, self._end = model.download, model.download_end
         self._hang = hang
         self._buffer = _SectorBuffer(device)
         self._pulling = False

@@ -11,8 +11,8 @@ import pytest
 from contract.chip import SearchError, chip_on
 from contract.chip_table import CHIP_TABLE
 from contract.expectations import Outcome, Verdict, play
-from simulator.boot import Chip
 from simulator.chip import simulated_chip
+from simulator.chips import Chip
 from simulator.factory import FactorySocket
 
 

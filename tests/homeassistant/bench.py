@@ -15,6 +15,7 @@ from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import BK7231N
 from simulator.clock import Clock
 from simulator.firmware import OpenBekenOnSocket
 from simulator.flash import Flash
@@ -35,7 +36,7 @@ def blow_dump() -> bytes:
 def factory_dump() -> bytes:
     """Return the same chip with its store erased."""
     return factory.without(
-        blow_dump(), factory.FAST_CONNECT, FLASH_SIZE - factory.FAST_CONNECT
+        blow_dump(), BK7231N.configuration, FLASH_SIZE - BK7231N.configuration
     )
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from simulator.boot import Running, examine
 from simulator.bootrom import STANDARD_CODE_KEY
+from simulator.chips import BK7231N
 from simulator.factory import (
     DEFAULT_MAC,
-    FAST_CONNECT,
     FactorySocket,
     FastConnect,
     partition_only,
@@ -125,7 +125,7 @@ def test_its_mac_is_where_ltchiptool_looks(mac: str) -> None:
 @pytest.mark.parametrize("form", FastConnect)
 def test_the_last_network_is_kept_in_one_of_its_forms(form: FastConnect) -> None:
     unit = FactorySocket(fast_connect=form, ssid="Attic", password="roof window")
-    record = unit.dump()[FAST_CONNECT : FAST_CONNECT + 0x1000]
+    record = unit.dump()[BK7231N.configuration :][:0x1000]
     if form is FastConnect.NONE:
         assert record == b"\xff" * 0x1000
         return

@@ -9,8 +9,9 @@ from bk7231tools.serial import BK7231Serial
 from bk7231tools.serial.base.enums import BkProtocolType
 import pytest
 
-from simulator.boot import Chip, Running
+from simulator.boot import Running
 from simulator.chip import simulated_chip
+from simulator.chips import Chip
 from simulator.code_memory import encipher, to_records
 from simulator.flash import SIZE, Flash
 from tests.simulator.host import (

@@ -11,9 +11,10 @@ import pytest
 
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from simulator import images
-from simulator.boot import Chip, Running
+from simulator.boot import Running
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import Chip
 from simulator.clock import Clock
 from simulator.factory import FactorySocket
 from simulator.firmware import OpenBekenOnSocket

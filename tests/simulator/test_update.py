@@ -5,20 +5,21 @@ import asyncio
 import pytest
 
 from simulator import images
-from simulator.boot import Chip, Running, examine
+from simulator.boot import Running, examine
 from simulator.bootrom import Timings
 from simulator.chip import simulated_chip
+from simulator.chips import BK7231N, Chip
 from simulator.factory import FactorySocket
 from simulator.faults import Fault, FaultName
 from simulator.flash import Flash
-from simulator.update import DOWNLOAD_START, apply_update
+from simulator.update import apply_update
 
 OLD = images.flashed(FactorySocket().dump(), images.OF_THE_GUIDE)
 
 
 def downloaded(container: bytes) -> Flash:
     flash = Flash(OLD, status=0x4004)
-    flash.rewrite(DOWNLOAD_START, container)
+    flash.rewrite(BK7231N.download, container)
     return flash
 
 

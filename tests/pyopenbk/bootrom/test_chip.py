@@ -17,8 +17,9 @@ from custom_components.openbk.pyopenbk.bootrom.errors import (
 )
 from custom_components.openbk.pyopenbk.bootrom.link import Link, open_link
 from simulator import images
-from simulator.boot import Chip as SocketChip, Running
+from simulator.boot import Running
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import Chip as SocketChip
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import SIZE, Flash

@@ -19,8 +19,8 @@ from custom_components.openbk.pyopenbk.bootrom.errors import LinkLostError
 from custom_components.openbk.pyopenbk.bootrom.frames import EraseSize, Request
 from custom_components.openbk.pyopenbk.bootrom.link import open_link
 from simulator import images
-from simulator.boot import Chip as SocketChip
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import Chip as SocketChip
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Flash, Operation, OperationKind

@@ -15,8 +15,9 @@ from custom_components.openbk.pyopenbk.flashing import FlashingJob, Phase
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator import images
-from simulator.boot import Chip, Running
+from simulator.boot import Running
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import Chip
 from simulator.factory import FactorySocket
 from simulator.faults import Fault, FaultName
 from simulator.flash import OperationKind

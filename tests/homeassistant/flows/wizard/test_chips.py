@@ -9,7 +9,7 @@ import pytest
 from custom_components.openbk.pyopenbk.beken.chips import FLASHABLE, FlashableChip
 from custom_components.openbk.pyopenbk.obk import config_sector
 from simulator import images
-from simulator.boot import Chip
+from simulator.chips import Chip
 from simulator.factory import DEFAULT_MAC, FactorySocket
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import chip, lead_to, socket_on_the_bench

@@ -10,6 +10,7 @@ from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC,
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory
 from simulator.chip import SimulatedSocket
+from simulator.chips import BK7231N
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
@@ -146,7 +147,7 @@ async def test_leaving_after_the_repair_tells_of_it(hass: HomeAssistant) -> None
 
 def without_storage(dump: bytes) -> bytes:
     return factory.without(
-        dump, factory.FAST_CONNECT, FLASH_SIZE - factory.FAST_CONNECT
+        dump, BK7231N.configuration, FLASH_SIZE - BK7231N.configuration
     )
 
 
