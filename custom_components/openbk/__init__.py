@@ -26,6 +26,7 @@ from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.publisher import Mode, Publisher, async_retract, mode_of
+from .live.snapshots import SNAPSHOTS, async_snapshots
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .live.updates import UPDATES, Updates
 from .network.consoles import METER_ACCESS, MeterAccess, keep_password
@@ -49,6 +50,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     hass.data.setdefault(METER_ACCESS, MeterAccess())
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
+    await async_snapshots(hass)
     hass.data[FIRMWARE] = source = FirmwareSource(hass)
     await source.async_load()
     hass.data[UPDATES] = updates = Updates(hass)
@@ -127,6 +129,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
     await async_retract(hass, entry)
     await hass.data[ENERGY_STORE].async_forget(identity_of_entry(entry))
     await hass.data[UPDATES].async_forget(identity_of_entry(entry))
+    await hass.data[SNAPSHOTS].async_forget(entry)
 
 
 def _platforms(socket: SocketState) -> tuple[Platform, ...]:

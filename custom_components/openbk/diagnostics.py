@@ -20,6 +20,7 @@ from .const import (
 )
 from .issues import half_written
 from .issues.plausibility import found
+from .live.snapshots import SNAPSHOTS
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .live.updates import UPDATES, SocketUpdate
 from .pyopenbk.backups.folder import BackupFolder
@@ -95,6 +96,10 @@ async def async_get_config_entry_diagnostics(
             },
         },
         "update": _update(hass.data[UPDATES].of(socket.identity)),
+        "settings_kept": [
+            {"at": kept.at.isoformat(), "before": kept.before}
+            for kept in hass.data[SNAPSHOTS].of(entry)
+        ],
         "flash": await hass.async_add_executor_job(
             _flash, half_written.backup_folder(hass), entry.data[CONF_MAC]
         ),

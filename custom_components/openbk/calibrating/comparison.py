@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 from homeassistant.core import HomeAssistant
 
 from ..live.calibration import SocketCalibration
+from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import SocketState
 from ..pyopenbk.metering.calibration import Calibration
 from ..pyopenbk.metering.errors import CalibrationError, Refusal
@@ -164,6 +165,9 @@ class Comparison:
 
     async def _set_own_gain(self, proposal: Proposal, result: dict[str, Any]) -> None:
         assert isinstance(self.sampler, HttpSampler)
+        await self.socket.hass.data[SNAPSHOTS].async_keep(
+            self.socket.entry, Before.CALIBRATION, self.sampler.console
+        )
         try:
             done = await async_set_own_gain(self.socket, self.sampler, proposal)
         except OwnGainError as err:

@@ -10,6 +10,7 @@ from homeassistant.helpers.selector import BooleanSelector, TextSelector
 import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN, LOGGER
+from ..live.snapshots import Before, async_snapshots
 from ..network import discovery
 from ..network.broker import Concern, async_suggest
 from ..network.consoles import METER_ACCESS, console_at
@@ -221,6 +222,9 @@ class NewBrokerSteps(BrokerForm):
         assert self._holds is not None
         access = self.hass.data[METER_ACCESS]
         wanted = self._wanted(self._holds.client_id, self._holds.group)
+        await (await async_snapshots(self.hass)).async_keep(
+            self._get_reconfigure_entry(), Before.BROKER, self._console
+        )
         async with async_watch(
             self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
         ) as seen:

@@ -1,7 +1,7 @@
 """The console of a socket: a command with its answer over HTTP, without one over MQTT."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
@@ -18,8 +18,27 @@ from ..pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,
 )
-from ..pyopenbk.obk.settings_text import settings_text
+from ..pyopenbk.obk.snapshot import take_snapshot
+from .snapshots import SNAPSHOTS, Before
 from .state import OpenBekenConfigEntry
+
+# These ask, switch or restart, and change no setting; of any other command nobody knows.
+_WITHOUT_SETTINGS: Final = frozenset(
+    {
+        "addchannel",
+        "echo",
+        "getchannel",
+        "power",
+        "powerall",
+        "publish",
+        "publishall",
+        "reboot",
+        "restart",
+        "setchannel",
+        "status",
+        "togglechannel",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +74,8 @@ async def async_run(
         await socket.async_command(command)
         answer = Answer(road="mqtt", response=None)
     else:
+        if command.partition(" ")[0].casefold() not in _WITHOUT_SETTINGS:
+            await hass.data[SNAPSHOTS].async_keep(entry, Before.CONSOLE, console)
         try:
             said = await console.command(command)
         except CommandRefusedError as err:
@@ -74,7 +95,7 @@ async def async_run(
 async def async_settings(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> str:
     """Return the settings of a socket as text without passwords; raises ServiceValidationError."""
     try:
-        return await settings_text(await async_console(hass, entry))
+        return (await take_snapshot(await async_console(hass, entry))).text
     except PasswordError as err:
         raise _invalid(entry, "update_password") from err
     except ConsoleError as err:
@@ -95,7 +116,9 @@ async def async_set_web_password(
     if (address := entry.data[CONF_ADDRESS]) is None:
         raise UnreachableError("no address is known")
     present = present or kept_password(hass, address)
-    await (await async_console(hass, entry, present)).set_web_password(new)
+    console = await async_console(hass, entry, present)
+    await hass.data[SNAPSHOTS].async_keep(entry, Before.WEB_PASSWORD, console)
+    await console.set_web_password(new)
     # What answers nothing from now on has taken it all the same.
     keep_password(hass, address, new)
     try:

@@ -11,6 +11,7 @@ from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.names import identity_of
 from .calibration import without_calibration
 from .energy_store import ENERGY_STORE
+from .snapshots import SNAPSHOTS
 from .state import OpenBekenConfigEntry, connections_of, identity_of_entry
 
 
@@ -94,7 +95,8 @@ async def async_replace_hardware(
     """Let other hardware take the place of that of an entry; the entry is loaded anew.
 
     Devices, entities and automations stay, and so does the energy that was counted. A correction
-    was of another meter, so that goes. ``data`` is what is kept of the new hardware.
+    was of another meter, so that goes, and so do settings of other pins. ``data`` is what is kept of
+    the new hardware.
     """
     await hass.config_entries.async_unload(entry.entry_id)
     data = {**entry.data, **data, CONF_MAC: mac}
@@ -111,6 +113,7 @@ async def async_replace_hardware(
             key = item.unique_id.removeprefix(f"{old}_")
             entities.async_update_entity(item.entity_id, new_unique_id=f"{new}_{key}")
     hass.data[ENERGY_STORE].rename(old, new)
+    await hass.data[SNAPSHOTS].async_forget(entry)
     hass.config_entries.async_update_entry(
         entry, unique_id=new, data=data, options=without_calibration(entry.options)
     )

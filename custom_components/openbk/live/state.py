@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -51,6 +51,7 @@ from .meter import SocketMeter
 from .presence import Presence
 from .readback import Readback
 from .reporting import Reporting
+from .snapshots import SNAPSHOTS, Before
 from .sources import Listener, Source
 from .switching import Switching
 from .values import SocketValues
@@ -274,6 +275,9 @@ class SocketState:
         A changed profile decides which entities there are, so the entry is loaded anew.
         """
         if commands := list(commands):
+            if self.online:
+                before = Before.PINS if CONF_PROFILE in data else Before.SETTING
+                await self.hass.data[SNAPSHOTS].async_keep(self.entry, before)
             await self.async_command(backlog(commands))
             self.readback.changed()
         self.hass.config_entries.async_update_entry(
@@ -506,6 +510,11 @@ class SocketState:
             sw_version=messages.version_of(self.build),
             configuration_url=self.url,
         )
+
+
+def is_online(entry: OpenBekenConfigEntry) -> bool:
+    """Return whether the socket of an entry is set up and there."""
+    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.online
 
 
 def identity_of_entry(entry: ConfigEntry) -> str:

@@ -23,6 +23,7 @@ from ..pyopenbk.backups.files import (
     write_private_file,
 )
 from ..pyopenbk.obk.keepsake import Keepsake, KeepsakeError
+from .snapshots import SNAPSHOTS, Before
 from .state import OpenBekenConfigEntry, identity_of_entry
 from .update_record import Stage, Trouble, UpdateFailed, UpdateRecord
 from .update_run import Fetch, UpdateRun
@@ -302,6 +303,7 @@ class Updates:
         version: str,
     ) -> Keepsake:
         """Write down what a socket had, before anything is sent; return what it is to have again."""
+        await self._hass.data[SNAPSHOTS].async_keep(entry, Before.UPDATE)
         record = self.of(identity_of_entry(entry)).record
         earlier = await self._kept(record) if record else None
         if earlier is not None and record is not None:

@@ -14,6 +14,7 @@ import probatio
 
 from ...const import CONF_DISCOVERY_PREFIX, CONF_MODE, CONF_PROFILE, CONF_UNDO
 from ...live.publisher import Mode, own_prefix
+from ...live.snapshots import SNAPSHOTS
 from ...pyopenbk.profile import SocketProfile
 from ..talking import with_pages
 from .backups import BackupSteps
@@ -21,6 +22,7 @@ from .calibration import PAGES, CalibrationSteps
 from .firmware import FirmwareSteps
 from .polarity import PolaritySteps
 from .reporting import ReportingSteps
+from .snapshots import SnapshotSteps
 from .tuning import TuningSteps
 from .web_password import WebPasswordSteps
 
@@ -47,6 +49,7 @@ class OpenBekenOptionsFlow(
     FirmwareSteps,
     WebPasswordSteps,
     BackupSteps,
+    SnapshotSteps,
     OptionsFlowWithReload,
 ):
     """The options of a socket."""
@@ -63,10 +66,10 @@ class OpenBekenOptionsFlow(
             menu.append("untune")
         if SocketProfile.from_dict(self.config_entry.data[CONF_PROFILE]).has_meter:
             menu.append("reporting")
-        return self.async_show_menu(
-            step_id="init",
-            menu_options=[*menu, "firmware", "web_password", "backups", "discovery"],
-        )
+        menu += ["firmware", "web_password", "backups"]
+        if self.hass.data[SNAPSHOTS].of(self.config_entry):
+            menu.append("snapshots")
+        return self.async_show_menu(step_id="init", menu_options=[*menu, "discovery"])
 
     async def async_step_discovery(
         self, user_input: dict[str, Any] | None = None

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -13,6 +13,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ...const import CONF_PROFILE
+from ...live.state import is_online
 from ...pyopenbk.profile import PinAssignment, SocketProfile
 from ...pyopenbk.roles import PinRole
 from .. import pin_form
@@ -37,7 +38,7 @@ class PolaritySteps(TalkingFlow, OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask which pins do the opposite of what they should."""
         entry = self.config_entry
-        if entry.state is not ConfigEntryState.LOADED or not entry.runtime_data.online:
+        if not is_online(entry):
             return self.async_abort(reason="not_loaded")
         profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
         if user_input is not None:

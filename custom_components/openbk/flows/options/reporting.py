@@ -25,6 +25,8 @@ from ...live.reporting import (
     KEYS,
     Reporting,
 )
+from ...live.snapshots import SNAPSHOTS, Before
+from ...live.state import is_online
 from ...pyopenbk.foreign_text import markdown_text
 
 
@@ -67,6 +69,10 @@ class ReportingSteps(OptionsFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             if chosen.at_rest >= chosen.every:
+                if is_online(self.config_entry):
+                    await self.hass.data[SNAPSHOTS].async_keep(
+                        self.config_entry, Before.REPORTING
+                    )
                 others = {
                     key: value for key, value in options.items() if key not in KEYS
                 }

@@ -1,9 +1,10 @@
 """Tuning in a socket's options: nothing is changed in the socket that was not ticked."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import (
@@ -20,13 +21,17 @@ from ...const import (
     CONF_MAC,
     CONF_TUNED,
     CONF_UNDO,
+    DOMAIN,
     LOGGER,
 )
+from ...live.snapshots import SNAPSHOTS, Before
+from ...live.state import is_online
 from ...network import discovery
 from ...network.consoles import console_at
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
+from ..forms import without
 from ..talking import TalkingFlow
 from ..tuning_form import (
     CONF_CHANGES,
@@ -48,6 +53,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
     _tunings = Proposal()
     _password: str | None = None
     _chosen: tuple[str, ...] = ()
+    _reload_needed = False
 
     async def async_step_tune(
         self, user_input: dict[str, Any] | None = None
@@ -74,9 +80,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             return self.async_abort(reason="settings_untold")
         self._tunings = answers.proposal(entry.runtime_data.clock.utc_offset)
         if not self._tunings.tunings:
-            self._note_tuned(
-                entry.data.get(CONF_UNDO, {}), tuned=self._tunings.tuned(())
-            )
+            self._note_tuned(tuned=self._tunings.tuned(()))
             if not (left_out := self._tunings.left_out):
                 return self.async_abort(reason="nothing_to_tune")
             return self.async_abort(
@@ -106,8 +110,20 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             return self.async_abort(reason="nothing_changed")
         if not self._is_online():
             return self.async_abort(reason="not_loaded")
-        data = self.config_entry.data
-        console = self._console()
+        # Who closes the dialog now must not leave what is done without its undo.
+        reason = await asyncio.shield(
+            self.hass.async_create_task(
+                self._make(wanted), f"{DOMAIN} tuning of {self.config_entry.title}"
+            )
+        )
+        return self.async_abort(reason=reason)
+
+    async def _make(self, wanted: Iterable[Tuning]) -> str:
+        """Make changes, and note after each how it is taken back; return the reason to end for."""
+        data, console = self.config_entry.data, self._console()
+        await self.hass.data[SNAPSHOTS].async_keep(
+            self.config_entry, Before.TUNING, console
+        )
         done: list[Tuning] = []
         reason = "tuned"
         try:
@@ -116,20 +132,18 @@ class TuningSteps(TalkingFlow, OptionsFlow):
                     self.hass, data[CONF_CLIENT_ID], tuning, console
                 )
                 done.append(tuning)
+                self._note_undo(undo_data(self._undo, [tuning]))
         except ConsoleError as err:
             LOGGER.debug("Tuning of %s: %s", self.config_entry.title, err)
             reason = _failure(err, "tuning_stopped")
-        self._note_tuned(
-            undo_data(data.get(CONF_UNDO, {}), done), tuned=self._tunings.tuned(done)
-        )
-        return self.async_abort(reason=reason)
+        self._note_tuned(tuned=self._tunings.tuned(done))
+        return reason
 
     async def async_step_untune(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take back changes that were made here; the socket gets what it had before."""
         entry = self.config_entry
-        known: dict[str, list[str]] = entry.data.get(CONF_UNDO, {})
         if user_input is not None:
             self._chosen = tuple(user_input[CONF_CHANGES])
             if not self._chosen:
@@ -137,7 +151,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             return await self._untune()
         return self.async_show_form(
             step_id="untune",
-            data_schema=changes_schema(known),
+            data_schema=changes_schema(self._undo),
             description_placeholders={"name": markdown_text(entry.title)},
         )
 
@@ -151,26 +165,39 @@ class TuningSteps(TalkingFlow, OptionsFlow):
     async def _untune(self) -> ConfigFlowResult:
         if not self._is_online():
             return self.async_abort(reason="not_loaded")
-        entry = self.config_entry
-        left: dict[str, list[str]] = {**entry.data.get(CONF_UNDO, {})}
-        reason = "untuned"
         try:
             console = await self._open_console()
-            if console is None and TuneStep.STARTUP_COMMAND in self._chosen:
-                return self.async_abort(reason="settings_closed")
-            for step in self._chosen:
-                await discovery.async_take_back(
-                    self.hass, entry.data[CONF_CLIENT_ID], left[step], console
-                )
-                del left[step]
         except PasswordError:
             return self._ask_for_password("untune_password")
+        if console is None and TuneStep.STARTUP_COMMAND in self._chosen:
+            return self.async_abort(reason="settings_closed")
+        reason = await asyncio.shield(
+            self.hass.async_create_task(
+                self._take_back(console),
+                f"{DOMAIN} tuning of {self.config_entry.title}",
+            )
+        )
+        return self.async_abort(reason=reason)
+
+    async def _take_back(self, console: Console | None) -> str:
+        """Take changes back, and note each; return the reason to end for."""
+        entry = self.config_entry
+        if console is not None:
+            await self.hass.data[SNAPSHOTS].async_keep(entry, Before.UNTUNING, console)
+        reason = "untuned"
+        try:
+            # Another dialog may have taken some back.
+            for step in (each for each in self._chosen if each in self._undo):
+                await discovery.async_take_back(
+                    self.hass, entry.data[CONF_CLIENT_ID], self._undo[step], console
+                )
+                self._note_undo(without(self._undo, step))
         except ConsoleError as err:
             LOGGER.debug("Taking tuning of %s back: %s", entry.title, err)
             reason = _failure(err, "untuning_stopped")
-        if left != entry.data.get(CONF_UNDO, {}):
-            self._note_tuned(left, tuned=False)
-        return self.async_abort(reason=reason)
+        if self._reload_needed:
+            self._note_tuned(tuned=False)
+        return reason
 
     async def _open_console(self) -> Console | None:
         """Return a client for this very socket, or None where its web page is closed."""
@@ -201,19 +228,30 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         )
 
     def _is_online(self) -> bool:
-        entry = self.config_entry
-        return entry.state is ConfigEntryState.LOADED and entry.runtime_data.online
+        return is_online(self.config_entry)
 
-    def _note_tuned(self, undo: Mapping[str, list[str]], *, tuned: bool) -> None:
-        """Keep how to take it back; whether we may set the clock has changed, so load anew."""
-        data = dict(self.config_entry.data)
-        known: Mapping[str, list[str]] = data.get(CONF_UNDO, {})
-        if (known, data.get(CONF_TUNED, True)) == (undo, tuned):
-            return
-        data |= {CONF_UNDO: dict(undo), CONF_TUNED: tuned}
-        if TuneStep.ENERGY_IN_KWH in known.keys() ^ undo.keys():
-            data[CONF_ENERGY_IN_KWH] = TuneStep.ENERGY_IN_KWH in known
+    @property
+    def _undo(self) -> Mapping[str, list[str]]:
+        undo: Mapping[str, list[str]] = self.config_entry.data.get(CONF_UNDO, {})
+        return undo
+
+    def _note_undo(self, undo: Mapping[str, list[str]]) -> None:
+        """Keep how to take back what is in force now."""
+        data = {**self.config_entry.data, CONF_UNDO: dict(undo)}
+        if TuneStep.ENERGY_IN_KWH in self._undo.keys() ^ undo.keys():
+            data[CONF_ENERGY_IN_KWH] = TuneStep.ENERGY_IN_KWH in self._undo
+        self._reload_needed |= self._undo != undo
         self.hass.config_entries.async_update_entry(self.config_entry, data=data)
+
+    def _note_tuned(self, *, tuned: bool) -> None:
+        """Note whether we may set the clock; where anything has changed, load anew."""
+        data = self.config_entry.data
+        if not self._reload_needed and data.get(CONF_TUNED, True) == tuned:
+            return
+        self._reload_needed = False
+        self.hass.config_entries.async_update_entry(
+            self.config_entry, data={**data, CONF_TUNED: tuned}
+        )
         self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 

@@ -5,7 +5,7 @@ How the console reads a line was recorded from OpenBeken 1.18.299 and confirmed 
 escapes a quote, and a word that begins with ``$`` is replaced by a number, also inside of quotes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address
@@ -15,6 +15,7 @@ from typing import Final, NewType
 
 from ..errors import OpenBekenError
 from ..profile import HIGHEST_CHANNEL, SocketProfile
+from ..roles import PinRole
 from .flags import Flag
 
 Command = NewType("Command", str)
@@ -156,18 +157,26 @@ def mqtt_password_command(password: str, limit: int) -> Command:
 def pin_commands(before: SocketProfile, after: SocketProfile) -> list[Command]:
     """Return the commands that turn one profile into the other, at once and after a power cut.
 
-    A new channel does not reach the output of its pin; a role does, even the one that it has. So
-    the role comes last, always (recorded from OpenBeken 1.18.299).
+    A pin that is not in ``after`` loses its role. A new channel does not reach the output of its
+    pin; a role does, even the one that it has. So the role comes last, always (recorded from
+    OpenBeken 1.18.299).
     """
     known = {pin.pin: pin for pin in before.pins}
-    commands = []
+    kept = {pin.pin for pin in after.pins}
+    commands = [
+        _line("SetPinRole", pin, PinRole.NONE.firmware_name)
+        for pin in known
+        if pin not in kept
+    ]
     for pin in after.pins:
         old = known.get(pin.pin)
-        other_channel = pin.role.has_channel and (
-            old is None or old.channel != pin.channel
+        second = pin.channel2 != (0 if old is None else old.channel2)
+        other_channel = second or (
+            pin.role.has_channel and (old is None or old.channel != pin.channel)
         )
         if other_channel:
-            commands.append(_line("SetPinChannel", pin.pin, pin.channel))
+            channels = (pin.channel, pin.channel2) if second else (pin.channel,)
+            commands.append(_line("SetPinChannel", pin.pin, *channels))
         if other_channel or old is None or old.role is not pin.role:
             commands.append(_line("SetPinRole", pin.pin, pin.role.firmware_name))
     return commands
@@ -188,6 +197,16 @@ def flag_bit_command(bit: int, on: bool) -> Command:
     return _line("SetFlag", bit, int(on))
 
 
+def flag_word_commands(before: int, after: int) -> list[Command]:
+    """Return the commands that turn one word of 64 flags into the other."""
+    changed = before ^ after
+    return [
+        flag_bit_command(bit, bool(after >> bit & 1))
+        for bit in range(changed.bit_length())
+        if changed >> bit & 1
+    ]
+
+
 def channel_type_command(channel: int, name: str) -> Command:
     """Return the command that sets the type of a channel, such as Default or Toggle."""
     return _line("SetChannelType", _channel(channel), name)
@@ -196,6 +215,17 @@ def channel_type_command(channel: int, name: str) -> Command:
 def start_value_command(channel: int, value: int) -> Command:
     """Return the command for what a channel is set to when power comes back, -1 for its last."""
     return _line("SetStartValue", _channel(channel), value)
+
+
+def start_value_commands(
+    before: Mapping[int, int], after: Mapping[int, int]
+) -> list[Command]:
+    """Return the commands that turn some start values, by channel, into others; 0 where none is."""
+    return [
+        start_value_command(channel, after.get(channel, 0))
+        for channel in sorted(before.keys() | after.keys())
+        if before.get(channel, 0) != after.get(channel, 0)
+    ]
 
 
 def utc_offset_command(utc_offset: timedelta) -> Command:

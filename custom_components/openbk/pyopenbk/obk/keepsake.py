@@ -15,15 +15,14 @@ from .commands import (
     Command,
     channel_command,
     energy_command,
-    flag_bit_command,
+    flag_word_commands,
     pin_commands,
     readings_command,
-    start_value_command,
+    start_value_commands,
 )
 from .console import Console
 from .ota import read_files
 
-_FLAGS: Final = 64
 # ConsumptionThreshold: what the firmware may have counted and not saved, and its rounding.
 _UNSAVED: Final = 20.0
 _VERSION: Final = 1
@@ -201,12 +200,8 @@ def _settings(kept: Keepsake, now: Keepsake) -> Iterator[Command]:
     """Yield the commands that turn the settings of now into those that were kept."""
     yield from pin_commands(now.profile, kept.profile)
     if kept.flags is not None and now.flags is not None:
-        changed = kept.flags ^ now.flags
-        for bit in range(_FLAGS):
-            if changed >> bit & 1:
-                yield flag_bit_command(bit, bool(kept.flags >> bit & 1))
+        yield from flag_word_commands(now.flags, kept.flags)
     if kept.start_values is not None and now.start_values is not None:
-        pairs = zip(kept.start_values, now.start_values, strict=True)
-        for channel, (was, is_now) in enumerate(pairs):
-            if was != is_now:
-                yield start_value_command(channel, was)
+        yield from start_value_commands(
+            dict(enumerate(now.start_values)), dict(enumerate(kept.start_values))
+        )

@@ -76,13 +76,22 @@ async def read_factors(console: Console, meter: Meter = BL0937) -> dict[str, flo
 
     Raises ConsoleError.
     """
+    factors = await read_stored_factors(console)
+    return factors_of(factors, meter)
+
+
+async def read_stored_factors(console: Console) -> tuple[float, float, float]:
+    """Return the field ``calibration`` of a configuration: voltage, current and power.
+
+    Raises ConsoleError.
+    """
     stored = await console.read_config(FACTORS_AT, _FACTORS.size)
     if stored is None:
         raise NotAnAnswerError("nobody knows where this chip keeps its factors")
-    factors = _FACTORS.unpack(stored)
-    if not all(isfinite(factor) and factor >= 0 for factor in factors):
+    voltage, current, power = _FACTORS.unpack(stored)
+    if not all(isfinite(each) and each >= 0 for each in (voltage, current, power)):
         raise NotAnAnswerError("what lies in the flash is no factor")
-    return factors_of(factors, meter)
+    return voltage, current, power
 
 
 def factors_of(calibration: Sequence[float], meter: Meter = BL0937) -> dict[str, float]:

@@ -21,6 +21,7 @@ from . import startup
 from .commands import Command, backlog, channel_type_command, flag_command
 from .console import CommandRefusedError, Console, ConsoleError
 from .flags import UNWANTED_FLAGS, WANTED_FLAGS, Flag
+from .snapshot import without_secrets
 from .startup import Obstacle, Part
 
 type Sleep = Callable[[float], Awaitable[None]]
@@ -182,6 +183,28 @@ async def take_back(console: Console, undo: Iterable[str], sleep: Sleep) -> None
     if written and now != written[0]:
         raise StartupChangedError
     await console.set_startup_command(stored["text"])
+
+
+def still_in_force(
+    undo: Mapping[str, list[str]], flags: int, startup_command: str
+) -> dict[str, list[str]]:
+    """Return what is left to be taken back in a socket that has these settings now.
+
+    Secrets may be left out of its ``startup_command`` (``without_secrets``).
+    """
+    return {
+        step: lines
+        for step, lines in undo.items()
+        if not _is_taken_back(lines[0], flags, startup_command)
+    }
+
+
+def _is_taken_back(line: str, flags: int, startup_command: str) -> bool:
+    if (stored := _STORED.fullmatch(line)) is not None:
+        return startup_command in (stored["text"], without_secrets(stored["text"]))
+    if (flag := _FLAG.fullmatch(line)) is not None:
+        return flags >> int(flag["number"]) & 1 == int(flag["on"])
+    return False
 
 
 async def _run(console: Console, commands: Iterable[Command], sleep: Sleep) -> None:

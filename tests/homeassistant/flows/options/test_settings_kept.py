@@ -1,0 +1,188 @@
+"""What a socket was set to is kept before each change from here, compared, and put back."""
+
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
+from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.obk.console import Streams
+from tests.homeassistant.flows.options.test_options import add, begin, go_on
+from tests.homeassistant.test_console_action import call
+from tests.homeassistant.wizard import ENGLISH
+from tests.support.broker import Broker
+from tests.support.simulated import configuration, plugged_in, stranger
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+
+def kept(hass: HomeAssistant, entry: MockConfigEntry) -> list[Before]:
+    """Return before what settings were kept, the latest first."""
+    words = ENGLISH["selector"]["kept_before"]["options"]
+    found = [item.before for item in hass.data[SNAPSHOTS].of(entry)]
+    assert set(found) <= set(words)
+    return found
+
+
+async def run_and_save(
+    hass: HomeAssistant, entry: MockConfigEntry, command: str
+) -> None:
+    """Run a command, and wait until what it sets is saved, as only that is read."""
+    await call(hass, entry, "console", command=command)
+    while command not in (await call(hass, entry, "get_settings"))["settings"]:
+        pass
+
+
+async def test_tuning_is_put_back_as_a_whole(
+    hass: HomeAssistant, mosquitto: Broker, hass_storage: dict[str, Any]
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        settings = plugged.firmware.settings
+        menu = await hass.config_entries.options.async_init(entry.entry_id)
+        assert "snapshots" not in menu["menu_options"]
+        page = await begin(hass, entry, "tune")
+        done = await go_on(hass, page, changes=["retain_relays", "startup_command"])
+        assert done["reason"] == "tuned"
+        assert set(entry.data["undo"]) == {"retain_relays", "startup_command"}
+        assert kept(hass, entry) == [Before.TUNING]
+        assert len(hass_storage["openbk.settings"]["data"][entry.entry_id]) == 1
+        await until(lambda: settings.values.flags == 1 << 10 | 1 << 21)
+
+        await until(lambda: entry.runtime_data.online)
+        page = await begin(hass, entry, "snapshots")
+        page = await go_on(hass, page, snapshot="0")
+        told = page["description_placeholders"]["difference"]
+        assert "`- SetFlag 21 1`" in told
+        assert "addEventHandler" in told
+        page = await go_on(hass, page, consent=False)
+        assert page["errors"] == {"consent": "consent_missing"}
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_put_back"
+        assert settings.values.startup_command == ""
+        assert settings.values.flags == 1 << 10
+        # Nothing is left to be taken back, and the way forward was kept.
+        assert entry.data["undo"] == {}
+        assert not entry.data["tuned"]
+        assert kept(hass, entry) == [Before.PUTTING_BACK, Before.TUNING]
+
+        await until(lambda: entry.runtime_data.online)
+        page = await begin(hass, entry, "snapshots")
+        done = await go_on(hass, page, snapshot="1")
+        assert done["reason"] == "snapshot_same"
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert hass_storage["openbk.settings"]["data"] == {}
+
+
+async def test_pins_and_reporting_go_back_into_the_entry(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        before = entry.data["profile"]
+        page = await begin(hass, entry, "reporting")
+        numbers = {
+            "report_every": 10,
+            "report_at_rest": 60,
+            "report_volts": 1,
+            "report_amperes": 0.01,
+            "report_watts": 1,
+        }
+        await go_on(hass, page, **numbers)
+        await until(lambda: entry.options.get("report_every") == 10)
+        await until(lambda: entry.runtime_data.online)
+        page = await begin(hass, entry, "polarity")
+        done = await go_on(hass, page, pins=["8"])
+        assert done["reason"] == "polarity_changed"
+        assert entry.data["profile"] != before
+        assert kept(hass, entry) == [Before.PINS, Before.REPORTING]
+        await until(lambda: entry.runtime_data.online)
+        page = await begin(hass, entry, "snapshots")
+        page = await go_on(hass, page, snapshot="1")
+        told = page["description_placeholders"]["difference"]
+        assert "- SetPinRole 8" in told
+        assert "- VCPPublishIntervals 9 59" in told
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_put_back"
+        assert entry.data["profile"] == before
+        assert "report_every" not in entry.options
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_commands_that_change_nothing_keep_nothing(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        await call(hass, entry, "console", command="Status 8")
+        assert kept(hass, entry) == []
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        # The same settings are kept once.
+        for _ in range(2):
+            await call(hass, entry, "console", command="SetStartValue 1 -1")
+        assert kept(hass, entry) == [Before.CONSOLE, Before.CONSOLE]
+        settings = plugged.firmware.settings
+        for number in range(8):
+            settings.change(startup_command=f"echo {number}")
+            settings.save()
+            await call(hass, entry, "console", command="SetFlag 41 1")
+        assert len(kept(hass, entry)) == 8
+        told = await async_get_config_entry_diagnostics(hass, entry)
+        assert len(told["settings_kept"]) == 8
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_without_the_web_page_it_shows_what_was_kept(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    config = configuration(mosquitto, flags=1 << 10)
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged)
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        open_page = hass.data[METER_ACCESS]
+        page = await begin(hass, entry, "snapshots")
+
+        async def refuse(_host: str, _port: int) -> Streams:
+            raise ConnectionRefusedError
+
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        done = await go_on(hass, page, snapshot="0")
+        assert done["reason"] == "snapshot_unreadable"
+        assert "SetFlag 10 1" in done["description_placeholders"]["settings"]
+        # A socket that falls silent is not said to have its settings back.
+        hass.data[METER_ACCESS] = open_page
+        page = await begin(hass, entry, "snapshots")
+        page = await go_on(hass, page, snapshot="0")
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_stopped"
+        assert plugged.firmware.settings.values.flags >> 41 & 1
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_behind_a_password_it_is_asked_for(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        plugged.firmware.settings.change(web_password="correct")
+        page = await begin(hass, entry, "snapshots")
+        page = await go_on(hass, page, snapshot="0")
+        assert page["step_id"] == "snapshot_password"
+        page = await go_on(hass, page, password="wrong")
+        assert page["errors"] == {"password": "socket_password"}
+        page = await go_on(hass, page, password="correct")
+        assert page["step_id"] == "snapshot"
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_put_back"
+        assert not plugged.firmware.settings.values.flags >> 41 & 1
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
