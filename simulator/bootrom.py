@@ -8,6 +8,7 @@ import random
 import time
 from typing import Final, Protocol, Self
 
+from .chips import BK7231N
 from .commands import (
     LINK_REPLY,
     LONG,
@@ -23,7 +24,6 @@ from .faults import Action, FaultName, Faults, Piece
 from .flash import ERASE_SIZES, PAGE, SECTOR, Flash, PowerLostError
 
 STANDARD_CODE_KEY: Final = (0x510FB093, 0xA3CBEADC, 0x5993A17E, 0xC7ADEB03)
-BK7231N_CHIP_ID: Final = 0x7231C
 DEFAULT_BAUDRATE: Final = 115200
 
 # Status bytes of long replies.
@@ -135,7 +135,7 @@ class BootRom:
         restart: Action,
         timings: Timings = Timings(),
         faults: Faults | None = None,
-        chip_id: int = BK7231N_CHIP_ID,
+        chip_id: int | None = BK7231N.chip_id,
         code_key: tuple[int, int, int, int] = STANDARD_CODE_KEY,
     ) -> None:
         """Make the ROM of a chip; ``restart`` is what the watchdog does."""
@@ -340,7 +340,7 @@ class BootRom:
     def _read_register(self, address: int) -> int:
         if address == _CHIP_ID_REGISTER:
             fault = self._faults.lasting(FaultName.CHIP_ID)
-            return int(fault.value, 16) if fault else self._chip_id
+            return int(fault.value, 16) if fault else self._chip_id or 0
         if address == _EFUSE_CONTROL:
             value = self._registers.get(address, 0)
             if self._efuse_busy:

@@ -267,7 +267,7 @@ class SimulatedSocket:
             return
         self.resets += 1
         self.uart.baudrate = DEFAULT_BAUDRATE
-        code = _LOADERS[self.chip]
+        code, model = _LOADERS[self.chip], MODELS.get(self.chip)
         if code is not BootRom and not bootloader_runs(self.flash, self._code_key):
             return
         self._rom = code(
@@ -276,6 +276,7 @@ class SimulatedSocket:
             restart=self.reset,
             timings=self._timings,
             faults=self.faults,
+            chip_id=model.chip_id if model else None,
             code_key=self._code_key,
         )
         self.uart.listener = self._rom

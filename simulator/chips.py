@@ -22,6 +22,8 @@ class Chip(StrEnum):
 class Model:
     """What differs between the chips that OpenBeken runs on here; places are bytes of the flash."""
 
+    chip_id: int | None = None
+    """What the mask ROM reads at 0x800000, on chips whose loader is in it."""
     bootloader: str
     """What the bootloader calls itself."""
     application: int
@@ -51,6 +53,7 @@ class Model:
 # by wire have no header, and are started.
 MODELS: Final[Mapping[Chip, Model]] = {
     Chip.BK7231N: Model(
+        chip_id=0x7231C,
         bootloader="BK7231N_1.0.1",
         application=0x118F70,  # 33848 records; the last three hold the RBL header
         needs_mark=True,

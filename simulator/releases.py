@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from . import images
+from .chips import MODELS
 from .images import Build
 
 REPOSITORY: Final = "openshwprojects/OpenBK7231T_App"
@@ -59,6 +60,16 @@ class Release:
     prerelease: bool = False
 
 
+def _files_of(build: Build) -> dict[str, Callable[[], bytes]]:
+    """Return the files that every release has for a chip."""
+    chip, version = f"Open{build.chip}", build.version
+    return {
+        f"{chip}_QIO_{version}.bin": lambda: images.qio(build),
+        f"{chip}_UA_{version}.bin": lambda: images.ua(build),
+        f"{chip}_{version}.rbl": lambda: images.ota(build),
+    }
+
+
 def release(
     build: Build,
     published: str,
@@ -70,23 +81,16 @@ def release(
     """Return a release with the files that the real ones have for this chip, and others."""
     version = build.version
     chip = f"Open{build.chip}"
-    files: dict[str, Callable[[], bytes]] = {
-        f"{chip}_QIO_{version}.bin": lambda: images.qio(build),
-        f"{chip}_UA_{version}.bin": lambda: images.ua(build),
-        f"{chip}_{version}.rbl": lambda: images.ota(build),
+    files: dict[str, Callable[[], bytes]] = {}
+    for each in {*MODELS, build.chip}:
+        files |= _files_of(replace(build, chip=str(each)))
+    files |= {
         f"{chip}_UG_{version}.bin": lambda: images.ug(build),
         f"{chip}_{version}_tuyaMCU.rbl": lambda: images.ota(
             replace(build, drivers=images.OF_TUYA_MCU)
         ),
         f"{chip}_UASCENT_QIO_{version}.bin": lambda: images.uascent_qio(build),
         f"OpenBK7231M_QIO_{version}.bin": lambda: images.no_key_qio(build),
-        f"OpenBK7231T_QIO_{version}.bin": lambda: images.wrong_chip_qio(),
-        f"OpenBK7231T_UA_{version}.bin": lambda: images.ua(
-            replace(build, chip="BK7231T")
-        ),
-        f"OpenBK7231T_{version}.rbl": lambda: images.ota(
-            replace(build, chip="BK7231T")
-        ),
         f"OpenLN882H_{version}.bin": lambda: b"LN882H" * 1000,
         f"OpenW800_{version}.fls": lambda: b"W800" * 1000,
     }

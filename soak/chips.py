@@ -10,7 +10,7 @@ from custom_components.openbk.pyopenbk.backups import Origin
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage
 from simulator.boot import Running, examine
-from simulator.bootrom import BK7231N_CHIP_ID, STANDARD_CODE_KEY
+from simulator.bootrom import STANDARD_CODE_KEY
 from simulator.chips import Chip
 from simulator.flash import TH25Q16HB, Flash
 from tests.pyopenbk.flashing.dumps import (
@@ -82,7 +82,7 @@ class Subject:
         """Return how its backups are told apart."""
         key = b"".join(word.to_bytes(4, "big") for word in STANDARD_CODE_KEY)
         return Origin(
-            chip_id=BK7231N_CHIP_ID,
+            chip_id=0x7231C,
             jedec=TH25Q16HB.hex(),
             code_key_sha256=hashlib.sha256(key).hexdigest(),
             mac=self.mac,
