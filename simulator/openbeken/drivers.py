@@ -1,6 +1,6 @@
 """The drivers that can be started and stopped: the meter's, NTP, and others by name only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from simulator.meter import Bl0937, Bl0942, Cse7766
@@ -16,7 +16,13 @@ from .state import DeviceState
 
 METER: Final = "BL0937"
 """The meter whose driver starts by itself, where its pins are."""
-_METERS: Final = (METER, "BL0942", "CSE7766")
+type _SerialMeter = tuple[type[Bl0942Driver | Cse7766Driver], type[Bl0942 | Cse7766]]
+_SERIAL_METERS: Final[Mapping[str, _SerialMeter]] = {
+    "BL0942": (Bl0942Driver, Bl0942),
+    "CSE7766": (Cse7766Driver, Cse7766),
+}
+"""The drivers of meters on a serial line, and the chips that they understand."""
+_METERS: Final = (METER, *_SERIAL_METERS)
 BRIDGE: Final = "BRIDGE"
 NTP: Final = "NTP"
 _MDNS: Final = "MDNS"
@@ -115,11 +121,9 @@ class Drivers:
                 jitter=device.timing.jitter,
                 seed=int.from_bytes(device.identity.mac),
             )
-        if name == "BL0942":
-            packet = meter.packet if isinstance(meter, Bl0942) else bytes
-            return Bl0942Driver(device.settings, packet)
-        packet = meter.packet if isinstance(meter, Cse7766) else bytes
-        return Cse7766Driver(device.settings, packet)
+        driver, chip = _SERIAL_METERS[name]
+        packet = meter.packet if isinstance(meter, chip) else bytes
+        return driver(device.settings, packet)
 
     def _publish_reading(self, name: str, text: str, qos: int) -> None:
         self._mqtt.publish(name, text, qos=qos)

@@ -16,6 +16,7 @@ from ..beken.flash_map import SECTOR_SIZE
 from ..beken.rbl import RblHeader
 from ..beken.update_slots import UpdateSlot
 from ..errors import OpenBekenError
+from ..meters import BL0937, METERS
 from ..profile import SocketProfile
 from ..roles import METER_ROLES, PinRole
 from .console import (
@@ -54,18 +55,15 @@ _SAFE_MODE: Final = re.compile(r"You are in safe mode")
 _BUILT: Final = re.compile(r"\bversion (?P<version>[\x21-\x7e]{1,40})$")
 
 _PARTITION: Final = "app"
-_METER: Final = "BL0937"
 _BRIDGE: Final = "Bridge"
 _BRIDGE_ROLES: Final = frozenset({PinRole.BRIDGE_FWD, PinRole.BRIDGE_REV})
 # The drivers of drv_main.c (1.18.299) without which a device is no longer what it was.
 _DEVICE_DRIVERS: Final = (
-    _METER,
+    *METERS,
     "BL0939SPI",
-    "BL0942",
     "BL0942SPI",
     _BRIDGE,
     "CSE7761",
-    "CSE7766",
     "HLW8112SPI",
     "RN8209",
     "tmSensor",
@@ -146,7 +144,7 @@ def drivers_of(profile: SocketProfile, scripts: Iterable[str] = ()) -> tuple[str
     }
     roles = {pin.role for pin in profile.pins}
     if not roles.isdisjoint(METER_ROLES):
-        started.add(_METER.casefold())
+        started.add(BL0937.name.casefold())
     if not roles.isdisjoint(_BRIDGE_ROLES):
         started.add(_BRIDGE.casefold())
     return tuple(name for name in _DEVICE_DRIVERS if name.casefold() in started)
