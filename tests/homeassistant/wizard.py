@@ -65,6 +65,13 @@ class Wizard:
             await wizard.choose(choice)
         return wizard
 
+    @classmethod
+    async def follow(cls, hass: HomeAssistant, flow_id: str) -> Self:
+        """Go on with a flow that something else has begun."""
+        wizard = cls(hass)
+        await wizard._show(await hass.config_entries.flow.async_configure(flow_id))
+        return wizard
+
     @property
     def page(self) -> str:
         """The step that is shown, or the reason for which the flow ended."""

@@ -17,6 +17,7 @@ from ..const import (
     CONF_PROFILE,
     LOGGER,
 )
+from ..issues.half_written import CONF_ROAD
 from ..live.entries import async_entry_of, async_replace_hardware
 from ..live.state import OpenBekenConfigEntry
 from ..network import discovery
@@ -26,6 +27,7 @@ from ..pyopenbk.profile import SocketProfile
 from . import pin_form
 from .checks import socket_address, topics_problem
 from .forms import tidy
+from .wizard.backup_choice import CONF_BACKUP
 from .wizard.base import WizardFlow
 
 
@@ -43,6 +45,10 @@ class ReconfigureSteps(WizardFlow):
             client_id=entry.data[CONF_CLIENT_ID],
             group=entry.data[CONF_GROUP],
         )
+        if user_input is not None and user_input.get(CONF_ROAD) == "restore":
+            # The list of backups has led here.
+            self.session.wanted_backup = user_input[CONF_BACKUP]
+            return await self.async_step("restore")
         return self.async_show_menu(
             step_id="reconfigure",
             menu_options=["moved", "new_broker", "replaced", "flash", "restore"],

@@ -10,7 +10,12 @@ from aiohttp import web
 from homeassistant.components.http import HomeAssistantView
 from homeassistant.components.http.auth import async_sign_path
 from homeassistant.components.http.const import KEY_HASS_USER
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigFlowResult,
+    FlowType,
+    OptionsFlow,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.http import KEY_HASS
 from homeassistant.helpers.selector import (
@@ -25,7 +30,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import CONF_MAC, DOMAIN
-from ...issues.half_written import backup_folder
+from ...issues.half_written import CONF_ROAD, backup_folder
 from ...pyopenbk.backups.dumps import Backup
 from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
 from ...pyopenbk.backups.sidecar import Contents
@@ -37,6 +42,7 @@ CONF_ACTION: Final = "action"
 CONF_CONSENT: Final = "consent"
 VERIFY: Final = "verify"
 EXPORT: Final = "export"
+RESTORE: Final = "restore"
 DELETE: Final = "delete"
 
 _URL: Final = f"/api/{DOMAIN}/backup"
@@ -102,6 +108,8 @@ class BackupSteps(OptionsFlow):
             match user_input[CONF_ACTION]:
                 case "verify":
                     return await self._verify(self._backup)
+                case "restore":
+                    return await self._restore(self._backup)
                 case "export":
                     return await self.async_step_backup_link()
                 case _:
@@ -129,7 +137,7 @@ class BackupSteps(OptionsFlow):
                 ),
                 probatio.Required(CONF_ACTION, default=VERIFY): SelectSelector(
                     SelectSelectorConfig(
-                        options=[VERIFY, EXPORT, DELETE],
+                        options=[VERIFY, RESTORE, EXPORT, DELETE],
                         mode=SelectSelectorMode.LIST,
                         translation_key="backup_action",
                     )
@@ -158,6 +166,20 @@ class BackupSteps(OptionsFlow):
         return self.async_abort(
             reason=reason, description_placeholders={"date": _time(backup)}
         )
+
+    async def _restore(self, backup: Backup) -> ConfigFlowResult:
+        """Lead to the wizard of this socket, which proposes this backup once it has found the chip."""
+        wizard = await self.hass.config_entries.flow.async_init(
+            DOMAIN,
+            context={
+                "source": SOURCE_RECONFIGURE,
+                "entry_id": self.config_entry.entry_id,
+            },
+            data={CONF_ROAD: RESTORE, CONF_BACKUP: backup.path.name},
+        )
+        result = self.async_abort(reason="restore_opened")
+        result["next_flow"] = (FlowType.CONFIG_FLOW, wizard["flow_id"])
+        return result
 
     async def async_step_backup_link(
         self, user_input: dict[str, Any] | None = None

@@ -71,8 +71,14 @@ class BackupChoice(WizardFlow):
         return ", ".join(parts)
 
     def best_backup(self) -> Backup:
-        """Return the oldest whole backup of this chip, most likely its factory firmware."""
+        """Return the one that the wizard was opened for, or the oldest whole one of this chip.
+
+        That is most likely its factory firmware.
+        """
         found = self.session.found_backups
+        for backup in found:
+            if backup.path.name == self.session.wanted_backup:
+                return backup
         mac = self.session.own_mac
         own = [backup for backup in found if mac and backup.mac == mac]
         whole = [

@@ -52,6 +52,8 @@ class WizardSession:
     """The version of the firmware; before there is one, what an earlier wizard chose."""
     entry_mac: str | None = None
     """The socket whose entry the wizard was opened from."""
+    wanted_backup: str | None = None
+    """The name of the backup that the wizard was opened for."""
 
     # The chip on the wires.
     identity: ChipIdentity | None = None

@@ -18,7 +18,10 @@ from custom_components.openbk.pyopenbk.flashing.records import (
     JobRecords,
     Phase,
 )
+from tests.homeassistant.bench import MAC as CHIP_MAC, blow_dump, chip
 from tests.homeassistant.flows.options.test_options import begin, go_on
+from tests.homeassistant.road import walk_on
+from tests.homeassistant.wizard import Wizard
 from tests.support.sockets import MAC, add_socket, socket_entry
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -165,3 +168,24 @@ async def test_a_link_leads_to_this_backup_and_to_administrators_only(
     )
     reader = await hass_client(hass_read_only_access_token)
     assert (await reader.get(plain)).status == HTTPStatus.UNAUTHORIZED
+
+
+async def test_the_wizard_opens_to_restore_the_chosen_one(
+    hass: HomeAssistant, folder: BackupFolder
+) -> None:
+    entry = socket_entry(mac=CHIP_MAC)
+    await add_socket(hass, entry)
+    older, newer = [await backup_of(hass, folder, CHIP_MAC) for _ in range(2)]
+    async with chip(blow_dump()) as socket:
+        for chosen in (newer, older):
+            done = await choose(hass, entry, chosen, "restore")
+            assert done["reason"] == "restore_opened"
+            kind, flow_id = done["next_flow"]
+            assert kind == "config_flow"
+            wizard = await Wizard.follow(hass, flow_id)
+            assert wizard.page == "intro"
+            await wizard.submit()
+            await wizard.submit(adapter=socket.path)
+            assert await walk_on(wizard) == "restore_choose"
+            assert wizard.suggested["backup"] == chosen.path.name
+            await wizard.close()
