@@ -118,6 +118,24 @@ async def test_cancelled(
             await complete(chip)
 
 
+async def test_chip_that_was_never_told_to_erase_is_untouched(tmp_path: Path) -> None:
+    """Its power goes while it is asked for the CRC of what is to be erased first."""
+    async with bench(factory_chip(), tmp_path) as chip:
+        async with chip.job(patience=IMPATIENT) as job:
+            await job.search(10)
+            await job.identify()
+            await job.back_up()
+            # Behind those of the RF calibration and of the configuration.
+            lost = Fault(name=FaultName.POWER_LOST, command=Command.CRC, nth=3)
+            chip.socket.inject(lost)
+            with pytest.raises(LinkLostError):
+                await job.write(openbeken_image(), CONFIG)
+            assert chip.flash == factory_chip()
+            assert job.chip_state is ChipState.UNTOUCHED
+            assert JobRecords(chip.folder).list() == ()
+        await complete(chip)
+
+
 async def test_half_written_chip_is_gone_on_with(tmp_path: Path) -> None:
     async with bench(factory_chip(), tmp_path) as chip:
         job = chip.job()

@@ -119,6 +119,8 @@ class Link:
         self.waits_for_ever = False
         """The loader never gives a frame up: where bytes of one got lost, it takes those of the
         next."""
+        self.changes_sent = 0
+        """How many erases and writes were sent, whether they arrived or not."""
         self._unanswered_change: Request | None = None
         """An erase or write of which nobody knows whether all of it arrived."""
         self._ordered_changes: set[tuple[int, int]] = set()
@@ -154,6 +156,7 @@ class Link:
         if request.changes is not None:
             allowance.check(*request.changes)
             self.writable.check(*request.changes)
+            self.changes_sent += 1
             if (change := request.announced_change) is not None:
                 self._ordered_changes.add(change)
         data = request.encode()

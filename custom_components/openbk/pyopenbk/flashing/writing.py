@@ -164,14 +164,17 @@ class SafeWriter:
         await self._settle(self._everything)
 
     async def _disable_start(self) -> None:
+        sent = self._chip.link.changes_sent
         self._set_state(ChipState.HALF_WRITTEN)
         try:
             await self._chip.erase(
                 self._first.start, self._first.size, allowance=self._plan.allowance
             )
-        except ProtectedFlashError:
-            # The flash took the command and kept its contents.
-            self._set_state(self._state_before)
+        except BaseException as err:
+            # It was never told to, or took the command and kept its contents.
+            is_untold = self._chip.link.changes_sent == sent
+            if is_untold or isinstance(err, ProtectedFlashError):
+                self._set_state(self._state_before)
             raise
 
     async def _program(self, piece: Piece) -> None:
