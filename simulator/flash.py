@@ -226,11 +226,13 @@ class Flash:
 
     def protect(self, bits: int) -> None:
         """Set protection bits from within, as BK7231T's loader does after a CRC."""
-        self._status |= bits
+        if not self.status_sticks:
+            self._status |= bits
 
     def unprotect(self) -> None:
         """Clear the protection from within, as BK7231T's loader does before an erase."""
-        self._status &= ~self.protection_mask
+        if not self.status_sticks:
+            self._status &= ~self.protection_mask
 
     def _program_page(self, start: int, data: bytes) -> None:
         operation = Operation(OperationKind.PROGRAM, start, len(data), data)

@@ -7,6 +7,7 @@ import sys
 
 from . import campaign, fuzz, mutants, report
 from .accidents import Aim
+from .chips import SUBJECTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,7 +21,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     uart.add_argument("--runs", type=int, default=100, help="how many (100)")
     uart.add_argument("--seed", type=int, default=0, help="of the first one (0)")
     uart.add_argument("--faults", type=int, help="in each (1, 2 or 4)")
-    uart.add_argument("--chip", help="only this chip")
     uart.add_argument(
         "--seconds", type=float, help="begin no further run after so long"
     )
@@ -39,24 +39,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fuzzing = kinds.add_parser("fuzz", help="foreign bytes into every parser")
     fuzzing.add_argument("--seconds", type=float, default=60, help="in all (60)")
     fuzzing.add_argument("--seed", type=int, default=0, help="of the inputs (0)")
+    for kind in (uart, chosen, cutting):
+        kind.add_argument("--chip", choices=SUBJECTS, help="only this chip")
     options = parser.parse_args(arguments)
+    chips = (options.chip,) if getattr(options, "chip", None) else None
     match options.kind:
         case "uart":
             work = campaign.soak(
                 runs=options.runs,
                 seed=options.seed,
                 faults=options.faults,
-                chips=(options.chip,) if options.chip else None,
+                chips=chips,
                 seconds=options.seconds,
                 tell=sys.stdout if options.verbose else None,
             )
         case "directed":
-            work = campaign.run_directed(options.name)
+            work = campaign.run_directed(options.name, chips=chips)
         case "cuts":
             work = campaign.cut_power(
                 [options.aim] if options.aim else list(Aim),
                 resumed=options.resumed,
                 seed=options.seed,
+                chips=chips,
             )
         case "fuzz":
             status, table = fuzz.soak(seconds=options.seconds, number=options.seed)

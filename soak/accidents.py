@@ -19,6 +19,8 @@ from simulator.faults import (
     FaultName,
 )
 
+from .chips import Subject
+
 
 class HostAccident(StrEnum):
     """What befalls the computer, not the chip."""
@@ -139,6 +141,7 @@ _COMMANDS: Final = {
     Command.WRITE_STATUS: (11, 14),
     Command.FLASH_ID: (12, 15),
     Command.ERASE: (13, 16),
+    Command.BOOT_VERSION: (5, 23),
 }
 # What a phase asks of the chip; in the others everything may come.
 _OF_A_PHASE: Final = {
@@ -150,6 +153,7 @@ _OF_A_PHASE: Final = {
         Command.FLASH_ID,
         Command.READ_4K,
         Command.CRC,
+        Command.BOOT_VERSION,
     ),
     Phase.BACKUP: (Command.CRC, Command.READ_4K, Command.LINK_CHECK),
     Phase.WRITE_APPLICATION: (
@@ -168,18 +172,18 @@ _LINE_SHARE: Final = 0.12
 _CHIP_SHARE: Final = 0.08
 
 
-def draw(seed: int, chip: str, *, faults: int | None = None) -> Scenario:
+def draw(seed: int, subject: Subject, *, faults: int | None = None) -> Scenario:
     """Return the scenario of a seed; ``faults`` is how many, else one, two or four."""
-    chooser = random.Random(f"soak {chip} {seed}")
+    chooser = random.Random(f"soak {subject.name} {seed}")
     aim = chooser.choices(list(Aim), (6, 2, 1, 4, 2, 1))[0]
     circumstances = _draw_line(chooser)
     count = faults or chooser.choices((1, 2, 4), (3, 4, 3))[0]
     return Scenario(
         seed=seed,
-        chip=chip,
+        chip=subject.name,
         aim=aim,
         circumstances=circumstances,
-        accidents=tuple(_draw_accident(chooser, aim) for _ in range(count)),
+        accidents=tuple(_draw_accident(chooser, subject, aim) for _ in range(count)),
     )
 
 
@@ -196,7 +200,7 @@ def _draw_line(chooser: random.Random) -> Circumstances:
     )
 
 
-def _draw_accident(chooser: random.Random, aim: Aim) -> Accident:
+def _draw_accident(chooser: random.Random, subject: Subject, aim: Aim) -> Accident:
     phase = chooser.choice(_PHASES.get(aim, tuple(Phase)))
     # The last moments of a phase are as likely as all before them.
     part = chooser.choice((chooser.random(), chooser.uniform(0.9, 1.0), 0.0))
@@ -206,12 +210,12 @@ def _draw_accident(chooser: random.Random, aim: Aim) -> Accident:
     elif turn < _HOST_SHARE + _LINE_SHARE:
         what = _draw_line_fault(chooser)
     elif turn < _HOST_SHARE + _LINE_SHARE + _CHIP_SHARE:
-        what = _draw_chip_fault(chooser)
+        what = _draw_chip_fault(chooser, subject)
     elif turn > 0.9:
         what = _draw_power_cut(chooser, aim)
         phase, part = Phase.LINK, 0.0
     else:
-        what = _draw_command_fault(chooser, phase)
+        what = _draw_command_fault(chooser, subject, phase)
     return Accident(what=what, phase=phase, part=part)
 
 
@@ -232,9 +236,17 @@ def _draw_power_cut(chooser: random.Random, aim: Aim) -> Fault:
     )
 
 
-def _draw_command_fault(chooser: random.Random, phase: Phase) -> Fault:
+def _draw_command_fault(
+    chooser: random.Random, subject: Subject, phase: Phase
+) -> Fault:
     name = chooser.choice(sorted(REPLY_FAULTS | REQUEST_FAULTS))
-    command = chooser.choice(_OF_A_PHASE.get(phase, tuple(_COMMANDS)))
+    command = chooser.choice(
+        [
+            command
+            for command in _OF_A_PHASE.get(phase, tuple(_COMMANDS))
+            if command not in subject.unanswered
+        ]
+    )
     frame, reply = _COMMANDS[command]
     often = command in (Command.READ_4K, Command.WRITE_4K, Command.CRC, Command.ERASE)
     return Fault(
@@ -268,9 +280,9 @@ def _draw_line_fault(chooser: random.Random) -> Fault:
             return fault
 
 
-def _draw_chip_fault(chooser: random.Random) -> Fault:
+def _draw_chip_fault(chooser: random.Random, subject: Subject) -> Fault:
     fault = Fault(
-        name=chooser.choice(sorted(CHIP_FAULTS)),
+        name=chooser.choice(sorted(CHIP_FAULTS - subject.untold)),
         seconds=chooser.choice((0.05, 0.5, 0.0)),
     )
     match fault.name:
@@ -281,7 +293,10 @@ def _draw_chip_fault(chooser: random.Random) -> Fault:
         case FaultName.CODE_KEY:
             value = chooser.choice(("0 0 0 0", "4862379A 8612784B 85C5E258 75754528"))
         case FaultName.WORN_SECTOR:
-            sector = chooser.choice((0x11000, 0x12000, 0x28000, 0x129000, 0x1D1000))
+            last = subject.application[1] - 0x1000
+            sector = chooser.choice(
+                (0x11000, 0x12000, 0x28000, last, subject.config[0])
+            )
             value = f"{sector:X}"
         case _:
             value = ""

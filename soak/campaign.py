@@ -15,12 +15,12 @@ import time
 from typing import Final, TextIO
 
 from .accidents import Aim, Scenario, draw
-from .chips import SUBJECTS
+from .chips import SUBJECTS, Subject
 from .cuts import course_of, draw_cuts, judge
 from .directed import directed, is_made_good
 from .disk import NoSmallDisk, own_mounts
 from .findings import Invariant, Violation
-from .uart import run_scenario
+from .uart import LOST, run_scenario
 
 # How often the table is printed meanwhile, in seconds.
 _INTERVAL: Final = 60.0
@@ -42,7 +42,7 @@ class Tally:
         self.runs += 1
         self.attempts[len(ends)] += 1
         for name in {accident.name for accident in scenario.accidents}:
-            self._of(name)["completed" if len(ends) == 1 else "resumed"] += 1
+            self._of(name)[_verdict(ends)] += 1
 
     def add_violation(self, scenario: Scenario, detail: str) -> None:
         """Count a run that broke something."""
@@ -55,13 +55,13 @@ class Tally:
         return self.ends.setdefault(name, Counter())
 
     def table(self) -> list[str]:
-        """Return the rows: fault, runs, completed at once, stopped and resumed, violated."""
-        head = "| fault | runs | completed | stopped, then completed | violations |"
-        rows = [head, "|---|--:|--:|--:|--:|"]
+        """Return the rows: fault, runs, completed at once, resumed, chip lost, violated."""
+        head = "| fault | runs | completed | stopped, then completed | chip lost | violations |"
+        rows = [head, "|---|--:|--:|--:|--:|--:|"]
         for name, counts in sorted(self.ends.items()):
             rows.append(
                 f"| {name} | {counts.total()} | {counts['completed']} |"
-                f" {counts['resumed']} | {counts['violated']} |"
+                f" {counts['resumed']} | {counts[LOST]} | {counts['violated']} |"
             )
         tries = ", ".join(f"{n}: {count}" for n, count in sorted(self.attempts.items()))
         rows.append("")
@@ -70,6 +70,12 @@ class Tally:
             f" runs by the jobs that they took: {tries or 'none'}"
         )
         return rows
+
+
+def _verdict(ends: Sequence[str]) -> str:
+    if ends[-1] == LOST:
+        return LOST
+    return "completed" if len(ends) == 1 else "resumed"
 
 
 async def soak(
@@ -82,13 +88,14 @@ async def soak(
     tell: TextIO | None = None,
 ) -> tuple[int, list[str]]:
     """Run the scenarios of so many seeds; return 0 where none broke anything, and the table."""
-    names = tuple(chips or SUBJECTS)
+    subjects = _subjects(chips)
     wants_small_disk = _prepare()
     tally = Tally()
     started = printed = time.monotonic()
     with _table_at_the_end(tally):
         for number in range(seed, seed + runs):
-            scenario = draw(number, names[number % len(names)], faults=faults)
+            subject = subjects[number % len(subjects)]
+            scenario = draw(number, subject, faults=faults)
             await run_one(scenario, tally, wants_small_disk=wants_small_disk, tell=tell)
             now = time.monotonic()
             if now - printed > _INTERVAL:
@@ -99,15 +106,21 @@ async def soak(
     return 1 if tally.violations or not tally.runs else 0, tally.table()
 
 
-async def run_directed(names: str) -> tuple[int, list[str]]:
+def _subjects(chips: Sequence[str] | None) -> list[Subject]:
+    return [SUBJECTS[name] for name in chips or SUBJECTS]
+
+
+async def run_directed(
+    names: str, *, chips: Sequence[str] | None = None
+) -> tuple[int, list[str]]:
     """Run the directed cases whose names match; return 0 where none broke anything, 2 for none."""
     wants_small_disk = _prepare()
     tally = Tally()
     with _table_at_the_end(tally):
-        for subject in SUBJECTS.values():
+        for subject in _subjects(chips):
             for name, scenario in directed(subject):
                 if re.search(names, name):
-                    print(name, flush=True)
+                    print(f"{subject.name}, {name}", flush=True)
                     await run_one(
                         scenario,
                         tally,
@@ -120,7 +133,11 @@ async def run_directed(names: str) -> tuple[int, list[str]]:
 
 
 async def cut_power(
-    aims: Sequence[Aim], *, resumed: int, seed: int
+    aims: Sequence[Aim],
+    *,
+    resumed: int,
+    seed: int,
+    chips: Sequence[str] | None = None,
 ) -> tuple[int, list[str]]:
     """Cut every operation of each job; return 0 where nothing is wrong then.
 
@@ -129,13 +146,15 @@ async def cut_power(
     wants_small_disk = _prepare()
     head = "| chip | job | operations | cuts | resumed | violations |"
     rows, wrong = [head, "|---|---|--:|--:|--:|--:|"], 0
-    for subject in SUBJECTS.values():
+    for subject in _subjects(chips):
         for aim in aims:
             tally, cuts, found = Tally(), 0, 0
             try:
                 course = await course_of(subject, aim)
             except Violation as wrong_at_once:
-                print(f"VIOLATION, {aim}: -> {wrong_at_once}", flush=True)
+                print(
+                    f"VIOLATION, {subject.name} {aim}: -> {wrong_at_once}", flush=True
+                )
                 return 1, []
             for number, done, violation in judge(course):
                 cuts += 1
@@ -143,7 +162,7 @@ async def cut_power(
                     found += 1
                     step = course.steps[number - 1].operation
                     print(
-                        f"VIOLATION, {aim}, operation {number}: {step.kind}"
+                        f"VIOLATION, {subject.name} {aim}, operation {number}: {step.kind}"
                         f" 0x{step.address:06X} after {done} bytes -> {violation}",
                         flush=True,
                     )

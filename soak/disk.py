@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 import ctypes
+import errno
 import os
 from pathlib import Path
 import random
@@ -57,9 +58,15 @@ class SmallDisk:
         """Fill it until so many bytes are left."""
         found = os.statvfs(self.path)
         size = found.f_bavail * found.f_frsize - left
-        if size > 0:
+        if size <= 0:
+            return
+        try:
             with self._filler.open("ab") as file:
                 file.write(bytes(size))
+        except OSError as err:
+            # Somebody else filled a part of it meanwhile.
+            if err.errno != errno.ENOSPC:
+                raise
 
     def make_room(self) -> None:
         """Remove what filled it."""

@@ -30,14 +30,12 @@ from custom_components.openbk.pyopenbk.flashing import (
 )
 from custom_components.openbk.pyopenbk.obk.config_sector import build, parse
 from simulator import driver  # noqa: F401
-from tests.pyopenbk.flashing.dumps import factory_chip, put, rf_sector
+from tests.pyopenbk.flashing.dumps import put, rf_sector
 
 from .accidents import Aim
-from .chips import FLASH_SIZE, NEW, OLD, SUBJECTS, Subject
+from .chips import NEW, OLD, STRANGERS_MAC, SUBJECTS, Subject
 
 START: Final = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
-STRANGERS_MAC: Final = "38:1f:8d:65:43:21"
-WHOLE: Final = (0, FLASH_SIZE)
 # What a job says when it stops; anything else is a fault of ours.
 _DECLARED: Final = (BootRomError, FlashingError, BackupError)
 _SEARCH_SECONDS: Final = 3.0
@@ -102,7 +100,12 @@ class Task:
                 return self.subject.flashed(factory, OLD)
             case Aim.ADOPT:
                 start, end = self.subject.radio
-                return put(strange_dump(), start, factory[start:end])
+                strange = self.subject.strange()
+                if self.subject.holds_loader:
+                    # The loader that is read with may not be written.
+                    own = factory[slice(*self.subject.bootloader)]
+                    strange = put(strange, self.subject.bootloader[0], own)
+                return put(strange, start, factory[start:end])
             case Aim.RESTORE:
                 return factory
             case Aim.REPAIR:
@@ -111,14 +114,13 @@ class Task:
     @property
     def allowed(self) -> tuple[tuple[int, int], ...]:
         """Return the parts of the flash that may be changed."""
-        radio = self.subject.radio
         match self.aim:
             case Aim.FLASH | Aim.RENEW | Aim.CONFIGURE:
                 return self.subject.writable
             case Aim.RESTORE | Aim.ADOPT:
-                return (0, radio[0]), (radio[1], WHOLE[1])
+                return self.subject.restorable
             case Aim.REPAIR:
-                return (radio,)
+                return (self.subject.radio,)
 
     def prepare(self, folder: BackupFolder) -> tuple[str, ...]:
         """Put the backups there that the aim needs; return the names of their files."""
@@ -126,17 +128,12 @@ class Task:
             case Aim.RESTORE:
                 dump, mac = self.subject.factory(), self.subject.mac
             case Aim.ADOPT:
-                dump, mac = strange_dump(), STRANGERS_MAC
+                dump, mac = self.subject.strange(), STRANGERS_MAC
             case _:
                 return ()
-        origin = replace(self.subject.origin(), mac=mac)
+        origin = replace(self.subject.origin, mac=mac)
         saved = folder.save(dump, origin, Contents.FACTORY, START - timedelta(days=9))
         return saved.path.name, saved.path.with_suffix(".json").name
-
-
-def strange_dump() -> bytes:
-    """Return what another chip of the same kind holds."""
-    return factory_chip(STRANGERS_MAC)
 
 
 def _older_sector(subject: Subject) -> bytes:

@@ -34,6 +34,8 @@ class Mutant:
     old: str
     """Occurs once in the file."""
     new: str
+    chip: str = "bk7231n"
+    """On which it shows; see `SUBJECTS`."""
     cases: tuple[str, ...] = ()
     """Directed runs that should notice it; see `directed`."""
     cuts: tuple[str, ...] = ()
@@ -394,10 +396,12 @@ async def _try(mutant: Mutant) -> str:
                 shutil.copy(source, root / name)
         mutant.apply(root)
         for case in mutant.cases:
-            if found := await _notices(root, "soak", "directed", "--name", f"^{case}$"):
+            chosen = ("--name", f"^{case}$", "--chip", mutant.chip)
+            if found := await _notices(root, "soak", "directed", *chosen):
                 return f"soak, {case}: {found}"
         for aim in mutant.cuts:
-            if found := await _notices(root, "soak", "cuts", "--aim", aim):
+            chosen = ("--aim", aim, "--chip", mutant.chip)
+            if found := await _notices(root, "soak", "cuts", *chosen):
                 return f"power cuts of {aim}: {found}"
         for path in mutant.tests:
             if (root / path).exists() and (

@@ -26,11 +26,13 @@ from .accidents import Accident, Aim, HostAccident, Scenario
 from .chips import SUBJECTS, Subject
 from .disk import NoSmallDisk, SmallDisk, small_disk, tear_unsynced
 from .findings import Invariant, Violation
-from .host import WHOLE, Outcome, Person, Task, attempt, make_job
+from .host import Outcome, Person, Task, attempt, make_job
 from .shelf import Shelf
 from .watch import Watch, listening
 
 ATTEMPTS: Final = 7
+LOST: Final = "lost"
+"""How a run ends in which a damaged command broke the bootloader that holds the loader."""
 # A job without a pace takes seconds; one at 115200 baud with every time-out takes minutes.
 _LONGEST: Final = 120.0
 _LONGEST_PACED: Final = 420.0
@@ -45,6 +47,7 @@ _DAMAGING: Final = frozenset(
         FaultName.BAUDRATE_LIMIT,
     }
 )
+_LINE_IS_GONE: Final = frozenset({"LinkLostError", "PortUnavailableError"})
 # The flash itself fails: what is read back is not what was written, whoever wrote it.
 _FAILING_FLASH: Final = frozenset({FaultName.FLASH_UNREACHABLE, FaultName.WORN_SECTOR})
 
@@ -102,6 +105,8 @@ class Run:
             self._judge(outcome, before)
             if outcome.completed:
                 return ends
+            if self._loader_is_broken:
+                return [*ends, LOST]
             self._mend()
         raise Violation(Invariant.RESUMABLE, ", ".join(ends))
 
@@ -136,7 +141,7 @@ class Run:
             patience=line.patience,
         )
         person = Person(self._task, self._folder, job)
-        person.on_restore = lambda: self.watch.allow(WHOLE)
+        person.on_restore = lambda: self.watch.allow(self._subject.everything)
         self._job_task = asyncio.create_task(attempt(job, person))
         try:
             return await self._job_task
@@ -157,7 +162,7 @@ class Run:
         )
         self._torn = True
         # It restores by itself where it must, and cannot say so in time.
-        self.watch.allow(WHOLE)
+        self.watch.allow(self._subject.everything)
         end = "killed"
         assert self._process.stdout is not None
         try:
@@ -274,6 +279,9 @@ class Run:
                 true = now == before
             case ChipState.WRITTEN | ChipState.WRITTEN_NOT_VERIFIED:
                 true = now == self._wanted or bool(self.watch.strays) or self._failing
+            case _ if now == before and outcome.end in _LINE_IS_GONE:
+                # Whether the first erase still arrived, nobody can know by then.
+                true = True
             case _:
                 starts = str(self._subject.starts(now))
                 true = (
@@ -324,6 +332,12 @@ class Run:
             raise Violation(
                 Invariant.RECORD, f"none of a half-written chip, {outcome.state}"
             )
+
+    @property
+    def _loader_is_broken(self) -> bool:
+        start, end = self._subject.bootloader
+        now = self._socket.flash.content[start:end]
+        return self._subject.holds_loader and now != self._first[start:end]
 
     def _is_backed_up(self) -> bool:
         """Return whether what the chip held at first is on disk, by the soak's own reading."""

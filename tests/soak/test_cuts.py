@@ -12,6 +12,7 @@ from soak.campaign import cut_power
 from soak.chips import NEW, SUBJECTS
 from soak.cuts import Course, Step, cut, judge, positions
 from soak.findings import Invariant
+from soak.host import Task
 
 CHIP = SUBJECTS["bk7231n"]
 SECTOR = 4096
@@ -77,6 +78,27 @@ def test_cut_leaves_what_was_not_reached() -> None:
     assert left[:256] == flash[:256]
 
 
-async def test_repair_is_cut_and_resumed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (await cut_power([Aim.REPAIR], resumed=1, seed=5))[0] == 0
-    assert "| bk7231n | repair | 17 | 182 | 1 | 0 |" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ("chip", "row"),
+    [
+        ("bk7231n", "| bk7231n | repair | 17 | 182 | 1 | 0 |"),
+        # Nobody has to write its status register.
+        ("bk7231t", "| bk7231t | repair | 16 | 183 | 1 | 0 |"),
+    ],
+)
+async def test_repair_is_cut_and_resumed(
+    capsys: pytest.CaptureFixture[str], chip: str, row: str
+) -> None:
+    assert (await cut_power([Aim.REPAIR], resumed=1, seed=5, chips=[chip]))[0] == 0
+    assert row in capsys.readouterr().out
+
+
+async def test_each_chip_is_restored_within_what_it_can_lose() -> None:
+    """The loader of a BK7231T is no part of what is written back, and the judge says so, too."""
+    sister = SUBJECTS["bk7231t"]
+    task = Task(sister, Aim.ADOPT)
+    assert CHIP.restorable[0] == (0, 0x1D0000)
+    assert sister.restorable[0] == (0x11000, 0x1E0000)
+    assert sister.strange()[:0x11000] != sister.factory()[:0x11000]
+    assert task.wanted[:0x11000] == sister.factory()[:0x11000]
+    assert task.wanted[0x11000:0x1E0000] == sister.strange()[0x11000:0x1E0000]

@@ -13,10 +13,11 @@ from simulator.faults import Fault, FaultName
 from simulator.flash import Flash, Operation, OperationKind
 from soak.accidents import Accident, Aim, Circumstances, Scenario, draw
 from soak.campaign import Tally, run_one
-from soak.chips import SUBJECTS
+from soak.chips import SUBJECTS, Subject
 from soak.findings import Invariant, Violation
 from soak.host import START
 from soak.shelf import Shelf
+from soak.uart import LOST
 from soak.watch import Watch
 
 CHIP = SUBJECTS["bk7231n"]
@@ -36,29 +37,49 @@ async def test_run_whose_power_is_lost_is_resumed_and_counted() -> None:
     await run_one(scenario(Aim.FLASH, cut), tally, wants_small_disk=False, tell=told)
     assert tally.violations == []
     assert "LinkLostError, half_written; completed" in told.getvalue()
-    assert "| power_lost | 1 | 0 | 1 | 0 |" in tally.table()
+    assert "| power_lost | 1 | 0 | 1 | 0 | 0 |" in tally.table()
 
 
 # Over a line without a pace; the others take as long as a real chip. Some hosts are killed.
 @pytest.mark.real_time
-@pytest.mark.parametrize("seed", [6002, 6003, 6008, 6011, 5003, 5009])
-async def test_faults_that_a_seed_chooses(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("chip", "seed"),
+    [
+        *(("bk7231n", seed) for seed in (6002, 6003, 6008, 6011, 5003, 5009)),
+        *(("bk7231t", seed) for seed in (70002, 70008, 70018, 70031)),
+    ],
+)
+async def test_faults_that_a_seed_chooses(chip: str, seed: int) -> None:
     """The job completes, or stops with a true statement and is completed by a later one."""
-    found = draw(seed, CHIP.name)
+    found = draw(seed, SUBJECTS[chip])
     assert not found.circumstances.paced
     tally = Tally()
     await run_one(found, tally, wants_small_disk=False)
     assert tally.violations == []
 
 
-def test_seed_tells_everything_that_happens() -> None:
-    assert draw(7, "bk7231n") == draw(7, "bk7231n")
-    drawn = [draw(seed, "bk7231n") for seed in range(400)]
+def test_chip_that_a_damaged_command_cost_its_loader_is_counted_as_lost() -> None:
+    tally = Tally()
+    flips = Accident(what=Fault(name=FaultName.BIT_ERRORS), phase=Phase.LINK, part=0.0)
+    tally.add(
+        scenario(Aim.FLASH, flips), ["ProtectedRegionChangedError, half_written", LOST]
+    )
+    assert "| bit_errors | 1 | 0 | 0 | 1 | 0 |" in tally.table()
+
+
+@pytest.mark.parametrize("chip", SUBJECTS.values(), ids=SUBJECTS)
+def test_seed_tells_everything_that_happens(chip: Subject) -> None:
+    assert draw(7, chip) == draw(7, chip)
+    drawn = [draw(seed, chip) for seed in range(400)]
     assert {len(found.accidents) for found in drawn} == {1, 2, 4}
     assert {found.aim for found in drawn} == set(Aim)
+    whats = [accident.what for found in drawn for accident in found.accidents]
+    faults = [what for what in whats if isinstance(what, Fault)]
+    # Nobody is asked what its loader does not know.
+    assert not {fault.command for fault in faults} & chip.unanswered
     names = {accident.name for found in drawn for accident in found.accidents}
     assert names >= {
-        *map(str, FaultName),
+        *map(str, set(FaultName) - chip.untold),
         "cancelled",
         "killed",
         "crashed",
@@ -72,7 +93,7 @@ def shelf(tmp_path: Path) -> Shelf:
     """Return a folder with a backup of the chip."""
     path = tmp_path / "backups"
     BackupFolder(path).save(
-        CHIP.factory(), CHIP.origin(), Contents.FACTORY, START - timedelta(days=1)
+        CHIP.factory(), CHIP.origin, Contents.FACTORY, START - timedelta(days=1)
     )
     return Shelf(path)
 

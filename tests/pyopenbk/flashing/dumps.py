@@ -6,6 +6,7 @@ They hold far less than the simulator's factory dump, so that jobs on them take 
 from functools import cache
 from random import Random
 
+from custom_components.openbk.pyopenbk.beken.chips import BK7231T
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.obk.image import FirmwareImage, recognise
 from simulator.code_memory import to_records
@@ -67,6 +68,31 @@ def factory_chip(mac: str = MAC, size: int = 120_000) -> bytes:
     ):
         dump = put(dump, start, Random(f"{mac} {start}").randbytes(length))
     return dump
+
+
+@cache
+def factory_t(mac: str = MAC, size: int = 120_000) -> bytes:
+    """Return a BK7231T that runs Tuya's firmware and has data in all of its regions."""
+    code = packer.tuya_code("8710_2M") + Random(2).randbytes(size)
+    bootloader = packer.bootloader(build=int(mac[-2:], 16))
+    dump = bootloader + packer.application_of_t(code)
+    dump = put(dump.ljust(FLASH_SIZE, b"\xff"), 0x1E0000, rf_sector(mac))
+    for start, length in (
+        (0x140000, 0x3000),
+        (0x1D0000, 0x3000),
+        (0x1E1000, 0x2000),
+        (0x1ED000, 0x13000),
+    ):
+        dump = put(dump, start, Random(f"{mac} {start}").randbytes(length))
+    return dump
+
+
+@cache
+def openbeken_image_t(version: str = "1.18.299", size: int = 130_000) -> FirmwareImage:
+    """Return a release image for BK7231T that the simulated chip starts, too."""
+    code = packer.openbeken_code("BK7231T", version) + Random(version).randbytes(size)
+    code += f"OpenBK7231T {version} Jul 24 2026 12:00:00\0".encode()
+    return recognise(packer.update_by_wire(code), BK7231T)
 
 
 @cache

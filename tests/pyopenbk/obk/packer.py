@@ -14,6 +14,7 @@ NO_KEY = "0" * 32
 
 VECTORS = bytes.fromhex("0E0000EA14F09FE5")
 _TIME = 1_700_000_000
+_MARK_SIZE = 102
 
 
 def openbeken_code(chip: str = "BK7231N", version: str = "1.18.299") -> bytes:
@@ -47,9 +48,28 @@ def application(code: bytes, key: str = STANDARD_KEY) -> bytes:
 
 
 @cache
-def bootloader(key: str = STANDARD_KEY) -> bytes:
-    """Return 0x11000 bytes of a bootloader that does not exist."""
-    code = bytes.fromhex("480B00EA14F09FE5") + Random(0).randbytes(3000)
+def application_of_t(code: bytes) -> bytes:
+    """Return the 0xEF000 bytes that a BK7231T has from 0x11000 on out of its factory.
+
+    They end where a border of sectors is, so that the mark lies between two borders of records.
+    """
+    packed = application(code)
+    size, mark = 0xEF000, packed[-_MARK_SIZE:]
+    return packed[: size - _MARK_SIZE] + mark
+
+
+@cache
+def update_by_wire(code: bytes) -> bytes:
+    """Return what is published for a BK7231T to be written from 0x11000 on: code without a mark."""
+    binary = BekenBinary(STANDARD_KEY)
+    whole_records = code.ljust(-(-len(code) // 32) * 32, b"\xff")
+    return b"".join(binary.crc(binary.crypt(0x10000, whole_records)))
+
+
+@cache
+def bootloader(key: str = STANDARD_KEY, build: int = 0) -> bytes:
+    """Return 0x11000 bytes of a bootloader that does not exist; of each build others."""
+    code = bytes.fromhex("480B00EA14F09FE5") + Random(build).randbytes(3000)
     return _package(code, key, address=0, size=0x10000, name="bootloader")
 
 
