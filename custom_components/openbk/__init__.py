@@ -25,6 +25,7 @@ from .issues.retained_commands import async_look_for_retained_commands
 from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
 from .live.energy_store import ENERGY_STORE, EnergyStore
+from .live.events import async_watch_switching
 from .live.publisher import Mode, Publisher, async_retract, mode_of
 from .live.snapshots import SNAPSHOTS, async_snapshots
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
@@ -95,6 +96,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     entry.async_on_unload(async_watch_clock(hass, socket))
     entry.async_on_unload(async_watch_restarts(hass, socket))
     entry.async_on_unload(async_watch_overload(hass, socket))
+    entry.async_on_unload(async_watch_switching(hass, socket))
     await socket.start()
     if publisher is not None:
         await publisher.start()

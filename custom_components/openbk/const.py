@@ -39,3 +39,6 @@ CONF_MODE: Final = "mode"
 CONF_DISCOVERY_PREFIX: Final = "discovery_prefix"
 
 EVENT_OVERLOAD: Final = f"{DOMAIN}_overload"
+EVENT_RESTARTED: Final = f"{DOMAIN}_restarted"
+EVENT_SWITCHED: Final = f"{DOMAIN}_switched"
+EVENT_UPDATED: Final = f"{DOMAIN}_updated"

@@ -1,5 +1,6 @@
 """Diagnostics of a socket: what it is, what it says, how far it can be trusted; no secret."""
 
+from time import monotonic
 from typing import Any, Final
 
 from homeassistant.components.diagnostics import async_redact_data
@@ -84,6 +85,7 @@ async def async_get_config_entry_diagnostics(
                 {key: socket.value(key) for key in _SAID}, TO_REDACT
             ),
             "refused": socket.values.refused,
+            "last_messages": socket.values.timing(monotonic()),
             "clock": {
                 "right": socket.clock.right,
                 "missed": socket.clock.missed,

@@ -1,14 +1,51 @@
-"""What the logbook says of the events of sockets."""
+"""What the logbook says of the events of sockets; as all of core's, its lines are in English."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from homeassistant.components.logbook import LOGBOOK_ENTRY_MESSAGE, LOGBOOK_ENTRY_NAME
 from homeassistant.const import ATTR_NAME
 from homeassistant.core import Event, HomeAssistant, callback
 
-from .const import DOMAIN, EVENT_OVERLOAD
+from .const import (
+    DOMAIN,
+    EVENT_OVERLOAD,
+    EVENT_RESTARTED,
+    EVENT_SWITCHED,
+    EVENT_UPDATED,
+)
 from .issues.overload import ATTR_LIMIT, ATTR_LOAD
+from .live.events import ATTR_BEFORE, ATTR_BY, ATTR_ON, ATTR_VERSION
+from .live.switching import SwitchedBy
+
+_BY: Final[Mapping[str, str]] = {
+    SwitchedBy.BUTTON: "by its button",
+    SwitchedBy.ELSEWHERE: "by its web page, another MQTT client or its own program",
+}
+
+
+def _overload(data: Mapping[str, Any]) -> str:
+    return f"carries {data[ATTR_LOAD]} VA of {data[ATTR_LIMIT]} VA"
+
+
+def _restarted(_data: Mapping[str, Any]) -> str:
+    return "restarted"
+
+
+def _switched(data: Mapping[str, Any]) -> str:
+    return f"was switched {'on' if data[ATTR_ON] else 'off'} {_BY[data[ATTR_BY]]}"
+
+
+def _updated(data: Mapping[str, Any]) -> str:
+    return f"was updated from {data[ATTR_BEFORE]} to {data[ATTR_VERSION]}"
+
+
+_MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    EVENT_OVERLOAD: _overload,
+    EVENT_RESTARTED: _restarted,
+    EVENT_SWITCHED: _switched,
+    EVENT_UPDATED: _updated,
+}
 
 
 @callback
@@ -21,11 +58,11 @@ def async_describe_events(
     """Describe the events."""
 
     @callback
-    def overload(event: Event[Any]) -> dict[str, str]:
-        data = event.data
+    def describe(event: Event[Any]) -> dict[str, str]:
         return {
-            LOGBOOK_ENTRY_NAME: data[ATTR_NAME],
-            LOGBOOK_ENTRY_MESSAGE: f"carries {data[ATTR_LOAD]} VA of {data[ATTR_LIMIT]} VA",
+            LOGBOOK_ENTRY_NAME: event.data[ATTR_NAME],
+            LOGBOOK_ENTRY_MESSAGE: _MESSAGES[str(event.event_type)](event.data),
         }
 
-    async_describe_event(DOMAIN, EVENT_OVERLOAD, overload)
+    for event_type in _MESSAGES:
+        async_describe_event(DOMAIN, event_type, describe)

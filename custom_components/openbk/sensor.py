@@ -21,7 +21,6 @@ from homeassistant.util import dt as dt_util
 from .entity import SocketEntity, ValueEntity
 from .live.state import OpenBekenConfigEntry, SocketState
 from .live.switching import SwitchedBy
-from .pyopenbk.obk.messages import button_key, channel_key
 from .pyopenbk.quantities import (
     CURRENT,
     DIAGNOSTICS,
@@ -205,15 +204,9 @@ class SwitchedBySensor(SocketEntity, SensorEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the relays and the buttons."""
+        """Follow who switches."""
         await super().async_added_to_hass()
-        switching, profile = self.socket.switching, self.socket.profile
-        for relay in profile.relays:
-            moved = partial(switching.moved, relay.channel)
-            self.async_on_remove(self.socket.listen(channel_key(relay.channel), moved))
-        for index, button in enumerate(profile.buttons):
-            key = button_key(button.pin, first=index == 0)
-            self.async_on_remove(self.socket.listen(key, switching.pressed))
+        switching = self.socket.switching
         self.async_on_remove(self.socket.listen_online(self._changed))
         switching.listeners.append(self._changed)
         self.async_on_remove(partial(switching.listeners.remove, self._changed))

@@ -70,6 +70,8 @@ async def test_what_was_left_behind_is_told(
     socket = ScriptedSocket(hass)
     await socket.connect()
     await until(lambda: entry.runtime_data.online)
+    await socket.say("voltage/get", "230.1")
+    await until(lambda: entry.runtime_data.value("voltage") == 230.1)
     await socket.say("voltage/get", "no number")
     await socket.say("datetime", "17")
     await until(lambda: entry.runtime_data.values.refused == {"voltage": 1})
@@ -97,6 +99,11 @@ async def test_what_was_left_behind_is_told(
     )
     said = await async_get_config_entry_diagnostics(hass, entry)
     assert said["socket"]["refused"] == {"voltage": 1}
+    timing = said["socket"]["last_messages"]
+    assert timing["voltage"]["interval"] >= 0
+    assert timing["voltage"]["age"] >= 0
+    assert timing["datetime"]["interval"] is None
+    assert "energy" not in timing
     assert said["socket"]["clock"]["right"] is False
     assert said["flash"]["unfinished_job"]["content"] == "OpenBeken 1.18.300"
     assert said["flash"]["unfinished_job"]["regions"] == [["0x11000", "0x12000"]]

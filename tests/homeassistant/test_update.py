@@ -12,15 +12,21 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from homeassistant.helpers.event import async_track_state_change_event
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
+    async_fire_time_changed,
+)
 from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
+from custom_components.openbk.const import EVENT_UPDATED
+from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
 from custom_components.openbk.live.update_record import Stage
 from simulator.images import Build
 from simulator.releases import ReleaseServer, release
 from tests.homeassistant.bench import MAC
 from tests.homeassistant.updating import NEW, OLD, UPDATE, Updated, updated
 from tests.support.broker import Broker
+from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -63,6 +69,7 @@ async def test_the_newest_release_is_installed(
         assert shown["entity_picture"] == "/api/brands/integration/openbk/icon.png"
         assert shown["supported_features"] & UpdateEntityFeature.PROGRESS
 
+        events = async_capture_events(hass, EVENT_UPDATED)
         seen: list[tuple[bool, int | None]] = []
 
         @callback
@@ -84,6 +91,10 @@ async def test_the_newest_release_is_installed(
         assert one.socket.mac == MAC
         assert one.record is None
         assert one.issue is None
+        said = [message_of(hass, event) for event in events]
+        assert said == [f"was updated from {OLD.version} to {NEW.version}"]
+        (kept,) = hass.data[SNAPSHOTS].of(one.entry)
+        assert kept.before is Before.UPDATE
         assert downloads(releases) == [
             "GET /release-assets/1.18.300/OpenBK7231N_1.18.300.rbl 200"
         ]

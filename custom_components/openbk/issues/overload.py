@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import Final
 
-from homeassistant.const import ATTR_DEVICE_ID, ATTR_NAME
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
 from ..const import EVENT_OVERLOAD
 from ..live.energy_store import ENERGY_STORE
+from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..pyopenbk.quantities import CURRENT, VOLTAGE
 from .of_socket import raise_issue, withdraw_issues
@@ -104,11 +104,11 @@ class _Watch:
             return
         self._told = level
         entry, load, limit = self._socket.entry, self._load, self._limit
-        self._hass.bus.async_fire(
+        fire(
+            self._hass,
+            self._socket,
             EVENT_OVERLOAD,
-            {
-                ATTR_DEVICE_ID: self._socket.device.id,
-                ATTR_NAME: entry.title,
+            **{
                 ATTR_LEVEL: str(level),
                 ATTR_LOAD: round(load),
                 ATTR_LIMIT: round(limit),

@@ -6,6 +6,8 @@ from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
+from ..const import EVENT_RESTARTED
+from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..live.updates import UPDATES
 from ..pyopenbk.obk.commands import full_boot_time_command
@@ -77,6 +79,7 @@ class _Watch:
         if self._update.stage is not None:
             # Whoever updates it restarts it.
             return
+        fire(self._hass, self._socket, EVENT_RESTARTED)
         self._starts.append(now)
         if len(self._starts) == _TOO_MANY and now - self._starts[0] < _WITHIN:
             self._tell()

@@ -86,7 +86,7 @@ class Topic(Source):
     kept may be older than the last button press. What cannot be true is dropped and counted.
     """
 
-    __slots__ = ("_decode", "_presence", "refused", "text")
+    __slots__ = ("_decode", "_presence", "heard_at", "interval", "refused", "text")
 
     is_answer: ClassVar[bool] = False
     """Whether it is what a socket is asked for to prove that it is there."""
@@ -99,6 +99,10 @@ class Topic(Source):
         self.text: str | None = None
         self.refused = 0
         """How many payloads were unreadable, or cannot be true."""
+        self.heard_at: float | None = None
+        """When the last message came, in seconds of the monotonic clock."""
+        self.interval: float | None = None
+        """Seconds between the last two messages."""
 
     def shown(self, value: Value) -> Value | None:
         """Return what is shown for what the socket says, None where that must not be shown."""
@@ -117,7 +121,13 @@ class Topic(Source):
         """Take over what a live message says, if it is something new."""
         # Subscribed with an encoding, so it is text.
         text: str = message.payload  # type: ignore[assignment]
-        if text == self.text or message.retain:
+        if message.retain:
+            return
+        if text:
+            if self.heard_at is not None:
+                self.interval = message.timestamp - self.heard_at
+            self.heard_at = message.timestamp
+        if text == self.text:
             return
         if (said := self._decode(text)) is None:
             # An empty one is a question, which the socket reads on the topic of its answers.

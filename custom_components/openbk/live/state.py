@@ -238,7 +238,7 @@ class SocketState:
 
         Raises HomeAssistantError if the socket is not there.
         """
-        self.switching.ask(channel)
+        self.switching.ask(channel, value)
         await self.async_send(messages.set_channel(self.client_id, channel, value))
         if self.online:
             self.asking.for_channel(channel)
@@ -512,9 +512,14 @@ class SocketState:
         )
 
 
+def is_loaded(entry: OpenBekenConfigEntry) -> bool:
+    """Return whether the socket of an entry is set up."""
+    return entry.state is ConfigEntryState.LOADED
+
+
 def is_online(entry: OpenBekenConfigEntry) -> bool:
     """Return whether the socket of an entry is set up and there."""
-    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.online
+    return is_loaded(entry) and entry.runtime_data.online
 
 
 def identity_of_entry(entry: ConfigEntry) -> str:

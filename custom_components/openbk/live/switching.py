@@ -1,5 +1,6 @@
 """Who switched a relay last: Home Assistant, the button of the socket, or somebody else."""
 
+from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
@@ -10,6 +11,7 @@ from homeassistant.core import CALLBACK_TYPE, callback
 _TOGETHER: Final = 2.0
 # What Home Assistant asked for is said within this time, or somebody else did it.
 _OBEYED_WITHIN: Final = 10.0
+_ASKED_AT_ONCE: Final = 8
 
 type Now = Callable[[], float]
 type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
@@ -31,23 +33,34 @@ class Switching:
         """Prepare; ``now`` is a steady clock in seconds."""
         self.last: SwitchedBy | None = None
         """None as long as nobody switched anything since Home Assistant started."""
+        self.channel: int | None = None
+        """The channel of the relay that it was."""
+        self.on = False
+        """Whether it is on since."""
         self.listeners: list[CALLBACK_TYPE] = []
         self._now = now
         self._later = later
         self._values: dict[int, int] = {}
-        self._asked: dict[int, float] = {}
+        self._asked: dict[int, deque[tuple[bool, float]]] = {}
         self._pressed = float("-inf")
         self._timer: CALLBACK_TYPE | None = None
 
     @callback
-    def ask(self, channel: int) -> None:
-        """Take note that Home Assistant switches."""
-        self._asked[channel] = self._now()
+    def ask(self, channel: int, value: int) -> None:
+        """Take note that Home Assistant switches; what is so already moves nothing."""
+        now, on = self._now(), bool(value)
+        asked = self._asked.setdefault(channel, deque(maxlen=_ASKED_AT_ONCE))
+        while asked and now - asked[0][1] >= _OBEYED_WITHIN:
+            asked.popleft()
+        expected = asked[-1][0] if asked else self._values.get(channel)
+        if expected is None or bool(expected) is not on:
+            asked.append((on, now))
 
     @callback
-    def pressed(self, _gesture: object) -> None:
-        """Take note of the button."""
-        self._pressed = self._now()
+    def pressed(self, gesture: object) -> None:
+        """Take note of the button; None is no press, but the loss of the socket."""
+        if gesture is not None:
+            self._pressed = self._now()
 
     @callback
     def moved(self, channel: int, value: int | None) -> None:
@@ -59,12 +72,22 @@ class Switching:
         self._values[channel] = value
         if before is None or bool(before) == bool(value):
             return
-        asked = self._asked.pop(channel, None)
-        if asked is not None and self._now() - asked < _OBEYED_WITHIN:
+        self.channel, self.on = channel, bool(value)
+        if self._was_asked(channel, self.on):
             self._note(SwitchedBy.HOME_ASSISTANT)
         else:
             self.stop()
             self._timer = self._later(_TOGETHER, self._judge)
+
+    def _was_asked(self, channel: int, on: bool) -> bool:
+        """Return whether Home Assistant asked for this; what it asked for before that is over."""
+        asked = self._asked.get(channel, ())
+        for number, (wanted, since) in enumerate(asked):
+            if wanted is on and self._now() - since < _OBEYED_WITHIN:
+                for _ in range(number + 1):
+                    self._asked[channel].popleft()
+                return True
+        return False
 
     @callback
     def stop(self) -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import logging
 from typing import Final
 
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_FIRMWARE, CONF_MAC
@@ -19,7 +18,7 @@ from ..pyopenbk.obk.keepsake import Keepsake
 from ..pyopenbk.obk.messages import version_of
 from ..pyopenbk.obk.ota import UploadError
 from .energy_store import ENERGY_STORE
-from .state import OpenBekenConfigEntry, identity_of_entry
+from .state import OpenBekenConfigEntry, identity_of_entry, is_online
 from .update_record import Stage, Trouble, UpdateFailed, refusal
 
 _LOGGER = logging.getLogger(__name__)
@@ -303,7 +302,7 @@ class UpdateRun:
     def _said_over_mqtt(self) -> str | None:
         """Return the version in the build text of a socket that is there."""
         entry = self._entry
-        if entry.state is not ConfigEntryState.LOADED or not entry.runtime_data.online:
+        if not is_online(entry):
             return None
         return version_of(entry.data[CONF_FIRMWARE] or "")
 

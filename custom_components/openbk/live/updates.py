@@ -23,6 +23,7 @@ from ..pyopenbk.backups.files import (
     write_private_file,
 )
 from ..pyopenbk.obk.keepsake import Keepsake, KeepsakeError
+from .events import tell_update
 from .snapshots import SNAPSHOTS, Before
 from .state import OpenBekenConfigEntry, identity_of_entry
 from .update_record import Stage, Trouble, UpdateFailed, UpdateRecord
@@ -251,7 +252,7 @@ class Updates:
         await run.restart(version, kept)
         await self._reach(entry, Stage.PUTTING_BACK)
         await run.put_back(kept)
-        await self._end_well(entry)
+        await self._end_well(entry, is_new=True)
 
     async def _go_on(self, entry: OpenBekenConfigEntry, record: UpdateRecord) -> None:
         """Do what was left to do when Home Assistant stopped."""
@@ -263,7 +264,7 @@ class Updates:
             if self._access.now() - record.since > _AT_ONCE:
                 kept = replace(kept, channels={})
             await run.put_back(kept)
-        await self._end_well(entry)
+        await self._end_well(entry, is_new=True)
 
     async def _review(self, entry: OpenBekenConfigEntry, record: UpdateRecord) -> None:
         """Look whether time has mended what an update left behind.
@@ -354,10 +355,15 @@ class Updates:
                 replace(record, stage=stage, since=self._access.now(), trouble=None),
             )
 
-    async def _end_well(self, entry: OpenBekenConfigEntry) -> None:
+    async def _end_well(
+        self, entry: OpenBekenConfigEntry, *, is_new: bool = False
+    ) -> None:
+        """Forget the record; ``is_new`` is whether the socket runs now what was sent."""
         socket = self.of(identity_of_entry(entry))
         record = socket.record
-        socket.installed = record.version if record else None
+        socket.installed = record.version if record and is_new else None
+        if record is not None and is_new:
+            tell_update(self._hass, entry, record.version, record.before)
         await self._note(entry, None)
         if record is not None and record.own_file is not None:
             await self._hass.async_add_executor_job(

@@ -104,6 +104,20 @@ class SocketValues:
             key: item.refused for key, item in sorted(self.topics()) if item.refused
         }
 
+    def timing(self, now: float) -> dict[str, dict[str, float | None]]:
+        """Return how long ago each topic was heard and after what time, in seconds, by its key.
+
+        ``now`` is the monotonic clock; topics that were never heard are left out.
+        """
+        return {
+            key: {
+                "age": round(now - item.heard_at, 1),
+                "interval": None if item.interval is None else round(item.interval, 1),
+            }
+            for key, item in sorted(self.topics())
+            if item.heard_at is not None
+        }
+
     @callback
     def lose(self) -> None:
         """Forget everything; nothing of it can be known to be true now."""

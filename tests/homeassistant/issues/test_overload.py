@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.const import EVENT_OVERLOAD
-from custom_components.openbk.logbook import async_describe_events
+from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -95,12 +95,5 @@ async def test_near_the_limit_and_above_it(hass: HomeAssistant, loaded: Loaded) 
     await loaded.carries(17.0, 11)
     assert loaded.told == ["near", "reached", "reached"]
 
-    described = {}
-    async_describe_events(
-        hass, lambda _domain, name, describe: described.update({name: describe})
-    )
-    said = described[EVENT_OVERLOAD](loaded.events[-1])
-    assert said == {
-        "name": "Washing machine",
-        "message": "carries 3910 VA of 3680 VA",
-    }
+    said = message_of(hass, loaded.events[-1])
+    assert said == "carries 3910 VA of 3680 VA"

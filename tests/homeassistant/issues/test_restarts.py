@@ -4,8 +4,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
+from custom_components.openbk.const import EVENT_RESTARTED
+from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -39,6 +44,7 @@ async def test_five_starts_in_an_hour_are_told_and_the_start_is_shortened(
     hass: HomeAssistant, scripted: tuple[MockConfigEntry, ScriptedSocket]
 ) -> None:
     entry, socket = scripted
+    events = async_capture_events(hass, EVENT_RESTARTED)
     # An uptime that goes on, and one that is said late, is no start.
     for seconds in (9000, 9001, 8995):
         await says_uptime(entry, socket, seconds)
@@ -47,6 +53,7 @@ async def test_five_starts_in_an_hour_are_told_and_the_start_is_shortened(
     assert issue(hass, entry) is None
     await says_uptime(entry, socket, 4)
     assert issue(hass, entry)
+    assert [message_of(hass, event) for event in events] == ["restarted"] * 5
 
     assert await async_setup_component(hass, "repairs", {})
     flows = hass.data["repairs"]["flow_manager"]

@@ -3,14 +3,17 @@
 from datetime import timedelta
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
     MockConfigEntry,
+    async_capture_events,
     async_fire_time_changed,
 )
 
+from custom_components.openbk.const import EVENT_SWITCHED
+from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -65,6 +68,39 @@ async def test_home_assistant_the_button_and_others_are_told_apart(
     await scripted.say("button/get", "single")
     await switched(hass, scripted, 1)
     assert shown(hass, SENSOR) == "button"
+
+
+async def test_what_was_asked_for_in_vain_hides_no_press(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    await switched(hass, scripted, 1)
+    # It is on already, so nothing comes of it.
+    await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
+    await scripted.say("button/get", "single")
+    await switched(hass, scripted, 0)
+    assert shown(hass, SENSOR) == "button"
+    await scripted.say("button/get", "double")
+    await switched(hass, scripted, 1)
+    assert shown(hass, SENSOR) == "button"
+
+
+async def test_the_logbook_says_who_switched_where_it_would_not_be_known(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    events = async_capture_events(hass, EVENT_SWITCHED)
+    await hass.services.async_call("switch", "turn_on", {"entity_id": RELAY})
+    await until(lambda: shown(hass, RELAY) == "on")
+    await switched(hass, scripted, 0)
+    await scripted.say("button/get", "single")
+    await switched(hass, scripted, 1)
+    assert [event.data["by"] for event in events] == ["elsewhere", "button"]
+    assert [message_of(hass, event) for event in events] == [
+        "was switched off by its web page, another MQTT client or its own program",
+        "was switched on by its button",
+    ]
+    assert events[0].data["channel"] == 1
+    (device,) = dr.async_get(hass).devices
+    assert events[0].data["device_id"] == device.id
 
 
 async def test_a_press_that_is_told_after_the_state_counts_too(
