@@ -370,9 +370,10 @@ def _truth(state: dict[str, Any]) -> dict[str, float]:
 def _answers(world: rig.World) -> dict[str, Answer]:
     return {
         "user": "flash",
-        "port": {"adapter": world.simulator.serial},
+        "intro": {"adapter": world.simulator.serial},
         "pins": "use_pins",
         "name": {"name": "Demo socket"},
+        "known_wifi": "wifi",
         "wifi": {"ssid": _SSID, "password": _WIFI_PASSWORD},
         # Loopback is refused the first time: for a real socket it would be the socket itself.
         "broker": {

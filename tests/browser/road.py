@@ -25,9 +25,10 @@ async def add_a_socket(scene: Scene) -> None:
     flow = Flow(client=scene.client, handler=DOMAIN)
     answers = {
         "user": "flash",
-        "port": {"adapter": scene.world.simulator.serial},
+        "intro": {"adapter": scene.world.simulator.serial},
         "pins": "use_pins",
         "name": {"name": "Washing machine"},
+        "known_wifi": "wifi",
         "wifi": {"ssid": "Demo", "password": "only simulated"},
         "broker": {
             "host": Broker.host,

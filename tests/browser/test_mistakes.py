@@ -34,8 +34,6 @@ async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
     await dialog.shows("user")
     await scene.looks.check_lines(dialog.root, dialog.titles, dialog.choices)
     await dialog.choose("flash")
-    await dialog.shows("intro")
-    await dialog.press()
     await _choose_wrong_ports(scene)
     await _wire_wrongly(scene)
     await _give_wrong_pins(scene, tmp_path)
@@ -50,7 +48,7 @@ async def test_every_mistake_on_the_way(scene: Scene, tmp_path: Path) -> None:
 
 async def _choose_wrong_ports(scene: Scene) -> None:
     dialog, serial = scene.dialog, scene.world.simulator.serial
-    await dialog.shows("port")
+    await dialog.shows("intro")
     await dialog.type_port("/dev/ttyUSB7")
     await dialog.press()
     await dialog.refuses("port_missing")
@@ -85,8 +83,6 @@ def _held(serial: str) -> Iterator[None]:
 
 async def _wire_wrongly(scene: Scene) -> None:
     dialog, hands = scene.dialog, scene.hands
-    await dialog.shows("opening")
-    await dialog.press()
     await dialog.shows("wiring")
     await hands.inject("echo")
     await dialog.press()
@@ -158,6 +154,7 @@ async def _answer_wrongly(scene: Scene) -> None:
     await scene.look("name", "unfolded")
     await dialog.fill(name="Washing machine")
     await dialog.press()
+    await dialog.choose("wifi")
     await dialog.shows("wifi")
     await dialog.fill(ssid="Demo", password="short")
     await dialog.unfold()
@@ -214,11 +211,7 @@ async def _come_back(scene: Scene) -> None:
     await dialog.open()
     await dialog.choose("flash")
     await dialog.shows("intro")
-    await dialog.press()
-    await dialog.shows("port")
     await dialog.type_port(scene.world.simulator.serial)
-    await dialog.press()
-    await dialog.shows("opening")
     await dialog.press()
     await dialog.shows("wiring")
     await dialog.press()
@@ -240,8 +233,6 @@ async def _restore(scene: Scene, folder: Path) -> None:
     await dialog.open()
     await dialog.choose("restore")
     await dialog.shows("intro")
-    await dialog.press()
-    await dialog.shows("port")
     await dialog.type_port(scene.world.simulator.serial)
     await dialog.press()
     await dialog.shows("restore_choose")

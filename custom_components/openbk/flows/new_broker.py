@@ -22,7 +22,7 @@ from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ..pyopenbk.obk.mqtt_settings import MqttSettings, SettingsUnknownError
 from .checks import console_error, socket_address
 from .forms import PASSWORD, without
-from .wizard.broker_form import BROKER, OWN_LOGIN, BrokerForm
+from .wizard.broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 
 CONF_CONSENT: Final = "consent"
 # In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
@@ -93,7 +93,7 @@ class NewBrokerSteps(BrokerForm):
             ),
             errors=errors,
             description_placeholders=self.placeholders
-            | {"own_login": self._suggestion.broker.username or "-"},
+            | self.broker_placeholders(login_in(self._typed)),
             last_step=False,
         )
 

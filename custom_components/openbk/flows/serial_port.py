@@ -1,6 +1,6 @@
 """Which serial ports may be used: no foreign kinds, one wizard at a time, nobody else's port."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 import re
@@ -112,19 +112,39 @@ def _is_high_voltage(entry: ConfigEntry, url: URL) -> bool:
     return bool(kinds) and _HIGH_VOLTAGE.issuperset(kinds)
 
 
+async def async_only_adapter(hass: HomeAssistant) -> str | None:
+    """Return the USB adapter that is plugged in and nobody's; None where there is a choice.
+
+    A port of the computer itself is never meant: most have the levels of RS-232.
+    """
+    ports = await _async_ports(hass)
+    consumers = await usb.async_get_serial_port_consumers(hass, ports)
+    free = [
+        port.device
+        for port in ports
+        if isinstance(port, usb.USBDevice) and not consumers.get(port.device)
+    ]
+    return free[0] if len(free) == 1 else None
+
+
 async def async_port_owner(hass: HomeAssistant, address: str) -> str | None:
     """Return the title of the integration or app that uses this port now, or None."""
-    try:
-        ports = await usb.async_scan_serial_ports(hass)
-    except OSError:
-        LOGGER.debug("Could not list the serial ports", exc_info=True)
-        ports = []
-    consumers = await usb.async_get_serial_port_consumers(hass, ports)
+    consumers = await usb.async_get_serial_port_consumers(
+        hass, await _async_ports(hass)
+    )
     active = {
         path: next((user.title for user in users if user.active), None)
         for path, users in consumers.items()
     }
     return await hass.async_add_executor_job(_owner, address, active)
+
+
+async def _async_ports(hass: HomeAssistant) -> Sequence[usb.SerialDevice]:
+    try:
+        return await usb.async_scan_serial_ports(hass)
+    except OSError:
+        LOGGER.debug("Could not list the serial ports", exc_info=True)
+        return ()
 
 
 def _owner(address: str, users: Mapping[str, str | None]) -> str | None:

@@ -1,5 +1,6 @@
 """The broker as a form asks for it, and its trial before anything is written."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,8 +12,10 @@ from homeassistant.helpers.selector import (
     NumberSelectorMode,
     TextSelector,
 )
+from homeassistant.util.hass_dict import HassKey
 import probatio
 
+from ...const import DOMAIN
 from ...network.broker import (
     ABOUT_ADDRESSES,
     BrokerProblem,
@@ -40,6 +43,8 @@ BROKER: Final = {
 OWN_LOGIN: Final = {
     probatio.Required(CONF_USE_OWN_LOGIN, default=False): BooleanSelector()
 }
+# The login that was tried last. It is in no file: whoever restarts Home Assistant types it again.
+_LAST_LOGIN: Final[HassKey[Broker]] = HassKey(f"{DOMAIN}.last_login")
 # Where the broker's fields are, in every form that has them, a problem stands beside the right one.
 _FIELDS: Final = {
     "broker_host": CONF_HOST,
@@ -55,6 +60,36 @@ class BrokerForm(WizardFlow):
     _questioned: frozenset[tuple[Concern, Broker]] = frozenset()
     """What was in doubt once; submitted again unchanged, it is taken."""
 
+    @property
+    def last_broker(self) -> Broker | None:
+        """Return the broker that a dialog has tried last, with its login."""
+        return self.hass.data.get(_LAST_LOGIN)
+
+    def broker_placeholders(self, broker: Broker) -> dict[str, str]:
+        """Return what a form says of the login that it is filled in with."""
+        own = self._suggestion.broker.username if self._suggestion else broker.username
+        known = self.session.passwords.knows(BROKER_LOGIN, CONF_PASSWORD)
+        kept = known or bool(self.password_of(broker))
+        return {
+            "own_login": own or "-",
+            "broker_password": self.word("password", "kept" if kept else "new"),
+        }
+
+    def password_of(self, broker: Broker) -> str:
+        """Return the password that was tried last for this very login; no other host gets it.
+
+        That of Home Assistant itself goes into a socket only where somebody says so each time.
+        """
+        last = self.last_broker
+        if last is None or replace(last, password="") != replace(broker, password=""):
+            return ""
+        own = own_password(self.hass, broker.username)
+        return "" if last.password == own else last.password
+
+    def remember(self, broker: Broker) -> None:
+        """Fill the form in with this login when the next socket is led to a broker."""
+        self.hass.data[_LAST_LOGIN] = broker
+
     async def take_broker(self, user_input: dict[str, Any]) -> dict[str, str]:
         """Take the broker out of a form that asks for it; return what is wrong, by field."""
         username = user_input.get(CONF_USERNAME, "")
@@ -67,16 +102,12 @@ class BrokerForm(WizardFlow):
             if own is None:
                 return {CONF_USERNAME: "broker_login_not_own"}
             self.session.passwords.keep(BROKER_LOGIN, CONF_PASSWORD, own)
-        broker = Broker(
-            host=tidy(user_input[CONF_HOST]),
-            port=int(user_input[CONF_PORT]),
-            username=username,
-            password=self.session.passwords.take(
-                BROKER_LOGIN, user_input, CONF_PASSWORD
-            ),
-        )
+        broker = login_in(user_input)
+        password = self.session.passwords.take(BROKER_LOGIN, user_input, CONF_PASSWORD)
+        broker = replace(broker, password=password or self.password_of(broker))
         if problem := await self.async_check_broker(broker):
             return {_field_of(problem): problem}
+        self.remember(broker)
         self.session.settings = replace(self.session.settings, broker=broker)
         return {}
 
@@ -115,6 +146,15 @@ class BrokerForm(WizardFlow):
         confirmed = (concern, about) in self._questioned
         self._questioned |= {(concern, about)}
         return confirmed
+
+
+def login_in(typed: Mapping[str, Any]) -> Broker:
+    """Return what a form with a broker has in its fields, but for the password."""
+    return Broker(
+        host=tidy(typed[CONF_HOST]),
+        port=int(typed[CONF_PORT]),
+        username=typed.get(CONF_USERNAME, ""),
+    )
 
 
 def _field_of(problem: str) -> str:

@@ -143,13 +143,19 @@ class LinkSteps(WizardFlow):
     async def async_step_intro(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Say what is needed, and the one rule that must not be broken."""
-        return await self.async_tell("intro", user_input, "port")
+        """Say what is needed, and the one rule that must not be broken; ask for the adapter."""
+        if user_input is not None:
+            return await self.async_step_port(user_input)
+        if self.session.address is None:
+            self.session.address = await serial_port.async_only_adapter(self.hass)
+        return self._ask_port("intro")
 
     async def async_step_port(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Choose the serial port and open it."""
+        if user_input is not None:
+            self.session.address = str(user_input[CONF_ADAPTER]).strip()
         other = serial_port.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
             if not other.leaving:
@@ -158,7 +164,6 @@ class LinkSteps(WizardFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             await self.async_close_job()
-            self.session.address = str(user_input[CONF_ADAPTER]).strip()
             if error := await self._open_port():
                 errors[CONF_ADAPTER] = error
             elif self._linked:
@@ -166,9 +171,14 @@ class LinkSteps(WizardFlow):
             elif self._wired:
                 return await self.async_step_search()
             else:
-                return await self.async_step_opening()
+                return await self.async_step_wiring()
+        return self._ask_port("port", errors)
+
+    def _ask_port(
+        self, step_id: str, errors: dict[str, str] | None = None
+    ) -> ConfigFlowResult:
         return self.async_show_form(
-            step_id="port",
+            step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(
                     {probatio.Required(CONF_ADAPTER): SerialPortSelector()}
@@ -216,16 +226,10 @@ class LinkSteps(WizardFlow):
         while serial_port.async_wizard_at_work(self.hass) is other:
             await asyncio.sleep(0.05)
 
-    async def async_step_opening(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Show how to open the case and how to get at the pads."""
-        return await self.async_tell("opening", user_input, "wiring")
-
     async def async_step_wiring(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show which wire goes where, and ask whether one of them goes to RTS or DTR."""
+        """Show how to open the case and which wire goes where; ask about RTS and DTR."""
         if user_input is not None:
             return await self._search_with(user_input)
         return self.async_show_form(

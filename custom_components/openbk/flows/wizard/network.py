@@ -23,18 +23,16 @@ from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_MODEL, CONF_TIME
 from ...network.broker import async_suggest
 from ...network.discovery import async_mac_on
 from ...pyopenbk.beken.rf_sector import is_generic_mac
-from ...pyopenbk.foreign_text import one_line
+from ...pyopenbk.foreign_text import markdown_text, one_line
 from ...pyopenbk.obk.names import client_id_of
 from ...pyopenbk.obk.provisioning import DEFAULT_GROUP
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
-from ...pyopenbk.tuya.wifi import FactoryWifi
 from ..checks import topics_problem
-from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI, opened, tidy, without
+from ..forms import CONF_SECOND, PASSWORD, WIFI, opened, tidy, without
 from . import route
-from .broker_form import BROKER, OWN_LOGIN, BrokerForm
+from .broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 
 CONF_SSID: Final = "ssid"
-CONF_USE_KNOWN: Final = "use_known_password"
 CONF_OPEN: Final = "open"
 CONF_ADVANCED: Final = "advanced"
 CONF_NTP: Final = "ntp_server"
@@ -69,10 +67,19 @@ class NetworkSteps(BrokerForm):
     def network_placeholders(self) -> dict[str, str]:
         """Return what an empty field for a password means."""
         return {
-            "known_wifi": one_line(known.ssid) if (known := self._known_wifi) else "?",
+            **self._known_wifi_placeholders,
             "wifi_password": self.kept(WIFI, CONF_PASSWORD),
             "second_wifi_password": self.kept(WIFI, CONF_SECOND),
-            "broker_password": self.kept(BROKER_LOGIN, CONF_PASSWORD),
+        }
+
+    @property
+    def _known_wifi_placeholders(self) -> dict[str, str]:
+        if (known := self.session.factory_wifi) is None:
+            return {}
+        password = self.word("known_wifi", "password" if known.password else "open")
+        return {
+            "known_wifi": markdown_text(known.ssid),
+            "known_wifi_password": password,
         }
 
     async def async_step_name(
@@ -187,6 +194,26 @@ class NetworkSteps(BrokerForm):
             return None
         return str(found[0][4][0])
 
+    async def async_step_known_wifi(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Offer the network that the chip was in; its password is used unseen, and only if asked to."""
+        return self.async_show_menu(
+            step_id="known_wifi",
+            menu_options=["use_known_wifi", "wifi"],
+            description_placeholders=self.placeholders,
+        )
+
+    async def async_step_use_known_wifi(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Take the network that the chip was in."""
+        known = self.session.factory_wifi
+        assert known is not None
+        self.session.passwords.keep(WIFI, CONF_PASSWORD, known.password)
+        self.session.settings = replace(self.session.settings, wifi=known)
+        return await self.async_step_broker()
+
     async def async_step_wifi(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
@@ -195,15 +222,13 @@ class NetworkSteps(BrokerForm):
         if user_input is None:
             second = self.session.settings.wifi2 or WifiNetwork()
             user_input = {
-                CONF_SSID: self.session.settings.wifi.ssid
-                or (self._known_wifi.ssid if self._known_wifi else ""),
+                CONF_SSID: self.session.settings.wifi.ssid,
                 CONF_SECOND: {CONF_SSID: second.ssid},
             }
         else:
-            not_known = self._take_known_password(user_input)
             first = self._wifi(user_input, CONF_PASSWORD)
             second = self._wifi(user_input[CONF_SECOND], CONF_SECOND)
-            if problem := not_known or first.problem or self._forgotten(first):
+            if problem := first.problem or self._forgotten(first):
                 errors["base"] = problem
             elif (second.ssid or second.password) and (problem := second.problem):
                 errors["base"] = f"second_{problem}"
@@ -228,25 +253,9 @@ class NetworkSteps(BrokerForm):
             last_step=False,
         )
 
-    @property
-    def _known_wifi(self) -> FactoryWifi | None:
-        """Return the network that the chip on the wires was in with its factory's firmware."""
-        analysis = self.session.analysis
-        return analysis.wifi if analysis else None
-
-    def _take_known_password(self, typed: Mapping[str, Any]) -> str | None:
-        """Take the password that the chip has, if that is wanted; return the key of why not."""
-        if not typed.get(CONF_USE_KNOWN) or typed.get(CONF_PASSWORD):
-            return None
-        known = self._known_wifi
-        if known is None or known.ssid != typed.get(CONF_SSID):
-            return "wifi_not_known"
-        self.session.passwords.keep(WIFI, CONF_PASSWORD, known.password)
-        return None
-
     def _forgotten(self, network: WifiNetwork) -> str | None:
         """Return the key of a question, once: the chip has a password for this network."""
-        known, asked = self._known_wifi, self._asked_for_password
+        known, asked = self.session.factory_wifi, self._asked_for_password
         if known is None or not known.password or network.password or asked:
             return None
         self._asked_for_password = network.ssid == known.ssid
@@ -272,14 +281,9 @@ class NetworkSteps(BrokerForm):
                 fields[tick] = BooleanSelector()
             return fields
 
-        known: dict[Any, Any] = {}
-        if self._known_wifi is not None:
-            tick = probatio.Required(CONF_USE_KNOWN, default=False)
-            known[tick] = BooleanSelector()
         return probatio.Schema(
             {
                 probatio.Required(CONF_SSID): TextSelector(),
-                **known,
                 **network(CONF_PASSWORD),
                 probatio.Required(CONF_SECOND): section(
                     probatio.Schema(
@@ -302,7 +306,9 @@ class NetworkSteps(BrokerForm):
             self._suggestion = await async_suggest(self.hass)
         if user_input is None:
             broker = self.session.settings.broker
-            if not broker.host:
+            if not broker.host and (last := self.last_broker) is not None:
+                broker = last
+            elif not broker.host:
                 broker = self._suggestion.broker
                 if self._suggestion.needs_plain_listener:
                     errors["base"] = "broker_needs_plain_listener"
@@ -322,7 +328,7 @@ class NetworkSteps(BrokerForm):
             ),
             errors=errors,
             description_placeholders=self.placeholders
-            | {"own_login": self._suggestion.broker.username or "-"},
+            | self.broker_placeholders(login_in(user_input)),
             last_step=False,
         )
 

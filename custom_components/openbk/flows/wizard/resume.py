@@ -64,7 +64,8 @@ class ResumeSteps(BrokerForm):
             step_id="resume_passwords",
             data_schema=probatio.Schema(fields),
             errors=errors,
-            description_placeholders=self.placeholders | {"own_login": username or "-"},
+            description_placeholders=self.placeholders
+            | self.broker_placeholders(self.session.settings.broker),
             last_step=False,
         )
 
@@ -104,8 +105,11 @@ class ResumeSteps(BrokerForm):
         password = self.session.passwords.take(
             BROKER_LOGIN, {CONF_PASSWORD: typed}, CONF_PASSWORD
         )
-        broker = replace(settings.broker, password=password)
+        broker = replace(
+            settings.broker, password=password or self.password_of(settings.broker)
+        )
         if problem := broker.problem or await self.async_try_broker(broker):
             return {"base": problem}
+        self.remember(broker)
         self.session.settings = replace(settings, wifi=wifi, wifi2=wifi2, broker=broker)
         return {}

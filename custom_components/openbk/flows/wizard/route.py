@@ -101,8 +101,11 @@ def after_pins(session: WizardSession) -> str:
 
 
 def after_name(session: WizardSession) -> str:
-    """Ask for nothing that the socket before has proven."""
-    return "write_confirm" if session.same_settings else "wifi"
+    """Ask for nothing that the socket before has proven, and offer what the chip itself knows."""
+    if session.same_settings:
+        return "write_confirm"
+    unchosen = not session.settings.wifi.ssid
+    return "known_wifi" if unchosen and session.factory_wifi is not None else "wifi"
 
 
 def after_settings(session: WizardSession) -> str:

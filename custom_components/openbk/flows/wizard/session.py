@@ -218,6 +218,15 @@ class WizardSession:
         )
 
     @property
+    def factory_wifi(self) -> WifiNetwork | None:
+        """Return the network that the chip was in with its factory's firmware, if it can be used."""
+        found = self.analysis.wifi if self.analysis else None
+        if found is None:
+            return None
+        network = WifiNetwork(ssid=found.ssid, password=found.password)
+        return None if network.problem else network
+
+    @property
     def state(self) -> str:
         """Return the key of what has become of the chip so far, for every page that stops."""
         if self.chip_state is ChipState.UNTOUCHED and self.radio_begun:

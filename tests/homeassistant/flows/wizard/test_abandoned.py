@@ -25,9 +25,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 # What the person is promised, in seconds.
 FREE_AFTER = 1.0
 # Its pages, in their order.
-TO_THE_CHIP = ("flash", "intro", "port", "opening", "wiring", "search", "backup")
+TO_THE_CHIP = ("flash", "intro", "wiring", "search", "backup")
 PINS = ("pins", "pins_edit", "pins_other", "pins_known", "pins_paste", "pins_upload")
-SETTINGS = ("name", "wifi", "broker", "write_confirm", "firmware")
+SETTINGS = ("name", "known_wifi", "wifi", "broker", "write_confirm", "firmware")
 WRITTEN = ("write", "reassemble", "wait", "waiting_nothing", "access_point", "rewire")
 
 
@@ -71,9 +71,7 @@ class Road:
             return
         await wizard.choose("flash")
         steps = {
-            "intro": lambda: wizard.submit(),
-            "port": lambda: wizard.submit(adapter=socket.path),
-            "opening": lambda: wizard.submit(),
+            "intro": lambda: wizard.submit(adapter=socket.path),
             "wiring": lambda: self._begin({}),
             "search": lambda: self._next(socket),
             "backup": lambda: wizard.settle(),
@@ -82,6 +80,7 @@ class Road:
             ),
             "pins_other": lambda: wizard.choose(page),
             "name": lambda: wizard.submit_suggested(name="Kitchen"),
+            "known_wifi": lambda: wizard.choose("wifi"),
             "wifi": lambda: wizard.submit_suggested(ssid="Net", password=SECRET),
             "broker": lambda: self._past_broker(),
             "write_confirm": lambda: self._begin(
@@ -162,5 +161,4 @@ async def test_dialog_is_closed(
     )
     again = await Wizard.open(hass, "flash")
     assert again.page == "intro"
-    assert await again.submit() == "port"
     await again.close()

@@ -191,7 +191,6 @@ async def test_the_search_says_all_the_time_what_it_hears(hass: HomeAssistant) -
     hass.bus.async_listen("data_entry_flow_progressed", note)
     async with bench("ch340") as socket:
         wizard = await open_port(hass, socket.path)
-        await wizard.submit()
         await wizard.start({"reset_wired": False})
         assert wizard.page == "search"
         assert wizard.placeholders["elapsed"] == "0:00"
@@ -220,7 +219,6 @@ async def test_the_search_says_all_the_time_what_it_hears(hass: HomeAssistant) -
 async def test_closing_the_dialog_ends_a_search(hass: HomeAssistant) -> None:
     async with bench("ch340") as socket:
         wizard = await open_port(hass, socket.path)
-        await wizard.submit()
         await wizard.start({"reset_wired": False})
         await until(lambda: live(hass)["elapsed"] >= "0:01")
         await wizard.close()
@@ -247,7 +245,6 @@ async def test_an_adapter_that_resets_the_chip_spares_every_touch(
         # Opening the port would reset a chip that is wired already.
         socket.power(on=False)
         wizard = await open_port(hass, socket.path)
-        await wizard.submit()
         await wizard.start({"reset_wired": True})
         socket.power(on=True)
         assert wizard.page == "search"
@@ -284,7 +281,6 @@ async def test_no_line_is_asserted_once_the_wizard_is_over(
         socket.inject(Fault(name=FaultName.DISCONNECTED))
         hass.data[SEARCHING] = Searching(patience=3.0, turn=0.5)
         wizard = await open_port(hass, socket.path)
-        await wizard.submit()
         await wizard.start({"reset_wired": True})
         await until(lambda: socket.held_in_reset)
         if how == "closed":
@@ -305,7 +301,6 @@ async def test_nothing_toggles_unless_somebody_says_so(hass: HomeAssistant) -> N
     async with bench("ch340", reset_wire=ResetWire(line=Lines.DTR)) as socket:
         socket.power(on=False)
         wizard = await open_port(hass, socket.path)
-        await wizard.submit()
         socket.power(on=True)
         await until(lambda: socket.uart.port.lines == Lines(0))
         await socket.wait_until(Running.FACTORY)
@@ -597,7 +592,7 @@ async def test_a_port_that_fails_is_told_for_what_it_is(
     first, again = pages
     async with bench("ch340") as socket, breakable(kind, socket, tmp_path) as port:
         wizard = await open_port(hass, port.address)
-        assert await wizard.submit() == "wiring"
+        assert wizard.page == "wiring"
         await wizard.start({"reset_wired": False})
         await until(lambda: live(hass)["elapsed"] >= "0:01")
         await port.break_off()
@@ -619,7 +614,6 @@ async def test_a_port_that_fails_is_told_for_what_it_is(
         socket.reset()
         await socket.wait_until(Running.FACTORY)
         wizard = await open_port(hass, port.address)
-        await wizard.submit()
         await wizard.start({"reset_wired": False})
         await until(lambda: live(hass)["elapsed"] >= "0:01")
         await port.break_off()

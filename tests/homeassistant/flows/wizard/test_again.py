@@ -21,7 +21,7 @@ from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import MAC, blow_dump, lead_to, socket_on_the_bench
-from tests.homeassistant.road import SECRET, to_pins
+from tests.homeassistant.road import SECRET, another_wifi, to_pins, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.flash_map import OPENBEKEN_CONFIG
@@ -85,7 +85,7 @@ async def to_summary(wizard: Wizard, **network: Any) -> None:
     assert await wizard.submit_suggested() == "write_confirm", wizard.errors
 
 
-@walks("found_openbeken -> pins", "wait -> created")
+@walks("found_openbeken -> pins", "name -> wifi", "wait -> created")
 async def test_socket_keeps_what_it_had(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
@@ -197,6 +197,7 @@ async def test_settings_that_cannot_be_read_are_named_as_lost(
         await wizard.choose("pins")
         await wizard.choose("use_pins")
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
         assert await wizard.submit_suggested() == "write_confirm", wizard.errors
@@ -211,6 +212,7 @@ async def test_factory_socket_is_told_nothing_of_this(
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
         assert await wizard.submit_suggested() == "write_confirm"
@@ -260,6 +262,7 @@ async def test_calibration_in_home_assistant_follows_the_factors(
         await wizard.choose("use_pins")
         assert wizard.suggested["advanced"]["client_id"] == "kitchen"
         await wizard.submit_suggested()
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
         assert await wizard.submit_suggested() == "write_confirm", wizard.errors
@@ -287,12 +290,11 @@ async def test_next_socket_of_the_dialog_keeps_its_own_settings_too(
     async with socket_on_the_bench(blow_dump()) as first:
         port.symlink_to(first.path)
         wizard = await Wizard.open(hass, "flash")
-        await wizard.submit()
         await wizard.submit(adapter=str(port))
-        while wizard.page in ("opening", "wiring"):
-            await wizard.submit()
+        await walk_on(wizard)
         await wizard.choose("use_pins")
         await wizard.submit_suggested(name="Hall")
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="New", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
         await wizard.submit_suggested()

@@ -32,7 +32,14 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
 )
 from tests.homeassistant.flows.test_adding import cards
-from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins, walk_on
+from tests.homeassistant.road import (
+    SECRET,
+    another_wifi,
+    finish,
+    to_confirmation,
+    to_pins,
+    walk_on,
+)
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.flash_map import FLASH_SIZE
@@ -82,7 +89,6 @@ async def in_search(
     """Return a wizard that searches."""
     socket.inject(Fault(name=FaultName.DISCONNECTED))
     wizard = await open_port(hass, socket.path)
-    await wizard.submit()
     assert await wizard.start({}) == "search"
     return wizard
 
@@ -179,7 +185,7 @@ async def test_closing_the_dialog_while_it_writes(
     assert not half_written(hass)
 
 
-@walks("left_half_written", "intro -> port")
+@walks("left_half_written")
 async def test_repair_opens_the_wizard(
     hass: HomeAssistant,
     mosquitto: Broker,
@@ -208,7 +214,6 @@ async def test_repair_opens_the_wizard(
     again = Wizard(hass)
     again.look_at(await hass.config_entries.flow.async_configure(flow_id))
     assert again.page == "intro"
-    await again.submit()
     await again.submit(adapter=socket.path)
     await walk_on(again)
     assert again.page == "resume"
@@ -240,6 +245,7 @@ async def written(
     await wizard.choose("use_pins")
     advanced = {"group": "plugs", "time_zone": "Asia/Kolkata"}
     await wizard.submit_suggested(name="Kitchen", advanced=advanced)
+    await another_wifi(wizard)
     await wizard.submit_suggested(ssid="TestNet", password=SECRET)
     await wizard.submit_suggested(host=broker.host, port=broker.port)
     await wizard.submit_suggested()
@@ -307,7 +313,7 @@ async def test_written_socket_is_found_when_its_wizard_is_taken_over(
     """The tab was closed; nothing tells a dialog of that."""
     await written(hass, socket, mosquitto, releases)
     second = await Wizard.open(hass, "flash")
-    assert await second.submit() == "other_wizard"
+    assert await second.submit(adapter=socket.path) == "other_wizard"
     assert "**Kitchen**: It has written OpenBeken" in second.placeholders["other"]
     assert await second.choose("take_over") == "port"
     await second.close()
@@ -398,20 +404,18 @@ async def test_taking_over_from_a_wizard_that_reads(
 ) -> None:
     await in_backup(hass, socket, mosquitto)
     second = await Wizard.open(hass, "flash")
-    assert await second.submit() == "other_wizard"
+    assert await second.submit(adapter=socket.path) == "other_wizard"
     assert second.placeholders["other"].startswith("It has not read a chip yet")
     # Two progress displays would share one ring.
     assert not second.percentages
     assert await second.choose("leave") == "left_untouched"
     second = await Wizard.open(hass, "flash")
-    assert await second.submit() == "other_wizard"
+    assert await second.submit(adapter=socket.path) == "other_wizard"
     socket.clear()
     assert await second.choose("take_over") == "port"
     assert len(hass.config_entries.flow.async_progress_by_handler("openbk")) == 1
     await second.submit(adapter=socket.path)
-    if second.page == "opening":
-        await second.submit()
-        await second.submit()
+    await walk_on(second)
     assert second.page == "pins"
     await second.close()
     await free_in_time(hass, socket.path)
@@ -424,9 +428,10 @@ async def test_a_wizard_that_is_just_leaving_is_waited_for(
     second = await Wizard.open(hass, "flash")
     await first.close()
     socket.clear()
-    assert await second.submit() == "port"
-    assert await is_free(socket.path)
+    await second.submit(adapter=socket.path)
+    assert await walk_on(second) == "pins"
     await second.close()
+    await free_in_time(hass, socket.path)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -435,7 +440,7 @@ async def test_a_wizard_that_has_left_needs_no_take_over(
 ) -> None:
     first = await at_pins(hass, socket, mosquitto)
     second = await Wizard.open(hass, "flash")
-    assert await second.submit() == "other_wizard"
+    assert await second.submit(adapter=socket.path) == "other_wizard"
     await first.close()
     if not at_once:
         await hass.async_block_till_done()
@@ -452,7 +457,6 @@ async def test_two_wizards_reach_for_the_port_at_once(hass: HomeAssistant) -> No
             await Wizard.open(hass, "flash"),
             await Wizard.open(hass, "flash"),
         )
-        assert await first.submit() == await second.submit() == "port"
         await asyncio.gather(
             first.submit(adapter=one.path), second.submit(adapter=other.path)
         )
@@ -483,6 +487,7 @@ async def test_resume_asks_for_each_password(
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         await wizard.submit_suggested(
             ssid="First",
             password=SECRET,
@@ -510,7 +515,7 @@ async def test_resume_asks_for_each_password(
         assert again.errors == {"base": "second_wifi_password_short"}
         # What was right is kept and not sent back.
         assert SECRET not in again.sent
-        await again.submit(second_wifi_password="another word")
+        await again.submit(second_wifi_password="another word", broker_password="wrong")
         assert again.errors == {"base": "broker_refused_login"}
         await again.submit(broker_password="right")
         assert again.errors == {"base": "broker_another"}

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 import os
 from pathlib import Path
 
-from homeassistant.components import mqtt
+from homeassistant.components import mqtt, usb
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import serialx
@@ -60,6 +61,25 @@ def zigbee_stick(hass: HomeAssistant, path: str) -> Iterator[None]:
         entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
 
 
+def usb_adapter(path: str) -> usb.USBDevice:
+    """Return what Home Assistant tells of a USB-UART adapter."""
+    return usb.USBDevice(
+        device=path,
+        vid="1A86",
+        pid="7523",
+        serial_number=None,
+        manufacturer="QinHeng",
+        description="USB Serial",
+    )
+
+
+def plain_port() -> usb.SerialDevice:
+    """Return what Home Assistant tells of a port of the computer itself."""
+    return usb.SerialDevice(
+        device="/dev/ttyS0", serial_number=None, manufacturer=None, description=None
+    )
+
+
 async def until_free(path: str) -> None:
     for _ in range(100):
         if await is_free(path):
@@ -107,21 +127,30 @@ async def test_mqtt_is_not_connected(
 class TestPort:
     """The form with the serial port."""
 
-    @walks("port -> port")
+    @walks("intro -> port -> port")
     async def test_missing(self, hass: HomeAssistant, tmp_path: Path) -> None:
-        wizard = await open_port(hass, str(tmp_path / "nothing"))
+        nothing = str(tmp_path / "nothing")
+        wizard = await open_port(hass, nothing)
         assert wizard.page == "port"
         assert wizard.errors == {"adapter": "port_missing"}
+        assert wizard.suggested == {"adapter": nothing}
+        assert await wizard.submit_suggested() == "port"
+        assert wizard.errors == {"adapter": "port_missing"}
 
+    @walks("port -> wiring")
     async def test_no_address(self, hass: HomeAssistant) -> None:
         wizard = await open_port(hass, "  ")
         assert wizard.errors == {"adapter": "port_missing"}
+        async with chip(factory_dump()) as socket:
+            socket.power(on=False)
+            assert await wizard.submit(adapter=socket.path) == "wiring"
+            await wizard.close()
 
     async def test_not_an_address(self, hass: HomeAssistant) -> None:
         wizard = await open_port(hass, "nonsense://1")
         assert wizard.errors == {"adapter": "port_unsupported"}
 
-    @walks("port -> port, backup")
+    @walks("intro -> port -> backup")
     async def test_held_by_another_program(self, hass: HomeAssistant) -> None:
         async with chip(factory_dump()) as socket:
             async with serialx.async_serial_for_url(socket.path, baudrate=115200):
@@ -137,6 +166,28 @@ class TestPort:
                 assert wizard.placeholders["owner"] == "My Zigbee stick"
                 assert await is_free(socket.path)
             assert await wizard.submit(adapter=socket.path) == "no_pins_erased"
+
+    @walks("intro -> backup")
+    async def test_the_only_adapter_that_nobody_uses_is_filled_in(
+        self, hass: HomeAssistant
+    ) -> None:
+        assert await async_setup_component(hass, "usb", {})
+        ports: list[usb.SerialDevice] = [plain_port()]
+        usb.async_register_serial_port_scanner(hass, lambda _hass: ports)
+        async with chip(factory_dump()) as one, chip(factory_dump()) as other:
+            ports.append(usb_adapter(one.path))
+            wizard = await Wizard.open(hass, "flash")
+            assert wizard.suggested == {"adapter": one.path}
+            await wizard.close()
+            ports.append(usb_adapter(other.path))
+            wizard = await Wizard.open(hass, "flash")
+            assert not wizard.suggested
+            await wizard.close()
+            with zigbee_stick(hass, one.path):
+                wizard = await Wizard.open(hass, "flash")
+                assert wizard.suggested == {"adapter": other.path}
+                assert await wizard.submit_suggested() == "no_pins_erased"
+                await wizard.close()
 
     async def test_ports_cannot_be_listed(
         self, hass: HomeAssistant, monkeypatch: pytest.MonkeyPatch
@@ -157,7 +208,7 @@ class TestPort:
             first = await open_port(hass, socket.path)
             assert first.page == "no_pins_erased"
             second = await Wizard.open(hass, "flash")
-            assert await second.submit() == "other_wizard"
+            assert await second.submit(adapter=socket.path) == "other_wizard"
             assert await second.choose("take_over") == "port"
             assert (
                 len(hass.config_entries.flow.async_progress_by_handler("openbk")) == 1
@@ -210,7 +261,7 @@ class TestSearch:
         ids=lambda value: value if isinstance(value, str) else value.name,
     )
     @walks(
-        "port -> opening -> wiring -> search -> seen_…",
+        "intro -> wiring -> search -> seen_…",
         "port -> search",
         "check_wiring -> search",
     )
@@ -224,8 +275,7 @@ class TestSearch:
             socket.power(on=powered)
             socket.inject(fault)
             wizard = await open_port(hass, socket.path)
-            assert wizard.page == "opening"
-            assert await wizard.submit() == "wiring"
+            assert wizard.page == "wiring"
             assert await wizard.submit() == page
             assert wizard.percentages
             assert await take(wizard, "check_wiring") == page
@@ -240,7 +290,6 @@ class TestSearch:
             socket.power(on=powered)
             socket.inject(fault)
             wizard = await open_port(hass, socket.path)
-            await wizard.submit()
             assert await wizard.submit() == page
             await assert_left(hass, wizard, socket.path)
 
@@ -249,7 +298,6 @@ class TestSearch:
         async with chip(factory_dump()) as socket:
             socket.power(on=False)
             wizard = await open_port(hass, socket.path)
-            await wizard.submit()
             socket.inject(Fault(name=FaultName.ECHO, seconds=1.0))
             assert await wizard.submit() == "seen_echo"
             await wizard.close()
@@ -258,7 +306,6 @@ class TestSearch:
         async with chip(factory_dump()) as deaf, chip(factory_dump()) as socket:
             deaf.inject(Fault(name=FaultName.ECHO))
             wizard = await open_port(hass, deaf.path)
-            await wizard.submit()
             assert await wizard.submit() == "seen_echo"
             assert await wizard.choose("port") == "port"
             assert wizard.suggested == {"adapter": deaf.path}

@@ -22,7 +22,7 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
     upload,
 )
-from tests.homeassistant.road import SECRET
+from tests.homeassistant.road import SECRET, another_wifi, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.flash_map import FLASH_SIZE, RF_CALIBRATION
@@ -264,6 +264,7 @@ async def to_summary(
     """Walk from the pins to the summary."""
     assert await wizard.choose("use_pins") == "name"
     await wizard.submit_suggested(name=name)
+    await another_wifi(wizard)
     await wizard.submit_suggested(ssid="TestNet", password=SECRET)
     address = {"host": broker.host, "port": broker.port}
     await wizard.submit_suggested(**address)
@@ -300,9 +301,7 @@ async def test_next_socket_with_the_generic_address_is_asked_about_again(
     async with socket_on_the_bench(GENERIC) as first:
         port.symlink_to(first.path)
         wizard = await open_port(hass, str(port))
-        if wizard.page == "opening":
-            await wizard.submit()
-            await wizard.submit()
+        await walk_on(wizard)
         assert await wizard.choose("radio_keep") == "pins"
         await to_summary(wizard, mosquitto)
         assert await wizard.submit() == "reassemble"
@@ -328,7 +327,7 @@ class TestFromTheEntry:
         wizard = Wizard(hass)
         wizard.look_at(await socket.start_reconfigure_flow(hass))
         await wizard.choose(choice)
-        assert await wizard.submit() == "port"
+        assert wizard.page == "intro"
         await wizard.submit(adapter=path)
         return wizard
 
@@ -377,9 +376,7 @@ class TestFromTheEntry:
     ) -> None:
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await self.open(hass, socket.path, "flash")
-            if wizard.page == "opening":
-                await wizard.submit()
-                await wizard.submit()
+            await walk_on(wizard)
             await to_summary(wizard, mosquitto)
             (old,) = hass.config_entries.async_entries(DOMAIN)
             await hass.config_entries.async_remove(old.entry_id)

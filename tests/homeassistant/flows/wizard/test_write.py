@@ -38,14 +38,16 @@ from tests.homeassistant.bench import (
 )
 from tests.homeassistant.road import (
     SECRET,
+    another_wifi,
     finish,
     from_name,
     past_network,
     to_confirmation,
     to_firmware,
     to_pins,
+    walk_on,
 )
-from tests.homeassistant.wizard import Wizard
+from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
@@ -91,8 +93,8 @@ def written(socket: SimulatedSocket) -> ConfigSector:
 
 
 @walks(
-    "user -> flash -> intro -> port",
-    "backup -> pins -> use_pins -> name -> wifi -> broker -> releases -> download -> write_confirm",
+    "user -> flash -> intro",
+    "backup -> pins -> use_pins -> name -> known_wifi -> wifi -> broker -> releases -> download -> write_confirm",
     "write_confirm -> write -> reassemble -> wait -> created",
 )
 async def test_whole_road(
@@ -201,6 +203,7 @@ async def test_the_time_zone_and_the_model_that_were_told_hold(
             model=" BLOW 72-074 ",
             advanced={"time_zone": "Asia/Kolkata"},
         )
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="TestNet", password=SECRET)
         await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
         await wizard.submit_suggested()
@@ -228,6 +231,7 @@ async def test_passwords_need_not_be_typed_again(
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         assert "open" not in wizard.suggested
         await wizard.submit_suggested(
             ssid="x" * 33, password=SECRET, second={"password": "another word"}
@@ -256,6 +260,7 @@ async def test_passwords_need_not_be_typed_again(
         await wizard.close()
 
 
+@walks("known_wifi -> use_known_wifi -> broker")
 async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_unseen(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -263,17 +268,10 @@ async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_un
     async with socket_on_the_bench(unit.dump()) as socket:
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
-        assert await wizard.submit_suggested(name="Kitchen") == "wifi"
-        assert wizard.suggested["ssid"] == unit.ssid
-        assert wizard.suggested["use_known_password"] is False
-        assert wizard.placeholders["known_wifi"] == unit.ssid
-        # Without consent it is not used, and the network is not taken for an open one.
-        assert await wizard.submit_suggested() == "wifi"
-        assert wizard.errors == {"base": "wifi_needs_password"}
-        known = {"use_known_password": True}
-        assert await wizard.submit_suggested(ssid="Other", **known) == "wifi"
-        assert wizard.errors == {"base": "wifi_not_known"}
-        assert await wizard.submit_suggested(ssid=unit.ssid, **known) == "broker"
+        assert await wizard.submit_suggested(name="Kitchen") == "known_wifi"
+        assert unit.ssid in wizard.placeholders["known_wifi"]
+        assert wizard.placeholders["known_wifi_password"].startswith("It still has")
+        assert await wizard.choose("use_known_wifi") == "broker"
         at = {"host": mosquitto.host, "port": mosquitto.port}
         await wizard.submit_suggested(**at)
         assert await wizard.submit_suggested(**at) == "write_confirm"
@@ -281,7 +279,21 @@ async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_un
         assert await wizard.submit() == "reassemble", wizard.pages
         config = written(socket)
         assert (config.wifi_ssid, config.wifi_password) == (unit.ssid, unit.password)
-        await wizard.close()
+        await finish(hass, wizard)
+    # Each costs a click, "wiring" of a chip that is silent at first another; to open the dialog
+    # takes two, to close it one.
+    told = {"wiring", *ENGLISH["config"]["progress"]}
+    assert [page for page in wizard.pages if page not in told] == [
+        "user",
+        "intro",
+        "pins",
+        "name",
+        "known_wifi",
+        "broker",
+        "write_confirm",
+        "reassemble",
+        "created",
+    ]
 
 
 @walks("wait -> reflashed")
@@ -332,9 +344,7 @@ async def test_next_socket_asks_only_for_what_differs(
     async with socket_on_the_bench(blow_dump()) as first:
         port.symlink_to(first.path)
         wizard = await open_port(hass, str(port))
-        if wizard.page == "opening":
-            await wizard.submit()
-            await wizard.submit()
+        await walk_on(wizard)
         await to_confirmation(wizard, mosquitto, releases)
         await wizard.submit()
         assert await wizard.submit(another=True) == "next_socket"
@@ -496,9 +506,8 @@ async def test_another_chip_is_not_written_with_this_ones_settings(
         other = factory.FactorySocket.numbered(1)
         async with socket_on_the_bench(other.dump()) as second:
             await wizard.choose("port")
-            assert await wizard.submit(adapter=second.path) in {"opening", "other_chip"}
-            if wizard.page == "opening":
-                await wizard.submit()
+            assert await wizard.submit(adapter=second.path) in {"wiring", "other_chip"}
+            if wizard.page == "wiring":
                 assert await wizard.submit() == "other_chip"
             assert wizard.placeholders["expected_mac"] == MAC
             assert wizard.placeholders["mac"] == other.mac
@@ -534,7 +543,7 @@ class TestSettings:
             ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
         ],
     )
-    @walks("name -> name, wifi")
+    @walks("name -> name, known_wifi")
     async def test_name_page(
         self,
         hass: HomeAssistant,
@@ -561,7 +570,7 @@ class TestSettings:
             },
         )
         assert wizard.errors == {"name": "name_missing"}
-        assert await wizard.submit_suggested(name="Küche") == "wifi"
+        assert await wizard.submit_suggested(name="Küche") == "known_wifi"
 
     async def test_topic_of_a_socket_that_is_not_set_up(
         self, wizard: Wizard, mosquitto: Broker
@@ -574,11 +583,12 @@ class TestSettings:
             await wizard.submit_suggested(name="Kitchen", advanced=topic)
             assert wizard.errors == {"base": "topic_taken"}
         topic = {"client_id": "cellar"}
-        assert await wizard.submit_suggested(advanced=topic) == "wifi"
+        assert await wizard.submit_suggested(advanced=topic) == "known_wifi"
 
     @walks("wifi -> wifi, broker")
     async def test_wifi_page(self, wizard: Wizard) -> None:
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="Net", password="short")
         assert wizard.errors == {"base": "wifi_password_short"}
         await wizard.submit_suggested(ssid="Net", password="half a letter \ud800")
@@ -596,6 +606,7 @@ class TestSettings:
     async def broker_page(self, wizard: Wizard) -> Wizard:
         """Return the wizard at the page of the broker."""
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         await wizard.submit_suggested(ssid="Net", password=SECRET)
         return wizard
 
@@ -606,6 +617,7 @@ class TestSettings:
             mqtt_connection, data={**mqtt_connection.data, "certificate": "auto"}
         )
         await wizard.submit_suggested(name="Kitchen")
+        await another_wifi(wizard)
         assert await wizard.submit_suggested(ssid="Net", password=SECRET) == "broker"
         assert wizard.errors == {"base": "broker_needs_plain_listener"}
         assert wizard.suggested["port"] == 1883
@@ -720,7 +732,7 @@ async def test_home_assistants_own_login_is_used_on_request(
             # Core connects anew with a changed login; without a connection nothing is compared.
             await hass.async_block_till_done()
             await until(lambda: mqtt.is_connected(hass))
-            await wizard.submit_suggested(ssid="Net", password=SECRET)
+            await wizard.choose("use_known_wifi")
             assert wizard.suggested["username"] == "ha"
             assert "password" not in wizard.suggested
             at = {"host": broker.host, "port": broker.port}
@@ -733,6 +745,60 @@ async def test_home_assistants_own_login_is_used_on_request(
             assert "its own" not in str(wizard.result["data_schema"])
             assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
+            # Whether the next socket gets it is asked again.
+            again = await at_broker(hass, socket)
+            await again.submit_suggested()
+            await again.submit_suggested()
+            assert again.errors == {"base": "broker_refused_login"}
+            await again.close()
+
+
+async def at_broker(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Walk from the menu to the page of the broker, with the network that the chip knows."""
+    wizard = await to_pins(hass, socket)
+    await wizard.choose("use_pins")
+    await wizard.submit_suggested(name="Kitchen")
+    assert await wizard.choose("use_known_wifi") == "broker"
+    return wizard
+
+
+async def test_login_made_for_sockets_is_typed_once(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry, releases: ReleaseServer
+) -> None:
+    """The next dialog has it without showing it, and tells it to no other broker."""
+    login = {"username": "sockets", "password": "of all sockets"}
+    with (
+        Broker(users={"sockets": "of all sockets"}) as broker,
+        Broker(users={"sockets": "another one"}) as other,
+    ):
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await at_broker(hass, socket)
+            at = {"host": broker.host, "port": broker.port}
+            await wizard.submit_suggested(**at, **login)
+            assert await submit_until(wizard, "broker") == "write_confirm"
+            await wizard.close()
+
+            again = await at_broker(hass, socket)
+            assert again.suggested == at | {
+                "username": "sockets",
+                "use_own_login": False,
+            }
+            assert again.placeholders["broker_password"].startswith("Leave empty")
+            await again.submit_suggested(port=other.port)
+            assert await submit_until(again, "broker") == "broker"
+            assert again.errors == {"base": "broker_refused_login"}
+            await again.submit_suggested(port=broker.port)
+            assert await submit_until(again, "broker") == "write_confirm"
+            await again.close()
+
+
+async def submit_until(wizard: Wizard, page: str) -> str:
+    """Submit a form again for each doubt that it has, which is meant when it is not changed."""
+    for _ in range(3):
+        if wizard.page != page:
+            break
+        await wizard.submit_suggested()
+    return wizard.page
 
 
 def labels(wizard: Wizard) -> list[str]:
