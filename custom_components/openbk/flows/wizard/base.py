@@ -38,7 +38,6 @@ _PICTURES: Final = (
     "opening",
     "pads",
     "wiring",
-    "ways_in",
     "reset",
     "reset_now",
     "reassemble",
@@ -107,7 +106,11 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         expected = next(filter(None, session.expected_macs), None) or session.entry_mac
         backup = session.backup.path.name if session.backup else ""
         return {name: pictures.picture(self._pictures, name) for name in _PICTURES} | {
-            # Who has the commoner modules need not scroll past it.
+            # What only some people look at: nobody else need scroll past it.
+            "ways_in": pictures.folded(
+                self.word("fold", "ways_in"),
+                pictures.picture(self._pictures, "ways_in"),
+            ),
             "pads_3s": pictures.folded(
                 "CB3S, WB3S", pictures.picture(self._pictures, "pads_3s")
             ),
