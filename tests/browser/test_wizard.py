@@ -28,7 +28,6 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await dialog.type_port(scene.world.simulator.serial)
     await dialog.press()
     await scene.look("wiring")
-    await scene.portray("wiring")
     await dialog.press()
     await scene.look("search")
     await scene.portray("search")

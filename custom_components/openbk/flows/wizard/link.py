@@ -148,7 +148,12 @@ class LinkSteps(WizardFlow):
             return await self.async_step_port(user_input)
         if self.session.address is None:
             self.session.address = await serial_port.async_only_adapter(self.hass)
-        return self._ask_port("intro")
+        return self.async_show_form(
+            step_id="intro",
+            data_schema=self._port_schema,
+            description_placeholders=self.placeholders,
+            last_step=False,
+        )
 
     async def async_step_port(
         self, user_input: dict[str, Any] | None = None
@@ -172,22 +177,19 @@ class LinkSteps(WizardFlow):
                 return await self.async_step_search()
             else:
                 return await self.async_step_wiring()
-        return self._ask_port("port", errors)
-
-    def _ask_port(
-        self, step_id: str, errors: dict[str, str] | None = None
-    ) -> ConfigFlowResult:
         return self.async_show_form(
-            step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(
-                probatio.Schema(
-                    {probatio.Required(CONF_ADAPTER): SerialPortSelector()}
-                ),
-                {CONF_ADAPTER: self.session.address},
-            ),
+            step_id="port",
+            data_schema=self._port_schema,
             errors=errors,
             description_placeholders=self.placeholders,
             last_step=False,
+        )
+
+    @property
+    def _port_schema(self) -> probatio.Schema:
+        return self.add_suggested_values_to_schema(
+            probatio.Schema({probatio.Required(CONF_ADAPTER): SerialPortSelector()}),
+            {CONF_ADAPTER: self.session.address},
         )
 
     async def _open_port(self) -> str | None:
