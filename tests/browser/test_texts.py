@@ -39,6 +39,7 @@ _VALUES: Final = {
     "expected_mac": "02:0b:e4:72:07:42",
     "firmware": "1.18.300",
     "firmware_notes": "",
+    "known_wifi": "A name of thirty-two characters",
     "mac": "02:0b:e4:72:07:41",
     "module": "CB2S",
     "name": "Washing machine in the cellar",
@@ -95,6 +96,7 @@ def _words(language: str) -> dict[str, str]:
         "socket": pin_form.summary(profile, word),
         "chosen_contents": word("contents", "factory"),
         "cause": word("silence", "not_connected"),
+        "known_wifi_password": word("known_wifi", "password"),
     }
 
 
