@@ -30,8 +30,8 @@ _QUIET: Final = 0.15
 _PATIENCE: Final = 2.0
 # Between the order to change the rate and the answer at the new one, in 2 ms ticks of a
 # BK7231T and ms of a BK7231N: we have to follow in between.
-_RATE_DELAY: Final = 150
-_RATE_PAUSE: Final = 0.08
+_RATE_DELAY: Final = 250
+_RATE_PAUSE: Final = 0.06
 
 
 class Kind(Enum):

@@ -47,8 +47,8 @@ async def test_report_tells_the_chip(tmp_path: Path) -> None:
             *(str(simulated.path), "--json", str(report)),
             stdout=asyncio.subprocess.PIPE,
         )
-        await process.communicate()
-    assert process.returncode == 0
+        printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
     told = json.loads(report.read_text(encoding="utf-8"))
     assert (told["kind"], told["chip"]) == ("chip", "BK7231N")
     assert told["chip_id"] == "0x7231c"
