@@ -100,6 +100,11 @@ def _bootloader_runs(records: bytes, key: CodeKey) -> bool:
 
 def _why_not(records: bytes, key: CodeKey, model: Model) -> str | None:
     """Return what is wrong with an application, or None where it can be started."""
+    release = model.release - _HEADER_SIZE
+    if release % RECORD and records.startswith(rbl.MAGIC, release):
+        # Where it lies between two borders of records, it is nothing that is executed.
+        blank = b"\xff" * _HEADER_SIZE
+        records = records[:release] + blank + records[model.release :]
     if damaged := damaged_records(records[:-_HEADER_SIZE]):
         return f"crc error at 0x{APPLICATION_START + damaged[0]:X}"
     data = from_records(records[:-_HEADER_SIZE])

@@ -26,8 +26,11 @@ class Model:
     """What the mask ROM reads at 0x800000, on chips whose loader is in it."""
     bootloader: str
     """What the bootloader calls itself."""
-    application: int
-    """Bytes of the application and the header at its end, from 0x11000 on."""
+    application: int = 0x118F70
+    """Bytes from 0x11000 on of the partition that the bootloader knows: 33848 records, of which the
+    last three hold the header of what it has installed."""
+    release: int
+    """Bytes of it in the releases' files with a bootloader, a header at their end."""
     needs_mark: bool
     """The bootloader starts nothing without the header at the end."""
     download: int
@@ -47,15 +50,16 @@ class Model:
     """What its store says of the chip."""
 
 
-# Application and header as in the releases 1.18.300 and in factory dumps of CB2S and WB2S; where
-# updates go is in both SDKs' partition tables and in hal_ota.h and our_lfs.h of the same version. On
-# BK7231N they end where the radio's calibration begins. The files for BK7231T that are to be written
-# by wire have no header, and are started.
+# The application is what the partition tables in the bootloaders say, of Tuya's and of the releases
+# 1.18.300; seven factory dumps of BK7231T have their header at its end. Where updates go is there, too,
+# and in hal_ota.h and our_lfs.h of the same version. On BK7231N they end where the radio's
+# calibration begins. The files for BK7231T that are to be written by wire have no header there, and
+# are started.
 MODELS: Final[Mapping[Chip, Model]] = {
     Chip.BK7231N: Model(
         chip_id=0x7231C,
         bootloader="BK7231N_1.0.1",
-        application=0x118F70,  # 33848 records; the last three hold the RBL header
+        release=0x118F70,
         needs_mark=True,
         download=0x12A000,
         download_end=0x1D0000,
@@ -68,7 +72,7 @@ MODELS: Final[Mapping[Chip, Model]] = {
     ),
     Chip.BK7231T: Model(
         bootloader="BK7231S_1.0.5",
-        application=0xEF000,
+        release=0xEF000,
         needs_mark=False,
         download=0x132000,
         download_end=0x1B3000,

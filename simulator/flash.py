@@ -1,6 +1,7 @@
 """The flash chip: NOR cells, status registers and a count of what was done to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 import random
@@ -201,11 +202,17 @@ class Flash:
         last = -(-(address + len(data)) // SECTOR) * SECTOR
         sectors = bytearray(self._cells[first:last])
         sectors[address - first : address - first + len(data)] = data
-        protection, self._status = self._status, self._status & ~self.protection_mask
-        try:
+        with self.opened():
             for sector in range(first, last, SECTOR):
                 self.erase(sector)
                 self.program(sector, sectors[sector - first : sector - first + SECTOR])
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Lift the protection for as long as this lasts, as the code on the chip does."""
+        protection, self._status = self._status, self._status & ~self.protection_mask
+        try:
+            yield
         finally:
             self._status = protection
 

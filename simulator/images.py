@@ -50,7 +50,7 @@ class _Layout:
 _LAYOUTS: Final = {
     str(chip): _Layout(
         bootloader=model.bootloader,
-        application=model.application,
+        application=model.release,
         code=model.openbeken_code,
         config=model.configuration,
     )

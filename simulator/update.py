@@ -8,10 +8,11 @@ from .bootrom import STANDARD_CODE_KEY
 from .chips import MODELS, Chip
 from .code_image import application
 from .code_memory import RECORD, CodeKey, from_records
-from .flash import Flash
+from .flash import SECTOR, Flash
 from .images import unpack_ota
 
 _MARK_SIZE: Final = 3 * RECORD
+_BLOCK: Final = 0x10000
 
 
 def apply_update(
@@ -20,19 +21,42 @@ def apply_update(
     """Put a downloaded application in the place of the present one; return the log.
 
     Nothing happens where there is none, where it is the present one, or where it is
-    damaged. Which chip it is for is not looked at. A cut of power is made good at the
-    next start. BK7231T's is taken to do with its partitions as BK7231N's was read to do.
+    damaged. Which chip it is for is not looked at.
+
+    The order is that of Tuya's bootloaders, run as machine code: where the code comes and where
+    the header of the present one is, all is erased first; then the code is programmed upwards; at
+    last the first sector of the download is erased. BK7231S_1.0.5, cut off at its 20th, 45th,
+    46th, 5000th and last operations, did all of it again at the next start. It programs pieces of
+    32 bytes, and no header: what it installs has none. That BK7231N_1.0.1 programs one, behind the
+    code, is taken to be so.
     """
-    start, size = MODELS[chip].download, MODELS[chip].application
-    header = rbl.RblHeader.parse(flash.read(start, rbl.SIZE))
+    model = MODELS[chip]
+    header = rbl.RblHeader.parse(flash.read(model.download, rbl.SIZE))
     if header is None or not bootloader_runs(flash, key):
         return ""
-    mark = APPLICATION_START + size - _MARK_SIZE
+    mark = APPLICATION_START + model.application - _MARK_SIZE
     present = rbl.RblHeader.parse(from_records(flash.read(mark, _MARK_SIZE)))
     if present is not None and present.raw_hash == header.raw_hash:
         return ""
-    plain = unpack_ota(flash.read(start, rbl.SIZE + header.body_size))
+    plain = unpack_ota(flash.read(model.download, rbl.SIZE + header.body_size))
     if plain is None:
         return "verify download failed\r\n"
-    flash.rewrite(APPLICATION_START, application(plain, key, size))
+    new = application(plain, key, model.application)
+    with flash.opened():
+        code = new[:-_MARK_SIZE].rstrip(b"\xff")
+        _erase(flash, APPLICATION_START, APPLICATION_START + len(code))
+        _erase(flash, mark - SECTOR, mark + _MARK_SIZE)
+        flash.program(APPLICATION_START, code)
+        if model.needs_mark:
+            flash.program(mark, new[-_MARK_SIZE:])
+        flash.erase(model.download)
     return f"upgrade app to {header.version}\r\n"
+
+
+def _erase(flash: Flash, start: int, end: int) -> None:
+    """Erase all sectors that hold one of these bytes, in blocks where there are whole ones."""
+    place = start // SECTOR * SECTOR
+    while place < end:
+        size = SECTOR if place % _BLOCK or end - place < _BLOCK else _BLOCK
+        flash.erase(place, size)
+        place += size

@@ -1,6 +1,8 @@
 """The simulated bootloader installs what came over the air."""
 
 import asyncio
+from collections.abc import Callable
+import re
 
 import pytest
 
@@ -8,10 +10,10 @@ from simulator import images
 from simulator.boot import Running, examine
 from simulator.bootrom import Timings
 from simulator.chip import simulated_chip
-from simulator.chips import BK7231N, Chip
+from simulator.chips import BK7231N, MODELS, Chip
 from simulator.factory import FactorySocket
 from simulator.faults import Fault, FaultName
-from simulator.flash import Flash
+from simulator.flash import Flash, Operation, PowerLostError
 from simulator.update import apply_update
 
 OLD = images.flashed(FactorySocket().dump(), images.OF_THE_GUIDE)
@@ -25,7 +27,7 @@ def downloaded(container: bytes) -> Flash:
 
 @pytest.mark.parametrize(
     ("chip", "download", "end"),
-    [(Chip.BK7231N, 0x12A000, 0x129F70), (Chip.BK7231T, 0x132000, 0x100000)],
+    [(Chip.BK7231N, 0x12A000, 0x129F70), (Chip.BK7231T, 0x132000, 0xE0000)],
 )
 def test_each_chip_finds_its_update_and_its_application_in_places_of_its_own(
     chip: Chip, download: int, end: int
@@ -37,9 +39,78 @@ def test_each_chip_finds_its_update_and_its_application_in_places_of_its_own(
     assert apply_update(flash, chip=chip) == ""
     flash.rewrite(download, images.ota(new))
     assert "1.18.300" in apply_update(flash, chip=chip)
-    assert flash.read(0x11000, end - 0x11000) == images.qio(new)[0x11000:]
+    assert flash.read(0x11000, end - 0x11000) == images.qio(new)[0x11000:end]
     assert examine(flash, chip=chip).version == "1.18.300"
     assert apply_update(flash, chip=chip) == ""
+
+
+def sockets_that_were_sent_an_update(chip: Chip) -> tuple[bytes, str, str]:
+    """Return the flash before a restart, and the versions in it: the present and the next one."""
+    old, new = images.Build(version="1.18.298", chip=chip), images.Build(chip=chip)
+    flash = Flash(images.flashed(FactorySocket(chip=chip).dump(), old), status=0x4004)
+    flash.rewrite(MODELS[chip].download, images.ota(new))
+    return flash.content, old.version, new.version
+
+
+@pytest.mark.parametrize("chip", [Chip.BK7231N, Chip.BK7231T])
+def test_all_is_erased_before_anything_is_written_and_the_download_at_last(
+    chip: Chip,
+) -> None:
+    flash = Flash(sockets_that_were_sent_an_update(chip)[0])
+    done: list[Operation] = []
+    flash.watcher = done.append
+    apply_update(flash, chip=chip)
+    kinds = "".join(operation.kind[0] for operation in done)
+    assert re.fullmatch("e+p+e", kinds)
+    erased = [operation.address for operation in done if operation.kind == "erase"]
+    assert erased == sorted(erased)
+    assert erased[-3:] == [0x128000, 0x129000, MODELS[chip].download]
+    programmed = [one.address for one in done if one.kind == "program"]
+    assert programmed == sorted(programmed)
+
+
+@pytest.mark.parametrize("indeterminate", [False, True])
+@pytest.mark.parametrize("chip", [Chip.BK7231N, Chip.BK7231T])
+def test_power_that_fails_while_it_is_installed_costs_nothing_but_a_start(
+    chip: Chip, indeterminate: bool
+) -> None:
+    """At every tenth part and at the borders: nothing starts until the new one is whole."""
+    sent, old, new = sockets_that_were_sent_an_update(chip)
+    whole = Flash(sent)
+    done: list[Operation] = []
+    whole.watcher = done.append
+    apply_update(whole, chip=chip)
+    erases = next(n for n, one in enumerate(done, 1) if one.kind == "program") - 1
+    last = len(done)
+    tenths = {last * tenth // 10 for tenth in range(1, 10)}
+    for place in sorted({1, 2, erases, erases + 1, *tenths, last - 1, last}):
+        flash = Flash(sent)
+        flash.watcher = cut_off(place, indeterminate=indeterminate)
+        with pytest.raises(PowerLostError):
+            apply_update(flash, chip=chip)
+        version = examine(flash, chip=chip).version
+        assert version in ((None, new) if place > 1 else (None, old)), place
+        assert version == new or place < last
+        flash.watcher = None
+        apply_update(flash, chip=chip)
+        assert examine(flash, chip=chip).version == new
+        assert (
+            flash.content[: MODELS[chip].download]
+            == whole.content[: MODELS[chip].download]
+        )
+
+
+def cut_off(place: int, *, indeterminate: bool) -> Callable[[Operation], None]:
+    """Return what takes the power away in the middle of the n-th operation."""
+    seen = 0
+
+    def watch(_: Operation) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == place:
+            raise PowerLostError(indeterminate=indeterminate)
+
+    return watch
 
 
 def test_a_whole_update_takes_the_place_of_the_application_once() -> None:

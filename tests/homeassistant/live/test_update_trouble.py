@@ -25,6 +25,8 @@ from custom_components.openbk.live.update_record import (
     UpdateRecord,
 )
 from simulator import images
+from simulator.boot import Running, examine
+from simulator.flash import Operation, PowerLostError
 from simulator.images import Build
 from simulator.openbeken.variables import Variables
 from simulator.releases import ReleaseServer, Trouble as ServerTrouble
@@ -33,7 +35,7 @@ from tests.homeassistant.test_update import FILES_SIZE, files, with_files
 from tests.homeassistant.updating import NEW, OLD, Updated, updated
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
-from tests.support.flash_map import OTA
+from tests.support.flash_map import APPLICATION, OTA
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -409,6 +411,62 @@ async def test_silence_after_the_restart(
         one.socket.power(on=True)
         await until(lambda: one.record is None)
         assert one.issue is None
+
+
+def lose_power_while_it_installs(one: Updated, place: int, seconds: float) -> None:
+    """Let the power fail in the n-th operation of the bootloader, counted from its first erase."""
+    act, seen = one.socket.flash.watcher, 0
+    assert act
+
+    def watch(operation: Operation) -> None:
+        nonlocal seen
+        seen += bool(seen or operation.address == APPLICATION.start)
+        if seen == place:
+            one.socket.lose_power(seconds)
+            raise PowerLostError
+        act(operation)
+
+    one.socket.flash.watcher = watch
+
+
+# Tuya's bootloader erases all that it will write, writes upwards, and erases the download at last.
+@pytest.mark.parametrize("place", [1, 38, 2000, 4400])
+async def test_power_that_fails_for_a_moment_while_it_is_installed_costs_a_start(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, place: int
+) -> None:
+    """The bootloader begins anew, and the entity waits for that."""
+    async with updated(hass, mosquitto) as one:
+        await one.look()
+        starts = one.socket.resets
+        lose_power_while_it_installs(one, place, 0.2)
+        await one.install()
+        assert one.socket.resets == starts + 2
+        assert one.version == NEW.version
+        assert one.record is None
+        assert one.issue is None
+        await until(lambda: one.shown.get("installed_version") == NEW.version)
+        assert one.shown["in_progress"] is False
+
+
+async def test_power_that_stays_away_while_it_is_installed_is_told_and_mends_itself(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Nothing runs on the chip by then; with power, the bootloader goes on by itself."""
+    async with updated(hass, mosquitto, patience=6.0) as one:
+        await one.look()
+        lose_power_while_it_installs(one, 1500, 0)
+        err = await one.refused()
+        assert err.key == "silent"
+        assert one.issue == "update_silent"
+        assert one.shown["installed_version"] == OLD.version
+        assert one.shown["in_progress"] is False
+        assert examine(one.socket.flash).running is Running.NOTHING
+
+        one.socket.power(on=True)
+        await until(lambda: one.record is None)
+        assert one.version == NEW.version
+        assert one.issue is None
+        await until(lambda: one.shown.get("installed_version") == NEW.version)
 
 
 async def test_safe_mode_after_the_restart(

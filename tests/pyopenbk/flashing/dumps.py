@@ -75,7 +75,7 @@ def factory_t(mac: str = MAC, size: int = 120_000) -> bytes:
     """Return a BK7231T that runs Tuya's firmware and has data in all of its regions."""
     code = packer.tuya_code("8710_2M") + Random(2).randbytes(size)
     bootloader = packer.bootloader(build=int(mac[-2:], 16))
-    dump = bootloader + packer.application_of_t(code)
+    dump = bootloader + packer.application(code)
     dump = put(dump.ljust(FLASH_SIZE, b"\xff"), 0x1E0000, rf_sector(mac))
     for start, length in (
         (0x140000, 0x3000),

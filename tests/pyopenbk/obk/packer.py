@@ -14,7 +14,6 @@ NO_KEY = "0" * 32
 
 VECTORS = bytes.fromhex("0E0000EA14F09FE5")
 _TIME = 1_700_000_000
-_MARK_SIZE = 102
 
 
 def openbeken_code(chip: str = "BK7231N", version: str = "1.18.299") -> bytes:
@@ -45,17 +44,6 @@ def tuya_code(chip: str = "bk7231n") -> bytes:
 def application(code: bytes, key: str = STANDARD_KEY) -> bytes:
     """Return the 0x118F70 bytes at 0x11000: encrypted, with checksums and the mark."""
     return _package(code, key, address=0x10000, size=0x108700, name="app")
-
-
-@cache
-def application_of_t(code: bytes) -> bytes:
-    """Return the 0xEF000 bytes that a BK7231T has from 0x11000 on out of its factory.
-
-    They end where a border of sectors is, so that the mark lies between two borders of records.
-    """
-    packed = application(code)
-    size, mark = 0xEF000, packed[-_MARK_SIZE:]
-    return packed[: size - _MARK_SIZE] + mark
 
 
 @cache
