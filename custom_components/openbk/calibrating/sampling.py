@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from math import prod, sqrt
 from statistics import fmean, linear_regression, pvariance
@@ -12,6 +12,7 @@ from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
 from ..const import CONF_ADDRESS, LOGGER
+from ..live.reporting import Reporting
 from ..live.state import SocketState
 from ..network.consoles import METER_ACCESS, MeterAccess, console_at
 from ..pyopenbk.metering.series import (
@@ -33,16 +34,16 @@ WANTED: Final = 60
 
 # A lone question may be lost while the socket serves somebody else.
 _LOST_IN_A_ROW: Final = 3
-# After a load step the first message counts parts of both loads; the right one follows.
-_STRADDLING: Final = 8.0
-# A counter's text ends with a mWh, which is 3.6 W for a second, and arrives some 0.1 s late or
-# early; one pulse is the rest. Messages come when a value has moved, which favours the edges of
-# what it moved between.
+# After a load step the first message counts parts of both loads; the right one follows as soon as
+# the socket may speak of it again, or so many seconds later.
+_STRADDLING: Final = 4.0
+# The text of a counter in Wh ends with a mWh, which is 3.6 W for a second, and arrives some 0.1 s
+# late or early; one pulse is the rest. Messages come when a value has moved, which favours the
+# edges of what it moved between.
 _COUNTER_STEP: Final = 3.6
 _ARRIVAL: Final = 0.1
 _MOVED_SHARE: Final = 0.4
 _STEP_RATIO: Final = 0.015
-_KILO: Final = 1000.0
 
 
 class Sampler(ABC):
@@ -183,23 +184,36 @@ class HttpSampler(Sampler):
 
 
 class MqttSampler(Sampler):
-    """Takes power from the growth of the energy counter, voltage and current as they come."""
+    """Takes voltage and current as they come, and power from the growth of the energy counter.
+
+    The last digit of a counter in kWh is a whole Wh: then power is taken as it comes, too.
+    """
 
     method = Method.MQTT
 
     def __init__(
-        self, access: MeterAccess, keys: Collection[str], wanted: float
+        self,
+        access: MeterAccess,
+        keys: Collection[str],
+        wanted: float,
+        *,
+        steps: Mapping[str, float],
+        reporting: Reporting,
+        counts_wh: Callable[[], bool],
     ) -> None:
-        """Prepare to listen to a socket that answers no questions."""
+        """Prepare to listen to a socket that answers no questions.
+
+        ``steps`` are what its readings go up by, in V, A and W; ``counts_wh`` returns whether its
+        counter is known to be in Wh.
+        """
         super().__init__(access, keys, wanted)
+        self._steps = steps
+        self._reporting = reporting
+        self._counts_wh = counts_wh
         self._counter: list[tuple[float, float]] = []
-        self._values: dict[str, list[tuple[float, float]]] = {
-            VOLTAGE.key: [],
-            CURRENT.key: [],
-        }
+        self._values: dict[str, list[tuple[float, float]]] = {key: [] for key in STEPS}
         self._first = set(self._values)
         """Of these, the first message may count parts of two loads."""
-        self._power: set[float] = set()
         self._arrived = asyncio.Event()
 
     @asynccontextmanager
@@ -249,10 +263,8 @@ class MqttSampler(Sampler):
         measurements = {
             key: measured
             for key in self._values
-            if (measured := self._measure_values(key)) is not None
+            if (measured := self._measure(key)) is not None
         }
-        if (power := self._measure_power()) is not None:
-            measurements[POWER.key] = power
         return Sample(
             method=self.method,
             seconds=max(0.0, self.collected),
@@ -265,16 +277,20 @@ class MqttSampler(Sampler):
         """Return whether the power stood still; a socket speaks again when it moves a pulse."""
         shown = [
             measured.mean
-            for key in self._values
+            for key in (VOLTAGE.key, CURRENT.key)
             if (measured := measurements.get(key)) is not None
         ]
-        apparent = prod(shown) if len(shown) == len(self._values) else None
-        return len(self._power) == 1 and is_frozen(
-            [*self._power] * FROZEN_AFTER, volt_amperes=apparent
+        apparent = prod(shown) if len(shown) == 2 else None
+        power = {value for _, value in self._values[POWER.key]}
+        return len(power) == 1 and is_frozen(
+            [*power] * FROZEN_AFTER, volt_amperes=apparent
         )
 
+    def _is_counted(self, key: str) -> bool:
+        return key == POWER.key and self._counts_wh()
+
     def _span(self, key: str) -> float:
-        if key == POWER.key:
+        if self._is_counted(key):
             points = self._counter
             return points[-1][0] - points[0][0] if len(points) > 1 else 0.0
         points = self._values[key]
@@ -284,23 +300,24 @@ class MqttSampler(Sampler):
     def _take(self, key: str, number: float, now: float) -> None:
         self.latest[key] = number
         if key == ENERGY.key:
-            self._count(now, number)
-        elif key == POWER.key:
-            self._power.add(number)
+            if self._counts_wh():
+                self._count(now, number)
+            else:
+                self._counter.clear()
         elif key in self._values:
             points = self._values[key]
             if key in self._first and points:
                 self._first.discard(key)
-                if now - points[0][0] < _STRADDLING:
+                if now - points[0][0] < self._reporting.every + _STRADDLING:
                     points.clear()
-            if points and self._is_step(key, number):
+            if points and not self._is_counted(key) and self._is_step(key, number):
                 self._restart(key)
             points.append((now, number))
         self._arrived.set()
 
     def _is_step(self, key: str, number: float) -> bool:
         before = fmean(value for _, value in self._values[key])
-        allowed = max(2.5 * STEPS[key], 2 * _STEP_RATIO * before)
+        allowed = max(2.5 * self._steps[key], 2 * _STEP_RATIO * before)
         return key in self.keys and abs(number - before) > allowed
 
     def _count(self, now: float, number: float) -> None:
@@ -311,7 +328,7 @@ class MqttSampler(Sampler):
             watts, interval = self._watts(points), now - points[-1][0]
             latest = self._watts([points[-1], (now, number)])
             allowed = (
-                2 * (_COUNTER_STEP + STEPS[POWER.key]) + 4 * _ARRIVAL * watts
+                2 * (_COUNTER_STEP + self._steps[POWER.key]) + 4 * _ARRIVAL * watts
             ) / max(interval, 1.0) + _STEP_RATIO * watts
             if abs(latest - watts) > allowed:
                 self._restart(POWER.key)
@@ -320,7 +337,6 @@ class MqttSampler(Sampler):
     def _restart(self, key: str) -> None:
         self._note_restart(key)
         self._counter.clear()
-        self._power.clear()
         self._first = set(self._values)
         for points in self._values.values():
             points.clear()
@@ -329,23 +345,26 @@ class MqttSampler(Sampler):
         (start, first), (end, last) = points[0], points[-1]
         return (last - first) * 3600 / max(end - start, 1.0)
 
-    def _measure_power(self) -> Measurement | None:
+    def _measure(self, key: str) -> Measurement | None:
+        if self._is_counted(key):
+            return self._measure_counted()
+        return self._measure_values(key)
+
+    def _measure_counted(self) -> Measurement | None:
         points = self._counter
         if len(points) < 2:
             return None
         moments = [moment for moment, _ in points]
         slope, _ = linear_regression(moments, [count for _, count in points])
         watts, seconds = slope * 3600, moments[-1] - moments[0]
-        if watts and (read := self.latest.get(POWER.key)) and read > 100 * watts:
-            # With flag 40 the socket counts in kWh.
-            watts *= _KILO
-        counted = sqrt(_COUNTER_STEP**2 + STEPS[POWER.key] ** 2) / 2
+        step = self._steps[POWER.key]
+        counted = sqrt(_COUNTER_STEP**2 + step**2) / 2
         arrival = _ARRIVAL * sqrt(2) * watts
         return Measurement(
             mean=watts,
             uncertainty=sqrt(counted**2 + arrival**2) / seconds,
             count=len(points),
-            step=STEPS[POWER.key],
+            step=step,
         )
 
     def _measure_values(self, key: str) -> Measurement | None:
@@ -356,13 +375,15 @@ class MqttSampler(Sampler):
         weights = [end - start for (start, _), end in zip(points, ends, strict=True)]
         values = [value for _, value in points]
         mean = fmean(values, weights=weights) if sum(weights) > 0 else fmean(values)
+        # By less than the threshold, a reading moves without a word.
+        unsaid = max(self._steps[key], self._reporting.thresholds[key])
         return Measurement(
             mean=mean,
             uncertainty=sqrt(
-                pvariance(values) / len(values) + (_MOVED_SHARE * STEPS[key]) ** 2
+                pvariance(values) / len(values) + (_MOVED_SHARE * unsaid) ** 2
             ),
             count=len(values),
-            step=STEPS[key],
+            step=self._steps[key],
         )
 
 
@@ -398,6 +419,13 @@ async def open_sampler(
                 access, keys, wanted, console=console, factors=factors, meter=meter
             )
             return
-    sampler = MqttSampler(access, keys, wanted)
+    sampler = MqttSampler(
+        access,
+        keys,
+        wanted,
+        steps=meter.steps(socket.calibration.factors) if meter else STEPS,
+        reporting=Reporting.of(socket.entry.options) or Reporting(),
+        counts_wh=lambda: socket.meter.in_kwh is False,
+    )
     async with sampler.listening(hass, socket.client_id):
         yield sampler

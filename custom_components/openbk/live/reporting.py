@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from ..pyopenbk.obk.commands import Command, reporting_command, threshold_command
+from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 
 CONF_EVERY: Final = "report_every"
 CONF_AT_REST: Final = "report_at_rest"
@@ -57,6 +58,15 @@ class Reporting:
             reporting_command(self.every, self.at_rest),
             threshold_command(self.volts, self.amperes, self.watts),
         )
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Return how far a reading has to move, by its key, in V, A and W."""
+        return {
+            VOLTAGE.key: self.volts,
+            CURRENT.key: self.amperes,
+            POWER.key: self.watts,
+        }
 
     @property
     def messages_at_rest(self) -> int:

@@ -229,7 +229,7 @@ def _corrected(
     key: str, sample: Sample, known: Mapping[str, Calibration]
 ) -> tuple[float, float]:
     measured = sample.measurements[key]
-    calibration = known.get(key) or uncalibrated(STEPS[key])
+    calibration = known.get(key) or uncalibrated(measured.step)
     return (
         calibration.correction(measured.mean),
         calibration.uncertainty(measured.mean, measured.uncertainty),
