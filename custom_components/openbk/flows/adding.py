@@ -417,9 +417,10 @@ class AddingSteps(WizardFlow):
             if not may_ask:
                 return self.async_abort(reason="already_in_progress")
             evidence = await discovery.async_gather(self.hass, client_id)
-        if not evidence.is_socket:
-            return self.async_abort(reason="not_openbeken")
-        return await self._show_discovered(evidence)
+            if not evidence.is_socket:
+                return self.async_abort(reason="not_openbeken")
+            # It takes the place of a question until it has that of a card.
+            return await self._show_discovered(evidence)
 
     async def async_step_dhcp(
         self, discovery_info: DhcpServiceInfo

@@ -1,12 +1,13 @@
 """Another socket on the topic of this one, or with its MAC on another: both are named."""
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_CLIENT_ID, DOMAIN, LOGGER
 from ..live.entries import async_entry_of
@@ -41,6 +42,7 @@ def async_watch_other_sockets(
     def stop() -> None:
         stop_listening()
         watch.stop()
+        _leave_twin(hass, socket.entry)
         for issue in (RADIO_LOST, MAC_TWICE):
             _show(hass, socket, issue, False)
 
@@ -123,29 +125,58 @@ class _Watch:
 async def async_tell_of_twin(
     hass: HomeAssistant, entry: OpenBekenConfigEntry, client_id: str
 ) -> None:
-    """Tell that a socket with the MAC of an entry speaks on another topic, if both are there."""
+    """Tell that a socket with the MAC of an entry speaks on another topic, if both are there.
+
+    It is listened to until it is gone. Of several the last one is told, as anybody can say a MAC.
+    """
     if entry.state is not ConfigEntryState.LOADED:
         return
     socket = entry.runtime_data
     if not socket.online or client_id == entry.data[CONF_CLIENT_ID]:
         return
     _show(hass, socket, MAC_TWICE, True, mac=socket.mac, other=markdown_text(client_id))
-    stop: list[CALLBACK_TYPE] = []
+    twins = hass.data.setdefault(_TWINS, {})
+    if (
+        known := twins.get(entry.entry_id)
+    ) is not None and known.client_id == client_id:
+        return
+    _leave_twin(hass, entry)
+    twins[entry.entry_id] = twin = _Twin(client_id)
 
     @callback
     def connected(message: mqtt.ReceiveMessage) -> None:
-        if decode_connected(str(message.payload)) is False:
+        if decode_connected(str(message.payload)) is False and not twin.is_left:
             _show(hass, socket, MAC_TWICE, False)
-            stop.pop()()
+            _leave_twin(hass, entry)
 
-    stop.append(await mqtt.async_subscribe(hass, f"{client_id}/connected", connected))
-    entry.async_on_unload(partial(_stop_all, stop))
+    stop = await mqtt.async_subscribe(hass, f"{client_id}/connected", connected)
+    if twin.is_left:
+        stop()
+    else:
+        twin.stop = stop
+
+
+@dataclass(slots=True)
+class _Twin:
+    """A socket that is listened to until it is gone."""
+
+    client_id: str
+    stop: CALLBACK_TYPE | None = None
+    is_left: bool = False
+
+
+_TWINS: Final[HassKey[dict[str, _Twin]]] = HassKey(f"{DOMAIN}.twins")
+"""By the id of the entry with the same MAC."""
 
 
 @callback
-def _stop_all(stop: list[CALLBACK_TYPE]) -> None:
-    while stop:
-        stop.pop()()
+def _leave_twin(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Listen no longer to the twin of the socket of an entry, where there is one."""
+    twin = hass.data.get(_TWINS, {}).pop(entry.entry_id, None)
+    if twin is not None:
+        twin.is_left = True
+        if twin.stop is not None:
+            twin.stop()
 
 
 def _show(

@@ -31,11 +31,15 @@ def async_watch_restarts(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
     Before the socket is started.
     """
     watch = _Watch(hass, socket)
-    stop_listening = socket.listen("uptime", watch.heard)
+    stop_listening = [
+        socket.listen("uptime", watch.heard),
+        socket.listen("mac", watch.heard_mac),
+    ]
 
     @callback
     def stop() -> None:
-        stop_listening()
+        for each in stop_listening:
+            each()
         watch.stop()
 
     return stop
@@ -62,6 +66,13 @@ class _Watch:
         self._booted: float | None = None
         self._starts: deque[float] = deque(maxlen=_TOO_MANY)
         self._timer: CALLBACK_TYPE | None = None
+        self._is_other = False
+        """Another socket speaks on its topic just now, which says its MAC before its uptime."""
+
+    @callback
+    def heard_mac(self, mac: str | None) -> None:
+        if mac is not None:
+            self._is_other = mac != self._socket.mac
 
     @callback
     def stop(self) -> None:
@@ -70,7 +81,7 @@ class _Watch:
 
     @callback
     def heard(self, uptime: int | None) -> None:
-        if uptime is None:
+        if uptime is None or self._is_other:
             return
         now = self._hass.loop.time()
         before, self._booted = self._booted, now - uptime

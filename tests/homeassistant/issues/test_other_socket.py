@@ -142,12 +142,61 @@ async def test_a_mac_on_two_topics_is_told_and_not_followed(
     await online(hass, entry)
     twin = ScriptedSocket(hass, "*twin*")
     await twin.connect()
+    assert await is_discovered(hass, twin) == "already_configured"
+    assert entry.data["client_id"] == CLIENT_ID
+    assert entry.data["address"] is None
+    text = issues(hass)["mac_twice"]
+    assert CLIENT_ID in text
+    assert r"\*twin\*" in text
+    await twin.say("connected", "offline", retain=True)
+    await until(lambda: not issues(hass))
+
+
+async def test_twins_that_are_found_again_and_again_cost_one_subscription(
+    hass: HomeAssistant,
+) -> None:
+    """One that restarts says its build each time, and anybody can say a MAC."""
+    entry = socket_entry()
+    await online(hass, entry)
+    twin, other = ScriptedSocket(hass, "twin"), ScriptedSocket(hass, "other")
+    await twin.connect()
+    await other.connect()
+    for found in (twin, twin, other, twin, other):
+        assert await is_discovered(hass, found) == "already_configured"
+        assert listened_to(hass) == [f"{found.client_id}/connected"]
+    # The last one is told until it goes.
+    assert "other" in issues(hass)["mac_twice"]
+    await twin.say("connected", "offline", retain=True)
+    await other.say("connected", "offline", retain=True)
+    await until(lambda: not issues(hass))
+    assert not listened_to(hass)
+
+    assert await is_discovered(hass, twin) == "already_configured"
+    assert issues(hass)
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert not issues(hass)
+    assert not listened_to(hass)
+
+
+def listened_to(hass: HomeAssistant) -> list[str]:
+    """Return each subscription to whether another socket than that of the entry is there."""
+    return [
+        item.topic
+        for item in hass.data["mqtt"].client.subscriptions
+        if item.topic.endswith("/connected")
+        and item.topic not in (f"{CLIENT_ID}/connected", "+/connected")
+    ]
+
+
+async def is_discovered(hass: HomeAssistant, socket: ScriptedSocket) -> str:
+    """Let a socket say its build and who it is; return why its flow ended."""
+    socket.heard.clear()
     flow = hass.async_create_task(
         hass.config_entries.flow.async_init(
             "openbk",
             context={"source": SOURCE_MQTT},
             data=MqttServiceInfo(
-                topic="*twin*/build",
+                topic=f"{socket.client_id}/build",
                 payload=BUILD,
                 qos=1,
                 retain=False,
@@ -156,22 +205,8 @@ async def test_a_mac_on_two_topics_is_told_and_not_followed(
             ),
         )
     )
-    await until(lambda: ("cmnd/*twin*/publishAll", "") in twin.heard)
-    for name, text in (
-        ("build", BUILD),
-        ("mac", MAC),
-        ("host", "x"),
-        ("ip", "192.168.1.9"),
-    ):
-        await twin.say(name, text)
-    assert (await flow)["reason"] == "already_configured"
-    assert entry.data["client_id"] == CLIENT_ID
-    assert entry.data["address"] is None
-    text = issues(hass)["mac_twice"]
-    assert CLIENT_ID in text
-    assert r"\*twin\*" in text
-    await twin.say("connected", "offline", retain=True)
-    await until(lambda: not issues(hass))
+    await introduces_itself(hass, socket, MAC)
+    return (await flow)["reason"]
 
 
 async def introduces_itself(

@@ -11,7 +11,7 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.openbk.const import EVENT_RESTARTED
 from tests.support.logbook import message_of
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import MAC, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -66,6 +66,22 @@ async def test_five_starts_in_an_hour_are_told_and_the_start_is_shortened(
     assert done["type"] == "create_entry"
     await until(lambda: ("cmnd/obk8C123456/FullBootTime", "1") in socket.heard)
     assert issue(hass, entry) is None
+
+
+async def test_another_socket_on_the_topic_is_no_restart(
+    hass: HomeAssistant, scripted: tuple[MockConfigEntry, ScriptedSocket]
+) -> None:
+    """Two that throw each other off the broker say who they are before for how long they run."""
+    entry, socket = scripted
+    for turn in range(6):
+        for mac, seconds in (("c8:47:8c:99:99:99", 100), (MAC, 9000)):
+            await socket.say("mac", mac)
+            await says_uptime(entry, socket, seconds + turn)
+    assert issue(hass, entry) is None
+    # It is counted again when it is alone.
+    for seconds in (5000, 4000, 3000, 2000, 1000):
+        await says_uptime(entry, socket, seconds)
+    assert issue(hass, entry)
 
 
 async def test_a_socket_that_is_gone_cannot_be_told(

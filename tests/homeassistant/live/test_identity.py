@@ -1,5 +1,6 @@
 """What a socket is known by: a MAC that many chips have is nobody's, and a topic has one entry."""
 
+import asyncio
 from functools import partial
 
 from homeassistant.components import mqtt
@@ -272,6 +273,20 @@ async def test_no_more_cards_than_anybody_looks_through(hass: HomeAssistant) -> 
     await until(lambda: len(cards(hass)) == MOST_CARDS)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert len(cards(hass)) == MOST_CARDS
+
+
+async def test_whoever_answered_counts_until_the_card_does(hass: HomeAssistant) -> None:
+    """Else others would be let in meanwhile, and there would be more cards than there may be."""
+    await listens_for_sockets(hass)
+    await listen(hass, "cmnd/+/publishAll", partial(_introduce, hass))
+    hall = strangers(hass)
+    await mqtt.async_publish(hass, "socket1/build", BUILD)
+    await until(lambda: hall.asked)
+    while not cards(hass):
+        assert hall.asked == {"socket1"}
+        await asyncio.sleep(0)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not hall.asked
 
 
 @callback
