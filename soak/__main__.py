@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
+import subprocess
 import sys
 
 from . import campaign, fuzz, mutants, report
@@ -41,7 +42,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fuzzing.add_argument("--seed", type=int, default=0, help="of the inputs (0)")
     for kind in (uart, chosen, cutting):
         kind.add_argument("--chip", choices=SUBJECTS, help="only this chip")
-    options = parser.parse_args(arguments)
+    kinds.add_parser(
+        "mqtt",
+        help="simulated days of a house; `script/soak mqtt --help` says more",
+        add_help=False,
+    )
+    options, rest = parser.parse_known_args(arguments)
+    if options.kind == "mqtt":
+        # Simulated time has to be there before anything that asks for the time.
+        write = ["--write"] if options.write else []
+        command = [sys.executable, "-m", "soak.mqtt", *write, *rest]
+        return subprocess.run(command, check=False).returncode
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     chips = (options.chip,) if getattr(options, "chip", None) else None
     match options.kind:
         case "uart":

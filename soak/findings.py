@@ -23,6 +23,11 @@ class Invariant(StrEnum):
     SECRETS = "no secret in a log"
     TIME = "it ends in time"
     DIED = "the process lives"
+    TRUTH = "every entity shows what its socket says once all is well"
+    COMMANDS = "no command is lost unseen, none is sent that nobody gave"
+    GROWTH = "nothing grows: subscriptions, tasks, timers, listeners, flows, memory"
+    LOG = "no exception in the log, and not a line for each message"
+    FLOOD = "strangers cost bounded memory, questions and cards"
 
 
 class Violation(AssertionError):

@@ -39,15 +39,18 @@ class Broker:
         port: int | None = None,
         tls: bool = False,
         asks_for_certificate: bool = False,
+        keeps: bool = False,
     ) -> None:
         """Prepare a broker for these users and passwords, or for everyone if there are none.
 
         ``access`` is an access list as mosquitto reads it. With ``tls`` it lets nobody in without
-        encryption, and it may want a client's certificate.
+        encryption, and it may want a client's certificate. One that ``keeps`` writes what is retained
+        to disk when it is shut down.
         """
         self._access = access
         self._tls = tls
         self._asks_for_certificate = asks_for_certificate
+        self._keeps = keeps
         self._program = _find("mosquitto")
         self._users = dict(users or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,6 +91,14 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def shut_down(self) -> None:
+        """End the broker as somebody does who starts it anew."""
+        if self._process:
+            traffic.forget(self._process.pid)
+            self._process.terminate()
+            self._process.wait()
+            self._process = None
+
     def let_in_only(self, users: Mapping[str, str]) -> None:
         """Start anew with these logins, as somebody does who has changed its list of users."""
         self.stop()
@@ -124,7 +135,8 @@ class Broker:
     def _configure(self, directory: Path) -> Path:
         lines = [
             f"listener {self.port} {self.host}",
-            "persistence false",
+            f"persistence {str(self._keeps).lower()}",
+            f"persistence_location {directory}/",
             # Else small packets wait for the acknowledgement of earlier ones, 40 ms each.
             "set_tcp_nodelay true",
         ]

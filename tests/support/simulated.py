@@ -1,7 +1,7 @@
 """Simulated sockets that run OpenBeken and are plugged in for a test."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.clock import Clock
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
-from simulator.openbeken import OpenBeken, Release
+from simulator.openbeken import OpenBeken, Publication, Release
 from simulator.openbeken.settings import config_region
 from tests.support.broker import Broker
 from tests.support.sockets import BLOW, MAC
@@ -70,8 +70,9 @@ class PluggedSocket:
         volts: float = 230.0,
         power_factor: float = 1.0,
         release: Release | None = None,
+        on_publish: Callable[[Publication], None] | None = None,
     ) -> None:
-        """Prepare the socket; it has no power yet."""
+        """Prepare the socket; it has no power yet. ``on_publish`` hears what it says."""
         release = release or Release()
         self.clock = Clock(speed)
         self.flash = Flash()
@@ -79,7 +80,12 @@ class PluggedSocket:
         load = Load(volts=volts, watts=watts, power_factor=power_factor)
         self.meter = Bl0937(self.clock, load=load)
         self.firmware = OpenBeken(
-            self.flash, self.clock, self.meter, mac, release=release
+            self.flash,
+            self.clock,
+            self.meter,
+            mac,
+            release=release,
+            on_publish=on_publish,
         )
         self._power: asyncio.Task[None] | None = None
 

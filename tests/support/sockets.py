@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from homeassistant.components import mqtt
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -11,7 +11,6 @@ import pytest_socket
 
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.support.broker import Broker
 from tests.support.waiting import TIMEOUT, until
 
 MAC = "c8:47:8c:12:34:56"
@@ -69,8 +68,22 @@ def socket_entry(
     )
 
 
+class Reachable(Protocol):
+    """Where a broker is to be found."""
+
+    @property
+    def host(self) -> str:
+        """Return the address."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Return the TCP port."""
+        ...
+
+
 async def connect_mqtt(
-    hass: HomeAssistant, broker: Broker, *, birth: bool = False, **login: str
+    hass: HomeAssistant, broker: Reachable, *, birth: bool = False, **login: str
 ) -> MockConfigEntry:
     """Set up the core MQTT integration with a real broker and wait for the connection."""
     pytest_socket.socket_allow_hosts(["127.0.0.0/8"], allow_unix_socket=True)
