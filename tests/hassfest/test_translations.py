@@ -1,6 +1,8 @@
 """The texts have the shape that Home Assistant knows, and belong to something in the code."""
 
 import ast
+from collections.abc import Iterator
+from pathlib import Path
 import re
 from string import Formatter
 from typing import Any
@@ -27,12 +29,15 @@ from tests.hassfest.parts import (
     in_source,
     leaves,
     nodes,
+    sources,
     texts,
 )
 
 # It is found while values are compared, where it is told as a refusal.
 NEVER_RAISED = Contradiction.NOT_RESISTIVE
 
+# Constants of the modules of issues that name something else.
+_NO_ISSUES = ("CONF_", "ATTR_", "EVENT_", "FIRMWARE", "FOLDER", "_")
 # It would be translated, and outlive the page; a placeholder holds it. That of a machine at home,
 # as an example, has no domain.
 _ADDRESS = re.compile(
@@ -280,14 +285,42 @@ def test_issues_and_texts_are_the_same() -> None:
         assert f"implausible_{contradiction}" in issues
     for trouble in Trouble:
         assert f"update_{trouble}" in issues
-    for call in nodes(ast.Call):
-        if getattr(call.func, "attr", None) == "async_create_issue":
-            given = {keyword.arg: keyword.value for keyword in call.keywords}
-            match given["translation_key"]:
-                case ast.Constant(value=str(name)):
-                    assert name in issues
     for name in issues:
         assert in_source(name)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(sources("issues")), ids=lambda path: str(path.stem)
+)
+def test_every_issue_that_a_module_names_has_its_text(path: Path) -> None:
+    """Some are the beginning of several names."""
+    issues = texts()["issues"]
+    named = set(_keys_of_issues(path))
+    raised = {
+        call.func.id
+        for call in ast.walk(sources("issues")[path])
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
+    assert named or "raise_issue" not in raised
+    for name in named:
+        assert any(key == name or key.startswith(f"{name}_") for key in issues), name
+
+
+def _keys_of_issues(path: Path) -> Iterator[str]:
+    """Return what a module gives to a constant, or holds in a table, that looks like a key."""
+    for node in sources("issues")[path].body:
+        match node:
+            case ast.AnnAssign(
+                target=ast.Name(id=name), value=ast.Constant(value=str(key))
+            ):
+                if SLUG.fullmatch(key) and not name.startswith(_NO_ISSUES):
+                    yield key
+            case ast.AnnAssign(value=ast.Dict(values=values)):
+                yield from (
+                    value.value
+                    for value in values
+                    if isinstance(value, ast.Constant) and isinstance(value.value, str)
+                )
 
 
 FIXES = {

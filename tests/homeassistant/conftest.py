@@ -95,7 +95,7 @@ def passwords_stay_secret(
     told = [record.getMessage() for record in caplog.get_records("call")]
     told += [f"{state.state} {state.attributes}" for state in hass.states.async_all()]
     told += [
-        f"{entry.title} {entry.options}"
+        f"{entry.title} {entry.data} {entry.options}"
         for entry in hass.config_entries.async_entries(DOMAIN)
     ]
     for secret in TYPED:

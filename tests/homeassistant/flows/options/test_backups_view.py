@@ -184,7 +184,6 @@ async def test_the_wizard_opens_to_restore_the_chosen_one(
             assert kind == "config_flow"
             wizard = await Wizard.follow(hass, flow_id)
             assert wizard.page == "intro"
-            await wizard.submit()
             await wizard.submit(adapter=socket.path)
             assert await walk_on(wizard) == "restore_choose"
             assert wizard.suggested["backup"] == chosen.path.name
