@@ -12,6 +12,7 @@ from simulator.flash import PowerLostError
 from . import discovery, tasmota
 from .arguments import Arguments
 from .console import Command, Console, Result, needing, setter
+from .energy import cut
 from .settings import CHANNEL_COUNT, Flag
 from .state import DeviceState
 from .text import leading_int
@@ -27,6 +28,8 @@ _RECONNECT_SECONDS: Final = 5
 _BUFFER: Final = 1024
 _INBOX: Final = 4096
 _LONGEST_TOPIC: Final = 127
+# The place of the decimals among the arguments of publishFloat.
+_DECIMALS: Final = 3
 _DISCOVERY_SECONDS: Final = 5
 _QUEUE_LIMIT: Final = 32
 _QUEUE_PER_SECOND: Final = 3
@@ -234,7 +237,7 @@ class MqttService:
             "mqttgroup": setter(settings, "mqtt_group", self.reconnect_soon),
             "publish": self._publish_text,
             "publishint": needing(2, self._publish_command(_integer_text)),
-            "publishfloat": needing(2, self._publish_command(_float_text)),
+            "publishfloat": needing(2, self._publish_command(self._float_text)),
             "publishall": run(self.publish_all),
             "publishchannels": run(self.publish_channels),
             "publishchannel": number(self.publish_channel),
@@ -263,6 +266,13 @@ class MqttService:
             return Result.OK
 
         return command
+
+    def _float_text(self, arguments: Arguments, index: int) -> str:
+        """Return a number as publishFloat does; the decimals are cut since 1.17.629."""
+        number = arguments.number(index)
+        if len(arguments) <= _DECIMALS or not self._device.release.cuts_decimals:
+            return f"{number:f}"
+        return cut(number, arguments.integer(_DECIMALS))
 
     def _schedule_discovery(self, arguments: Arguments) -> Result:
         given = arguments.text
@@ -519,7 +529,3 @@ def _pieces(topic: str, payload: bytes, qos: int) -> Iterator[bytes]:
 
 def _integer_text(arguments: Arguments, index: int) -> str:
     return f"{arguments.integer(index)}"
-
-
-def _float_text(arguments: Arguments, index: int) -> str:
-    return f"{arguments.number(index):f}"

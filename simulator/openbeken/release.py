@@ -54,6 +54,11 @@ class Release:
         return self.at_least(1, 17, 480)
 
     @property
+    def cuts_decimals(self) -> bool:
+        """Return whether publishFloat takes how many decimals it is to leave (e9a092fa5)."""
+        return self.at_least(1, 17, 629)
+
+    @property
     def divides_by_elapsed(self) -> bool:
         """Return whether a long window is corrected in the right direction (1280)."""
         return self.at_least(1, 18, 25)

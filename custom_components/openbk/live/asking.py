@@ -1,4 +1,4 @@
-"""Questions to one socket: for its channels until they are answered, and for its list."""
+"""Questions to one socket: for its channels until they are answered, its readings and its list."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -17,8 +17,13 @@ _PATIENCE: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GIVEN_UP_AFTER: Final = 4
 # A socket sends its list for 12 s after it connects. What is missing then has to be asked for.
 _LIST_COMPLETE_AFTER: Final = 20.0
+# It says its readings by itself up to a minute later. Asked again, as the factors of a calibrated
+# socket are read first, which may hold readings back for 5 s, and as it may learn its unit by then.
+_READINGS_AFTER: Final = (0.5, 2.0, 6.0)
 
 type Send = Callable[[Iterable[Publication]], None]
+type Question = Callable[[], Publication | None]
+"""Returns what a socket is asked for its readings with, None where it cannot be."""
 
 
 class Asking:
@@ -31,6 +36,7 @@ class Asking:
         send: Send,
         later: Later,
         silent: CALLBACK_TYPE,
+        readings: Question,
     ) -> None:
         """Prepare for a socket; ``silent`` is called when it answers no more."""
         self._client_id = client_id
@@ -38,9 +44,10 @@ class Asking:
         self._send = send
         self._later = later
         self._silent = silent
+        self._readings = readings
         self._asked = 0
         self._ask_timer: CALLBACK_TYPE | None = None
-        self._list_timer: CALLBACK_TYPE | None = None
+        self._timers: list[CALLBACK_TYPE] = []
 
     @callback
     def begin(self) -> None:
@@ -49,15 +56,21 @@ class Asking:
             source.unanswered = True
         self._asked = 0
         self._ask()
-        self._list_timer = self._later(_LIST_COMPLETE_AFTER, self._ask_for_list)
+        self._timers = [self._later(_LIST_COMPLETE_AFTER, self._ask_for_list)]
+        if self._values.lack_of_readings:
+            self._timers += [
+                self._later(seconds, self._ask_for_readings)
+                for seconds in _READINGS_AFTER
+            ]
 
     @callback
     def stop(self) -> None:
         """Leave no timer behind."""
-        for timer in (self._ask_timer, self._list_timer):
-            if timer is not None:
-                timer()
-        self._ask_timer = self._list_timer = None
+        if self._ask_timer is not None:
+            self._ask_timer()
+            self._ask_timer = None
+        while self._timers:
+            self._timers.pop()()
 
     @callback
     def for_channel(self, channel: int) -> None:
@@ -108,6 +121,11 @@ class Asking:
     @callback
     def _ask_for_list(self) -> None:
         """Ask for the list of a socket that connected before we listened."""
-        self._list_timer = None
         if self._values.lack_of_list:
             self._send([messages.publish_all(self._client_id)])
+
+    @callback
+    def _ask_for_readings(self) -> None:
+        """Ask for the readings of a socket that has said none yet."""
+        if self._values.lack_of_readings and (question := self._readings()) is not None:
+            self._send([question])

@@ -33,7 +33,7 @@ from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.meters import BL0942
-from ..pyopenbk.obk import messages
+from ..pyopenbk.obk import messages, readings
 from ..pyopenbk.obk.commands import Command, backlog, energy_command, pin_commands
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
@@ -127,6 +127,7 @@ class SocketState:
             self._send_soon,
             self._later,
             self.presence.silent,
+            self._question_for_readings,
         )
         self.factors = FactorWatch(
             hass,
@@ -332,6 +333,9 @@ class SocketState:
 
     def _ask_for_life(self) -> None:
         self.asking.for_a_sign_of_life()
+
+    def _question_for_readings(self) -> Publication | None:
+        return readings.question(self.client_id, self.build, in_kwh=self.meter.in_kwh)
 
     @callback
     def _connected(self, message: mqtt.ReceiveMessage) -> None:

@@ -15,6 +15,7 @@ from ..pyopenbk.obk.messages import Value
 from ..pyopenbk.quantities import (
     APPARENT_POWER,
     CURRENT,
+    ENERGY,
     METER,
     POWER,
     POWER_FACTOR,
@@ -38,6 +39,7 @@ from .sources import (
 )
 
 _COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
+_ASKED_FOR: Final = frozenset({*STEPS, ENERGY.key})
 _NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
 
 
@@ -95,6 +97,15 @@ class SocketValues:
             source.listeners and source.value is None
             for key, source in self.topics()
             if not messages.topic_of(key).endswith("/get")
+        )
+
+    @property
+    def lack_of_readings(self) -> bool:
+        """Return whether somebody waits for a reading that the socket has not said yet."""
+        return any(
+            source.listeners and source.text is None
+            for key, source in self.topics()
+            if key in _ASKED_FOR
         )
 
     @property

@@ -60,6 +60,7 @@ OBEYED: tuple[tuple[str, str, list[tuple[str, str]]], ...] = (
     (f"cmnd/{CLIENT}/publish", "button single", [("button/get", "single")]),
     (f"cmnd/{CLIENT}/publishInt", "x 12abc", [("x/get", "12")]),
     (f"cmnd/{CLIENT}/publishFloat", "x 1.5", [("x/get", "1.500000")]),
+    (f"cmnd/{CLIENT}/publishFloat", "x 1.57 0 1", [("x/get", "1.5")]),
     (f"cmnd/{CLIENT}/publishChannel", "1", [("1/get", "0")]),
     ("other/1/set", "1", []),
     ("homeassistant/status", "offline", []),

@@ -224,6 +224,14 @@ def version_of(build: str) -> str | None:
     return match["version"] if (match := _BUILD.fullmatch(build)) else None
 
 
+def release_of(build: str) -> tuple[int, ...] | None:
+    """Return the numbers of the release that a build text names; None for a branch's build."""
+    parts = (version_of(build) or "").split(".")
+    if not all(part.isdecimal() for part in parts):
+        return None
+    return tuple(map(int, parts))
+
+
 def set_channel(client_id: str, channel: int, value: int) -> Publication:
     """Build the command that sets a channel; the firmware reads ON and OFF as 0, so numbers."""
     return Publication(topic=f"{client_id}/{channel}/set", payload=str(value))
