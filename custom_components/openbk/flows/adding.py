@@ -238,8 +238,7 @@ class AddingSteps(WizardFlow):
 
     async def _choices_of(self, evidence: Evidence) -> UnfinishedSocket | None:
         """Return what a wizard that was left had chosen for a socket, if it is this one."""
-        if evidence.mac is None:
-            return None
+        assert evidence.mac is not None
         found = await UnfinishedSockets(self.hass).async_find(format_mac(evidence.mac))
         written = found is not None and found.settings.client_id == evidence.client_id
         return found if written else None

@@ -42,7 +42,7 @@ class TalkingFlow(ConfigEntryBaseFlow):
     @property
     def placeholders(self) -> dict[str, str]:
         """Return what the texts of pages may name."""
-        return {}
+        raise NotImplementedError
 
     @callback
     def show_page(self, step_id: str) -> ConfigFlowResult:

@@ -230,11 +230,9 @@ def firmware_error(err: errors.OpenBekenError) -> str:
     return _lookup(FIRMWARE_ERRORS, err)
 
 
-def reason_for_no_pins(err: errors.OpenBekenError | None) -> str:
+def reason_for_no_pins(err: errors.OpenBekenError) -> str:
     """Return the page that says why the chip does not tell its pins."""
     match err:
-        case None:
-            return "no_pins_not_found"
         case reader.NoPinDataError() if err.damage:
             return "no_pins_damaged"
     return _lookup(NO_PINS, err)

@@ -102,6 +102,7 @@ class PinSteps(WizardFlow):
                 self.session.take_pins(earlier.profile, "earlier_backup", earlier)
             else:
                 why = self.session.analysis.why_no_pins
+                assert why is not None
                 return self.show_page(reason_for_no_pins(why))
         assert self.session.profile is not None
         if pin_form.problem_of(self.session.profile):
