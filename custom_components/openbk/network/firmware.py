@@ -25,7 +25,9 @@ from ..pyopenbk.beken.update_slots import UPDATE_SLOTS
 from ..pyopenbk.obk.messages import chip_of
 from ..pyopenbk.obk.releases import (
     DEFAULT_INDEX,
+    Asset,
     NotFoundError,
+    Progress,
     ReleaseError,
     ReleaseIndex,
     Update,
@@ -34,7 +36,8 @@ from ..pyopenbk.obk.releases import (
 )
 
 RELEASE_INDEX: Final[HassKey[str]] = HassKey(f"{DOMAIN}.release_index")
-"""Where releases are looked up unless a person said otherwise; a simulation has its own."""
+"""Where releases are looked up unless a person said otherwise, if that is not the usual place."""
+_DIGESTS: Final[HassKey[asyncio.Lock]] = HassKey(f"{DOMAIN}.firmware_digests")
 CONF_INDEX: Final = "index_address"
 FOLDER: Final = "openbk/firmware"
 
@@ -51,14 +54,65 @@ _FILES_KEPT: Final = 3
 type Stored = dict[str, Any]
 
 
-def release_index_store(hass: HomeAssistant) -> Store[dict[str, str]]:
-    """Return where the address of the release index is kept, which the wizard asks for."""
+def _usual_index(hass: HomeAssistant) -> str:
+    return hass.data.get(RELEASE_INDEX, DEFAULT_INDEX)
+
+
+def _index_store(hass: HomeAssistant) -> Store[dict[str, str]]:
+    """Return where the address of the release index is kept, if a person said one."""
     return Store(hass, 1, f"{DOMAIN}.release_index")
 
 
-def digest_store(hass: HomeAssistant) -> Store[dict[str, str]]:
+async def async_index_address(hass: HomeAssistant) -> str:
+    """Return where releases are looked up."""
+    stored = await _index_store(hass).async_load() or {}
+    return stored.get(CONF_INDEX, _usual_index(hass))
+
+
+async def async_keep_index_address(hass: HomeAssistant, address: str) -> None:
+    """Look releases up at an address from now on, at the usual one wherever that will be."""
+    store = _index_store(hass)
+    if address == _usual_index(hass):
+        await store.async_remove()
+    else:
+        await store.async_save({CONF_INDEX: address})
+
+
+def _digest_store(hass: HomeAssistant) -> Store[dict[str, str]]:
     """Return where digests of first downloads are kept, by address, where none is published."""
     return Store(hass, 1, f"{DOMAIN}.firmware_digests")
+
+
+async def async_digest_of(hass: HomeAssistant, asset: Asset) -> str | None:
+    """Return the digest that a file must have: the published one, else that of the first download."""
+    if asset.digest is not None:
+        return asset.digest
+    return (await _digest_store(hass).async_load() or {}).get(asset.url)
+
+
+async def async_trust(hass: HomeAssistant, asset: Asset, data: bytes) -> None:
+    """Keep the digest of a first download, if its server publishes none."""
+    # A wizard and an update may end at the same time.
+    async with hass.data.setdefault(_DIGESTS, asyncio.Lock()):
+        if await async_digest_of(hass, asset) is None:
+            store = _digest_store(hass)
+            known = await store.async_load() or {}
+            await store.async_save(known | {asset.url: digest_of(data)})
+
+
+async def async_download(
+    hass: HomeAssistant,
+    index: ReleaseIndex,
+    asset: Asset,
+    progress: Progress | None = None,
+) -> bytes:
+    """Download a file that is what its server says, or what it was the first time.
+
+    ``progress`` is told bytes of bytes. Raises ReleaseError.
+    """
+    return await index.download(
+        asset, progress=progress, known_digest=await async_digest_of(hass, asset)
+    )
 
 
 class FirmwareSource:
@@ -146,24 +200,19 @@ class FirmwareSource:
         """
         asset = update.assets[chip]
         async with self._loading:
-            store = digest_store(self._hass)
-            known = await store.async_load() or {}
-            digest = asset.digest or known.get(asset.url)
+            digest = await async_digest_of(self._hass, asset)
             path = Path(self._hass.config.path(FOLDER)) / f"{chip}_{update.version}.rbl"
             run = self._hass.async_add_executor_job
             if digest and (data := await run(_read, path, asset.size, digest)):
                 return data
-            data = await (await self._index()).download(asset, known_digest=digest)
-            if digest is None:
-                await store.async_save(known | {asset.url: digest_of(data)})
+            data = await async_download(self._hass, await self._index(), asset)
+            await async_trust(self._hass, asset, data)
             await run(_keep, path, data)
         return data
 
     async def _index(self) -> ReleaseIndex:
-        stored = await release_index_store(self._hass).async_load() or {}
-        usual = self._hass.data.get(RELEASE_INDEX, DEFAULT_INDEX)
         return ReleaseIndex(
-            async_get_clientsession(self._hass), stored.get(CONF_INDEX, usual)
+            async_get_clientsession(self._hass), await async_index_address(self._hass)
         )
 
     def _chips(self) -> set[str]:
@@ -187,12 +236,14 @@ class FirmwareSource:
 
     async def _look(self, _now: datetime) -> None:
         self._timer = None
-        delay = _EVERY
+        delay = _AGAIN_AFTER_FAILURE
         try:
             await self.async_refresh()
+            delay = _EVERY
         except ReleaseError as err:
             LOGGER.debug("Looking for releases: %s", err)
-            delay = _AGAIN_AFTER_FAILURE
+        except Exception:  # noqa: BLE001 - whatever it was, the next look may find something
+            LOGGER.exception("Looking for releases stopped unexpectedly")
         if self._listeners and self._timer is None:
             self._look_in(delay)
 

@@ -20,19 +20,23 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import LOGGER
-from ...network.firmware import CONF_INDEX, digest_store, release_index_store
+from ...network.firmware import (
+    CONF_INDEX,
+    async_download,
+    async_index_address,
+    async_keep_index_address,
+    async_trust,
+)
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.image import WrongChipError
 from ...pyopenbk.obk.releases import (
-    DEFAULT_INDEX,
     GUIDE_VERSION,
     RateLimitedError,
     Release,
     ReleaseError,
     ReleaseIndex,
     SentElsewhereError,
-    digest_of,
     lacks,
     parse_version,
     wire_kind,
@@ -123,10 +127,8 @@ class FirmwareSteps(WizardFlow):
         return await self.async_run("releases", self._fetch_releases)
 
     async def _fetch_releases(self) -> str:
-        store = release_index_store(self.hass)
         if not self._index_address:
-            stored = await store.async_load() or {}
-            self._index_address = stored.get(CONF_INDEX, DEFAULT_INDEX)
+            self._index_address = await async_index_address(self.hass)
         self._index = ReleaseIndex(
             async_get_clientsession(self.hass),
             self._index_address,
@@ -139,7 +141,7 @@ class FirmwareSteps(WizardFlow):
             self._note_firmware_error(err)
         else:
             # Who keeps releases on a server of their own says so once.
-            await store.async_save({CONF_INDEX: self._index_address})
+            await async_keep_index_address(self.hass, self._index_address)
         wanted, self.session.release = self.session.release, None
         if self._asks:
             return "firmware"
@@ -291,14 +293,12 @@ class FirmwareSteps(WizardFlow):
         assert self._chosen is not None
         assert self._index is not None
         asset = self._chosen.uart
-        # Where the server publishes no digest, the one of the first download is what counts.
-        store = digest_store(self.hass)
-        known = await store.async_load() or {}
         try:
-            data = await self._index.download(
+            data = await async_download(
+                self.hass,
+                self._index,
                 asset,
-                progress=lambda done, total: self.show_fraction(done / max(total, 1)),
-                known_digest=known.get(asset.url),
+                lambda done, total: self.show_fraction(done / max(total, 1)),
             )
         except ReleaseError as err:
             self._note_firmware_error(err)
@@ -307,8 +307,7 @@ class FirmwareSteps(WizardFlow):
             self._firmware_error = error
             return "firmware"
         self.session.release = self._chosen.version
-        if asset.digest is None and asset.url not in known:
-            await store.async_save(known | {asset.url: digest_of(data)})
+        await async_trust(self.hass, asset, data)
         return "write_confirm"
 
 

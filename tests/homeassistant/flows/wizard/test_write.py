@@ -15,6 +15,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.issues.unfinished import FIRMWARE
+from custom_components.openbk.network.firmware import RELEASE_INDEX
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -914,6 +915,23 @@ class TestFirmware:
                 assert wizard.placeholders["elsewhere"] == "files.example.org"
             releases.trouble = Trouble()
             assert await wizard.submit_suggested() == "write_confirm"
+            await wizard.close()
+
+    async def test_the_usual_place_of_releases_is_not_kept(
+        self,
+        hass: HomeAssistant,
+        hass_storage: dict[str, Any],
+        mosquitto: Broker,
+        releases: ReleaseServer,
+    ) -> None:
+        """It may become another one, and nobody has chosen this."""
+        hass.data[RELEASE_INDEX] = releases.index
+        del hass_storage["openbk.release_index"]
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            assert labels(wizard)
+            assert "openbk.release_index" not in hass_storage
             await wizard.close()
 
     @walks("firmware -> releases -> firmware")
