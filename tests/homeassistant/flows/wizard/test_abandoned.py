@@ -1,7 +1,7 @@
 """A dialog may be closed on every page: nothing of it stays but what a later one goes on with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
@@ -9,14 +9,23 @@ import pytest
 
 from custom_components.openbk.flows.serial_port import async_wizard_at_work
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from simulator import factory
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import blow_dump, is_free, socket_on_the_bench
+from tests.homeassistant.bench import (
+    blow_dump,
+    chip,
+    is_free,
+    open_port,
+    socket_on_the_bench,
+    upload,
+)
 from tests.homeassistant.road import SECRET
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
+from tests.support.flash_map import APPLICATION, RF_CALIBRATION
 from tests.support.sockets import subscriptions
 from tests.support.waiting import until
 
@@ -162,3 +171,124 @@ async def test_dialog_is_closed(
     again = await Wizard.open(hass, "flash")
     assert again.page == "intro"
     await again.close()
+
+
+# The pages aside of that road, by the way to each: what is chosen or submitted from page to page.
+LOST_IN_BACKUP = Fault(name=FaultName.POWER_LOST, command=Command.READ_4K, nth=9)
+LOST_IN_WRITING = Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9)
+WITHOUT_RADIO = factory.without(blow_dump(), RF_CALIBRATION.start, RF_CALIBRATION.size)
+
+
+async def to_restore(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Choose the only backup there is, which is of the chip as it is."""
+    wizard = await open_port(hass, socket.path, "restore")
+    assert wizard.page == "restore_choose"
+    return wizard
+
+
+async def to_restore_confirm(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    wizard = await to_restore(hass, socket)
+    assert await wizard.submit_suggested() == "restore_confirm"
+    return wizard
+
+
+async def to_restore_write(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Write it to a chip of whose application much got lost since."""
+    wizard = await to_restore_confirm(hass, socket)
+    socket.flash.rewrite(APPLICATION.start, bytes(0x20000))
+    dawdle(socket, Command.WRITE_4K)
+    wizard.percentages.clear()
+    await wizard.start({})
+    await until(lambda: wizard.percentages and wizard.percentages[-1] > 0.02)
+    return wizard
+
+
+async def to_radio_missing(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    return await open_port(hass, socket.path)
+
+
+async def to_radio_repair(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    wizard = await to_radio_missing(hass, socket)
+    await wizard.choose("radio_repair")
+    return wizard
+
+
+async def to_radio_confirm(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    wizard = await to_radio_repair(hass, socket)
+    await wizard.submit(upload=await upload(hass, blow_dump()))
+    return wizard
+
+
+async def to_radio_write(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    wizard = await to_radio_confirm(hass, socket)
+    dawdle(socket, Command.CRC)
+    await wizard.start({})
+    return wizard
+
+
+async def to_failed(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    socket.inject(LOST_IN_BACKUP)
+    return await open_port(hass, socket.path)
+
+
+async def to_failed_writing(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    wizard = await to_restore_confirm(hass, socket)
+    socket.flash.rewrite(APPLICATION.start, bytes(0x20000))
+    socket.inject(LOST_IN_WRITING)
+    await wizard.submit()
+    return wizard
+
+
+async def to_resume(hass: HomeAssistant, socket: SimulatedSocket) -> Wizard:
+    """Open the wizard again behind a restore that was broken off."""
+    first = await to_failed_writing(hass, socket)
+    await first.close()
+    socket.power(on=True)
+    return await open_port(hass, socket.path)
+
+
+def dawdle(socket: SimulatedSocket, command: Command) -> None:
+    socket.inject(
+        Fault(name=FaultName.REPLY_LATE, command=command, times=0, seconds=0.05)
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "walk", "left"),
+    [
+        ("restore_choose", to_restore, False),
+        ("restore_confirm", to_restore_confirm, False),
+        ("restore_write", to_restore_write, True),
+        ("radio_missing", to_radio_missing, False),
+        ("radio_repair", to_radio_repair, False),
+        ("radio_confirm", to_radio_confirm, False),
+        ("radio_write", to_radio_write, False),
+        ("failed_link_lost", to_failed, False),
+        ("failed_link_lost_writing", to_failed_writing, True),
+        ("resume_restore", to_resume, True),
+    ],
+)
+async def test_dialog_is_closed_aside_of_the_road(
+    hass: HomeAssistant,
+    own_folder: Path,
+    page: str,
+    walk: Callable[[HomeAssistant, SimulatedSocket], Awaitable[Wizard]],
+    left: bool,
+) -> None:
+    """``left``: a job was begun, of which a later wizard knows."""
+    content = WITHOUT_RADIO if page.startswith("radio") else blow_dump()
+    async with chip(content) as socket:
+        wizard = await walk(hass, socket)
+        assert wizard.page == page
+        await wizard.close()
+        closed = hass.loop.time()
+        while not await is_free(socket.path):
+            assert hass.loop.time() - closed < FREE_AFTER
+        await until(lambda: async_wizard_at_work(hass) is None)
+        await hass.async_block_till_done()
+        assert bool(list(own_folder.rglob("*.job"))) is left
+        if not left:
+            assert socket.flash.content == content
+        again = await Wizard.open(hass, "flash")
+        assert again.page == "intro"
+        await again.close()

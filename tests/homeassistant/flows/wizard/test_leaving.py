@@ -421,6 +421,47 @@ async def test_taking_over_from_a_wizard_that_reads(
     await free_in_time(hass, socket.path)
 
 
+@pytest.mark.parametrize("own_adapter", [False, True])
+async def test_a_wizard_that_writes_goes_on_beside_another_one(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+    own_adapter: bool,
+) -> None:
+    """Whichever adapter the other one is opened for; it is told what ending the first one costs."""
+    writing = await in_writing(hass, socket, mosquitto, releases)
+    async with chip(factory_dump()) as other:
+        second = await Wizard.open(hass, "flash")
+        wanted = other.path if own_adapter else socket.path
+        assert await second.submit(adapter=wanted) == "other_wizard"
+        told = second.placeholders["other"]
+        assert "**Kitchen**: It is writing to the chip right now." in told
+        assert "the chip stays half-written" in told
+        assert await second.choose("leave") == "left_untouched"
+    socket.clear()
+    assert await writing.settle() == "reassemble"
+    await finish(hass, writing)
+
+
+@walks("other_wizard -> take_over -> port")
+async def test_taking_over_from_a_wizard_that_writes(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    await in_writing(hass, socket, mosquitto, releases)
+    second = await Wizard.open(hass, "flash")
+    assert await second.submit(adapter=socket.path) == "other_wizard"
+    assert await second.choose("take_over") == "port"
+    assert half_written(hass) == ["Kitchen"]
+    assert await is_free(socket.path)
+    await second.close()
+    await go_on(hass, socket)
+    assert not half_written(hass)
+
+
 async def test_a_wizard_that_is_just_leaving_is_waited_for(
     hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket
 ) -> None:
