@@ -35,6 +35,7 @@ from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
+from ..network.mqtt import NotConnectedError
 from ..network.strangers import strangers
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
@@ -192,7 +193,10 @@ class AddingSteps(WizardFlow):
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: console_error(err)}
-        evidence = await discovery.async_gather(self.hass, answers.client_id)
+        try:
+            evidence = await discovery.async_gather(self.hass, answers.client_id)
+        except NotConnectedError:
+            return {"base": "mqtt_disconnected"}
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
             return {CONF_ADDRESS: "socket_not_on_broker"}
         evidence.given_address = address
@@ -204,7 +208,10 @@ class AddingSteps(WizardFlow):
             return {"base": "socket_missing"}
         if problem := topic_problem(client_id):
             return {CONF_CLIENT_ID: problem}
-        evidence = await discovery.async_gather(self.hass, client_id)
+        try:
+            evidence = await discovery.async_gather(self.hass, client_id)
+        except NotConnectedError:
+            return {"base": "mqtt_disconnected"}
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
         self.session.evidence = evidence
@@ -368,6 +375,8 @@ class AddingSteps(WizardFlow):
                 await discovery.async_tune(
                     self.hass, self.session.evidence.client_id, tuning, console
                 )
+            except NotConnectedError:
+                return {"base": "mqtt_disconnected"}
             except ConsoleError as err:
                 LOGGER.debug("Tuning of %s: %s", self.session.evidence.client_id, err)
                 return {"base": "tuning_stopped"}
@@ -415,7 +424,10 @@ class AddingSteps(WizardFlow):
         with strangers(self.hass).question(client_id, discovery_info) as may_ask:
             if not may_ask:
                 return self.async_abort(reason="already_in_progress")
-            evidence = await discovery.async_gather(self.hass, client_id)
+            try:
+                evidence = await discovery.async_gather(self.hass, client_id)
+            except NotConnectedError:
+                return self.async_abort(reason="mqtt_disconnected")
             if not evidence.is_socket:
                 return self.async_abort(reason="not_openbeken")
             # It takes the place of a question until it has that of a card.
@@ -434,7 +446,10 @@ class AddingSteps(WizardFlow):
         client_id = await self._client_id_of(discovery_info)
         if client_id is None:
             return self.async_abort(reason="not_openbeken")
-        evidence = await discovery.async_gather(self.hass, client_id)
+        try:
+            evidence = await discovery.async_gather(self.hass, client_id)
+        except NotConnectedError:
+            return self.async_abort(reason="mqtt_disconnected")
         if not evidence.is_socket or format_mac(evidence.mac or "") != self.unique_id:
             return self.async_abort(reason="not_openbeken")
         return await self._show_discovered(evidence)

@@ -14,6 +14,7 @@ from ..live.snapshots import Before, async_snapshots
 from ..network import discovery
 from ..network.broker import Concern, async_suggest
 from ..network.consoles import METER_ACCESS, console_at
+from ..network.mqtt import NotConnectedError
 from ..network.watching import async_watch
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk import mqtt_settings
@@ -220,7 +221,6 @@ class NewBrokerSteps(BrokerForm):
         """Return the reason to end for; the entry follows a socket that arrived."""
         assert self._console is not None
         assert self._holds is not None
-        access = self.hass.data[METER_ACCESS]
         wanted = self._wanted(self._holds.client_id, self._holds.group)
         await (await async_snapshots(self.hass)).async_keep(
             self._get_reconfigure_entry(), Before.BROKER, self._console
@@ -229,20 +229,32 @@ class NewBrokerSteps(BrokerForm):
             self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
         ) as seen:
             try:
-                await mqtt_settings.write(self._console, wanted, access.sleep)
-            except ConsoleError as err:
-                LOGGER.debug("Broker of %s: %s", self._at, err)
-                return await self._put_back("led_refused")
-            try:
-                async with asyncio.timeout(_APPEARS_WITHIN / access.speed):
-                    await seen.wait()
-            except TimeoutError:
-                # A login may be allowed to speak and not to listen: then Home Assistant does.
-                if self._is_another or not await self._is_here():
-                    return await self._put_back("led_back")
-        here = not self._is_another and await self._is_here()
+                failure = await self._move(wanted, seen)
+            except Exception:  # noqa: BLE001 - whatever it was, the socket is not left in between
+                LOGGER.exception("Broker of %s", self._at)
+                failure = "led_stopped"
+            if failure is not None:
+                return await self._put_back(failure)
+        here = await self._is_here()
         self._follow()
         return "reconfigure_successful" if here else "led_elsewhere"
+
+    async def _move(self, wanted: MqttSettings, seen: asyncio.Event) -> str | None:
+        """Write the new settings and wait; return why the socket must have its own back, or None."""
+        assert self._console is not None
+        access = self.hass.data[METER_ACCESS]
+        try:
+            await mqtt_settings.write(self._console, wanted, access.sleep)
+        except ConsoleError as err:
+            LOGGER.debug("Broker of %s: %s", self._at, err)
+            return "led_refused"
+        try:
+            async with asyncio.timeout(_APPEARS_WITHIN / access.speed):
+                await seen.wait()
+        except TimeoutError:
+            # A login may be allowed to speak and not to listen: then Home Assistant does.
+            return None if await self._is_here() else "led_back"
+        return None
 
     @property
     def _led_mac(self) -> str:
@@ -259,9 +271,15 @@ class NewBrokerSteps(BrokerForm):
         )
 
     async def _is_here(self) -> bool:
-        """Return whether the socket is on the broker that Home Assistant uses."""
+        """Return whether Home Assistant is connected to a broker and hears the socket there."""
         assert self._holds is not None
-        evidence = await discovery.async_gather(self.hass, self._holds.client_id)
+        if self._is_another:
+            return False
+        try:
+            evidence = await discovery.async_gather(self.hass, self._holds.client_id)
+        except NotConnectedError:
+            # Brokers are changed while Home Assistant has none.
+            return False
         return format_mac(evidence.mac or "") == self._led_mac
 
     async def _put_back(self, outcome: str) -> str:

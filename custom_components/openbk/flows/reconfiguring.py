@@ -21,6 +21,7 @@ from ..issues.half_written import CONF_ROAD
 from ..live.entries import async_entry_of, async_replace_hardware
 from ..live.state import OpenBekenConfigEntry
 from ..network import discovery
+from ..network.mqtt import NotConnectedError
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
@@ -100,7 +101,10 @@ class ReconfigureSteps(WizardFlow):
             return {CONF_ADDRESS: "socket_address_invalid"}
         if client_id == entry.data[CONF_CLIENT_ID]:
             return {}
-        evidence = await discovery.async_gather(self.hass, client_id)
+        try:
+            evidence = await discovery.async_gather(self.hass, client_id)
+        except NotConnectedError:
+            return {"base": "mqtt_disconnected"}
         if not evidence.is_socket:
             return {CONF_CLIENT_ID: "socket_silent"}
         if format_mac(evidence.mac or "") != entry.data[CONF_MAC]:
@@ -139,7 +143,10 @@ class ReconfigureSteps(WizardFlow):
         group = entry.data[CONF_GROUP]
         if problem := topics_problem(self.hass, client_id, group, own=entry):
             return problem
-        evidence = await discovery.async_gather(self.hass, client_id)
+        try:
+            evidence = await discovery.async_gather(self.hass, client_id)
+        except NotConnectedError:
+            return "mqtt_disconnected"
         if not evidence.is_socket:
             return "socket_silent"
         mac = format_mac(evidence.mac or "")

@@ -39,7 +39,7 @@ from ..pyopenbk.quantities import CURRENT, ENERGY, FREQUENCY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
 from .addresses import told_address
 from .consoles import METER_ACCESS, console_at
-from .mqtt import publish, subscribed
+from .mqtt import ensure_connected, publish, subscribed
 
 # The list of a socket takes 12 s, one item a second; a busy broker may add some.
 _LIST_TIMEOUT: Final = 20.0
@@ -186,8 +186,10 @@ async def async_gather(
     """Ask a socket for its list over MQTT and return what it said.
 
     Ends as soon as the socket said who it is, at the latest after ``seconds``; what it left unsaid
-    is missing. With ``parts``, which may take a minute, also its channels and its meter.
+    is missing. With ``parts``, which may take a minute, also its channels and its meter. Raises
+    NotConnectedError.
     """
+    ensure_connected(hass)
     evidence = Evidence(client_id=client_id)
     keys = [*_HEARD]
     if parts:
@@ -305,7 +307,8 @@ async def async_tune(
 ) -> None:
     """Make a change that the person agreed to, and see it made where the web page is open.
 
-    Raises ConsoleError where the socket did not take it over.
+    Raises ConsoleError where the socket did not take it over, NotConnectedError where it could
+    not be sent.
     """
     if console is None:
         await _send_lines(hass, client_id, tuning.commands)
@@ -316,7 +319,7 @@ async def async_tune(
 async def async_take_back(
     hass: HomeAssistant, client_id: str, undo: Iterable[str], console: Console | None
 ) -> None:
-    """Take one change back; raises ConsoleError where the socket kept it."""
+    """Take one change back; raises as ``async_tune``."""
     if console is None:
         await _send_lines(hass, client_id, undo)
     else:
@@ -344,7 +347,8 @@ async def async_probe(hass: HomeAssistant) -> list[str]:
 
 
 async def async_find(hass: HomeAssistant) -> list[Evidence]:
-    """Return the sockets on the broker that are online and not set up."""
+    """Return the sockets on the broker that are online and not set up; raises NotConnectedError."""
+    ensure_connected(hass)
     found = await asyncio.gather(
         *(
             async_gather(hass, client_id, seconds=_FIND_TIMEOUT)
@@ -355,7 +359,11 @@ async def async_find(hass: HomeAssistant) -> list[Evidence]:
 
 
 async def async_mac_on(hass: HomeAssistant, client_id: str) -> str | None:
-    """Return the MAC of the socket that is online on a topic now, in lower case, or None."""
+    """Return the MAC of the socket that is online on a topic now, in lower case, or None.
+
+    Raises NotConnectedError.
+    """
+    ensure_connected(hass)
     said: set[str] = set()
 
     @callback

@@ -8,11 +8,28 @@ from typing import Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 
+from ..const import DOMAIN
 from ..pyopenbk.obk.messages import Publication
 
 # Core subscribes within a second, but waits some ten of them while Home Assistant starts.
 _SUBSCRIBED_WITHIN: Final = 20.0
+
+
+class NotConnectedError(HomeAssistantError):
+    """Home Assistant is not connected to its broker, so it can neither ask a socket nor hear it."""
+
+    def __init__(self) -> None:
+        """Say so in the words of this integration."""
+        super().__init__(translation_domain=DOMAIN, translation_key="mqtt_disconnected")
+
+
+@callback
+def ensure_connected(hass: HomeAssistant) -> None:
+    """Raise NotConnectedError where Home Assistant has no broker now, or no MQTT at all."""
+    if mqtt.DATA_MQTT not in hass.data or not mqtt.is_connected(hass):
+        raise NotConnectedError
 
 
 @asynccontextmanager
@@ -52,11 +69,14 @@ async def subscribed(
 
 
 async def publish(hass: HomeAssistant, publication: Publication) -> None:
-    """Publish a message; raises HomeAssistantError where the broker cannot be reached."""
-    await mqtt.async_publish(
-        hass,
-        publication.topic,
-        publication.payload,
-        publication.qos,
-        publication.retain,
-    )
+    """Publish a message; raises NotConnectedError where the broker does not get it."""
+    try:
+        await mqtt.async_publish(
+            hass,
+            publication.topic,
+            publication.payload,
+            publication.qos,
+            publication.retain,
+        )
+    except HomeAssistantError as err:
+        raise NotConnectedError from err

@@ -344,7 +344,7 @@ async def test_with_a_password(hass: HomeAssistant, mosquitto: Broker) -> None:
         await unload(hass)
 
 
-@walks("pins_guess -> pins -> use_pins -> tune -> created")
+@walks("pins_guess -> pins -> use_pins -> tune -> tune -> created")
 async def test_topics_without_get_have_to_be_tuned(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
@@ -357,6 +357,12 @@ async def test_topics_without_get_have_to_be_tuned(
         assert await wizard.choose("pins_guess") == "pins"
         assert await wizard.choose("use_pins") == "tune"
         assert wizard.suggested == {"changes": ["no_get_suffix"]}
+        mosquitto.stop()
+        await until(lambda: not mqtt.is_connected(hass))
+        assert await wizard.submit_suggested() == "tune"
+        assert wizard.errors == {"base": "mqtt_disconnected"}
+        mosquitto.start()
+        await until(lambda: mqtt.is_connected(hass) and socket.firmware.mqtt.online)
         assert await wizard.submit_suggested() == "created"
         assert wizard.result["result"].data["undo"] == {
             "no_get_suffix": ["SetFlag 50 1"]

@@ -188,6 +188,25 @@ async def test_something_else_at_the_topic(hass: HomeAssistant) -> None:
     await wizard.close()
 
 
+@walks("where -> where", "mqtt_disconnected")
+async def test_nobody_is_said_to_be_silent_while_home_assistant_has_no_broker(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    wizard = await Wizard.open(hass, "existing")
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        mosquitto.stop()
+        await until(lambda: not mqtt.is_connected(hass))
+        address = str(socket.firmware.http_address)
+        for typed in ({"client_id": CLIENT_ID}, {"address": address}):
+            assert await wizard.submit(**typed) == "where"
+            assert wizard.errors == {"base": "mqtt_disconnected"}
+        await wizard.close()
+        assert await by_lease(hass, address) == "mqtt_disconnected"
+        page = await by_message(hass, f"{CLIENT_ID}/build", BUILD)
+        assert page == "mqtt_disconnected"
+
+
 @walks("not_openbeken", "already_configured")
 async def test_something_else_says_a_build(hass: HomeAssistant) -> None:
     await says(hass, "kitchen", ROUTER)
@@ -246,6 +265,16 @@ class TestReconfiguring:
             assert wizard.errors == {"client_id": "socket_silent"}
             assert await wizard.submit_suggested(client_id="hall") == "moved"
             assert wizard.errors == {"client_id": "socket_other"}
+            mosquitto.stop()
+            await until(lambda: not mqtt.is_connected(hass))
+            assert await wizard.submit_suggested(client_id="hall") == "moved"
+            assert wizard.errors == {"base": "mqtt_disconnected"}
+            other_form = Wizard(hass)
+            other_form.look_at(await entry.start_reconfigure_flow(hass))
+            await other_form.choose("replaced")
+            assert await other_form.submit(client_id="hall") == "replaced"
+            assert other_form.errors == {"base": "mqtt_disconnected"}
+            await other_form.close()
             # Its topic is not asked for anything where it stays as it is.
             same = {"client_id": CLIENT_ID, "group": "plugs", "address": "10.0.0.9"}
             assert await wizard.submit_suggested(**same) == "reconfigure_successful"

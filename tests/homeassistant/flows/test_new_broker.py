@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import re
 from typing import Any, Final
 
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
@@ -45,6 +46,8 @@ class Wire:
     requests: list[bytes] = field(default_factory=list)
     lose: bytes = b"\0"
     last: bytes = b"\0"
+    stumble: bytes = b"\0"
+    """Fails once in a way that nobody foresaw, before this is sent."""
     silent: bool = False
 
     async def connect(self, host: str, port: int) -> Streams:
@@ -57,6 +60,9 @@ class Wire:
         def send(data: bytes) -> None:
             self.requests.append(bytes(data))
             self.silent |= self.last in data
+            if self.stumble in data:
+                self.stumble = b"\0"
+                raise ArithmeticError
             lost = re.sub(rb" \S+", b" /nothing", data, count=1)
             write(lost if self.lose in data else data)
 
@@ -204,6 +210,72 @@ async def test_a_socket_moves_before_home_assistant_does(
             assert socket.firmware.mqtt.online
             assert socket.firmware.settings.values.mqtt_port == new.port
             await unload(hass)
+
+
+@asynccontextmanager
+async def both_moving(
+    hass: HomeAssistant, entry: MockConfigEntry, own: Broker, new: Broker
+) -> AsyncIterator[tuple[Wizard, PluggedSocket]]:
+    """Yield the page that asks for the last word, when Home Assistant has lost its own broker."""
+    with Broker() as left:
+        async with left_behind(left) as socket:
+            # Nothing can be heard of the new one, so nobody is asked whether it is another.
+            own.stop()
+            await until(lambda: not mqtt.is_connected(hass))
+            wizard = await ask_for(hass, entry)
+            await fill_in(wizard, socket, new, username="sockets", password="new")
+            assert wizard.page == "new_broker_confirm"
+            yield wizard, socket
+            await unload(hass)
+
+
+async def test_a_socket_that_arrived_is_followed_while_home_assistant_has_no_broker(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker(users={"sockets": "new"}) as new:
+        async with both_moving(hass, entry, mosquitto, new) as (wizard, socket):
+            assert await wizard.submit() == "led_elsewhere"
+            assert socket.firmware.settings.values.mqtt_port == new.port
+            assert entry.data["address"] == socket.firmware.http_address
+
+
+async def test_a_socket_is_given_back_what_it_had_while_home_assistant_has_no_broker(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker(users={"sockets": "new"}) as new:
+        async with both_moving(hass, entry, mosquitto, new) as (wizard, socket):
+            before = settings_of(socket)
+            new.stop()
+            assert await wizard.submit() == "led_back"
+            assert settings_of(socket) == before
+            assert entry.data["address"] is None
+
+
+@walks("lead -> led_stopped")
+async def test_whatever_stops_the_move_the_socket_is_given_back_what_it_had(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker() as left:
+        async with left_behind(left) as socket:
+            before = settings_of(socket)
+            wizard = await ask_for(hass, entry)
+            await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
+            wire.stumble = f"port={mosquitto.port}".encode()
+            assert await wizard.submit() == "led_stopped"
+            assert wire.heard_of("MqttPassword new")
+            assert settings_of(socket) == before
 
 
 @walks("new_broker_consent -> new_broker_consent")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.selector import (
     SelectOptionDict,
     SelectSelector,
@@ -83,7 +84,11 @@ class PolaritySteps(TalkingFlow, OptionsFlow):
             else pin
             for pin in profile.pins
         ]
-        await self.config_entry.runtime_data.async_change_profile(
-            profile.with_pins(pins)
-        )
+        try:
+            await self.config_entry.runtime_data.async_change_profile(
+                profile.with_pins(pins)
+            )
+        except HomeAssistantError:
+            # It was there when the form was submitted; nothing is noted that it may not have got.
+            return self.async_abort(reason="not_loaded")
         return self.async_abort(reason="polarity_changed")

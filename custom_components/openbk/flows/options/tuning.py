@@ -28,6 +28,7 @@ from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...network import discovery
 from ...network.consoles import console_at
+from ...network.mqtt import NotConnectedError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
@@ -133,10 +134,11 @@ class TuningSteps(TalkingFlow, OptionsFlow):
                 )
                 done.append(tuning)
                 self._note_undo(undo_data(self._undo, [tuning]))
-        except ConsoleError as err:
+        except (ConsoleError, NotConnectedError) as err:
             LOGGER.debug("Tuning of %s: %s", self.config_entry.title, err)
             reason = _failure(err, "tuning_stopped")
-        self._note_tuned(tuned=self._tunings.tuned(done))
+        finally:
+            self._note_tuned(tuned=self._tunings.tuned(done))
         return reason
 
     async def async_step_untune(
@@ -192,11 +194,12 @@ class TuningSteps(TalkingFlow, OptionsFlow):
                     self.hass, entry.data[CONF_CLIENT_ID], self._undo[step], console
                 )
                 self._note_undo(without(self._undo, step))
-        except ConsoleError as err:
+        except (ConsoleError, NotConnectedError) as err:
             LOGGER.debug("Taking tuning of %s back: %s", entry.title, err)
             reason = _failure(err, "untuning_stopped")
-        if self._reload_needed:
-            self._note_tuned(tuned=False)
+        finally:
+            if self._reload_needed:
+                self._note_tuned(tuned=False)
         return reason
 
     async def _open_console(self) -> Console | None:
@@ -255,5 +258,5 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
 
-def _failure(err: ConsoleError, otherwise: str) -> str:
+def _failure(err: Exception, otherwise: str) -> str:
     return "startup_changed" if isinstance(err, StartupChangedError) else otherwise

@@ -6,7 +6,6 @@ import socket
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.const import (
     CONF_HOST,
@@ -22,6 +21,7 @@ import probatio
 from ...const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, CONF_MODEL, CONF_TIME_ZONE
 from ...network.broker import async_suggest
 from ...network.discovery import async_mac_on
+from ...network.mqtt import NotConnectedError
 from ...pyopenbk.beken.rf_sector import is_generic_mac
 from ...pyopenbk.foreign_text import markdown_text, one_line
 from ...pyopenbk.obk.names import client_id_of
@@ -176,9 +176,10 @@ class NetworkSteps(BrokerForm):
         own = self._own_entry
         if own is not None and own.data[CONF_CLIENT_ID] == client_id:
             return False
-        if not mqtt.is_connected(self.hass):
+        try:
+            mac = await async_mac_on(self.hass, client_id)
+        except NotConnectedError:
             return False
-        mac = await async_mac_on(self.hass, client_id)
         # Nobody speaks for the connected chip, which is in its boot ROM.
         return mac is not None and (mac != self.session.mac or is_generic_mac(mac))
 

@@ -3,9 +3,15 @@
 import asyncio
 from typing import Any
 
-from homeassistant.config_entries import ConfigFlowResult
-from homeassistant.core import HomeAssistant
+from homeassistant.config_entries import (
+    SIGNAL_CONFIG_ENTRY_CHANGED,
+    ConfigEntry,
+    ConfigEntryChange,
+    ConfigFlowResult,
+)
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.dispatcher import async_dispatcher_connect
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -160,6 +166,34 @@ async def test_tuning_a_socket_that_goes_away(
         assert done["reason"] == "not_loaded"
         assert entry.data["undo"] == undo
         assert plugged.firmware.settings.values.flags == 1 << 10
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_was_taken_back_is_noted_where_the_broker_is_lost_on_the_way(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """Without a web page it goes over MQTT, and the clock is not ours to set any more."""
+    kept = {"energy_in_kwh": ["SetFlag 40 0"] * 5}
+    entry = socket_entry(
+        address=None, tuned=True, undo={"retain_relays": ["SetFlag 21 0"], **kept}
+    )
+    async with plugged_in(stranger(mosquitto)):
+        await add_socket(hass, entry)
+        await until(lambda: entry.runtime_data.online)
+        before = entry.runtime_data
+        page = await begin(hass, entry, "untune")
+
+        @callback
+        def noted(_change: ConfigEntryChange, changed: ConfigEntry) -> None:
+            if changed is entry and "retain_relays" not in entry.data["undo"]:
+                mosquitto.stop()
+
+        async_dispatcher_connect(hass, SIGNAL_CONFIG_ENTRY_CHANGED, noted)
+        done = await go_on(hass, page, changes=["retain_relays", "energy_in_kwh"])
+        assert done["reason"] == "untuning_stopped"
+        assert entry.data["undo"] == kept
+        assert not entry.data["tuned"]
+        await until(lambda: entry.runtime_data is not before)
     await hass.config_entries.async_unload(entry.entry_id)
 
 

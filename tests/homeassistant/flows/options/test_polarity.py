@@ -67,7 +67,13 @@ async def test_a_guess_is_tried_and_taken_back(
         page = await begin(hass, entry, "polarity")
         assert (await go_on(hass, page, pins=[]))["reason"] == "nothing_changed"
 
-        await plugged.power_off()
+        page = await begin(hass, entry, "polarity")
+        # It is gone before anybody has noticed.
+        mosquitto.stop()
+        done = await go_on(hass, page, pins=["10"])
+        assert done["reason"] == "not_loaded"
+        (led,) = SocketProfile.from_dict(entry.data["profile"]).leds
+        assert led.role is PinRole.LED
         await until(lambda: not entry.runtime_data.online)
         assert (await begin(hass, entry, "polarity"))["reason"] == "not_loaded"
     await hass.config_entries.async_unload(entry.entry_id)
