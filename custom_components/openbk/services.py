@@ -208,8 +208,7 @@ async def _run(
     add: bool,
 ) -> ServiceResponse:
     own_gain = call.data.get(ATTR_SET_SOCKET, False)
-    if socket.calibration.lock.locked():
-        raise _invalid(socket, "calibration_busy")
+    _check_idle(socket)
     try:
         async with Comparison(
             call.hass, socket, keys, call.data[ATTR_SECONDS]
@@ -238,8 +237,14 @@ async def _run(
         ) from err
 
 
+def _check_idle(socket: SocketState) -> None:
+    if socket.calibration.lock.locked():
+        raise _invalid(socket, "calibration_busy")
+
+
 async def _reset_calibration(call: ServiceCall) -> ServiceResponse:
     socket = _socket(call)
+    _check_idle(socket)
     calibration = socket.calibration
     keys = [key for key in call.data[ATTR_QUANTITIES] if key in calibration.known]
     if keys:
@@ -249,6 +254,7 @@ async def _reset_calibration(call: ServiceCall) -> ServiceResponse:
 
 async def _undo_calibration(call: ServiceCall) -> ServiceResponse:
     socket = _socket(call)
+    _check_idle(socket)
     step = socket.calibration.undo()
     if step is None:
         raise _invalid(socket, "nothing_to_undo")

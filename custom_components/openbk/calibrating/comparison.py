@@ -1,12 +1,14 @@
 """One comparison of a socket with a reference, from the first reading to the change."""
 
+import asyncio
 from collections.abc import Collection, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final, Self
 
 from homeassistant.core import HomeAssistant
 
-from ..live.calibration import SocketCalibration
+from ..const import DOMAIN
+from ..live.calibration import SocketCalibration, Stored
 from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import SocketState
 from ..pyopenbk.metering.calibration import Calibration
@@ -14,7 +16,13 @@ from ..pyopenbk.metering.errors import CalibrationError, Refusal
 from ..pyopenbk.metering.session import Method, Proposal, References, Sample, propose
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
-from .own_gain import OwnGain, OwnGainError, async_set_own_gain, check_load
+from .own_gain import (
+    OwnGain,
+    OwnGainError,
+    async_check_still_there,
+    async_set_own_gain,
+    check_load,
+)
 from .sampling import WANTED, HttpSampler, Sampler, open_sampler
 
 # A load may change twice before it is steady; whoever waits longer has no steady one. A socket
@@ -89,6 +97,7 @@ class Comparison:
         self._keys = keys
         self._wanted = wanted
         self._stack = AsyncExitStack()
+        self._setting: asyncio.Task[OwnGain] | None = None
         self.sampler: Sampler
 
     async def __aenter__(self) -> Self:
@@ -103,8 +112,12 @@ class Comparison:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Let others compare."""
-        await self._stack.aclose()
+        """Let others compare, once the socket is set, whoever has gone meanwhile."""
+        try:
+            if self._setting is not None:
+                await asyncio.wait([self._setting])
+        finally:
+            await self._stack.aclose()
 
     def check_own_gain(self) -> None:
         """Raise OwnGainError where the socket's own factors cannot be set and read back."""
@@ -160,16 +173,26 @@ class Comparison:
             check_load(proposal)
         result = apply_proposal(self.socket, action, proposal)
         if own_gain:
-            await self._set_own_gain(proposal, result)
+            step = self.socket.calibration.history[-1]
+            await self._set_own_gain(proposal, step, result)
         return result
 
-    async def _set_own_gain(self, proposal: Proposal, result: dict[str, Any]) -> None:
+    async def _set_own_gain(
+        self, proposal: Proposal, step: Stored, result: dict[str, Any]
+    ) -> None:
         assert isinstance(self.sampler, HttpSampler)
         await self.socket.hass.data[SNAPSHOTS].async_keep(
             self.socket.entry, Before.CALIBRATION, self.sampler.console
         )
         try:
-            done = await async_set_own_gain(self.socket, self.sampler, proposal)
+            await async_check_still_there(self.sampler, proposal)
+            # Who closes the dialog now must not leave the factors half known.
+            self._setting = self._hass.async_create_task(
+                async_set_own_gain(self.socket, self.sampler, proposal, step),
+                f"{DOMAIN} own gain",
+                eager_start=False,
+            )
+            done = await asyncio.shield(self._setting)
         except OwnGainError as err:
             # The correction is in force and right all the same.
             result["socket_problem"] = err.reason

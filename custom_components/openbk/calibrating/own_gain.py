@@ -1,12 +1,11 @@
 """Sets the socket's own factors, so that its page and its counter come near the truth too."""
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ..const import DOMAIN
+from ..live.calibration import Stored
 from ..live.state import SocketState
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.metering.session import Proposal
@@ -56,29 +55,25 @@ def check_load(proposal: Proposal) -> None:
             raise OwnGainError("load_too_small", key)
 
 
+async def async_check_still_there(sampler: HttpSampler, proposal: Proposal) -> None:
+    """Raise OwnGainError where the load has changed since; ConsoleError where nobody answers."""
+    now = await _mean(sampler, proposal)
+    for key, mean in now.items():
+        expected = proposal.sample.measurements[key].mean
+        if abs(mean - expected) > _AGREES * expected:
+            raise OwnGainError("load_changed", key)
+
+
 async def async_set_own_gain(
-    socket: SocketState, sampler: HttpSampler, proposal: Proposal
+    socket: SocketState, sampler: HttpSampler, proposal: Proposal, step: Stored
 ) -> OwnGain:
     """Set the factors of what was just calibrated, with the load still connected.
 
-    The corrections have to be in force already. They are recomputed in the same step, and no
-    reading is let through in between, so what is shown does not jump. Raises OwnGainError where
-    the load has changed since or the socket did not obey, and ConsoleError where it fell silent
-    before.
+    The corrections have to be in force already; ``step`` is their note in the history. They are
+    recomputed in the same moment, and no reading is let through in between, so what is shown does
+    not jump. Raises OwnGainError where the socket did not obey, and ConsoleError where it fell
+    silent before.
     """
-    check_load(proposal)
-    await _check_still_there(sampler, proposal)
-    # Who closes the dialog now must not leave the factors half known.
-    return await asyncio.shield(
-        socket.hass.async_create_task(
-            _set(socket, sampler, proposal), f"{DOMAIN} own gain", eager_start=False
-        )
-    )
-
-
-async def _set(
-    socket: SocketState, sampler: HttpSampler, proposal: Proposal
-) -> OwnGain:
     console, calibration = sampler.console, socket.calibration
     meter = socket.profile.meter_kind or BL0937
     before = await read_factors(console, meter)
@@ -91,19 +86,11 @@ async def _set(
         finally:
             # Also after half of the commands: what the socket has now is what counts.
             after = await _read_changed(sampler, meter, before, proposal)
-            calibration.note_factors(after)
+            calibration.note_factors(after, step)
             socket.expect_new_readings()
         confirmed = await _confirm(sampler, proposal)
     sampler.factors = dict(after)
     return OwnGain(before=before, after=after, confirmed=confirmed)
-
-
-async def _check_still_there(sampler: HttpSampler, proposal: Proposal) -> None:
-    now = await _mean(sampler, proposal)
-    for key, mean in now.items():
-        expected = proposal.sample.measurements[key].mean
-        if abs(mean - expected) > _AGREES * expected:
-            raise OwnGainError("load_changed", key)
 
 
 async def _read_changed(

@@ -152,9 +152,9 @@ class SocketCalibration:
         self._changed()
 
     @callback
-    def note_factors(self, factors: Mapping[str, float]) -> None:
-        """Take over factors that we set in the socket, as part of the last step."""
-        self.history[-1]["factors_after"] = dict(factors)
+    def note_factors(self, factors: Mapping[str, float], step: Stored) -> None:
+        """Take over factors that we set in the socket, as part of a step of the history."""
+        step["factors_after"] = dict(factors)
         self.learn_factors(factors)
 
     @property

@@ -328,6 +328,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Take the last step back."""
+        self._check_idle()
         self.socket.calibration.undo()
         return self._finish()
 
@@ -335,9 +336,15 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show again what the socket itself says."""
+        self._check_idle()
         calibration = self.socket.calibration
         calibration.apply("reset_calibration", dict.fromkeys(calibration.known))
         return self._finish()
+
+    def _check_idle(self) -> None:
+        """Abort while somebody else calibrates: the step to take back may not be whole yet."""
+        if self.socket.calibration.lock.locked():
+            raise AbortFlow("calibration_busy")
 
     async def async_step_stop(
         self, user_input: dict[str, Any] | None = None

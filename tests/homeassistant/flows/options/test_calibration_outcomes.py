@@ -4,6 +4,7 @@ import asyncio
 
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -99,9 +100,19 @@ async def test_closing_the_dialog_while_the_socket_is_set_makes_nothing_wrong(
         energy = socket.plugged.firmware.energy
         assert energy is not None
         await until(lambda: energy.reading("power") > 1950)
+        other = Person(hass, socket)
+        await other.begin()
         flow.async_abort(person.flow_id)
         calibration = socket.entry.runtime_data.calibration
-        await until(lambda: calibration.factors["power"] > 1.6)
+        # Nobody else calibrates or takes back what is not whole yet.
+        for action in ("reset_calibration", "undo_calibration"):
+            with pytest.raises(ServiceValidationError) as refused:
+                await socket.call(action)
+            assert refused.value.translation_key == "calibration_busy"
+        assert (await other.choose("undo"))["reason"] == "calibration_busy"
+        await until(lambda: not calibration.lock.locked())
+        assert calibration.factors["power"] > 1.6
+        assert calibration.history[-1]["factors_after"] == calibration.factors
         await socket.settle(130)
         assert socket.shown("power") == pytest.approx(2000, rel=0.005)
 
