@@ -96,7 +96,6 @@ class SocketState:
         self._described_listeners: list[CALLBACK_TYPE] = []
         self._clock_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
-        self._started = False
         self._was_online = False
         self.presence = Presence(
             came=self._came, gone=self._gone, ask=self._ask_for_life, later=self._later
@@ -151,7 +150,6 @@ class SocketState:
         """Subscribe to everything that somebody listens to."""
         if name := self.entry.data.get(CONF_TIME_ZONE):
             self.clock.time_zone = await dt_util.async_get_time_zone(name)
-        self._started = True
         self.source("build").add(self._build_changed)
         self.source("ip").add(self._address_changed)
         if self.values.needs_clock:
@@ -183,7 +181,6 @@ class SocketState:
     @callback
     def stop(self) -> None:
         """Leave no subscription and no timer behind."""
-        self._started = False
         self.presence.stop()
         self._cancel_timers()
         while self._unsubscribe:

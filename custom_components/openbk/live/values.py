@@ -38,7 +38,7 @@ from .sources import (
     Topic,
 )
 
-_COMPUTED: Final = frozenset({APPARENT_POWER.key, REACTIVE_POWER.key, POWER_FACTOR.key})
+_COMPUTED: Final = frozenset(item.key for item in METER if item.computed)
 _ASKED_FOR: Final = frozenset({*STEPS, ENERGY.key})
 _NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
 

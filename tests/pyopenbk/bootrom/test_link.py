@@ -14,7 +14,7 @@ from custom_components.openbk.pyopenbk.beken.flash_map import OutsideAllowanceEr
 from custom_components.openbk.pyopenbk.bootrom import frames
 from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
-    Hint,
+    BaudRateLostError,
     LinkLostError,
     PortTrouble,
     PortUnavailableError,
@@ -82,7 +82,6 @@ async def test_a_port_that_is_not_there(tmp_path: Path) -> None:
         async with open_link(str(tmp_path / "ttyUSB0")):
             pass
     assert caught.value.reason is PortTrouble.MISSING
-    assert caught.value.hint is Hint.CHECK_PATH
 
 
 async def test_a_port_that_somebody_else_has(socket: SimulatedSocket) -> None:
@@ -95,7 +94,6 @@ async def test_a_port_that_somebody_else_has(socket: SimulatedSocket) -> None:
     finally:
         os.close(descriptor)
     assert caught.value.reason is PortTrouble.BUSY
-    assert caught.value.hint is Hint.CLOSE_OTHER_PROGRAM
 
 
 @pytest.mark.parametrize("address", ["socket://127.0.0.1", "nonsense://a:1", __file__])
@@ -276,9 +274,9 @@ async def test_after_a_rate_at_which_nothing_arrives_a_much_lower_one_is_tried()
         socket.inject(Fault(name=FaultName.BAUDRATE_LIMIT, baudrate=921_600))
         async with open_link(socket.path, patience=0.1) as link:
             await link.search(3)
-            with pytest.raises(LinkLostError) as caught:
+            with pytest.raises(BaudRateLostError) as caught:
                 await link.set_baudrate()
-            assert caught.value.hint is Hint.RESET_CHIP
+            assert caught.value.rate > 921_600
             socket.reset()
             assert (await link.search(3)).linked
             assert await link.set_baudrate() == 460_800
@@ -406,9 +404,8 @@ async def test_a_silent_chip_is_lost_after_a_while(
 ) -> None:
     socket.inject(Fault(name=FaultName.HANG, command=Command.CRC))
     started = time.monotonic()
-    with pytest.raises(LinkLostError) as caught:
+    with pytest.raises(LinkLostError):
         await link.crc(0, 0x1000)
-    assert caught.value.hint is Hint.CHECK_POWER
     assert time.monotonic() - started < 5
     with pytest.raises(LinkLostError):
         await link.relink()
@@ -419,7 +416,6 @@ async def test_an_adapter_that_is_pulled(socket: SimulatedSocket, link: Link) ->
     with pytest.raises(PortUnavailableError) as caught:
         await link.exchange(frames.read_sector(0))
     assert caught.value.reason is PortTrouble.UNPLUGGED
-    assert caught.value.hint is Hint.REPLUG_ADAPTER
     with pytest.raises(PortUnavailableError):
         await link.search(1)
 

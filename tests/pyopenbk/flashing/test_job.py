@@ -92,7 +92,6 @@ async def test_factory_chip_becomes_openbeken(tmp_path: Path) -> None:
         assert chip.flash == written(factory, image)
         assert wrote.sectors == 282
         assert wrote.written + wrote.skipped + wrote.blank == wrote.sectors
-        assert set(wrote.crcs) == {"bootloader", "rf_calibration"}
 
         await job.start()
         assert backup.read() == factory

@@ -7,7 +7,6 @@ from math import inf, nan
 import pytest
 
 from custom_components.openbk.pyopenbk.obk.commands import (
-    LONGEST_ARGUMENTS,
     LONGEST_MESSAGE,
     LONGEST_PART,
     Command,
@@ -22,7 +21,6 @@ from custom_components.openbk.pyopenbk.obk.commands import (
     pin_commands,
     reading_command,
     start_value_command,
-    startup_command_command,
     text_argument,
     time_server_command,
     utc_offset_command,
@@ -87,16 +85,6 @@ def test_a_login_is_cleared_by_an_empty_text() -> None:
     assert mqtt_password_command("", 127) == 'MqttPassword ""'
 
 
-def test_a_start_up_command_keeps_its_lines() -> None:
-    assert startup_command_command("a; b\nc") == 'StartupCommand "a; b\nc"'
-    assert startup_command_command("") == 'StartupCommand ""'
-    longest = "x" * (LONGEST_ARGUMENTS - len('""'))
-    assert startup_command_command(longest)
-    for text in (longest + "x", 'say "x"', "$CH1", "nul\0"):
-        with pytest.raises(CommandError):
-            startup_command_command(text)
-
-
 def test_a_backlog_holds_what_its_parts_can_hold() -> None:
     first, second = flag_command(Flag.STATE_ON_CONNECT, True), channel_command(1, 0)
     line = backlog([first, second])
@@ -115,7 +103,7 @@ def test_a_backlog_holds_what_its_parts_can_hold() -> None:
     "part",
     [
         mqtt_password_command("se;cret", 127),
-        startup_command_command("a\nb"),
+        Command('StartupCommand "a\nb"'),
         Command("backlog delay_s 1"),
         Command("addEventHandler OnClick 8 waitFor MQTTState 1"),
     ],

@@ -8,16 +8,13 @@ import pytest
 from custom_components.openbk.pyopenbk.obk.config_sector import (
     ConfigChecksumError,
     ConfigSector,
-    ConfigValueError,
     ConfigVersionError,
     NotAConfigError,
     NumberOutOfRangeError,
     TextNotStorableError,
     TextTooLongError,
     build,
-    join_commands,
     parse,
-    split_commands,
 )
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
@@ -358,29 +355,3 @@ def test_pins_we_cannot_name_are_left_out() -> None:
     assert parse(sector).profile.pins == (
         PinAssignment(pin=2, role=PinRole.REL, channel=2),
     )
-
-
-@pytest.mark.parametrize(
-    ("commands", "line"),
-    [
-        ([], ""),
-        (["startDriver NTP"], "startDriver NTP"),
-        (["a 1", "b", "c 2 3"], "backlog a 1; b; c 2 3"),
-    ],
-)
-def test_commands_become_one_line(commands: list[str], line: str) -> None:
-    """And come apart again."""
-    assert join_commands(commands) == line
-    assert split_commands(line) == tuple(commands)
-
-
-def test_commands_come_apart_however_they_were_typed() -> None:
-    """People write capitals, missing blanks and several lines."""
-    assert split_commands(" Backlog a;b ;;\r\nc\n") == ("a", "b", "c")
-
-
-@pytest.mark.parametrize("command", ["a; b", "a\nb", "", " "])
-def test_a_command_that_would_become_two_is_refused(command: str) -> None:
-    """The firmware has no way to quote its separator."""
-    with pytest.raises(ConfigValueError):
-        join_commands(["x", command])

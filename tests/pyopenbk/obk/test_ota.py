@@ -86,7 +86,7 @@ def test_the_file_of_this_chip_is_taken() -> None:
 def test_what_just_fits_is_taken_and_one_byte_more_is_not() -> None:
     """It would erase the radio calibration."""
     longest = images.ota().ljust(N.region.size, b"\xff")
-    assert N.end_of(len(longest)) == RF_CALIBRATION.start
+    assert N.region.end == RF_CALIBRATION.start
     assert check_update(longest, N, METER)
     with pytest.raises(TooLargeError) as caught:
         check_update(longest + b"\xff", N, METER)

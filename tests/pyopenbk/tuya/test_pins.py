@@ -56,7 +56,6 @@ def test_the_blow_72_074() -> None:
     assert reading.chip == "BK7231N"
     assert reading.source is PinSource.STORAGE
     assert reading.start_values == {1: -1}
-    assert reading.shunt_milliohm == 1
     assert (reading.warnings, reading.conflicts) == ((), ())
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .chips import FLASHABLE, FlashableChip
-from .flash_map import SECTOR_SIZE, Region
+from .flash_map import Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +25,6 @@ class UpdateSlot:
     def chip(self) -> str:
         """Return its name as OpenBeken's build line has it, without its "Open"."""
         return self.target.name
-
-    def end_of(self, size: int) -> int:
-        """Return the address behind the last sector that a file of so many bytes takes."""
-        return self.region.start + -(-size // SECTOR_SIZE) * SECTOR_SIZE
 
 
 UPDATE_SLOTS: Final[Mapping[str, UpdateSlot]] = {

@@ -1,7 +1,7 @@
 """Writing flash so that nothing half-written can start, and proving what must not change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -81,8 +81,6 @@ class WriteReport:
     repaired: int
     """Found wrong after writing, and written again."""
     seconds: float
-    crcs: Mapping[str, int]
-    """CRC, as the chip gives it, of each region that was proven unchanged, by its name."""
 
 
 class SafeWriter:
@@ -267,10 +265,6 @@ class SafeWriter:
             repaired=self._repaired
             + sum(report.repaired for report in self._programmed),
             seconds=seconds,
-            crcs={
-                region.name: crc32_jamcrc(self._plan.before.part(region))
-                for region in self._plan.unchanged
-            },
         )
 
 

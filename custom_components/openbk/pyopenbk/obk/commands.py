@@ -133,17 +133,6 @@ def _words(raw: bytes) -> Iterator[bytes]:
         rest = rest.lstrip()
 
 
-def startup_command_command(text: str) -> Command:
-    """Return the command that stores a start-up command without running it.
-
-    Line breaks are kept inside of quotes. Raises CommandError for what the console cannot carry.
-    """
-    raw = _utf8("startup_command", text)
-    if b"\0" in raw:
-        raise CommandError("startup_command", CommandProblem.UNPRINTABLE)
-    return _line("StartupCommand", _quoted("startup_command", raw, always=True))
-
-
 def mqtt_user_command(username: str, limit: int) -> Command:
     """Return the command that stores a user name for the broker; an empty one clears it."""
     return _line("MqttUser", text_argument("username", username, limit))

@@ -26,7 +26,6 @@ PIN_COUNT: Final = 32
 TOGGLE_CHANNEL: Final = 6
 """The type of a channel that is switched and published (ChType_Toggle in new_pins.h)."""
 CHANNEL_COUNT: Final = 64
-REMEMBER_LAST_STATE: Final = -1
 # 802.11: an SSID has at most 32 bytes, a passphrase 63 characters, a raw key 64 hex digits.
 SSID_LIMIT: Final = 32
 PASSPHRASE_LIMIT: Final = 64
@@ -399,25 +398,3 @@ def build(config: ConfigSector, *, as_kept: bool = False) -> bytes:
     sector[: len(MAGIC)] = MAGIC
     sector[_CRC_OFFSET] = openbeken_config_crc(sector[_CRC_START:size])
     return bytes(sector)
-
-
-def join_commands(commands: Sequence[str]) -> str:
-    """Return one command line that runs all of them in turn, for ``startup_command``.
-
-    Raises ConfigValueError for a command that holds a separator.
-    """
-    for command in commands:
-        if not command.strip() or any(mark in command for mark in ";\r\n\0"):
-            raise ConfigValueError("startup_command", "has a command that is not one")
-    if len(commands) <= 1:
-        return "".join(commands)
-    return f"{_BACKLOG}{'; '.join(commands)}"
-
-
-def split_commands(command_line: str) -> tuple[str, ...]:
-    """Return the single commands of a start-up command."""
-    line = command_line.strip()
-    if line.casefold().startswith(_BACKLOG):
-        line = line[len(_BACKLOG) :]
-    parts = line.replace("\r", ";").replace("\n", ";").split(";")
-    return tuple(command for part in parts if (command := part.strip()))

@@ -184,11 +184,6 @@ class Release:
     others: tuple[Asset, ...]
     """All other files for this chip: special builds and other forms."""
 
-    @property
-    def lacks(self) -> tuple[Lack, ...]:
-        """Return what newer versions have and this one has not."""
-        return lacks(self.version)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:

@@ -99,8 +99,6 @@ class PinReading:
     """The chip that the socket's own data name, only a hint where it is by the module."""
     start_values: Mapping[int, int] = field(default_factory=dict)
     """OpenBeken's start value of each channel (1 on, 0 off, -1 as before), where one was set."""
-    shunt_milliohm: int | None = None
-    """The meter's shunt; current and power scale with its inverse."""
     damage: tuple[StorageProblem, ...] = ()
     """What is wrong with the store that they were looked for in."""
 
@@ -259,7 +257,6 @@ def profile_from_user_params(
         warnings=tuple(warnings),
         chip=chip_of_module(module) if module else None,
         start_values=_start_values(params, profile),
-        shunt_milliohm=_number(params, "resistor", "sample_resistor"),
     )
 
 

@@ -58,7 +58,7 @@ def test_everything_is_in_the_configuration() -> None:
     assert config.ntp_server == "192.168.1.1"
     assert config.flags == 1 << 10 | 1 << 21
     assert config.ping_host == ""
-    assert config.start_values[1] == config_sector.REMEMBER_LAST_STATE
+    assert config.start_values[1] == -1  # as it was before
     assert config.mac == bytes.fromhex("c8478c123456")
 
 
