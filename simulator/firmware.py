@@ -26,27 +26,31 @@ class OpenBekenOnSocket:
         *,
         resolve: Callable[[str, int], tuple[str, int]] | None = None,
         address: str = "127.0.0.1",
+        next_address: str | None = None,
     ) -> None:
         """Use a meter, which outlives restarts.
 
         ``resolve`` turns the broker's host and port in the configuration into those to
-        connect to. ``address`` is where the web server listens, and what the socket says.
+        connect to. ``address`` is where the web server listens, and what the socket says;
+        ``next_address`` is what a router gives it from its second start on.
         """
         self.meter = meter
         self._resolve = resolve
         self._address = address
+        self._next_address = next_address or address
         self._http_port = 0
 
     def __call__(self, socket: SimulatedSocket, version: str) -> OpenBeken:
         """Make the firmware for one more start of the chip."""
         self._http_port = self._http_port or _free_port()
+        address, self._address = self._address, self._next_address
         built = socket.verdict.built if socket.verdict else None
         return OpenBeken(
             socket.flash,
             socket.clock,
             self.meter,
             socket.mac,
-            http_host=self._address,
+            http_host=address,
             http_port=self._http_port,
             resolve=self._resolve,
             on_restart=socket.reset,

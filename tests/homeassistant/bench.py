@@ -101,12 +101,13 @@ async def socket_on_the_bench(
     *,
     resolve: Callable[[str, int], tuple[str, int]] | None = None,
     address: str = "127.0.0.1",
+    next_address: str | None = None,
     **options: Any,
 ) -> AsyncIterator[SimulatedSocket]:
     """Run a chip that starts what it holds unless it is reset while link checks arrive.
 
     OpenBeken in it runs at tenfold speed. ``resolve`` is where it finds its broker, ``address``
-    its own.
+    its own, ``next_address`` that from its second start on.
     """
     clock = Clock(10.0)
     meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
@@ -114,7 +115,9 @@ async def socket_on_the_bench(
         Flash(content, status=PROTECTED),
         in_rom=False,
         auto_reset=0.2,
-        firmware=OpenBekenOnSocket(meter, resolve=resolve, address=address),
+        firmware=OpenBekenOnSocket(
+            meter, resolve=resolve, address=address, next_address=next_address
+        ),
         **options,
     ) as socket:
         socket.clock = clock

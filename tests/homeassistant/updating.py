@@ -164,17 +164,18 @@ async def updated(
     *,
     version: Build = OLD,
     patience: float = 1.0,
+    next_address: str | None = None,
     flash: Callable[[bytes], bytes] = lambda content: content,
     **changes: Any,
 ) -> AsyncIterator[Updated]:
     """Set up a socket that runs an older release on a simulated chip.
 
     ``patience`` is how many times as fast as the socket the waiting for it is; ``flash`` changes
-    what is on the chip, ``changes`` its configuration.
+    what is on the chip, ``changes`` its configuration. ``next_address`` is what it has after a restart.
     """
     config = configuration(broker, mac=MAC, **changes)
     content = flash(images.flashed(blow_dump(), version, build(config)))
-    async with socket_on_the_bench(content) as socket:
+    async with socket_on_the_bench(content, next_address=next_address) as socket:
         entry = socket_entry(
             mac=MAC,
             client_id=config.mqtt_client_id,
@@ -183,11 +184,13 @@ async def updated(
         )
         one = Updated(hass, socket, entry)
 
-        async def connect(_host: str, _port: int) -> Streams:
+        async def connect(host: str, _port: int) -> Streams:
+            if next_address is not None and host != one.firmware.ip_address:
+                raise ConnectionRefusedError("it was there before")
             if (address := one.firmware.http_address) is None:
                 raise ConnectionRefusedError
-            host, _, port = address.partition(":")
-            streams = await asyncio.open_connection(host, int(port))
+            where, _, port = address.partition(":")
+            streams = await asyncio.open_connection(where, int(port))
             one.connection = streams[1]
             return streams
 

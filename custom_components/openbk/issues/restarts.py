@@ -5,19 +5,23 @@ from functools import partial
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
-from ..const import EVENT_RESTARTED
+from ..const import DOMAIN, EVENT_RESTARTED
 from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..live.updates import UPDATES
 from ..pyopenbk.obk.commands import full_boot_time_command
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import issue_id_of, raise_issue, withdraw_issues
 
 ISSUE: Final = "restarts"
 
 # Setting a socket up or updating it takes up to three.
 _TOO_MANY: Final = 5
 _WITHIN: Final = 3600.0
+# It is told as long as somebody may want to know of it.
+_TOLD_FOR: Final = 24 * _WITHIN
 # The socket says its uptime late by up to the length of its list.
 _LATE: Final = 15.0
 # A start counts as good after this many seconds instead of five; one byte, 1 at least (1.18.299).
@@ -31,6 +35,7 @@ def async_watch_restarts(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
     Before the socket is started.
     """
     watch = _Watch(hass, socket)
+    watch.go_on()
     stop_listening = [
         socket.listen("uptime", watch.heard),
         socket.listen("mac", watch.heard_mac),
@@ -80,6 +85,20 @@ class _Watch:
             self._timer()
 
     @callback
+    def go_on(self) -> None:
+        """Let what was told before Home Assistant started be over when its time has come."""
+        issue_id = issue_id_of(self._socket.entry, ISSUE)
+        issue = ir.async_get(self._hass).async_get_issue(DOMAIN, issue_id)
+        if issue is not None:
+            age = (dt_util.utcnow() - issue.created).total_seconds()
+            self._forget_in(max(0.0, _TOLD_FOR - age))
+
+    def _forget_in(self, seconds: float) -> None:
+        self.stop()
+        over = partial(forget_restarts, self._hass, self._socket.entry)
+        self._timer = self._hass.loop.call_later(seconds, over).cancel
+
+    @callback
     def heard(self, uptime: int | None) -> None:
         if uptime is None or self._is_other:
             return
@@ -100,6 +119,4 @@ class _Watch:
         raise_issue(
             self._hass, entry, ISSUE, {"count": str(_TOO_MANY)}, persistent=True
         )
-        self.stop()
-        over = partial(forget_restarts, self._hass, entry)
-        self._timer = self._hass.loop.call_later(24 * _WITHIN, over).cancel
+        self._forget_in(_TOLD_FOR)

@@ -100,13 +100,17 @@ async def async_update_all(
     """Update all sockets that have an update, ``first`` one before the others.
 
     The first is watched for ``watch`` seconds. Where it stops, a repair says where it stands and
-    goes on. Raises UpdateFailed where it is at work already.
+    goes on. Raises UpdateFailed where it is at work already, and where no update is offered for
+    ``first``.
     """
     if _RUNNING in hass.data:
         raise UpdateFailed("all_running")
     hass.data[_RUNNING] = run = UpdateAll(hass, watch)
     try:
         sockets = sockets_to_update(hass)
+        if first is not None and all(entry is not first for entry, _ in sockets):
+            # Another one in its place would be a canary that nobody chose.
+            raise UpdateFailed("all_not_offered", name=first.title)
         sockets.sort(key=lambda item: item[0] is not first)
         report = await run.async_run(sockets)
     finally:

@@ -452,10 +452,12 @@ class SocketState:
 
     @callback
     def _labels_read(self, labels: Mapping[int, str]) -> None:
-        """Have entities with the names that the socket has for them now."""
+        """Have entities with the names that the socket has for them now.
+
+        Those of before keep theirs until they are made anew.
+        """
         named = {str(channel): label for channel, label in labels.items()}
-        if named != self.labels:
-            self.labels = named
+        if named != self.entry.data.get(CONF_LABELS, {}):
             self.hass.config_entries.async_update_entry(
                 self.entry, data={**self.entry.data, CONF_LABELS: named}
             )

@@ -106,15 +106,33 @@ class UpdateRun:
         """Give the socket what it had; each step is tried, whatever became of the others."""
         self._show(Stage.PUTTING_BACK, None)
         steps = (self._put_outputs_back, self._put_settings_back, self._put_energy_back)
-        complete = True
+        await self._wait_for_its_page()
+        problem: str | None = None
         for step in steps:
             try:
                 await step(kept)
             except OpenBekenError as err:
                 _LOGGER.warning("%s lacks what it had: %s", self._name, err)
-                complete = False
-        if not complete:
-            raise UpdateFailed("not_put_back", Trouble.NOT_PUT_BACK, name=self._name)
+                locked = isinstance(err, PasswordError)
+                problem = "not_put_back_locked" if locked else "not_put_back"
+        if problem is not None:
+            raise UpdateFailed(problem, Trouble.NOT_PUT_BACK, name=self._name)
+
+    async def _wait_for_its_page(self) -> None:
+        """Wait until its web server answers where it is now, if only for a password.
+
+        MQTT tells its version before its address, which may be a new one.
+        """
+        deadline = self._access.now() + _ANSWERS_WITHIN
+        while self._access.now() < deadline:
+            try:
+                if self._is_ours(await self._console().info()):
+                    return
+            except PasswordError:
+                return
+            except OpenBekenError as err:
+                _LOGGER.debug("%s does not answer yet: %s", self._name, err)
+            await self._access.sleep(_LOOK_EVERY)
 
     async def look(self, since: float) -> str | None:
         """Return what version a socket runs that has started since a moment, None where not."""
@@ -278,15 +296,17 @@ class UpdateRun:
         ``before`` may also be heard over MQTT.
         """
         began = told = self._access.now()
-        safe_mode = False
+        safe_mode = locked = False
         while (now := self._access.now()) - began < _BACK_WITHIN:
             await self._access.sleep(_LOOK_EVERY)
             try:
                 info = await self._console().info()
-            except OpenBekenError:
+            except OpenBekenError as err:
                 if version != before and self._said_over_mqtt() == version:
                     return version or ""
-                safe_mode = await self._is_in_safe_mode()
+                # A password goes to no other address than the one that it was typed for.
+                locked = isinstance(err, PasswordError)
+                safe_mode = not locked and await self._is_in_safe_mode()
                 continue
             if not self._is_ours(info):
                 continue
@@ -297,7 +317,8 @@ class UpdateRun:
                 await self._reboot()
         if safe_mode:
             raise UpdateFailed("safe_mode", Trouble.SAFE_MODE, name=self._name)
-        raise UpdateFailed("silent", Trouble.SILENT, name=self._name)
+        problem = "silent_locked" if locked else "silent"
+        raise UpdateFailed(problem, Trouble.SILENT, name=self._name)
 
     def _said_over_mqtt(self) -> str | None:
         """Return the version in the build text of a socket that is there."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -186,6 +187,24 @@ class Updates:
             work, f"{DOMAIN} update of {entry.title}"
         )
 
+    @callback
+    def async_put_back(self, entry: OpenBekenConfigEntry) -> None:
+        """Try again to put back what a socket had, or look what became of its update.
+
+        To be called when something that may have been in the way is gone: of itself, this is not
+        tried again and again, as it writes to the socket's flash.
+        """
+        socket = self.of(identity_of_entry(entry))
+        record = socket.record
+        if record is None or record.trouble is not Trouble.NOT_PUT_BACK:
+            self.async_follow_up(entry)
+        elif socket.stage is None:
+            socket.show(Stage.CHECKING)
+            self._hass.async_create_background_task(
+                self._guarded(entry, partial(self._go_on, entry, record)),
+                f"{DOMAIN} update of {entry.title}",
+            )
+
     async def async_has_restarted(
         self, entry: OpenBekenConfigEntry, since: float
     ) -> bool:
@@ -313,7 +332,7 @@ class Updates:
             elif not found.files:
                 # The update that did not end well has written over them.
                 found = replace(found, files=earlier.files)
-        name = found.mac.replace(":", "")
+        name = file_name_of(identity_of_entry(entry))
         now = dt_util.utcnow()
         keepsake = f"{name}_{now:%Y%m%dT%H%M%S%f}.json"
         own_name = None if own_file is None else f"{name}_own.rbl"
@@ -394,6 +413,13 @@ class Updates:
                     socket.stage is Stage.SENDING for socket in self._sockets.values()
                 ):
                     await asyncio.sleep(0.1)
+
+
+def file_name_of(identity: str) -> str:
+    """Return what the files of a socket begin with; many may have the MAC of a chip without its own."""
+    mac, _, topic = identity.partition("_")
+    name = mac.replace(":", "")
+    return f"{name}-{sha256(topic.encode()).hexdigest()[:12]}" if topic else name
 
 
 def _write(path: Path, content: str | bytes) -> None:

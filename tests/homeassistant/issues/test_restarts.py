@@ -1,5 +1,8 @@
 """A socket that starts again and again is told, and kept away from its safe mode."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
@@ -82,6 +85,24 @@ async def test_another_socket_on_the_topic_is_no_restart(
     for seconds in (5000, 4000, 3000, 2000, 1000):
         await says_uptime(entry, socket, seconds)
     assert issue(hass, entry)
+
+
+async def test_it_is_over_after_a_day_even_if_home_assistant_restarted(
+    hass: HomeAssistant, scripted: tuple[MockConfigEntry, ScriptedSocket]
+) -> None:
+    entry, socket = scripted
+    for seconds in (6000, 5000, 4000, 3000, 2000, 1000):
+        await says_uptime(entry, socket, seconds)
+    told = issue(hass, entry)
+    assert told
+    issues = ir.async_get(hass).issues
+    for hours in (23, 25):
+        assert issue(hass, entry)
+        since = told.created - timedelta(hours=hours)
+        issues["openbk", told.issue_id] = replace(told, created=since)
+        await hass.config_entries.async_reload(entry.entry_id)
+        await until(lambda: entry.runtime_data.online)
+    await until(lambda: issue(hass, entry) is None)
 
 
 async def test_a_socket_that_is_gone_cannot_be_told(

@@ -132,6 +132,23 @@ async def test_a_house_is_updated_one_by_one_after_a_canary(
         assert sum("/release-assets/" in one for one in releases.requests) == 1
 
 
+async def test_a_first_one_without_an_update_is_refused_and_none_takes_its_place(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with house(hass, mosquitto, "Fridge", "Heater") as sockets:
+        heater = sockets["Heater"]
+        await hass.services.async_call(
+            "update", "skip", {"entity_id": heater.entity_id}, blocking=True
+        )
+        with pytest.raises(HomeAssistantError) as err:
+            await update_all(hass, device_id=device_of(hass, heater))
+        assert err.value.translation_key == "update_all_not_offered"
+        assert [one.version for one in sockets.values()] == [OLD.version] * 2
+        # Nothing is left running.
+        assert await async_update_all(hass, watch=0.0)
+        assert sockets["Fridge"].version == NEW.version
+
+
 async def test_it_stops_at_a_canary_that_starts_anew_and_goes_on_from_its_repair(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:

@@ -24,6 +24,9 @@ from custom_components.openbk.live.update_record import (
     UpdateFailed,
     UpdateRecord,
 )
+from custom_components.openbk.live.updates import file_name_of
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.obk.names import identity_of
 from simulator import images
 from simulator.boot import Running, examine
 from simulator.flash import Operation, PowerLostError
@@ -204,6 +207,63 @@ async def test_the_web_password_is_needed_and_kept_in_memory(
         assert one.version == NEW.version
         assert "secret web" not in str(hass_storage)
         assert "secret web" not in str(one.entry.as_dict())
+
+
+async def enter_password(hass: HomeAssistant, one: Updated, password: str) -> str:
+    """Enter the password of the web page in the options; return what is said to it."""
+    flows = hass.config_entries.options
+    page = await flows.async_init(one.entry.entry_id)
+    page = await flows.async_configure(page["flow_id"], {"next_step_id": "firmware"})
+    page = await flows.async_configure(page["flow_id"], {"password": password})
+    if page["type"] == "abort":
+        return str(page["reason"])
+    (error,) = (page["errors"] or {}).values()
+    return str(error)
+
+
+@pytest.mark.parametrize(
+    ("version", "patience", "key", "trouble"),
+    [
+        (OLD, 1.0, "not_put_back_locked", "update_not_put_back"),
+        # What runs now was there before, so MQTT does not tell whether it is new.
+        (NEW, 8.0, "silent_locked", "update_silent"),
+    ],
+)
+async def test_a_password_follows_to_no_other_address_until_it_is_typed_again(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    version: Build,
+    patience: float,
+    key: str,
+    trouble: str,
+) -> None:
+    async with updated(
+        hass,
+        mosquitto,
+        version=version,
+        web_password="secret web",
+        next_address="127.0.0.9",
+        patience=patience,
+    ) as one:
+        assert await enter_password(hass, one, "secret web") == "web_password_kept"
+        err = await one.refused()
+        assert err.key == key
+        assert "Configure" in text_of(one, err)
+        assert one.issue == trouble
+        await until(lambda: one.entry.data["address"].startswith("127.0.0.9"))
+        assert await enter_password(hass, one, "secret web") == "web_password_kept"
+        await until(lambda: one.record is None)
+        assert one.issue is None
+
+
+async def test_a_password_is_tried_at_no_other_socket(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with updated(hass, mosquitto, web_password="secret web") as one:
+        data = {**one.entry.data, "mac": "c8:47:8c:00:00:99"}
+        hass.config_entries.async_update_entry(one.entry, data=data)
+        assert await enter_password(hass, one, "secret web") == "another_socket"
 
 
 async def test_one_update_at_a_time(
@@ -581,3 +641,13 @@ async def test_a_removed_socket_is_forgotten(
         assert hass_storage["openbk.updates"]["data"] == {}
         one.entry.add_to_hass(hass)
         await hass.config_entries.async_setup(one.entry.entry_id)
+
+
+def test_files_of_sockets_with_the_mac_of_a_bare_chip_are_told_apart() -> None:
+    """Of each socket only the last few are kept, and never fewer because of another one."""
+    names = {
+        file_name_of(identity_of(GENERIC_MAC, topic)) for topic in ("obkA", "obk/B")
+    }
+    assert len(names) == 2
+    assert not any(name.partition("_")[2] or "/" in name for name in names)
+    assert file_name_of(identity_of(MAC, "obkA")) == MAC.replace(":", "")

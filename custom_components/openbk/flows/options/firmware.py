@@ -6,6 +6,7 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
+from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.selector import (
     FileSelector,
     FileSelectorConfig,
@@ -17,14 +18,14 @@ from homeassistant.helpers.translation import async_get_translations
 import probatio
 
 from ...const import CONF_ADDRESS, DOMAIN
+from ...live.console import async_console
 from ...live.state import identity_of_entry
 from ...live.update_record import UpdateFailed
 from ...live.updates import UPDATES, SocketUpdate
-from ...network.consoles import console_at, keep_password
+from ...network.consoles import keep_password
 from ...network.firmware import FIRMWARE
-from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.console import PasswordError
+from ...pyopenbk.obk.console import PasswordError, UnreachableError
 from ...pyopenbk.obk.messages import chip_of, version_of
 from .. import uploads
 
@@ -81,16 +82,20 @@ class FirmwareSteps(OptionsFlow):
 
     async def _try_password(self, password: str) -> str | None:
         """Keep a password that opens the web page, until Home Assistant stops."""
-        if (address := self.config_entry.data[CONF_ADDRESS]) is None:
-            return "socket_unreachable"
+        entry = self.config_entry
+        address = entry.data[CONF_ADDRESS]
         try:
-            await console_at(self.hass, address, password).info()
+            await async_console(self.hass, entry, password)
         except PasswordError:
             return "socket_password"
-        except OpenBekenError:
+        except UnreachableError:
             return "socket_unreachable"
+        except ServiceValidationError:
+            return "another_socket"
         keep_password(self.hass, address, password)
-        self.config_entry.runtime_data.readback.begin()
+        entry.runtime_data.readback.begin()
+        # An update may wait for this to be able to put back what the socket had.
+        self.hass.data[UPDATES].async_put_back(entry)
         return None
 
     async def _take_file(self, file_id: str) -> str | None:
