@@ -24,6 +24,7 @@ from .issues.restarts import async_watch_restarts, forget_restarts
 from .issues.retained_commands import async_look_for_retained_commands
 from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
+from .live.borrowed_led import async_give_back_when_there
 from .live.energy_store import ENERGY_STORE, EnergyStore
 from .live.events import async_watch_switching
 from .live.publisher import Mode, Publisher, async_retract, mode_of
@@ -97,6 +98,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     entry.async_on_unload(async_watch_restarts(hass, socket))
     entry.async_on_unload(async_watch_overload(hass, socket))
     entry.async_on_unload(async_watch_switching(hass, socket))
+    entry.async_on_unload(async_give_back_when_there(hass, socket))
     await socket.start()
     if publisher is not None:
         await publisher.start()

@@ -14,11 +14,13 @@ from homeassistant.const import EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import CONF_DARK_LEDS
 from .entity import OpenBekenEntity
+from .live.borrowed_led import async_borrow, async_give_back
 from .live.state import OpenBekenConfigEntry, SocketState
-from .pyopenbk.obk.commands import backlog, pin_commands, restart_command
+from .pyopenbk.obk.commands import restart_command
 from .pyopenbk.obk.messages import channel_key, set_channel
-from .pyopenbk.obk.settings import LedUse, led_pins, led_use, with_led_use
+from .pyopenbk.obk.settings import LedUse, led_pins, led_use
 
 PARALLEL_UPDATES = 1
 
@@ -41,22 +43,24 @@ async def _blink(socket: SocketState) -> None:
     led = next(
         (led for led in leds if led_use(profile, led) is LedUse.INDEPENDENT), leds[0]
     )
-    borrowed = with_led_use(profile, led.pin, LedUse.INDEPENDENT)
-    channel = next(pin.channel for pin in borrowed.pins if pin.pin == led.pin)
-    was = socket.value(channel_key(channel)) or 0
-    if commands := pin_commands(profile, borrowed):
-        await socket.async_command(backlog(commands))
+    is_borrowed = led_use(profile, led) is not LedUse.INDEPENDENT
+    was = 0 if is_borrowed else socket.value(channel_key(led.channel)) or 0
     try:
+        channel = await async_borrow(socket, led.pin)
         for blink in range(2 * _BLINKS):
             await socket.async_send(
                 set_channel(socket.client_id, channel, (blink + 1) % 2)
             )
             await asyncio.sleep(_BLINK_SECONDS)
     finally:
-        if commands := pin_commands(borrowed, profile):
-            await socket.async_command(backlog(commands))
+        if is_borrowed:
+            await async_give_back(socket)
         else:
-            await socket.async_send(set_channel(socket.client_id, channel, int(was)))
+            # Somebody may have chosen meanwhile that it stays dark.
+            dark = led.pin in socket.entry.data.get(CONF_DARK_LEDS, ())
+            await socket.async_send(
+                set_channel(socket.client_id, led.channel, 0 if dark else int(was))
+            )
 
 
 BUTTONS: Final[tuple[OpenBekenButtonDescription, ...]] = (

@@ -1,9 +1,12 @@
 """What a socket can be told to do once."""
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.pyopenbk.profile import SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -49,6 +52,53 @@ async def test_identify_borrows_an_led_and_gives_it_back(
         "SetPinChannel 8 2; SetPinRole 8 LED_n",
     )
     assert [payload for _, payload in said[1:-1]] == ["1", "0"] * 5
+
+
+async def test_identify_leaves_an_led_to_what_was_chosen_meanwhile(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    pressed = hass.async_create_task(press(hass, "identify"))
+    await until(lambda: ("obk8C123456/2/set", "1") in scripted.heard)
+    await hass.services.async_call(
+        "select",
+        "select_option",
+        {"entity_id": "select.washing_machine_wi_fi_led_mode", "option": "relay"},
+        blocking=True,
+    )
+    await pressed
+    await hass.async_block_till_done(wait_background_tasks=True)
+    [entry] = hass.config_entries.async_entries("openbk")
+    chosen = SocketProfile.from_dict(entry.data["profile"])
+    assert (8, PinRole.LED_N, 1) in {(p.pin, p.role, p.channel) for p in chosen.pins}
+    told = [text for topic, text in scripted.heard if topic.endswith("Backlog")]
+    assert told[0] == "SetPinChannel 8 2; SetPinRole 8 LED_n"
+    assert set(told[1:]) == {"SetPinChannel 8 1; SetPinRole 8 LED_n"}
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_identify_gives_an_led_back_when_the_socket_is_there_again(
+    hass: HomeAssistant, scripted: ScriptedSocket, restarted: bool
+) -> None:
+    back = ("cmnd/obk8C123456/Backlog", "SetPinRole 8 WifiLED_n")
+    pressed = hass.async_create_task(press(hass, "identify"))
+    await until(lambda: ("obk8C123456/2/set", "1") in scripted.heard)
+    await scripted.say("connected", "offline", retain=True)
+    with pytest.raises(HomeAssistantError, match="cannot be reached"):
+        await pressed
+    [entry] = hass.config_entries.async_entries("openbk")
+    if restarted:
+        await hass.config_entries.async_reload(entry.entry_id)
+    assert back not in scripted.heard
+    await scripted.say("connected", "online", retain=True)
+    await until(lambda: back in scripted.heard)
+    await until(lambda: entry.data.keys().isdisjoint({"borrowed_led"}))
+    await scripted.say("connected", "offline", retain=True)
+    await until(lambda: not entry.runtime_data.online)
+    scripted.heard.clear()
+    await scripted.say("connected", "online", retain=True)
+    await until(lambda: entry.runtime_data.online)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert back not in scripted.heard
 
 
 async def test_reset_energy_is_followed(
