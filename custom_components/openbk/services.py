@@ -296,7 +296,7 @@ async def _set_energy(call: ServiceCall) -> ServiceResponse:
 
 async def _console(call: ServiceCall) -> ServiceResponse:
     answer = await console.async_run(call.hass, _entry(call), call.data[ATTR_COMMAND])
-    return {"road": answer.road, "response": answer.response}
+    return {"transport": answer.transport, "response": answer.response}
 
 
 async def _get_settings(call: ServiceCall) -> ServiceResponse:

@@ -47,10 +47,10 @@ async def test_a_command_is_answered_over_http(
     async with plugged_in(configuration(mosquitto)) as plugged:
         entry = await add(hass, plugged)
         said = await call(hass, entry, "console", command="  Status 8 ")
-        assert said["road"] == "http"
+        assert said["transport"] == "http"
         assert said["response"]["StatusSNS"]["ENERGY"]["Voltage"] >= 0
         said = await call(hass, entry, "console", command="SetFlag 41 1")
-        assert said == {"road": "http", "response": {}}
+        assert said == {"transport": "http", "response": {}}
         # What it changed is shown.
         await until(lambda: entry.runtime_data.readback.child_lock is True)
         assert await refusal(hass, entry, "NoSuchThing 1") == "command_unknown"
@@ -64,7 +64,7 @@ async def test_without_the_web_page_it_goes_over_mqtt_but_nothing_that_floods(
     async with plugged_in(configuration(mosquitto, web_password="secret")) as plugged:
         entry = await add(hass, plugged)
         said = await call(hass, entry, "console", command="SetFlag 41 1")
-        assert said == {"road": "mqtt", "response": None}
+        assert said == {"transport": "mqtt", "response": None}
         settings = plugged.firmware.settings
         await until(lambda: bool(settings.values.flags >> 41 & 1))
         for command in ("Status 0", "backlog SetFlag 41 0; status"):

@@ -6,7 +6,8 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
-from ..pyopenbk.obk.addresses import AddressError, is_in_a_network, parse_address
+from ..pyopenbk.ipv4 import is_in_a_network
+from ..pyopenbk.obk.addresses import AddressError, parse_address
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id
 from ..pyopenbk.obk.setup import size_of

@@ -45,7 +45,7 @@ _WITHOUT_SETTINGS: Final = frozenset(
 class Answer:
     """What came of a command."""
 
-    road: str
+    transport: str
     """``http``, where the socket said that it ran it, or ``mqtt``, where nobody says."""
     response: Any
     """JSON, often empty; None over MQTT."""
@@ -72,7 +72,7 @@ async def async_run(
         except CommandError as err:
             raise _invalid(entry, f"command_{err.problem}") from err
         await socket.async_command(command)
-        answer = Answer(road="mqtt", response=None)
+        answer = Answer(transport="mqtt", response=None)
     else:
         if command.partition(" ")[0].casefold() not in _WITHOUT_SETTINGS:
             await hass.data[SNAPSHOTS].async_keep(entry, Before.CONSOLE, console)
@@ -87,7 +87,7 @@ async def async_run(
                 translation_key="command_unanswered",
                 translation_placeholders={"name": entry.title},
             ) from err
-        answer = Answer(road="http", response=said)
+        answer = Answer(transport="http", response=said)
     socket.readback.changed()
     return answer
 

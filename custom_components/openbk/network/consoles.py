@@ -13,7 +13,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
-from ..pyopenbk.obk.addresses import AddressError, is_in_a_network, parse_address
+from ..pyopenbk.ipv4 import is_in_a_network
+from ..pyopenbk.obk.addresses import AddressError, parse_address
 from ..pyopenbk.obk.console import Connect, Console, Streams
 
 _LOCKS: Final[HassKey[WeakValueDictionary[str, asyncio.Lock]]] = HassKey(

@@ -4,10 +4,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from custom_components.openbk.pyopenbk.ipv4 import is_in_a_network
 from custom_components.openbk.pyopenbk.obk.addresses import (
     Address,
     AddressError,
-    is_in_a_network,
     parse_address,
 )
 

@@ -370,6 +370,17 @@ def parse(sector: bytes) -> ConfigSector:
     return ConfigSector(**values, origin=origin)
 
 
+def place_of(*names: str) -> tuple[int, int]:
+    """Return offset and size, in bytes, of the fields of these names with all between them.
+
+    Passwords lie in the same sector: who asks for a part of it asks for no more than that.
+    """
+    places = [(each.offset, each.size) for name, each in _TABLE if name in names]
+    assert len(places) == len(names), names
+    start = min(offset for offset, _ in places)
+    return start, max(offset + size for offset, size in places) - start
+
+
 def text_capacities() -> Mapping[str, int]:
     """Return how many bytes of each text the firmware keeps, whatever was sent to it."""
     return {

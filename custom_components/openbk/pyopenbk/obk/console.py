@@ -18,6 +18,7 @@ from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 from .commands import Command
+from .config_sector import place_of
 from .setting_pages import (
     drivers_of,
     flags_of,
@@ -36,16 +37,9 @@ _LARGEST_REPLY: Final = 256 * 1024
 _FIRST_READ: Final = 1022
 _NEXT_READ: Final = 1024
 
-# These few bytes of the configuration and no more: passwords lie in the same sector.
-_FLAGS_AT: Final = 0x008
 # What it begins with.
 _MAGIC: Final = b"CFG"
-_CHANNEL_TYPES_AT: Final = 0x39E
-_CHANNELS: Final = 64
-_START_VALUES_AT: Final = 0x3DE
 _START_VALUES: Final = struct.Struct("<64h")
-_STARTUP_COMMAND_AT: Final = 0x5E0
-_STARTUP_COMMAND_SIZE: Final = 1568
 # Scripts that it runs at boot, if there are any in its file system.
 BOOT_SCRIPTS: Final = ("early.bat", "autoexec.bat")
 _ROLES: Final = {int(role): role for role in PinRole}
@@ -231,13 +225,13 @@ class Console:
         The commands that tell it print the lower half only, so it is read where the configuration
         keeps it, 8 bytes, little-endian, else from the page with a box for each flag.
         """
-        if (raw := await self.read_config(_FLAGS_AT, 8)) is not None:
+        if (raw := await self.read_config(*place_of("flags"))) is not None:
             return int.from_bytes(raw, "little")
         return await self._page("/cfg_generic", flags_of)
 
     async def channel_types(self) -> tuple[int, ...]:
         """Return the type of each channel, 0 for the usual one."""
-        raw = await self.read_config(_CHANNEL_TYPES_AT, _CHANNELS)
+        raw = await self.read_config(*place_of("channel_types"))
         if raw is not None:
             return tuple(raw)
         said = await self._json("GET", "/api/channelTypes")
@@ -251,7 +245,7 @@ class Console:
 
         By page it is those in use only.
         """
-        raw = await self.read_config(_START_VALUES_AT, _START_VALUES.size)
+        raw = await self.read_config(*place_of("start_values"))
         if raw is not None:
             return dict(enumerate(_START_VALUES.unpack(raw)))
         return await self._page("/cfg_startup", start_values_of)
@@ -266,7 +260,7 @@ class Console:
 
     async def startup_command(self) -> str:
         """Return the start-up command, byte by byte as it is stored."""
-        raw = await self.read_config(_STARTUP_COMMAND_AT, _STARTUP_COMMAND_SIZE)
+        raw = await self.read_config(*place_of("startup_command"))
         if raw is None:
             return await self._page("/startup_command", startup_command_of)
         try:

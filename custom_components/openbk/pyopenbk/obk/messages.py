@@ -8,9 +8,9 @@ import re
 from typing import Final
 
 from ..errors import OpenBekenError
+from ..ipv4 import is_in_a_network
 from ..profile import HIGHEST_CHANNEL
 from ..quantities import DIAGNOSTICS, FREQUENCY, METER, Quantity
-from .addresses import is_in_a_network
 
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
 LONGEST_CLIENT_ID: Final = 63

@@ -10,11 +10,10 @@ from typing import Any, Final
 from ..meters import BL0937, Meter
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .commands import Command, reading_command
+from .config_sector import place_of
 from .console import Console, NotAnAnswerError
 
-# cal.values[0..2] of the configuration: voltage, current and power (OpenBeken 1.17.360 and
-# 1.18.300). These twelve bytes and no more: passwords lie in the same sector.
-FACTORS_AT: Final = 0x498
+# The first three of the field: voltage, current and power.
 _FACTORS: Final = struct.Struct("<3f")
 _KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
 _SET_COMMANDS: Final = {
@@ -85,7 +84,8 @@ async def read_stored_factors(console: Console) -> tuple[float, float, float]:
 
     Raises ConsoleError.
     """
-    stored = await console.read_config(FACTORS_AT, _FACTORS.size)
+    offset, _ = place_of("calibration")
+    stored = await console.read_config(offset, _FACTORS.size)
     if stored is None:
         raise NotAnAnswerError("nobody knows where this chip keeps its factors")
     voltage, current, power = _FACTORS.unpack(stored)

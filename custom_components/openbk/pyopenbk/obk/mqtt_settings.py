@@ -18,16 +18,13 @@ from .commands import (
     mqtt_password_command,
     mqtt_user_command,
 )
+from .config_sector import place_of
 from .console import CommandRefusedError, Console, NotAnAnswerError
 
 type Sleep = Callable[[float], Awaitable[None]]
 
-# What the fields hold, in bytes with their terminating zero: mqtt_host to mqtt_port follow each
-# other, mqtt_group lies apart (OpenBeken 1.17.360 and 1.18.300).
+# mqtt_host to mqtt_port, which follow each other, each text with its terminating zero.
 _FIELDS: Final = struct.Struct("<256s64s64s128si")
-_FIELDS_AT: Final = 0x094
-_GROUP: Final = struct.Struct("<64s")
-_GROUP_AT: Final = 0x554
 
 # Bytes of UTF-8. The page copies each of its fields into a buffer of 128 bytes.
 LONGEST_HOST: Final = 127
@@ -95,8 +92,8 @@ async def read(console: Console) -> MqttSettings:
 
     Raises ConsoleError, SettingsUnknownError where the chip is another. Like all that the web server says, it crosses the network in the clear.
     """
-    fields = await console.read_config(_FIELDS_AT, _FIELDS.size)
-    group = await console.read_config(_GROUP_AT, _GROUP.size)
+    fields = await console.read_config(*place_of("mqtt_host", "mqtt_port"))
+    group = await console.read_config(*place_of("mqtt_group"))
     if fields is None or group is None:
         raise SettingsUnknownError("nobody knows where this chip keeps its settings")
     host, client_id, username, password, port = _FIELDS.unpack(fields)
