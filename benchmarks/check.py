@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 MEASURED: Final = {
     "uart": ("--baud", "2000000"),
     "home_assistant": ("--sockets", "100", "--runs", "3"),
+    "job": (),
 }
 """What is measured where no file is given: the rows that targets are for."""
 

@@ -125,7 +125,13 @@ class Asking:
             self._send([messages.publish_all(self._client_id)])
 
     @callback
+    def for_readings(self) -> None:
+        """Ask for the readings, also those that were said already."""
+        if (question := self._readings()) is not None:
+            self._send([question])
+
+    @callback
     def _ask_for_readings(self) -> None:
         """Ask for the readings of a socket that has said none yet."""
-        if self._values.lack_of_readings and (question := self._readings()) is not None:
-            self._send([question])
+        if self._values.lack_of_readings:
+            self.for_readings()

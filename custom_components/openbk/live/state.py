@@ -380,7 +380,10 @@ class SocketState:
 
     @callback
     def _clock_changed(self) -> None:
-        if not self.clock.right:
+        if self.clock.right:
+            # What it said of its days before was not shown.
+            self.asking.for_readings()
+        else:
             self.values.lose_days()
         for listener in self._clock_listeners:
             listener()

@@ -3,6 +3,7 @@
 import asyncio
 
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 import pytest
 
 from tests.support.broker import Broker
@@ -88,3 +89,25 @@ async def test_a_socket_of_an_unknown_release_is_not_asked(hass: HomeAssistant) 
     await asyncio.sleep(A_WHILE)
     assert socket.heard
     assert ASKED not in dict(socket.heard)
+
+
+async def test_days_are_asked_for_once_the_clock_of_the_socket_is_right(
+    hass: HomeAssistant,
+) -> None:
+    entry = socket_entry(firmware=BUILD)
+    await add_socket(hass, entry)
+    socket = ScriptedSocket(hass)
+    await socket.connect()
+    await until(lambda: entry.runtime_data.online)
+    for name in ("voltage", "current", "power", "energycounter", "energycounter_today"):
+        await socket.say(f"{name}/get", "1.0")
+    await until(lambda: entry.runtime_data.value("energy"))
+    await asyncio.sleep(A_WHILE)
+    assert ASKED not in dict(socket.heard)
+    await socket.say("datetime", str(int(dt_util.utcnow().timestamp())))
+    await until(lambda: ASKED in dict(socket.heard))
+    assert "energycounter_today $today" in dict(socket.heard)[ASKED]
+    # What it says then is what it said before, and shown all the same.
+    assert entry.runtime_data.value("energy_today") is None
+    await socket.say("energycounter_today/get", "1.0")
+    await until(lambda: entry.runtime_data.value("energy_today"))

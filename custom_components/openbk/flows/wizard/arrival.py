@@ -11,17 +11,25 @@ from homeassistant.components import mqtt
 from homeassistant.components.dhcp import async_discovered_service_info
 from homeassistant.components.dhcp.models import DATA_DHCP
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.util.hass_dict import HassKey
 
 from ...const import DOMAIN, LOGGER
 from ...network.addresses import told_address
 from ...network.consoles import console_at
+from ...network.mqtt import publish
 from ...pyopenbk.obk.addresses import AddressError
 from ...pyopenbk.obk.config_sector import ConfigSector
 from ...pyopenbk.obk.console import ConsoleError
 from ...pyopenbk.obk.flags import UNWANTED_FLAGS, WANTED_FLAGS
-from ...pyopenbk.obk.messages import decode_connected, decode_mac, is_build, publish_all
+from ...pyopenbk.obk.messages import (
+    ask_address,
+    decode_connected,
+    decode_mac,
+    is_build,
+    publish_all,
+)
 from ...pyopenbk.profile import SocketProfile
 
 _TOPICS: Final = ("connected", "mac", "build", "ip")
@@ -124,7 +132,13 @@ class Arrival:
         return True
 
     async def async_address(self, seconds: float) -> str | None:
-        """Return what it says that its address is, which ends its list, or None."""
+        """Return what it says that its address is, or None.
+
+        It is asked for it, as its list ends with it; one that does not answer still says its list.
+        """
+        if self.address is None:
+            with suppress(HomeAssistantError):
+                await publish(self._hass, ask_address(self.client_id))
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._told_address.wait()
@@ -132,10 +146,7 @@ class Arrival:
 
     async def async_ask(self) -> None:
         """Ask a socket that is online for everything that it reports when it connects."""
-        question = publish_all(self.client_id)
-        await mqtt.async_publish(
-            self._hass, question.topic, question.payload, qos=1, retain=False
-        )
+        await publish(self._hass, publish_all(self.client_id))
 
     @callback
     def _received(self, message: mqtt.ReceiveMessage) -> None:
@@ -155,7 +166,9 @@ class Arrival:
                 self.build = payload
             case "ip":
                 self.address = told_address(self._hass, payload)
-                self._told_address.set()
+                # A release that knows no constants answers with what it was asked.
+                if self.address is not None or not payload.startswith("$"):
+                    self._told_address.set()
         if self._right_mac and self.build is not None and not self.complete:
             self._complete.set()
             self.completed()

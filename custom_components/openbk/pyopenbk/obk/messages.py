@@ -259,6 +259,14 @@ def publish_all(client_id: str) -> Publication:
     return console(client_id, "publishAll")
 
 
+def ask_address(client_id: str) -> Publication:
+    """Build the question for the address, which is the last but the channels in the list.
+
+    The answer is the list's own message, within a second (OpenBeken 1.18.299) instead of 10 s.
+    """
+    return console(client_id, f"publish {client_id}/ip $IP 1")
+
+
 _CONNECTED: Final = {"online": True, "offline": False}
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")

@@ -9,13 +9,13 @@ from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.components.device_tracker import SourceType
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.pictures import wifi_code
-from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.flows.wizard.arrival import WAITING, Arrival, Waiting
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.network.silence import Cause
 from custom_components.openbk.pyopenbk.beken.flash_map import SECTOR_SIZE
@@ -447,6 +447,27 @@ async def test_address_that_it_told_is_kept(
         assert data["address"] == ADDRESS
         assert data["firmware"].startswith("OpenBK7231N ")
         await ended(hass, scene.wizard)
+
+
+async def test_its_address_is_asked_for(hass: HomeAssistant) -> None:
+    """Its list would end with it; a release that knows no constants repeats the question."""
+    arrival = Arrival(hass, "obkE4720741", MAC)
+    await arrival.async_listen()
+    asked: list[str] = []
+
+    @callback
+    def answer(message: mqtt.ReceiveMessage) -> None:
+        asked.append(str(message.payload))
+        for text in ("$IP", f"{ADDRESS}:80"):
+            hass.async_create_task(mqtt.async_publish(hass, "obkE4720741/ip", text))
+
+    await listen(hass, "cmnd/obkE4720741/publish", answer)
+    assert await arrival.async_address(5.0) == f"{ADDRESS}:80"
+    assert asked == ["obkE4720741/ip $IP 1"]
+    # Once is enough.
+    assert await arrival.async_address(5.0) == f"{ADDRESS}:80"
+    assert len(asked) == 1
+    arrival.async_stop()
 
 
 async def test_name_server_of_the_network_is_asked() -> None:
