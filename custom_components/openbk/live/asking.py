@@ -94,6 +94,11 @@ class Asking:
         )
 
     @callback
+    def for_list(self) -> None:
+        """Ask for everything that the socket says of itself."""
+        self._send([messages.publish_all(self._client_id)])
+
+    @callback
     def _ask(self) -> None:
         """Ask for the channels that did not answer yet, again and again."""
         self._ask_timer = None
@@ -122,7 +127,7 @@ class Asking:
     def _ask_for_list(self) -> None:
         """Ask for the list of a socket that connected before we listened."""
         if self._values.lack_of_list:
-            self._send([messages.publish_all(self._client_id)])
+            self.for_list()
 
     @callback
     def for_readings(self) -> None:

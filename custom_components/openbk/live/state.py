@@ -45,6 +45,7 @@ from ..pyopenbk.quantities import ENERGY, FREQUENCY, POWER, VOLTAGE
 from . import clock
 from .asking import Asking
 from .calibration import SocketCalibration
+from .clock_set import async_watch_clock_set
 from .energy_store import ENERGY_STORE
 from .factors import FactorWatch
 from .meter import SocketMeter
@@ -176,6 +177,9 @@ class SocketState:
         )
         self._unsubscribe.append(
             mqtt.async_subscribe_connection_status(self.hass, self._broker_changed)
+        )
+        self._unsubscribe.append(
+            async_watch_clock_set(self.hass, self._computer_clock_set)
         )
 
     @callback
@@ -345,6 +349,15 @@ class SocketState:
         # After a reconnect the broker says again whether the socket is there.
         if not connected and not self.hass.is_stopping:
             self.presence.unknown()
+
+    @callback
+    def _computer_clock_set(self) -> None:
+        """Tell the socket the time again, and ask for what was worked out with the wrong one."""
+        if not self.online:
+            return
+        if self.values.needs_clock:
+            self.clock.begin()
+        self.asking.for_list()
 
     @callback
     def _came(self) -> None:

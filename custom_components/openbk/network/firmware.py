@@ -226,7 +226,9 @@ class FirmwareSource:
     def _due(self) -> timedelta:
         if self._checked is None:
             return _FIRST_AFTER
-        return max(_FIRST_AFTER, self._checked + _EVERY - dt_util.utcnow())
+        # A clock that was ahead then must not put it off.
+        due = self._checked + _EVERY - dt_util.utcnow()
+        return max(_FIRST_AFTER, min(_EVERY, due))
 
     @callback
     def _look_in(self, delay: timedelta) -> None:

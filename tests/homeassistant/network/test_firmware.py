@@ -20,8 +20,10 @@ from custom_components.openbk.network.firmware import (
 from custom_components.openbk.pyopenbk.obk.image import ImageKind
 from custom_components.openbk.pyopenbk.obk.releases import Asset, digest_of
 from simulator.releases import ReleaseServer
+from tests.support.simulated_time import NOW
 from tests.support.waiting import until
 
+AHEAD = 40 * 86400.0
 OWN = "http://releases.home.arpa/openbk"
 
 
@@ -56,6 +58,25 @@ async def test_the_look_for_releases_goes_on_after_something_unforeseen(
     stored["data"] = good
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=2))
     await until(lambda: source.known("BK7231N"))
+    stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("socket_enabled", "releases")
+async def test_a_clock_that_was_ahead_does_not_put_off_the_next_look(
+    hass: HomeAssistant,
+) -> None:
+    """Home Assistant looked before a time server had put its clock right."""
+    NOW.set_clock(AHEAD)
+    before = FirmwareSource(hass)
+    await before.async_refresh()
+    await asyncio.sleep(5)
+    NOW.set_clock(-AHEAD)
+    source, looked = FirmwareSource(hass), asyncio.Event()
+    await source.async_load()
+    stop = source.listen(looked.set)
+    async with asyncio.timeout(13 * 3600):
+        await looked.wait()
     stop()
 
 
