@@ -27,6 +27,7 @@ class Invariant(StrEnum):
     COMMANDS = "no command is lost unseen, none is sent that nobody gave"
     GROWTH = "nothing grows: subscriptions, tasks, timers, listeners, flows, memory"
     LOG = "no exception in the log, and not a line for each message"
+    QUIET = "once all is well nobody is asked more than now and then"
     FLOOD = "strangers cost bounded memory, questions and cards"
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 import gc
 import logging
@@ -63,9 +64,15 @@ _TOLD: Final = {
     for item in (*METER, *DIAGNOSTICS)
     if not item.computed and item.factor == 1.0 and not item.needs_clock
 } | {"ip", "ssid", "build"}
+# A list of what a socket says takes 12 s, and its seconds are no more exact than its crystal.
+_LATE: Final = 60.0
 # kWh: the digits of a message, and pulses of a second that began under another load.
 _ROUNDED: Final = 0.001
 _UNSURE: Final = 1.01
+# Messages to each socket while it is quiet: its clock is looked after.
+_MOST_ASKED: Final = 10
+# Of memory, some 60 bytes each; the interpreter and core come and go by some hundred.
+_MORE_BLOCKS: Final = 5000
 _OPENBK: Final = "custom_components.openbk"
 # That a socket started again and again is told for a day.
 _FOR_A_DAY: Final = "restarts_"
@@ -124,6 +131,16 @@ class _Range:
 
 
 @dataclass(frozen=True, slots=True)
+class _Moment:
+    """When something was, in seconds since 1970."""
+
+    seconds: float
+
+
+type _Truth = str | _Range | _Moment | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """A command that was given and taken."""
 
@@ -166,6 +183,13 @@ class House:
         entries = self.hass.config_entries
         await entries.async_setup(self.sockets[0].entry.entry_id)
         await self.hass.async_block_till_done()
+        # Somebody wants to see everything.
+        registry = er.async_get(self.hass)
+        for socket in self.sockets:
+            entry_id = socket.entry.entry_id
+            for item in er.async_entries_for_config_entry(registry, entry_id):
+                registry.async_update_entity(item.entity_id, disabled_by=None)
+            await entries.async_reload(entry_id)
         await self.becomes_true()
 
     async def move_out(self) -> None:
@@ -267,10 +291,12 @@ class House:
                 if shown in ("missing", "unavailable") or not _agrees(shown, wanted):
                     yield f"{item.entity_id} shows {shown}, not {wanted}"
 
-    def _truth(self, socket: HouseSocket, key: str) -> str | _Range | None:
+    def _truth(self, socket: HouseSocket, key: str) -> _Truth:
         """Return what a socket says of a key, None where that is not told by it."""
         if key == "relay_1":
             return "on" if socket.is_on else "off"
+        if key == "last_restart":
+            return _Moment(time.time() - socket.plugged.firmware.uptime)
         if (said := socket.said.get(topic_of(key))) is None:
             return None
         if key in (ENERGY.key, ENERGY_TODAY.key):
@@ -280,9 +306,16 @@ class House:
             return _Range(least - _ROUNDED, counted * _UNSURE + _ROUNDED)
         return said if key in _TOLD else None
 
-    async def is_quiet(self) -> None:
-        """Let a while pass in which nothing happens, and see that all is as at the beginning."""
+    async def is_quiet(self, warm: int) -> None:
+        """Let a while pass in which nothing happens, and see that all is as at the beginning.
+
+        After ``warm`` rounds everything has happened once, and no more memory may be taken.
+        """
+        before = len(self.line.sent)
         await asyncio.sleep(_QUIET)
+        asked = (len(self.line.sent) - before) / len(self.sockets)
+        if asked > _MOST_ASKED:
+            raise Violation(Invariant.QUIET, f"{asked:.0f} messages to each socket")
         await self.becomes_true()
         self._judge_commands()
         self._judge_log()
@@ -292,6 +325,12 @@ class House:
         self.line.sent.clear()
         self.line.broken.clear()
         self.blocks.append(sys.getallocatedblocks())
+        if len(self.blocks) > warm:
+            most = max(self.blocks[: warm + 1]) + _MORE_BLOCKS
+            if self.blocks[-1] > most:
+                raise Violation(
+                    Invariant.GROWTH, f"{self.blocks[-1]} blocks, not {most}"
+                )
 
     def _judge_commands(self) -> None:
         """See that each command went out once, or that its loss could be seen."""
@@ -391,10 +430,13 @@ def _note(said: dict[str, str], client_id: str, message: Publication) -> None:
     said[suffix] = message.payload.decode(errors="replace")
 
 
-def _agrees(shown: str, wanted: str | _Range | None) -> bool:
+def _agrees(shown: str, wanted: _Truth) -> bool:
     if wanted is None or shown == wanted:
         return True
     try:
+        if isinstance(wanted, _Moment):
+            moment = datetime.fromisoformat(shown).timestamp()
+            return abs(moment - wanted.seconds) < _LATE
         number = float(shown)
         if isinstance(wanted, _Range):
             return wanted.least <= number <= wanted.most

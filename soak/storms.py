@@ -262,6 +262,9 @@ async def clock_set(house: House, random: Random) -> None:
     for _ in range(random.randint(1, 3)):
         seconds = random.choice((-86400.0 * 3, -3600.0, -5.0, 3600.0, 86400.0 * 40))
         NOW.set_clock(seconds)
+        if random.random() < 0.5:
+            # All is told again, at a wrong time.
+            house.line.break_off()
         await house.live(random.uniform(30, 300))
         NOW.set_clock(-seconds)
         await house.live(60)
