@@ -147,8 +147,19 @@ def test_no_module_needs_itself(folder: Path) -> None:
         ("calibrating", ("issues", "flows")),
         ("issues", ("flows",)),
         # Neither dialog stands on the other: what both show lies beside them.
-        ("flows/wizard", ("flows.options", "flows.adding", "flows.reconfiguring")),
-        ("flows/options", ("flows.wizard", "flows.adding", "flows.reconfiguring")),
+        (
+            "flows/wizard",
+            (
+                "flows.options",
+                "flows.adding",
+                "flows.reconfiguring",
+                "flows.new_broker",
+            ),
+        ),
+        (
+            "flows/options",
+            ("flows.wizard", "flows.adding", "flows.reconfiguring", "flows.new_broker"),
+        ),
     ],
 )
 def test_a_room_knows_none_above_it(room: str, above: tuple[str, ...]) -> None:
@@ -158,6 +169,16 @@ def test_a_room_knows_none_above_it(room: str, above: tuple[str, ...]) -> None:
         for name in imports_of(path):
             for other in above:
                 assert not is_in(name, f"{INTEGRATION_NAME}.{other}"), short(path)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((INTEGRATION / "flows").glob("*.py")), ids=short
+)
+def test_a_road_without_a_chip_knows_no_wizard(path: Path) -> None:
+    """Nor does what the dialogs share."""
+    for name in imports_of(path):
+        for other in ("flows.wizard", "flows.options"):
+            assert not is_in(name, f"{INTEGRATION_NAME}.{other}")
 
 
 def test_nothing_but_the_setup_needs_the_actions() -> None:

@@ -45,14 +45,14 @@ from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
 from . import pin_form
 from .checks import console_error, socket_address, topic_problem
 from .forms import PASSWORD, tidy, web_page, without
+from .road import ConfigRoad
 from .tuning_form import CONF_CHANGES, proposal_text, tune_schema, undo_data
-from .wizard.base import WizardFlow
 
 CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"
 
 
-class AddingSteps(WizardFlow):
+class AddingSteps(ConfigRoad):
     """The steps from a socket that runs to its entry."""
 
     _proposal: Proposal = Proposal()
@@ -100,7 +100,7 @@ class AddingSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask around."""
-        return await self.async_run("find", self._find)
+        return await self.async_try("find", self._find, again="existing")
 
     async def _find(self) -> str:
         self._found = await discovery.async_find(self.hass)
@@ -327,7 +327,7 @@ class AddingSteps(WizardFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Listen to the socket for a minute and take what it talks about."""
-        return await self.async_run("pins_guess", self._guess)
+        return await self.async_try("pins_guess", self._guess, again="no_pins_closed")
 
     async def _guess(self) -> str:
         assert self.session.evidence is not None
@@ -427,7 +427,7 @@ class AddingSteps(WizardFlow):
             try:
                 evidence = await discovery.async_gather(self.hass, client_id)
             except NotConnectedError:
-                return self.async_abort(reason="mqtt_disconnected")
+                return self.async_abort(reason="no_broker")
             if not evidence.is_socket:
                 return self.async_abort(reason="not_openbeken")
             # It takes the place of a question until it has that of a card.
@@ -449,7 +449,7 @@ class AddingSteps(WizardFlow):
         try:
             evidence = await discovery.async_gather(self.hass, client_id)
         except NotConnectedError:
-            return self.async_abort(reason="mqtt_disconnected")
+            return self.async_abort(reason="no_broker")
         if not evidence.is_socket or format_mac(evidence.mac or "") != self.unique_id:
             return self.async_abort(reason="not_openbeken")
         return await self._show_discovered(evidence)

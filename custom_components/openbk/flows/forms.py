@@ -17,6 +17,8 @@ WIFI: Final = "wifi"
 BROKER_LOGIN: Final = "broker"
 # The field of a second network's password.
 CONF_SECOND: Final = "second"
+# The name of a backup, in every form that has a choice of them, and where one leads to another.
+CONF_BACKUP: Final = "backup"
 
 PASSWORD: Final = TextSelector(
     # Not remembered by the browser: these are other people's passwords to it.

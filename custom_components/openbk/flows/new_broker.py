@@ -21,9 +21,9 @@ from ..pyopenbk.obk import mqtt_settings
 from ..pyopenbk.obk.commands import CommandError, CommandProblem
 from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ..pyopenbk.obk.mqtt_settings import MqttSettings, SettingsUnknownError
+from .broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 from .checks import console_error, socket_address
 from .forms import PASSWORD, without
-from .wizard.broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 
 CONF_CONSENT: Final = "consent"
 # In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
@@ -200,7 +200,7 @@ class NewBrokerSteps(BrokerForm):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Write it and wait for the socket on its new broker."""
-        return await self.async_run("lead", self._lead)
+        return await self.async_try("lead", self._lead, again="new_broker")
 
     async def _lead(self) -> str:
         # Who closes the dialog now must not leave the socket between two brokers.

@@ -27,18 +27,18 @@ from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
 from . import pin_form
 from .checks import socket_address, topics_problem
-from .forms import tidy
-from .wizard.backup_choice import CONF_BACKUP
-from .wizard.base import WizardFlow
+from .forms import CONF_BACKUP, tidy
+from .road import ConfigRoad
 
 
-class ReconfigureSteps(WizardFlow):
+class ReconfigureSteps(ConfigRoad):
     """The steps from an entry to the same entry, put right."""
 
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask what has changed, or what is to be written to this socket."""
+        await self.async_prepare()
         entry = self._get_reconfigure_entry()
         self.session.entry_mac = entry.data[CONF_MAC]
         self.session.settings = replace(

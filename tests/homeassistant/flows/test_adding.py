@@ -246,7 +246,7 @@ async def test_closed_web_page_leaves_other_sources(
             assert await wizard.submit() == "no_pins_closed"
             await wizard.choose(offer)
             if offer == "leave":
-                assert wizard.page == "left_untouched"
+                assert wizard.page == "left_unchanged"
             elif offer == "pins_guess":
                 assert wizard.page == "pins"
                 assert await wizard.choose("use_pins") == "created"

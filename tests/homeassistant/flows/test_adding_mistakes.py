@@ -188,7 +188,7 @@ async def test_something_else_at_the_topic(hass: HomeAssistant) -> None:
     await wizard.close()
 
 
-@walks("where -> where", "mqtt_disconnected")
+@walks("where -> where", "no_broker")
 async def test_nobody_is_said_to_be_silent_while_home_assistant_has_no_broker(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
@@ -202,9 +202,43 @@ async def test_nobody_is_said_to_be_silent_while_home_assistant_has_no_broker(
             assert await wizard.submit(**typed) == "where"
             assert wizard.errors == {"base": "mqtt_disconnected"}
         await wizard.close()
-        assert await by_lease(hass, address) == "mqtt_disconnected"
+        assert await by_lease(hass, address) == "no_broker"
         page = await by_message(hass, f"{CLIENT_ID}/build", BUILD)
-        assert page == "mqtt_disconnected"
+        assert page == "no_broker"
+
+
+@walks("find -> broker_lost -> again", "broker_lost -> *", "left_unchanged")
+async def test_looking_for_sockets_goes_on_once_home_assistant_has_its_broker_again(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    mosquitto.stop()
+    await until(lambda: not mqtt.is_connected(hass))
+    wizard = await Wizard.open(hass, "existing")
+    assert wizard.page == "broker_lost"
+    assert await wizard.choose("again") == "broker_lost"
+    mosquitto.start()
+    await until(lambda: mqtt.is_connected(hass))
+    assert await wizard.choose("again") == "where"
+    mosquitto.stop()
+    await until(lambda: not mqtt.is_connected(hass))
+    another = await Wizard.open(hass, "existing")
+    assert await another.choose("leave") == "left_unchanged"
+
+
+@walks("pins_guess -> broker_lost -> again -> no_pins_closed")
+async def test_pins_can_be_chosen_by_hand_while_home_assistant_has_no_broker(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+        wizard = await by_hand(hass)
+        assert await wizard.submit(client_id=CLIENT_ID) == "no_pins_closed"
+        mosquitto.stop()
+        await until(lambda: not mqtt.is_connected(hass))
+        assert await wizard.choose("pins_guess") == "broker_lost"
+        assert await wizard.choose("again") == "no_pins_closed"
+        assert await wizard.choose("pins_edit") == "pins_edit"
+        await wizard.close()
 
 
 @walks("not_openbeken", "already_configured")

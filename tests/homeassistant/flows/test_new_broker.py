@@ -259,6 +259,27 @@ async def test_a_socket_is_given_back_what_it_had_while_home_assistant_has_no_br
             assert entry.data["address"] is None
 
 
+@walks("lead -> stopped -> again -> new_broker", "stopped -> *", "left_unchanged")
+async def test_what_stops_it_before_anything_is_written_leads_back_to_its_form(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker() as left:
+        async with left_behind(left) as socket:
+            before = settings_of(socket)
+            wizard = await ask_for(hass, entry)
+            for choice, page in (("again", "new_broker"), ("leave", "left_unchanged")):
+                await fill_in(wizard, socket, mosquitto)
+                wire.stumble = b"HTTP/1.1"
+                assert await wizard.submit() == "stopped"
+                assert await wizard.choose(choice) == page
+            assert not wire.heard_of("cfg_mqtt_set")
+            assert settings_of(socket) == before
+
+
 @walks("lead -> led_stopped")
 async def test_whatever_stops_the_move_the_socket_is_given_back_what_it_had(
     hass: HomeAssistant,

@@ -36,8 +36,8 @@ from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
 from ...pyopenbk.backups.sidecar import Contents
 from ...pyopenbk.flashing.records import JobRecords
 from ...pyopenbk.foreign_text import markdown_text
+from ..forms import CONF_BACKUP
 
-CONF_BACKUP: Final = "backup"
 CONF_ACTION: Final = "action"
 CONF_CONSENT: Final = "consent"
 VERIFY: Final = "verify"

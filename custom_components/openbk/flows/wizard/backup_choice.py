@@ -18,7 +18,6 @@ from ...pyopenbk.backups import Backup, Contents
 from .. import uploads
 from .base import WizardFlow
 
-CONF_BACKUP: Final = "backup"
 CONF_UPLOAD: Final = "upload"
 
 DUMP_FILE: Final = FileSelector(

@@ -5,17 +5,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar, Final, override
 
-from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
-from homeassistant.const import CONF_PASSWORD
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import callback
-from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.discovery_flow import DiscoveryKey
 
-from ...const import CONF_CLIENT_ID, CONF_PROFILE, DOMAIN, LOGGER
+from ...const import DOMAIN, LOGGER
 from ...issues.half_written import backup_folder
-from ...live.entries import async_entry_of, async_identity_of
+from ...live.entries import async_identity_of
 from ...pyopenbk.backups import Backup, BackupError, BackupFolder
 from ...pyopenbk.beken.chips import FlashableChip
 from ...pyopenbk.bootrom.errors import WrongChipError
@@ -25,10 +21,8 @@ from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import image
 from ...pyopenbk.obk.image import FirmwareImage
-from ...pyopenbk.profile import SocketProfile
 from .. import pictures, serial_port
-from ..forms import web_page
-from ..talking import TalkingFlow
+from ..road import ConfigRoad
 from .failures import LEFT, page_of
 from .pages import PAGES
 from .session import WizardSession
@@ -42,8 +36,6 @@ _PICTURES: Final = (
     "reset_now",
     "reassemble",
 )
-# What is said of a new entry with a meter: for a minute its sensors have nothing to show.
-FIRST_VALUES: Final = "metering"
 # One ring for a page whose work has several phases: from where to where each moves it.
 _SPANS: Final = {
     Phase.BACKUP: (0.0, 0.98),
@@ -54,10 +46,11 @@ _SPANS: Final = {
 }
 
 
-class WizardFlow(TalkingFlow, ConfigFlow):
+class WizardFlow(ConfigRoad):
     """What every chapter stands on: the session, the job that holds the port, the way out."""
 
     pages: ClassVar[Mapping[str, tuple[str, ...]]] = PAGES
+    session: WizardSession
     _job: FlashingJob | None = None
     _found_chip: str = "?"
     """The chip that answered and cannot be flashed."""
@@ -89,11 +82,12 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         """Return the folder of flash backups under Home Assistant's configuration."""
         return backup_folder(self.hass)
 
+    @override
     async def async_prepare(self) -> None:
-        """Serve the pictures and fetch the words that stand in tables."""
+        """Serve the pictures, too."""
+        await super().async_prepare()
         if not self._pictures:
             self._pictures = await pictures.async_serve(self.hass)
-            await self.async_fetch_texts("selector", "config")
 
     def error_text(self, error: str) -> str:
         """Return the text of an error, for a page that is no form."""
@@ -167,18 +161,6 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         """Close the port: a new attempt starts with a fresh link."""
         await self.async_close_job()
 
-    def kept(self, form: str, field: str) -> str:
-        """Return words for what an empty field for a password means."""
-        known = self.session.passwords.knows(form, field)
-        return self.word("password", "kept" if known else "new")
-
-    def web_password(
-        self, address: str, typed: Mapping[str, Any] | None = None
-    ) -> str | None:
-        """Return the password of a web page; what was typed for another address is none."""
-        passwords = self.session.passwords
-        return passwords.take(web_page(address), typed or {}, CONF_PASSWORD) or None
-
     async def async_take_firmware(self, data: bytes) -> None:
         """Take an image whose application can be written to this chip; raises ImageError."""
         self.session.image = None
@@ -202,10 +184,13 @@ class WizardFlow(TalkingFlow, ConfigFlow):
         if job is not None and job.chip_state is not ChipState.UNTOUCHED:
             self.session.chip_state = job.chip_state
 
+    @override
     async def async_step_leave(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """End the wizard, saying in what state the chip is left."""
+        """End the wizard, saying in what state the chip is left, if there has been one."""
+        if self.session.address is None:
+            return await super().async_step_leave()
         return self.async_abort(
             reason=LEFT[self.session.state], description_placeholders=self.placeholders
         )
@@ -240,35 +225,6 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     def async_stop_waiting(self) -> None:
         """Stop listening for a socket, as the wizard ends."""
 
-    @callback
-    def abort_if_topic_taken(self, client_id: str) -> None:
-        """End where an entry has this topic: two would show and switch the same socket.
-
-        Every road into an entry comes through here at last.
-        """
-        if (entry := async_entry_of(self.hass, client_id=client_id)) is not None:
-            raise AbortFlow("topic_taken", {"owner": markdown_text(entry.title)})
-
-    @callback
-    @override
-    def async_create_entry(
-        self, *, data: Mapping[str, Any], **others: Any
-    ) -> ConfigFlowResult:
-        """Make the entry, unless another flow made one with the same topic meanwhile."""
-        self.abort_if_topic_taken(data[CONF_CLIENT_ID])
-        # By this core finds the socket anew when its entry is deleted: it has heard of it already.
-        key = DiscoveryKey(
-            domain=mqtt.DOMAIN, key=f"{data[CONF_CLIENT_ID]}/build", version=1
-        )
-        self.context.setdefault("discovery_key", key)
-        metering = SocketProfile.from_dict(data[CONF_PROFILE]).has_meter
-        return super().async_create_entry(
-            data=data,
-            description=FIRST_VALUES if metering else None,
-            description_placeholders={"name": markdown_text(others["title"])},
-            **others,
-        )
-
     async def async_chip_changes(self) -> None:
         """Do what has to be done once the chip is no longer what it was."""
 
@@ -279,6 +235,7 @@ class WizardFlow(TalkingFlow, ConfigFlow):
     @override
     def async_remove(self) -> None:
         """Let go of the port when the wizard ends, whichever way it ends."""
+        super().async_remove()
         self.leaving = True
         self.async_stop_waiting()
         task, self._task = self._task, None

@@ -27,10 +27,11 @@ from ...pyopenbk.foreign_text import markdown_text, one_line
 from ...pyopenbk.obk.names import client_id_of
 from ...pyopenbk.obk.provisioning import DEFAULT_GROUP
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
+from ..broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 from ..checks import topics_problem
 from ..forms import CONF_SECOND, PASSWORD, WIFI, opened, tidy, without
 from . import route
-from .broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
+from .base import WizardFlow
 
 CONF_SSID: Final = "ssid"
 CONF_OPEN: Final = "open"
@@ -58,7 +59,7 @@ _NAME: Final = probatio.Schema(
 )
 
 
-class NetworkSteps(BrokerForm):
+class NetworkSteps(BrokerForm, WizardFlow):
     """The steps that fill in SocketSettings."""
 
     _asked_for_password: bool = False

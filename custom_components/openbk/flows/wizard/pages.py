@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from .. import road
+
 _TRY: Final = ("retry", "check_wiring", "port", "leave")
 _STORAGE: Final = ("retry", "leave")
 _HOPELESS: Final = ("check_wiring", "leave")
@@ -12,6 +14,7 @@ _OTHER_BACKUP: Final = ("restore_other", "leave")
 
 # What happens, is seen or is found, and what each page offers.
 PAGES: Final[Mapping[str, tuple[str, ...]]] = {
+    **road.PAGES,
     "failed_unexpected": ("retry", "leave"),
     "failed_unexpected_writing": ("retry", "leave"),
     "failed_link_lost": _TRY,
@@ -91,15 +94,6 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("rewrite", "change_settings", "leave"),
     ),
     **dict.fromkeys(("mqtt_missing", "mqtt_disconnected"), ("flash", "leave")),
-    "no_pins_closed": (
-        "pins_guess",
-        "pins_known",
-        "pins_paste",
-        "pins_upload",
-        "pins_edit",
-        "leave",
-    ),
-    "existing_mqtt_missing": ("existing", "leave"),
     "other_wizard": ("take_over", "leave"),
     "other_chip": ("retry", "leave"),
 }

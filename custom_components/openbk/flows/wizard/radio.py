@@ -14,14 +14,9 @@ from ...pyopenbk.flashing import ProtectedRegionChangedError
 from ...pyopenbk.flashing.dump_files import read_dump_file
 from ...pyopenbk.flashing.errors import PartOfAFlashError
 from ...pyopenbk.foreign_text import markdown_text
+from ..forms import CONF_BACKUP
 from . import route
-from .backup_choice import (
-    CONF_BACKUP,
-    CONF_UPLOAD,
-    DUMP_FILE,
-    BackupChoice,
-    without_upload,
-)
+from .backup_choice import CONF_UPLOAD, DUMP_FILE, BackupChoice, without_upload
 from .failures import backup_error
 
 

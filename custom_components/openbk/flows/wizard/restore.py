@@ -17,10 +17,9 @@ from ...pyopenbk.flashing import BackupUnfitError
 from ...pyopenbk.flashing.dump_files import WholeFlash, describe_flash, read_dump_file
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.names import client_id_of
-from ..forms import opened
+from ..forms import CONF_BACKUP, opened
 from . import route, twin
 from .backup_choice import (
-    CONF_BACKUP,
     CONF_UPLOAD,
     DUMP_FILE,
     BackupChoice,

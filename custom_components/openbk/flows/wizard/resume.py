@@ -11,15 +11,16 @@ from ...const import LOGGER
 from ...issues.unfinished import UnfinishedSocket, UnfinishedSockets
 from ...network.broker import own_password
 from ...pyopenbk.errors import OpenBekenError
+from ..broker_form import CONF_USE_OWN_LOGIN, OWN_LOGIN, BrokerForm
 from ..forms import BROKER_LOGIN, CONF_SECOND, PASSWORD, WIFI
-from .broker_form import CONF_USE_OWN_LOGIN, OWN_LOGIN, BrokerForm
+from .base import WizardFlow
 
 CONF_WIFI_PASSWORD: Final = "wifi_password"
 CONF_SECOND_WIFI_PASSWORD: Final = "second_wifi_password"
 CONF_BROKER_PASSWORD: Final = "broker_password"
 
 
-class ResumeSteps(BrokerForm):
+class ResumeSteps(BrokerForm, WizardFlow):
     """Everything is known of such a socket but its passwords, which are never stored."""
 
     async def async_step_resume(

@@ -8,7 +8,6 @@ from typing import Self
 from homeassistant.const import CONF_PASSWORD
 
 from ...issues.unfinished import UnfinishedSocket
-from ...network.discovery import Evidence
 from ...pyopenbk.backups import Backup
 from ...pyopenbk.beken.chips import BK7231N, CHIPS, HIGHEST_PIN, FlashableChip
 from ...pyopenbk.beken.rf_sector import RfSector, is_generic_mac
@@ -25,24 +24,20 @@ from ...pyopenbk.obk.names import long_name_of
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from ...pyopenbk.obk.startup import Obstacle, Part
 from ...pyopenbk.obk.takeover import Takeover
-from ...pyopenbk.obk.templates import DeviceTemplate
-from ...pyopenbk.profile import SocketProfile
-from ...pyopenbk.tuya import PinReading
-from ..forms import BROKER_LOGIN, CONF_SECOND, WIFI, Passwords
+from ..forms import BROKER_LOGIN, CONF_SECOND, WIFI
+from ..road import RoadSession
 from .arrival import Arrival, Differences, Sighting
 
 
 @dataclass(kw_only=True)
-class WizardSession:
-    """Everything that more than one chapter knows; a chapter keeps the rest to itself."""
+class WizardSession(RoadSession):
+    """Everything that more than one chapter knows of a chip; a chapter keeps the rest to itself."""
 
     # The same for all sockets that one dialog flashes.
     address: str | None = None
     """The serial port."""
     adapters: dict[str, Adapter] = field(default_factory=dict)
     """What was learnt of each port that this wizard has used."""
-    passwords: Passwords = field(default_factory=Passwords)
-    settings: SocketSettings = field(default_factory=SocketSettings)
     same_settings: bool = False
     """They are those of a socket that has reported in."""
     image: FirmwareImage | None = None
@@ -50,10 +45,6 @@ class WizardSession:
     """The file that the image was read from."""
     release: str | None = None
     """The version of the firmware; before there is one, what an earlier wizard chose."""
-    entry_mac: str | None = None
-    """The socket whose entry the wizard was opened from."""
-    wanted_backup: str | None = None
-    """The name of the backup that the wizard was opened for."""
 
     # The chip on the wires.
     identity: ChipIdentity | None = None
@@ -67,17 +58,6 @@ class WizardSession:
     connected_mac: str | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
     """How the sockets are called that are set up already, by MAC."""
-    unfinished: UnfinishedSocket | None = None
-    """What an earlier wizard was about to write to it."""
-
-    # Its pins.
-    profile: SocketProfile | None = None
-    reading: PinReading | None = None
-    """Where the profile is from a factory's data: what is doubtful about it."""
-    pins_source: str = ""
-    """The key of the sentence that says where the profile is from."""
-    template: DeviceTemplate | None = None
-    """Where it is from a template: what else that says of the device."""
 
     # What was written, and what came of it.
     takeover: Takeover | None = None
@@ -117,9 +97,6 @@ class WizardSession:
     radio_begun: bool = False
     """Its place on the chip was changed, or may have been."""
     radio_repaired: bool = False
-
-    # A socket that runs already.
-    evidence: Evidence | None = None
 
     def next_chip(self) -> Self:
         """Return the session of the next chip; nothing is known of that one."""
@@ -248,17 +225,6 @@ class WizardSession:
             return None
         config = chosen.analysis.config
         return config if config is not None and config.mqtt_client_id else None
-
-    def take_pins(
-        self,
-        profile: SocketProfile,
-        source: str,
-        reading: PinReading | None = None,
-        template: DeviceTemplate | None = None,
-    ) -> None:
-        """Take these pins; ``source`` is the key of where they are from."""
-        self.profile, self.reading, self.pins_source = profile, reading, source
-        self.template = template
 
     def take_settings_of_chip(self) -> None:
         """Fill in what a socket that runs OpenBeken is set to, where nothing was typed yet."""

@@ -87,14 +87,14 @@ async def until_free(path: str) -> None:
     pytest.fail("the port is still held")
 
 
-@walks("mqtt_missing -> *", "left_untouched")
+@walks("mqtt_missing -> *", "left_unchanged")
 async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None:
     wizard = await Wizard.open(hass, "flash")
     assert wizard.page == "mqtt_missing"
     # Nothing that leads to a socket which Home Assistant could not see later.
     assert wizard.result["menu_options"] == ["flash", "leave"]
     assert await wizard.choose("flash") == "mqtt_missing"
-    assert await wizard.choose("leave") == "left_untouched"
+    assert await wizard.choose("leave") == "left_unchanged"
     assert not hass.config_entries.flow.async_progress_by_handler("openbk")
     assert not hass.config_entries.async_entries("openbk")
     assert not own_folder.exists()
@@ -104,7 +104,7 @@ async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None
 async def test_nothing_is_looked_for_without_mqtt(hass: HomeAssistant) -> None:
     wizard = await Wizard.open(hass, "existing")
     assert await wizard.choose("existing") == "existing_mqtt_missing"
-    assert await wizard.choose("leave") == "left_untouched"
+    assert await wizard.choose("leave") == "left_unchanged"
     assert not hass.config_entries.flow.async_progress_by_handler("openbk")
 
 
@@ -116,7 +116,7 @@ async def test_mqtt_is_not_connected(
     await until(lambda: not mqtt.is_connected(hass))
     wizard = await Wizard.open(hass, "flash")
     assert wizard.page == "mqtt_disconnected"
-    assert await wizard.choose("leave") == "left_untouched"
+    assert await wizard.choose("leave") == "left_unchanged"
     wizard = await Wizard.open(hass, "flash")
     mosquitto.start()
     await until(lambda: mqtt.is_connected(hass))

@@ -56,7 +56,11 @@ def _first_argument(call: ast.Call) -> Iterator[str]:
         yield call.args[0].value
 
 
-PROGRESS = {step for call in _calls({"async_run"}) for step in _first_argument(call)}
+PROGRESS = {
+    step
+    for call in _calls({"async_run", "async_try"})
+    for step in _first_argument(call)
+}
 STEPS = (
     {step for call in _calls(SHOWING) for step in _keyword(call, "step_id")}
     | {step for call in _calls({"async_tell"}) for step in _first_argument(call)}

@@ -15,8 +15,8 @@ from homeassistant.helpers.selector import (
 from homeassistant.util.hass_dict import HassKey
 import probatio
 
-from ...const import DOMAIN
-from ...network.broker import (
+from ..const import DOMAIN
+from ..network.broker import (
     ABOUT_ADDRESSES,
     BrokerProblem,
     Concern,
@@ -26,9 +26,9 @@ from ...network.broker import (
     async_rehearse,
     own_password,
 )
-from ...pyopenbk.obk.setup import Broker
-from ..forms import BROKER_LOGIN, PASSWORD, tidy
-from .base import WizardFlow
+from ..pyopenbk.obk.setup import Broker
+from .forms import BROKER_LOGIN, PASSWORD, tidy
+from .road import ConfigRoad
 
 CONF_USE_OWN_LOGIN: Final = "use_own_login"
 _PORT: Final = NumberSelector(
@@ -53,7 +53,7 @@ _FIELDS: Final = {
 }
 
 
-class BrokerForm(WizardFlow):
+class BrokerForm(ConfigRoad):
     """What the chapters share that lead a socket to a broker."""
 
     _suggestion: Suggestion | None = None
