@@ -26,9 +26,8 @@ from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .live.updates import UPDATES, SocketUpdate
 from .pyopenbk.backups.folder import BackupFolder
 from .pyopenbk.flashing.records import JobRecords
-from .pyopenbk.metering.session import STEPS
 from .pyopenbk.obk.messages import version_of
-from .pyopenbk.quantities import DIAGNOSTICS, FREQUENCY, METER
+from .pyopenbk.quantities import CALIBRATED, DIAGNOSTICS, FREQUENCY, METER
 
 # The client id ends with the MAC. On its topic, and on the group's, anybody on the broker can switch
 # the socket.
@@ -193,7 +192,7 @@ def _meter(socket: SocketState) -> dict[str, Any]:
     """Return how far the readings can be trusted, and why."""
     calibration = socket.calibration
     trust = {}
-    for key in STEPS:
+    for key in CALIBRATED:
         known, value = calibration.calibration_of(key), socket.value(key)
         trust[key] = {
             "calibrated": key in calibration.known,

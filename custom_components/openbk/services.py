@@ -29,7 +29,6 @@ from .live import console
 from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.metering.errors import CalibrationError, Refusal
 from .pyopenbk.metering.session import (
-    STEPS,
     USUAL_ACCURACY,
     LoadKind,
     References,
@@ -37,7 +36,7 @@ from .pyopenbk.metering.session import (
     references_of_load,
 )
 from .pyopenbk.obk.console import ConsoleError
-from .pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from .pyopenbk.quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
 
 ATTR_ACCURACY: Final = "accuracy"
 ATTR_COMMAND: Final = "command"
@@ -104,8 +103,8 @@ _SCHEMAS: Final[dict[str, VolDictType]] = {
     "add_calibration_point": _COMPARED,
     "reset_calibration": {
         **_DEVICE,
-        probatio.Optional(ATTR_QUANTITIES, default=list(STEPS)): probatio.All(
-            probatio.EnsureList(), [probatio.In(STEPS)]
+        probatio.Optional(ATTR_QUANTITIES, default=list(CALIBRATED)): probatio.All(
+            probatio.EnsureList(), [probatio.In(CALIBRATED)]
         ),
     },
     "undo_calibration": _DEVICE,
@@ -196,7 +195,7 @@ async def _calibrate_with_load(call: ServiceCall) -> ServiceResponse:
             tolerance=call.data[ATTR_TOLERANCE] / 100,
         )
 
-    return await _run(call, socket, set(STEPS), references, add=False)
+    return await _run(call, socket, set(CALIBRATED), references, add=False)
 
 
 async def _run(
@@ -328,7 +327,7 @@ def _corrections(socket: SocketState) -> dict[str, Any]:
     """Return what is in force, with the uncertainty at each load that was compared."""
     calibration = socket.calibration
     found: dict[str, Any] = {}
-    for key in STEPS:
+    for key in CALIBRATED:
         item = calibration.calibration_of(key)
         found[key] = {
             "calibrated": key in calibration.known,

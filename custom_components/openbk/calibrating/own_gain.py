@@ -9,7 +9,7 @@ from ..live.calibration import Stored
 from ..live.state import SocketState
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.metering.session import Proposal
-from ..pyopenbk.meters import BL0937, Meter
+from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import factor_command, read_factors
 from .sampling import HttpSampler
@@ -75,7 +75,7 @@ async def async_set_own_gain(
     silent before.
     """
     console, calibration = sampler.console, socket.calibration
-    meter = socket.profile.meter_kind or BL0937
+    meter = socket.profile.assumed_meter
     before = await read_factors(console, meter)
     with calibration.held():
         try:

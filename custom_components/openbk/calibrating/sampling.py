@@ -22,12 +22,12 @@ from ..pyopenbk.metering.series import (
     SteadySeries,
     is_frozen,
 )
-from ..pyopenbk.metering.session import STEPS, Method, Sample
+from ..pyopenbk.metering.session import Method, Sample
 from ..pyopenbk.meters import BL0937, Meter
 from ..pyopenbk.obk.console import Console, ConsoleError
 from ..pyopenbk.obk.messages import decode_number, topic_of
 from ..pyopenbk.obk.meter import MeterReading, read_factors, read_meter
-from ..pyopenbk.quantities import CURRENT, ENERGY, POWER, VOLTAGE
+from ..pyopenbk.quantities import CALIBRATED, CURRENT, ENERGY, POWER, VOLTAGE
 
 WANTED: Final = 60
 """Seconds of one steady load that make a sample."""
@@ -114,7 +114,7 @@ class HttpSampler(Sampler):
                 wanted=int(wanted),
                 alternating=meter.alternates and key != POWER.key,
             )
-            for key in STEPS
+            for key in CALIBRATED
         }
 
     @property
@@ -211,7 +211,9 @@ class MqttSampler(Sampler):
         self._reporting = reporting
         self._counts_wh = counts_wh
         self._counter: list[tuple[float, float]] = []
-        self._values: dict[str, list[tuple[float, float]]] = {key: [] for key in STEPS}
+        self._values: dict[str, list[tuple[float, float]]] = {
+            key: [] for key in CALIBRATED
+        }
         self._first = set(self._values)
         """Of these, the first message may count parts of two loads."""
         self._arrived = asyncio.Event()
@@ -223,7 +225,7 @@ class MqttSampler(Sampler):
         """Listen to the socket within the block."""
         unsubscribe = []
         try:
-            for key in (*STEPS, ENERGY.key):
+            for key in (*CALIBRATED, ENERGY.key):
 
                 @callback
                 def received(message: mqtt.ReceiveMessage, key: str = key) -> None:
@@ -423,7 +425,7 @@ async def open_sampler(
         access,
         keys,
         wanted,
-        steps=meter.steps(socket.calibration.factors) if meter else STEPS,
+        steps=socket.profile.assumed_meter.steps(socket.calibration.factors),
         reporting=Reporting.of(socket.entry.options) or Reporting(),
         counts_wh=lambda: socket.meter.in_kwh is False,
     )

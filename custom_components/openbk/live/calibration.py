@@ -12,10 +12,10 @@ from homeassistant.util import dt as dt_util
 from ..const import LOGGER
 from ..pyopenbk.metering.calibration import Calibration, uncalibrated
 from ..pyopenbk.metering.correction import Correction, CorrectionError
-from ..pyopenbk.metering.session import STEPS, at_factors
-from ..pyopenbk.meters import BL0937, Meter
+from ..pyopenbk.metering.session import at_factors
+from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.messages import Value
-from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from ..pyopenbk.quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
 
 CONF_CALIBRATION: Final = "calibration"
 
@@ -35,13 +35,10 @@ class SocketCalibration:
     """The corrections of one socket, kept in the options of its entry."""
 
     def __init__(
-        self, hass: HomeAssistant, entry: ConfigEntry[Any], meter: Meter | None = None
+        self, hass: HomeAssistant, entry: ConfigEntry[Any], meter: Meter
     ) -> None:
-        """Read what is stored; a damaged record counts as none.
-
-        An unknown ``meter`` is taken for the usual one.
-        """
-        self._meter = meter or BL0937
+        """Read what is stored; a damaged record counts as none."""
+        self._meter = meter
         self._hass = hass
         self._entry = entry
         self._listeners: list[CALLBACK_TYPE] = []
@@ -232,7 +229,7 @@ def without_calibration(options: Mapping[str, Any]) -> Stored:
 
 def _read(stored: Mapping[str, Stored]) -> dict[str, Calibration]:
     known = {}
-    for key in STEPS:
+    for key in CALIBRATED:
         if (item := stored.get(key)) is None:
             continue
         try:

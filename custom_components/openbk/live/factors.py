@@ -9,7 +9,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, LOGGER
 from ..network.consoles import console_at
-from ..pyopenbk.meters import BL0937, Meter
+from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import read_factors
 from .calibration import SocketCalibration
@@ -38,10 +38,10 @@ class FactorWatch:
         calibration: SocketCalibration,
         meter: SocketMeter,
         later: Later,
-        kind: Meter | None,
+        kind: Meter,
     ) -> None:
         """Prepare for a socket with a meter of this kind; nothing is read yet."""
-        self._kind = kind or BL0937
+        self._kind = kind
         self.changed: frozenset[str] = frozenset()
         """The calibrated quantities whose factor somebody else changed."""
         self.doubtful = False

@@ -90,7 +90,7 @@ class SocketState:
         )
         self.labels: Mapping[str, str] = entry.data.get(CONF_LABELS, {})
         """What the socket calls its relays, by channel."""
-        self.calibration = SocketCalibration(hass, entry, self.profile.meter_kind)
+        self.calibration = SocketCalibration(hass, entry, self.profile.assumed_meter)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
         self.online_listeners: list[CALLBACK_TYPE] = []
@@ -135,7 +135,7 @@ class SocketState:
             self.calibration,
             self.meter,
             self._later,
-            self.profile.meter_kind,
+            self.profile.assumed_meter,
         )
         self.readback = Readback(
             hass,

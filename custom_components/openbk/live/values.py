@@ -9,11 +9,11 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..network.addresses import told_address
 from ..pyopenbk.metering.load import LoadSplit, LoadTriangle
-from ..pyopenbk.metering.session import STEPS
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Value
 from ..pyopenbk.quantities import (
     APPARENT_POWER,
+    CALIBRATED,
     CURRENT,
     ENERGY,
     METER,
@@ -39,7 +39,7 @@ from .sources import (
 )
 
 _COMPUTED: Final = frozenset(item.key for item in METER if item.computed)
-_ASKED_FOR: Final = frozenset({*STEPS, ENERGY.key})
+_ASKED_FOR: Final = frozenset({*CALIBRATED, ENERGY.key})
 _NEED_CLOCK: Final = frozenset(item.key for item in METER if item.needs_clock)
 
 
@@ -165,7 +165,7 @@ class SocketValues:
 
     def _corrected(self) -> Iterator[Topic]:
         for key, source in self.topics():
-            if key in STEPS or key in PAST:
+            if key in CALIBRATED or key in PAST:
                 yield source
 
     def _make_source(self, key: str) -> Source:
@@ -181,7 +181,7 @@ class SocketValues:
             return Topic(presence, partial(told_address, self._hass))
         if key == POWER.key:
             return Power(presence, self._calibration, self._meter)
-        if key in STEPS:
+        if key in CALIBRATED:
             return Reading(presence, key, self._calibration)
         if key in _NEED_CLOCK:
             return DailyEnergy(presence, key, self._meter, self._clock)

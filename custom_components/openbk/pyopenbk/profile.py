@@ -189,6 +189,11 @@ class SocketProfile:
         return BL0937 if self.has_pulse_meter else METERS.get(self.meter)
 
     @property
+    def assumed_meter(self) -> Meter:
+        """Return the kind of its meter, that of most sockets where it is not known."""
+        return self.meter_kind or BL0937
+
+    @property
     def has_frequency(self) -> bool:
         """Return whether its meter tells the frequency of the grid."""
         return self.meter_kind is not None and self.meter_kind.has_frequency

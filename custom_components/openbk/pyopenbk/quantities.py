@@ -252,3 +252,5 @@ TEMPERATURE: Final = Quantity(
     enabled=False,
 )
 DIAGNOSTICS: Final = (SIGNAL, TEMPERATURE)
+CALIBRATED: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
+"""The keys of what a meter measures and a correction applies to; all else follows from them."""

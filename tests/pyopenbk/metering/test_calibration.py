@@ -19,13 +19,13 @@ from custom_components.openbk.pyopenbk.metering.correction import (
 )
 from custom_components.openbk.pyopenbk.metering.errors import CalibrationError, Refusal
 from custom_components.openbk.pyopenbk.metering.series import (
-    DEFAULT_WATTS_PER_PULSE,
     Measurement,
     Steadiness,
     SteadySeries,
     is_frozen,
     measure,
 )
+from custom_components.openbk.pyopenbk.meters import BL0937
 
 from .pulse_meter import PulseMeter
 
@@ -43,7 +43,7 @@ def point(meter: PulseMeter, watts: float) -> CalibrationPoint:
 def exact(mean: float, *, uncertainty: float = 0.01) -> Measurement:
     """Return a measurement without a meter."""
     return Measurement(
-        mean=mean, uncertainty=uncertainty, count=60, step=DEFAULT_WATTS_PER_PULSE
+        mean=mean, uncertainty=uncertainty, count=60, step=BL0937.defaults["power"]
     )
 
 

@@ -13,7 +13,6 @@ from custom_components.openbk.pyopenbk.metering.errors import CalibrationError, 
 from custom_components.openbk.pyopenbk.metering.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.metering.series import Measurement
 from custom_components.openbk.pyopenbk.metering.session import (
-    STEPS,
     LoadKind,
     Method,
     References,
@@ -21,6 +20,8 @@ from custom_components.openbk.pyopenbk.metering.session import (
     propose,
     references_of_load,
 )
+from custom_components.openbk.pyopenbk.meters import BL0937
+from custom_components.openbk.pyopenbk.quantities import CALIBRATED
 
 
 def sample(
@@ -31,13 +32,16 @@ def sample(
     steady: bool = True,
     frozen: bool = False,
 ) -> Sample:
-    means = dict(zip(STEPS, (voltage, current, power), strict=True))
+    means = dict(zip(CALIBRATED, (voltage, current, power), strict=True))
     return Sample(
         method=Method.HTTP,
         seconds=60,
         measurements={
             key: Measurement(
-                mean=mean, uncertainty=0.05 * STEPS[key], count=60, step=STEPS[key]
+                mean=mean,
+                uncertainty=0.05 * BL0937.defaults[key],
+                count=60,
+                step=BL0937.defaults[key],
             )
             for key, mean in means.items()
         },

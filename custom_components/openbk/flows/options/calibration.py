@@ -24,8 +24,8 @@ from ...live.state import SocketState
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.metering.calibration import Calibration
 from ...pyopenbk.metering.errors import CalibrationError, Refusal
-from ...pyopenbk.metering.session import STEPS, Method, Proposal, Sample
-from ...pyopenbk.quantities import CURRENT, POWER, VOLTAGE
+from ...pyopenbk.metering.session import Method, Proposal, Sample
+from ...pyopenbk.quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
 from ..talking import TalkingFlow
 from . import calibration_text
 from .calibration_fields import (
@@ -51,7 +51,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
 _COMPARED: Final = {
     WATT_METER: (POWER.key,),
     MULTIMETER: (VOLTAGE.key, CURRENT.key),
-    KNOWN_LOAD: tuple(STEPS),
+    KNOWN_LOAD: tuple(CALIBRATED),
 }
 # One turn of the measurement: after each, the page says what the socket reads now.
 _TURN: Final = 5.0
@@ -150,7 +150,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
                 BooleanSelector()
             )
         if step == instrument and any(
-            key in self.socket.calibration.known for key in STEPS
+            key in self.socket.calibration.known for key in CALIBRATED
         ):
             fields[probatio.Required(CONF_KEEP, default=False)] = BooleanSelector()
         errors: dict[str, str] = {}

@@ -7,7 +7,8 @@ from ...calibrating.comparison import MEASURED, Comparison
 from ...calibrating.sampling import WANTED
 from ...live.calibration import SocketCalibration
 from ...pyopenbk.metering.calibration import Quality
-from ...pyopenbk.metering.session import STEPS, Proposal, Sample
+from ...pyopenbk.metering.session import Proposal, Sample
+from ...pyopenbk.quantities import CALIBRATED
 from ..talking import Words
 
 _NOTHING: Final = "–"
@@ -26,14 +27,17 @@ def seen(comparison: Comparison | None, word: Words) -> dict[str, str]:
     wanted = {"wanted": f"{WANTED}"}
     if comparison is None:
         return wanted | {
-            **dict.fromkeys(STEPS, _NOTHING),
+            **dict.fromkeys(CALIBRATED, _NOTHING),
             "seconds": "0",
             "moving": word("movement", "none"),
             "method": word("sampling", "none"),
         }
     sampler, calibration = comparison.sampler, comparison.socket.calibration
     return wanted | {
-        **{key: _reading(key, sampler.latest.get(key), calibration) for key in STEPS},
+        **{
+            key: _reading(key, sampler.latest.get(key), calibration)
+            for key in CALIBRATED
+        },
         "seconds": f"{sampler.collected:.0f}",
         "moving": word("movement", sampler.moving or "none"),
         "method": word("sampling", sampler.method),
@@ -44,7 +48,7 @@ def means(sample: Sample | None, calibration: SocketCalibration) -> dict[str, st
     """Return what a sample reads on average, as it is shown now."""
     readings = {
         key: _reading(key, sample.mean(key) if sample else None, calibration)
-        for key in STEPS
+        for key in CALIBRATED
     }
     return {"seconds": f"{sample.seconds:.0f}" if sample else "0", **readings}
 
@@ -59,7 +63,7 @@ def _reading(key: str, value: float | None, calibration: SocketCalibration) -> s
 def known_table(calibration: SocketCalibration, word: Words) -> str:
     """Return how well each quantity is calibrated now."""
     rows = [tuple(word("result_column", name) for name in ("quantity", "state"))]
-    for key in STEPS:
+    for key in CALIBRATED:
         known = calibration.known.get(key)
         quality = word("quality", known.quality if known else "none")
         rows.append((word("calibrated_quantity", key), quality))

@@ -22,7 +22,6 @@ from ...const import (
     CONF_TUNED,
 )
 from ...live.calibration import SocketCalibration
-from ...pyopenbk.meters import BL0937
 from ...pyopenbk.obk import config_sector
 from ...pyopenbk.obk.flags import Flag, power_cut_state
 from ...pyopenbk.obk.meter import factors_of
@@ -81,9 +80,9 @@ def async_tell_factors(
     known = (
         entry.runtime_data.calibration
         if loaded
-        else SocketCalibration(hass, entry, profile.meter_kind)
+        else SocketCalibration(hass, entry, profile.assumed_meter)
     )
-    meter = profile.meter_kind or BL0937
+    meter = profile.assumed_meter
     before = session.settings.before
     if (
         before is not None

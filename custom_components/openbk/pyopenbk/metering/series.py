@@ -7,12 +7,6 @@ from math import sqrt
 from statistics import fmean, variance as variance_of
 from typing import Final
 
-# What one pulse in a one-second window is worth with the firmware's default factors: V, A and W
-# (OpenBeken 1.18, drv_bl0937: 0.13253012 V/Hz, 0.0118577075 A/Hz, 1.5 W/Hz).
-DEFAULT_VOLTS_PER_PULSE: Final = 0.13253012
-DEFAULT_AMPERES_PER_PULSE: Final = 0.0118577075
-DEFAULT_WATTS_PER_PULSE: Final = 1.5
-
 # Above PowerMax the firmware repeats its last valid reading; 3680 W unless configured.
 DEFAULT_POWER_LIMIT: Final = 3680.0
 # PowerMax takes nothing lower.

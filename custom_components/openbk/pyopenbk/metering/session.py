@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from ..quantities import CURRENT, POWER, VOLTAGE
+from ..quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
 from .calibration import (
     COVERAGE,
     Calibration,
@@ -16,22 +16,11 @@ from .calibration import (
 from .correction import Correction
 from .errors import CalibrationError, Refusal
 from .plausibility import Contradiction, Readings, contradictions
-from .series import (
-    DEFAULT_AMPERES_PER_PULSE,
-    DEFAULT_VOLTS_PER_PULSE,
-    DEFAULT_WATTS_PER_PULSE,
-    Measurement,
-)
+from .series import Measurement
 
 # What a plug-in watt-meter or a multimeter of a home is good for, as a share of what it shows. Who
 # does not know better must not be told that a comparison is exact.
 USUAL_ACCURACY: Final = 0.01
-STEPS: Final[Mapping[str, float]] = {
-    VOLTAGE.key: DEFAULT_VOLTS_PER_PULSE,
-    CURRENT.key: DEFAULT_AMPERES_PER_PULSE,
-    POWER.key: DEFAULT_WATTS_PER_PULSE,
-}
-"""What can be calibrated, and what one pulse a second is worth with the firmware's factors."""
 
 # References of one load read at slightly different moments, each with its last digit.
 _REFERENCE_TOLERANCE: Final = 0.03
@@ -209,9 +198,9 @@ def judge(
     sample: Sample, known: Mapping[str, Calibration], *, resistive: bool = False
 ) -> tuple[Contradiction, ...]:
     """Return how the corrected readings of a sample contradict each other."""
-    if set(sample.measurements) < set(STEPS):
+    if set(sample.measurements) < set(CALIBRATED):
         return ()
-    corrected = {key: _corrected(key, sample, known) for key in STEPS}
+    corrected = {key: _corrected(key, sample, known) for key in CALIBRATED}
     return contradictions(
         Readings(
             voltage=corrected[VOLTAGE.key][0],

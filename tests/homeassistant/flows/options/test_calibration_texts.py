@@ -9,7 +9,8 @@ from custom_components.openbk.flows.options.menu import OpenBekenOptionsFlow
 from custom_components.openbk.pyopenbk.metering.calibration import Quality
 from custom_components.openbk.pyopenbk.metering.errors import Refusal
 from custom_components.openbk.pyopenbk.metering.plausibility import Contradiction
-from custom_components.openbk.pyopenbk.metering.session import STEPS, LoadKind, Method
+from custom_components.openbk.pyopenbk.metering.session import LoadKind, Method
+from custom_components.openbk.pyopenbk.quantities import CALIBRATED
 from tests.homeassistant.wizard import ENGLISH
 
 SELECTORS = ENGLISH["selector"]
@@ -75,9 +76,9 @@ def test_words_for_tables_are_all_there() -> None:
     for selector, words in (
         ("quality", {*Quality, "none"}),
         ("sampling", {*Method, "none"}),
-        ("movement", {*STEPS, "none"}),
+        ("movement", {*CALIBRATED, "none"}),
         ("contradiction", set(Contradiction)),
-        ("calibrated_quantity", set(STEPS)),
+        ("calibrated_quantity", set(CALIBRATED)),
         ("load_kind", set(LoadKind)),
     ):
         assert set(SELECTORS[selector]["options"]) == set(words), selector

@@ -13,6 +13,7 @@ from custom_components.openbk.live.calibration import (
 )
 from custom_components.openbk.pyopenbk.metering.calibration import Calibration
 from custom_components.openbk.pyopenbk.metering.correction import Correction
+from custom_components.openbk.pyopenbk.meters import BL0937
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
@@ -269,7 +270,7 @@ async def test_calibration_in_home_assistant_follows_the_factors(
         assert await wizard.submit() == "reassemble"
         assert await wizard.submit_suggested() == "reflashed", wizard.pages
         await hass.async_block_till_done()
-        now = SocketCalibration(hass, entry)
+        now = SocketCalibration(hass, entry, BL0937)
         factor = pytest.approx(1.62 if readable else 1.5)
         assert now.factors["power"] == factor
         gain = 1.1 if readable else 1.1 * 1.62 / 1.5
