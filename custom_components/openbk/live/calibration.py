@@ -78,7 +78,10 @@ class SocketCalibration:
         )
 
     def uncertainty(self, key: str, shown: float) -> float:
-        """Return the half-width of the 95 % interval around a value shown for one second."""
+        """Return the half-width of the 95 % interval around a value shown for one second.
+
+        Both are in the unit of the quantity: V, A or W.
+        """
         calibration = self.calibration_of(key)
         correction = calibration.correction
         reading = (

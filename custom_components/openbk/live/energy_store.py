@@ -109,7 +109,7 @@ class EnergyStore:
         power: Correction | None,
         days_ago: int | None = None,
     ) -> float:
-        """Correct the energy of a day that is over, or of the last hour if it is no day's.
+        """Correct the energy, in kWh, of a day that is over, or of the last hour if it is no day's.
 
         By as much as the running counters were corrected in that period, where they were
         followed; else by the gain alone, as nobody knows for how long something flowed.
@@ -125,7 +125,7 @@ class EnergyStore:
 
     @callback
     def last(self, identity: str, key: str) -> tuple[float, float] | None:
-        """Return the socket's last number and the corrected one, None while there is none."""
+        """Return the socket's last number and the corrected one, in kWh, None while there is none."""
         counter = self.of(identity)[key]
         if (raw := counter.steady.raw) is None:
             return None

@@ -31,7 +31,7 @@ class Reporting:
     volts: float = 0.25
     amperes: float = 0.002
     watts: float = 0.25
-    """How far a reading has to move."""
+    """How far a reading has to move, in V, A and W."""
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self | None:

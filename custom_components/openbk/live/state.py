@@ -246,7 +246,10 @@ class SocketState:
             self.asking.for_channel(channel)
 
     async def async_command(self, command: Command) -> None:
-        """Send a console command; the firmware answers none of those we use."""
+        """Send a console command; the firmware answers none of those we use.
+
+        Raises HomeAssistantError if the socket is not there.
+        """
         await self.async_send(messages.console(self.client_id, command))
 
     async def async_set_time_server(self, server: str) -> None:
@@ -262,19 +265,26 @@ class SocketState:
         self.clock.look_again()
 
     async def async_set_energy(self, kilowatt_hours: float) -> None:
-        """Set the socket's total energy, from which it counts on."""
+        """Set the socket's total energy, from which it counts on.
+
+        Raises HomeAssistantError if the socket is not there.
+        """
         await self.async_command(energy_command(kilowatt_hours * 1000))
         self.hass.data[ENERGY_STORE].set_total(self.identity, kilowatt_hours)
 
     async def async_reset_energy(self) -> None:
-        """Set all energy counters of the socket to zero."""
+        """Set all energy counters of the socket to zero.
+
+        Raises HomeAssistantError if the socket is not there.
+        """
         await self.async_command(energy_command())
         self.hass.data[ENERGY_STORE].reset(self.identity)
 
     async def async_configure(self, commands: Iterable[Command], **data: Any) -> None:
         """Write settings into the socket and note them in the entry.
 
-        A changed profile decides which entities there are, so the entry is loaded anew.
+        A changed profile decides which entities there are, so the entry is loaded anew. Raises
+        HomeAssistantError, with the entry as it was, if the socket is not there.
         """
         if commands := list(commands):
             if self.online:
@@ -293,7 +303,8 @@ class SocketState:
     ) -> None:
         """Give pins of the running socket other roles; it keeps them over a power cut.
 
-        ``first`` is run before any pin changes.
+        ``first`` is run before any pin changes. Raises HomeAssistantError, with the entry as it
+        was, if the socket is not there.
         """
         commands = [*first, *pin_commands(self.profile, profile)]
         await self.async_configure(

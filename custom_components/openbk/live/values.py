@@ -118,7 +118,8 @@ class SocketValues:
     def timing(self, now: float) -> dict[str, dict[str, float | None]]:
         """Return how long ago each topic was heard and after what time, in seconds, by its key.
 
-        ``now`` is the monotonic clock; topics that were never heard are left out.
+        ``now`` is the monotonic clock; topics that were never heard are left out, and so
+        are those of buttons, which say nothing but what happened.
         """
         return {
             key: {

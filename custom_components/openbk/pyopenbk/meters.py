@@ -21,7 +21,8 @@ class Meter:
     defaults: Mapping[str, float]
     """What one count is worth in V, A and W where nothing is stored."""
     resolution: Mapping[str, float] | None = None
-    """The least that readings of a second differ by, in V, A and W; None where that is a count."""
+    """The least by which two readings that are published differ, in V, A and W, where that is more
+    than a count."""
     alternates: bool = False
     """It measures voltage and current in turns, each every other second."""
     has_frequency: bool = False
