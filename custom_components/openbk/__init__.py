@@ -13,7 +13,7 @@ from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
 
 from .const import CONF_ADDRESS, CONF_FIRST_LED_USES, DOMAIN
-from .flows.options.backups import async_setup_backup_link
+from .flows.backup_link import async_setup_backup_link
 from .issues.factors import async_watch_factors, forget_factors
 from .issues.no_time import async_watch_clock
 from .issues.old_discovery import check_old_discovery, forget_old_discovery

@@ -19,7 +19,7 @@ from .const import (
     CONF_UNDO,
     DOMAIN,
 )
-from .issues import half_written
+from .helpers import backup_folder
 from .issues.plausibility import found
 from .live.snapshots import SNAPSHOTS
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
@@ -102,7 +102,7 @@ async def async_get_config_entry_diagnostics(
             for kept in hass.data[SNAPSHOTS].of(entry)
         ],
         "flash": await hass.async_add_executor_job(
-            _flash, half_written.backup_folder(hass), entry.data[CONF_MAC]
+            _flash, backup_folder(hass), entry.data[CONF_MAC]
         ),
         "meter": _meter(socket) if socket.profile.has_meter else None,
     }

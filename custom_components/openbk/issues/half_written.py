@@ -1,27 +1,20 @@
 """A chip that was left half-written: a repair that opens the wizard, which goes on with it."""
 
-from pathlib import Path
 from typing import Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
 from ..const import CONF_MAC, DOMAIN
-from ..pyopenbk.backups import BackupFolder
+from ..helpers import backup_folder
 from ..pyopenbk.flashing import JobRecord, JobRecords
 from ..pyopenbk.foreign_text import markdown_text
 from .unfinished import UnfinishedSockets
 
 ISSUE: Final = "half_written"
-BACKUPS: Final = "openbk/backups"
 
 # Which road of the wizard goes on with the chip.
 CONF_ROAD: Final = "road"
-
-
-def backup_folder(hass: HomeAssistant) -> BackupFolder:
-    """Return the folder of flash backups under Home Assistant's configuration."""
-    return BackupFolder(Path(hass.config.path(BACKUPS)))
 
 
 async def async_review_half_written(hass: HomeAssistant) -> None:

@@ -1,23 +1,14 @@
 """The flash backups of a socket that are on disk: verified, exported, deleted."""
 
 import asyncio
-from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote
 
-from aiohttp import web
-from homeassistant.components.http import HomeAssistantView
-from homeassistant.components.http.auth import async_sign_path
-from homeassistant.components.http.const import KEY_HASS_USER
 from homeassistant.config_entries import (
     SOURCE_RECONFIGURE,
     ConfigFlowResult,
     FlowType,
     OptionsFlow,
 )
-from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers.http import KEY_HASS
 from homeassistant.helpers.selector import (
     BooleanSelector,
     SelectOptionDict,
@@ -30,12 +21,14 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import CONF_MAC, DOMAIN
-from ...issues.half_written import CONF_ROAD, backup_folder
+from ...helpers import backup_folder
+from ...issues.half_written import CONF_ROAD
 from ...pyopenbk.backups.dumps import Backup
 from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
 from ...pyopenbk.backups.sidecar import Contents
 from ...pyopenbk.flashing.records import JobRecords
 from ...pyopenbk.foreign_text import markdown_text
+from ..backup_link import async_backup_link
 from ..forms import CONF_BACKUP
 
 CONF_ACTION: Final = "action"
@@ -45,41 +38,9 @@ EXPORT: Final = "export"
 RESTORE: Final = "restore"
 DELETE: Final = "delete"
 
-_URL: Final = f"/api/{DOMAIN}/backup"
-_LINK_LASTS: Final = timedelta(minutes=10)
 _CONSENT: Final = probatio.Schema(
     {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
 )
-
-
-@callback
-def async_setup_backup_link(hass: HomeAssistant) -> None:
-    """Serve backups to administrators who follow a signed link."""
-    hass.http.register_view(BackupView())
-
-
-class BackupView(HomeAssistantView):
-    """One backup as a download; only names of backups lead anywhere."""
-
-    url = f"{_URL}/{{name}}"
-    name = f"api:{DOMAIN}:backup"
-
-    async def get(self, request: web.Request, name: str) -> web.StreamResponse:
-        """Send a backup."""
-        if not request[KEY_HASS_USER].is_admin:
-            return self.json_message("not allowed", HTTPStatus.UNAUTHORIZED)
-        hass = request.app[KEY_HASS]
-        found = await hass.async_add_executor_job(backup_folder(hass).list)
-        path = next((one.path for one in found if one.path.name == name), None)
-        if path is None:
-            return self.json_message("no such backup", HTTPStatus.NOT_FOUND)
-        return web.FileResponse(
-            path,
-            headers={
-                "Content-Disposition": f'attachment; filename="{quote(name)}"',
-                "Content-Type": "application/octet-stream",
-            },
-        )
 
 
 class BackupSteps(OptionsFlow):
@@ -188,9 +149,7 @@ class BackupSteps(OptionsFlow):
         backup = self._chosen_backup
         if user_input is not None:
             return self.async_abort(reason="backup_exported")
-        link = async_sign_path(
-            self.hass, f"{_URL}/{quote(backup.path.name)}", _LINK_LASTS
-        )
+        link = async_backup_link(self.hass, backup.path.name)
         return self.async_show_form(
             step_id="backup_link",
             data_schema=probatio.Schema({}),

@@ -10,7 +10,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
 
 from ...const import DOMAIN, LOGGER
-from ...issues.half_written import backup_folder
+from ...helpers import backup_folder
 from ...live.entries import async_identity_of
 from ...pyopenbk.backups import Backup, BackupError, BackupFolder
 from ...pyopenbk.beken.chips import FlashableChip
