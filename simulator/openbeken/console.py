@@ -149,13 +149,16 @@ class Console:
 
     def _text_commands(self) -> dict[str, Command]:
         settings = self._device.settings
+        ping = {
+            "pinghost": needing(1, self._set_ping_host),
+            "pinginterval": needing(1, self._set_ping_interval),
+        }
         return {
+            **(ping if self._device.release.has_ping_commands else {}),
             "ssid1": setter(settings, "wifi_ssid"),
             "password1": setter(settings, "wifi_password"),
             "shortname": self._naming("short_name", "Name"),
             "friendlyname": self._naming("long_name", "FriendlyName"),
-            "pinghost": needing(1, self._set_ping_host),
-            "pinginterval": needing(1, self._set_ping_interval),
             "startupcommand": needing(1, self._set_startup_command, quotes=True),
         }
 

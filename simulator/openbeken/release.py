@@ -46,6 +46,14 @@ class Release:
         return self.at_least(1, 18, 171)
 
     @property
+    def has_ping_commands(self) -> bool:
+        """Return whether the console knows PingHost and PingInterval (left out by 9cc5519b7).
+
+        Their names are not in the released image 1.18.300 any more; no page is missing.
+        """
+        return not self.at_least(1, 18, 170)
+
+    @property
     def derives_power(self) -> bool:
         """Return whether apparent and reactive power and the power factor are published.
 

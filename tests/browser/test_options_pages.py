@@ -17,11 +17,13 @@ pytestmark = [
 ]
 
 
-async def test_reporting_password_firmware_and_the_update(scene: Scene) -> None:
+async def test_pages_of_the_options_the_device_and_the_update(scene: Scene) -> None:
     scene.looks.screens = FEW_SCREENS
     await add_a_socket(scene)
     dialog = Dialog(scene.page, "options")
-    for step in ("reporting", "web_password", "firmware"):
+    device = await _device(scene)
+    await scene.client.call(DOMAIN, "console", device_id=device, command="SetFlag 41 1")
+    for step in ("reporting", "web_password", "firmware", "backups", "snapshots"):
         await open_options(scene)
         await dialog.choose(step)
         await scene.look(step)
@@ -32,9 +34,24 @@ async def test_reporting_password_firmware_and_the_update(scene: Scene) -> None:
         for entity in entities
         if entity["platform"] == DOMAIN and entity["entity_id"].startswith("update.")
     )
+    await scene.page.goto(f"/config/devices/device/{device}")
+    page = scene.page.locator("ha-config-device-page")
+    await page.get_by_text("MAC").first.wait_for()
+    await scene.looks.check("device", page)
     await scene.client.call("homeassistant", "update_entity", entity_id=update)
     await scene.page.goto(f"/?more-info-entity-id={update}")
     shown = scene.page.locator("ha-more-info-dialog")
     await shown.get_by_text("1.18.300").first.wait_for()
     await scene.looks.check("update", shown)
     scene.looks.judge()
+
+
+async def _device(scene: Scene) -> str:
+    """Return the id of the socket's device."""
+    devices = await scene.client.command("config/device_registry/list")
+    [device] = (
+        each["id"]
+        for each in devices
+        if any(domain == DOMAIN for domain, _ in each["identifiers"])
+    )
+    return str(device)

@@ -8,7 +8,8 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from ..const import CONF_MAC
 from ..live.publisher import own_prefix
-from ..live.state import OpenBekenConfigEntry
+from ..live.snapshots import SNAPSHOTS, Before
+from ..live.state import OpenBekenConfigEntry, is_online
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.commands import flag_command
@@ -42,6 +43,8 @@ async def async_remove_old_discovery(
 
     Raises HomeAssistantError where the broker cannot be reached.
     """
+    if is_online(entry):
+        await hass.data[SNAPSHOTS].async_keep(entry, Before.SETTING)
     off = console(entry.runtime_data.client_id, flag_command(Flag.OWN_DISCOVERY, False))
     await publish(hass, off)
     for item in _old_entities(hass, entry):

@@ -36,13 +36,11 @@ async def rig() -> AsyncIterator[Rig]:
         ("ShortName " + "x" * 40, "short_name", "x" * 31),
         ('StartupCommand "backlog a; b"', "startup_command", "backlog a; b"),
         ("StartupCommand backlog a", "startup_command", "backlog"),
-        ("PingHost $IP", "ping_host", "127.0.0.1"),
+        ("MqttHost $IP", "mqtt_host", "127.0.0.1"),
         ("SetPinChannel 26 1+2*2", "channels", tuple(CHANNELS)),
         ("Flags 1099511627776", "flags", 1 << 40),
         ("SetFlag 10 0", "flags", 0),
         ("SetButtonTimes 15 4 6", "button_times", (4, 15, 6)),
-        ("PingHost 192.168.1.1", "ping_host", "192.168.1.1"),
-        ("PingInterval 30", "ping_interval", 30),
         ("FullBootTime 12", "boot_success_seconds", 12),
         ("FullBootTime 0", "boot_success_seconds", 1),
         ("FullBootTime 256", "boot_success_seconds", 0),
@@ -75,6 +73,9 @@ async def test_settings(rig: Rig, line: str, field: str, value: object) -> None:
         ("publish topic", Result.NOT_ENOUGH_ARGUMENTS),
         ("PREF 1.5", Result.UNKNOWN),
         ("MqttPort 1884", Result.UNKNOWN),
+        # Left out of the released builds since 1.18.170.
+        ("PingHost 192.168.1.1", Result.UNKNOWN),
+        ("PingInterval 30", Result.UNKNOWN),
         ("powerful", Result.UNKNOWN),
     ],
 )
@@ -238,3 +239,12 @@ async def test_server_of_time_has_the_last_word(rig: Rig) -> None:
     rig.device.console.execute("time_setTime 5000000")
     assert clock.utc < now
     await rig.until(lambda: clock.utc >= now)
+
+
+async def test_older_releases_take_a_host_to_ping() -> None:
+    config = configuration(1, mqtt_host="")
+    async with Rig(None, config, release=Release(version="1.17.360")) as rig:
+        for line in ("PingHost 192.168.1.1", "PingInterval 30"):
+            assert rig.device.console.execute(line) is Result.OK
+        values = rig.device.settings.values
+        assert (values.ping_host, values.ping_interval) == ("192.168.1.1", 30)
