@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
 import pytest
 
@@ -9,6 +10,9 @@ from tests.support import clockwork
 from tests.support.broker import Broker, BrokerUnavailable
 from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
+
+# Characters of a value that still tell something in the name of a test.
+_LONGEST_NAME: Final = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +34,13 @@ def pytest_collection_modifyitems(
     kept = set(first.values())
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long value by its length: pytest would make a name of megabytes out of a dump."""
+    if isinstance(val, str | bytes) and len(val) > _LONGEST_NAME:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 @pytest.fixture(autouse=True)

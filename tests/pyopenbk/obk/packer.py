@@ -5,7 +5,7 @@ from io import BytesIO
 from random import Random
 
 from ltchiptool.soc.bk72xx.util import RBL, BekenBinary
-from ltchiptool.soc.bk72xx.util.models import OTACompression, OTAEncryption
+from ltchiptool.soc.bk72xx.util.models import DataType, OTACompression, OTAEncryption
 
 STANDARD_KEY = "510FB093A3CBEADC5993A17EC7ADEB03"
 # A key of chips that do not come from Tuya.
@@ -100,5 +100,11 @@ def cloudcutter(code: bytes) -> bytes:
 
 def _package(code: bytes, key: str, *, address: int, size: int, name: str) -> bytes:
     header = RBL(timestamp=_TIME, name=name, container_size=size)
-    packed = BekenBinary(key).package(BytesIO(code), address, len(code), header)
-    return b"".join(packed)
+    # In parts: the padding in one piece would come byte by byte, and there is a megabyte of it.
+    parts = BekenBinary(key).package(
+        BytesIO(code), address, len(code), header, partial=True
+    )
+    return b"".join(
+        b"\xff" * part if kind is DataType.PADDING_SIZE else part
+        for kind, part in parts
+    )
