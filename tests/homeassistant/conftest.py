@@ -5,6 +5,7 @@ import custom_components  # noqa: F401  # isort: skip
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterator
+import logging
 import re
 from typing import Any
 
@@ -22,6 +23,10 @@ from tests.homeassistant.walks import WALKED
 from tests.homeassistant.wizard import ENGLISH, TYPED
 from tests.support.broker import Broker
 from tests.support.sockets import connect_mqtt
+
+# What this library says of each frame never gets through while a link is open, which a test of the boot loader holds.
+# The harness has everything logged, and messages for nobody would be a tenth of what the wizard's tests cost.
+logging.getLogger("serialx").setLevel(logging.INFO)
 
 
 @pytest.hookimpl(tryfirst=True)
