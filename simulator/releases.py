@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 import hashlib
 import json
 import time
@@ -70,6 +70,7 @@ def _files_of(build: Build) -> dict[str, Callable[[], bytes]]:
     }
 
 
+@cache
 def release(
     build: Build,
     published: str,
