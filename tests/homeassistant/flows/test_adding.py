@@ -524,7 +524,9 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         assert wizard.errors == {"base": "topic_invalid"}
         await wizard.submit_suggested(client_id="bekens_n")
         assert wizard.errors == {"base": "topic_same"}
-        assert await wizard.submit_suggested(client_id="moved") == (
+        await wizard.submit_suggested(client_id="moved", address="not one")
+        assert wizard.errors == {"address": "socket_address_invalid"}
+        assert await wizard.submit_suggested(client_id="moved", address=None) == (
             "reconfigure_successful"
         )
         assert entry.data["client_id"] == "moved"

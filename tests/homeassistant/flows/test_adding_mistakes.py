@@ -3,6 +3,8 @@
 from asyncio import open_connection
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientSession, web
 from homeassistant.components import mqtt
@@ -11,14 +13,34 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
+from custom_components.openbk.issues.unfinished import (
+    UnfinishedSocket,
+    UnfinishedSockets,
+)
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
+from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.homeassistant.flows.test_adding import by_hand, cards, lease, unload
+from tests.homeassistant.flows.test_adding import (
+    by_hand,
+    cards,
+    lead_to,
+    lease,
+    refuse,
+    unload,
+)
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, plugged_in, stranger
-from tests.support.sockets import BUILD, CLIENT_ID, listen, socket_entry
+from tests.support.sockets import (
+    BUILD,
+    CLIENT_ID,
+    MAC,
+    add_socket,
+    listen,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -314,3 +336,126 @@ class TestReconfiguring:
             assert await wizard.submit_suggested(**same) == "reconfigure_successful"
             assert {key: entry.data[key] for key in same} == same
             await unload(hass)
+
+
+@walks("where -> no_pins_closed")
+async def test_the_address_that_it_names_is_another_sockets_by_now(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    with Broker() as elsewhere:
+        async with (
+            plugged_in(stranger(mosquitto)) as socket,
+            plugged_in(stranger(elsewhere), OTHER_MAC) as other,
+        ):
+            await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+            lead_to(hass, other)
+            wizard = await by_hand(hass)
+            assert await wizard.submit(client_id=CLIENT_ID) == "no_pins_closed"
+            await wizard.close()
+
+
+@walks("tune -> tune")
+async def test_a_socket_that_falls_silent_is_not_said_to_be_tuned(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        lead_to(hass, socket)
+        wizard = await by_hand(hass)
+        assert await wizard.submit(address=socket.firmware.http_address) == "tune"
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        assert await wizard.submit(changes=["retain_relays"]) == "tune"
+        assert wizard.errors == {"base": "tuning_stopped"}
+        lead_to(hass, socket)
+        assert await wizard.submit(changes=["retain_relays"]) == "created"
+        await unload(hass)
+
+
+# As its wizard would have written it, and as it may run by now.
+CHOSEN = KNOWN_DEVICES["blow_72_074"].profile
+BARE = SocketProfile.of((PinAssignment(pin=11, role=PinRole.BTN, channel=1),))
+OTHERWISE = SocketProfile.of((PinAssignment(pin=26, role=PinRole.REL, channel=1),))
+
+
+@pytest.mark.parametrize(
+    ("runs_with", "expected"), [(OTHERWISE, OTHERWISE), (BARE, CHOSEN)]
+)
+async def test_a_socket_whose_wizard_was_left_comes_with_the_pins_that_it_has(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    tmp_path: Path,
+    runs_with: SocketProfile,
+    expected: SocketProfile,
+) -> None:
+    hass.config.config_dir = str(tmp_path)
+    await remember(hass, MAC, CLIENT_ID)
+    async with plugged_in(stranger(mosquitto, runs_with)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        lead_to(hass, socket)
+        wizard = await by_hand(hass)
+        assert await wizard.submit(address=socket.firmware.http_address) == "created"
+        entry = wizard.result["result"]
+        assert entry.title == "Kitchen"
+        profile = SocketProfile.from_dict(entry.data["profile"])
+        assert profile.pins == expected.pins
+        assert profile.module == CHOSEN.module
+        await unload(hass)
+
+
+async def remember(hass: HomeAssistant, mac: str, client_id: str) -> None:
+    """Leave what a wizard leaves that was closed before its socket had reported in."""
+    chosen = SocketSettings(name="Kitchen", client_id=client_id)
+    await UnfinishedSockets(hass).async_remember(
+        mac, UnfinishedSocket(profile=CHOSEN, settings=chosen, release=None), b""
+    )
+
+
+async def test_a_socket_whose_wizard_was_left_need_not_tell_its_address(
+    hass: HomeAssistant, tmp_path: Path
+) -> None:
+    hass.config.config_dir = str(tmp_path)
+    await remember(hass, OTHER_MAC, "kitchen")
+    await says(hass, "kitchen", {**ROUTER, "build": BUILD, "ip": "none"})
+    wizard = await Wizard.open(hass, "existing")
+    assert await wizard.submit(client_id="kitchen") == "created"
+    profile = SocketProfile.from_dict(wizard.result["result"].data["profile"])
+    assert profile.pins == CHOSEN.pins
+    await unload(hass)
+
+
+class TestReplacing:
+    """Other hardware takes the place of a socket, with its own pins where it tells them."""
+
+    async def replace(self, hass: HomeAssistant, entry: Any, topic: str) -> Wizard:
+        wizard = Wizard(hass)
+        wizard.look_at(await entry.start_reconfigure_flow(hass))
+        await wizard.choose("replaced")
+        await wizard.submit(client_id="a b")
+        assert wizard.errors == {"base": "topic_invalid"}
+        assert await wizard.submit(client_id=topic) == "hardware_replaced"
+        return wizard
+
+    async def test_with_other_pins(
+        self, hass: HomeAssistant, mosquitto: Broker
+    ) -> None:
+        entry = socket_entry()
+        await add_socket(hass, entry)
+        other = stranger(mosquitto, OTHERWISE, mqtt_client_id="hall")
+        async with plugged_in(other, OTHER_MAC) as socket:
+            await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+            lead_to(hass, socket)
+            await self.replace(hass, entry, "hall")
+            assert entry.data["mac"] == OTHER_MAC
+            profile = SocketProfile.from_dict(entry.data["profile"])
+            assert profile.pins == OTHERWISE.pins
+            await unload(hass)
+
+    async def test_without_an_address(self, hass: HomeAssistant) -> None:
+        entry = socket_entry()
+        await add_socket(hass, entry)
+        before = entry.data["profile"]
+        await says(hass, "kitchen", {**ROUTER, "build": BUILD, "ip": "none"})
+        await self.replace(hass, entry, "kitchen")
+        assert entry.data["address"] is None
+        assert entry.data["profile"] == before
+        await unload(hass)

@@ -1,8 +1,11 @@
 """What can be changed about a socket that is set up, from its options."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from aiohttp import ClientSession, web
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
     ConfigEntry,
@@ -18,9 +21,10 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
+from tests.homeassistant.flows.test_adding_mistakes import server
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
-from tests.support.simulated import PluggedSocket, plugged_in, stranger
+from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -254,3 +258,126 @@ async def test_discovery_mode(
     await until(lambda: (entry.data["published"] or "").startswith("homeassistant/"))
     await until(lambda: not entry.runtime_data.native)
     await hass.async_block_till_done()
+
+
+async def refuse(_host: str, _port: int) -> Streams:
+    """Stand for a web server that is closed."""
+    raise ConnectionRefusedError
+
+
+async def test_what_cannot_be_tuned_is_told_for_what_it_is(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    own_program = configuration(mosquitto, startup_command="exec autoexec.bat")
+    async with plugged_in(own_program) as plugged:
+        entry = await add(hass, plugged)
+        done = await begin(hass, entry, "tune")
+        assert done["reason"] == "startup_left_alone"
+        assert done["description_placeholders"]["left_out"]
+        await until(lambda: entry.runtime_data.online)
+        # A build that does not tell its settings is left as it is.
+        async with telling_only(plugged, "/api/info", "/api/pins") as address:
+            hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+            move(hass, entry, address=address)
+            await until(lambda: entry.runtime_data.online)
+            assert (await begin(hass, entry, "tune"))["reason"] == "settings_untold"
+            move(hass, entry, mac="c8:47:8c:00:00:99")
+            assert (await begin(hass, entry, "tune"))["reason"] == "other_socket"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+def move(hass: HomeAssistant, entry: MockConfigEntry, **data: Any) -> None:
+    """Let an entry be of another socket or address."""
+    hass.config_entries.async_update_entry(entry, data={**entry.data, **data})
+
+
+@asynccontextmanager
+async def telling_only(plugged: PluggedSocket, *paths: str) -> AsyncIterator[str]:
+    """Answer as a socket that has only these pages; yield the address."""
+    async with ClientSession() as session:
+
+        async def answer(request: web.Request) -> web.Response:
+            if request.path not in paths:
+                return web.Response(text="<html></html>")
+            url = f"http://{plugged.firmware.http_address}{request.path}"
+            async with session.get(url) as said:
+                return web.json_response(await said.json(content_type=None))
+
+        async with server(answer) as address:
+            yield address
+
+
+async def test_a_startup_command_that_somebody_changes_meanwhile_is_theirs(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """Neither tuning nor taking it back goes over it, and what was not done is not noted."""
+    undo = {"startup_command": ['StartupCommand ""', "of an earlier tuning"]}
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged, undo=undo)
+        settings = plugged.firmware.settings
+        page = await begin(hass, entry, "tune")
+        settings.change(startup_command="echo theirs")
+        settings.save()
+        done = await go_on(hass, page, changes=["startup_command"])
+        assert done["reason"] == "startup_changed"
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=["startup_command"])
+        assert done["reason"] == "startup_changed"
+        assert settings.values.startup_command == "echo theirs"
+        assert entry.data["undo"] == undo
+        page = await begin(hass, entry, "tune")
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        done = await go_on(hass, page, changes=["retain_relays"])
+        assert done["reason"] == "tuning_stopped"
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_taking_back_behind_a_password(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    undo = {"energy_in_kwh": ["SetFlag 40 1"], "retain_relays": ["SetFlag 21 0"]}
+    config = configuration(mosquitto, web_password="correct")
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, undo=undo, energy_in_kwh=False)
+        page = await begin(hass, entry, "untune")
+        page = await go_on(hass, page, changes=["energy_in_kwh"])
+        assert page["step_id"] == "untune_password"
+        page = await go_on(hass, page, password="wrong")
+        assert page["errors"] == {"password": "socket_password"}
+        done = await go_on(hass, page, password="correct")
+        assert done["reason"] == "untuned"
+        assert list(entry.data["undo"]) == ["retain_relays"]
+        assert entry.data["energy_in_kwh"] is True
+        await until(lambda: entry.runtime_data.online)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_without_the_web_page_flags_alone_are_taken_back(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    undo = {
+        "startup_command": ['StartupCommand ""'],
+        "retain_relays": ["SetFlag 21 0"],
+        "state_on_connect": ["SetFlag 2 0"],
+    }
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged, undo=undo)
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=["startup_command"])
+        assert done["reason"] == "settings_closed"
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=["retain_relays"])
+        assert done["reason"] == "untuned"
+        await until(lambda: not plugged.firmware.settings.values.flags >> 21 & 1)
+        await until(lambda: entry.runtime_data.online)
+        move(hass, entry, address=None)
+        page = await begin(hass, entry, "untune")
+        done = await go_on(hass, page, changes=["state_on_connect"])
+        assert done["reason"] == "untuned"
+        assert list(entry.data["undo"]) == ["startup_command"]
+        await until(lambda: entry.runtime_data.online)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)

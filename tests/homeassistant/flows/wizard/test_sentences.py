@@ -5,6 +5,7 @@ from dataclasses import replace
 from homeassistant.const import CONF_PASSWORD
 import pytest
 
+from custom_components.openbk.flows.checks import console_error
 from custom_components.openbk.flows.forms import BROKER_LOGIN, WIFI
 from custom_components.openbk.flows.wizard import kept
 from custom_components.openbk.flows.wizard.failures import (
@@ -17,7 +18,13 @@ from custom_components.openbk.pyopenbk.backups import Contents
 from custom_components.openbk.pyopenbk.beken.application import Firmware
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.flashing import Analysis
+from custom_components.openbk.pyopenbk.obk.addresses import AddressError
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
+from custom_components.openbk.pyopenbk.obk.console import (
+    ConsoleError,
+    PasswordError,
+    UnreachableError,
+)
 from custom_components.openbk.pyopenbk.obk.flags import Flag
 from custom_components.openbk.pyopenbk.obk.image import WrongChipError
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings, WifiNetwork
@@ -112,3 +119,16 @@ def test_a_password_is_kept_only_for_the_network_and_login_that_it_is_of() -> No
     assert session.settings.wifi.ssid == "Attic"
     assert not session.passwords.knows(WIFI, CONF_PASSWORD)
     assert session.passwords.knows(BROKER_LOGIN, CONF_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (PasswordError("closed"), "socket_password"),
+        (AddressError("nowhere"), "socket_address_invalid"),
+        (UnreachableError("silent"), "socket_unreachable"),
+        (ConsoleError("a fridge"), "socket_not_openbeken"),
+    ],
+)
+def test_why_a_socket_could_not_be_asked(error: ConsoleError, key: str) -> None:
+    assert console_error(error) == key
