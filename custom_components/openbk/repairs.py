@@ -160,19 +160,28 @@ class ClearRetainedFlow(RepairsFlow):
         """Clear them, and see whether they are gone."""
         if (entry := _loaded_entry(self)) is None:
             return self.async_abort(reason="socket_removed")
+        try:
+            return await self._look_and_clear(entry, clear=user_input is not None)
+        except HomeAssistantError:
+            return self.async_abort(reason="broker_unreachable")
+
+    async def _look_and_clear(
+        self, entry: OpenBekenConfigEntry, *, clear: bool
+    ) -> RepairsFlowResult:
+        """Show what there is, or clear it; raises HomeAssistantError without a broker."""
         found = await retained_commands.async_find(self.hass, entry)
         if not found:
             # Somebody else cleared them.
             return self.async_create_entry(data={})
         errors: dict[str, str] = {}
         on = retained_commands.switched_off_by_clearing(self.hass, found)
-        if user_input is not None:
-            if on:
-                errors["base"] = "switched_on"
-            elif await self._clear(entry, found):
+        if clear and on:
+            errors["base"] = "switched_on"
+        elif clear:
+            await retained_commands.async_clear(self.hass, found)
+            if not await retained_commands.async_find(self.hass, entry):
                 return self.async_create_entry(data={})
-            else:
-                errors["base"] = "not_cleared"
+            errors["base"] = "not_cleared"
         return self.async_show_form(
             step_id="clear",
             data_schema=probatio.Schema({}),
@@ -183,15 +192,6 @@ class ClearRetainedFlow(RepairsFlow):
                 "switched_on": ", ".join(map(markdown_text, on)) or "–",
             },
         )
-
-    async def _clear(
-        self, entry: OpenBekenConfigEntry, found: retained_commands.Commands
-    ) -> bool:
-        try:
-            await retained_commands.async_clear(self.hass, found)
-        except HomeAssistantError:
-            return False
-        return not await retained_commands.async_find(self.hass, entry)
 
 
 class OpenWizardFlow(_AskFirstFlow):

@@ -9,6 +9,7 @@ from typing import Final
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
@@ -83,7 +84,12 @@ def async_look_for_retained_commands(
 
 
 async def async_find(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Commands:
-    """Return what the broker keeps for a socket and its group now, and show that."""
+    """Return what the broker keeps for a socket and its group now, and show that.
+
+    Raises HomeAssistantError without a broker, as nobody knows what it keeps then.
+    """
+    if not mqtt.is_connected(hass):
+        raise HomeAssistantError("the broker cannot be reached")
     found = _of(entry, await _replayed(hass, _filters([entry])))
     if entry.state is ConfigEntryState.LOADED:
         _show(hass, entry, found)
