@@ -397,6 +397,7 @@ async def test_home_assistant_stops_while_it_writes(
 
 @walks(
     "intro -> other_wizard -> *",
+    "left_untouched",
     "take_over -> port",
 )
 async def test_taking_over_from_a_wizard_that_reads(
