@@ -30,11 +30,11 @@ from .live.events import async_watch_switching
 from .live.publisher import Mode, Publisher, async_retract, mode_of
 from .live.snapshots import SNAPSHOTS, async_snapshots
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
-from .live.updates import UPDATES, Updates
 from .network.consoles import METER_ACCESS, MeterAccess, keep_password
 from .network.discovery import async_probe
 from .network.firmware import FIRMWARE, FirmwareSource
 from .services import async_setup_services
+from .updating.updates import UPDATES, Updates
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

@@ -23,11 +23,11 @@ from .helpers import backup_folder
 from .issues.plausibility import found
 from .live.snapshots import SNAPSHOTS
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
-from .live.updates import UPDATES, SocketUpdate
 from .pyopenbk.backups.folder import BackupFolder
 from .pyopenbk.flashing.records import JobRecords
 from .pyopenbk.obk.messages import version_of
 from .pyopenbk.quantities import CALIBRATED, DIAGNOSTICS, FREQUENCY, METER
+from .updating.updates import UPDATES, SocketUpdate
 
 # The client id ends with the MAC. On its topic, and on the group's, anybody on the broker can switch
 # the socket.

@@ -26,10 +26,10 @@ from .issues import (
     updates,
 )
 from .live.state import OpenBekenConfigEntry
-from .live.update_record import UpdateFailed
-from .live.updates import UPDATES
 from .pyopenbk.foreign_text import markdown_text
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
+from .updating.record import UpdateFailed
+from .updating.updates import UPDATES
 
 CONF_NTP_SERVER: Final = "ntp_server"
 

@@ -16,12 +16,12 @@ from homeassistant.helpers.translation import async_get_translations
 from .const import DOMAIN, LOGGER
 from .entity import SocketEntity
 from .live.state import OpenBekenConfigEntry, SocketState
-from .live.updates import UPDATES
 from .network.firmware import FIRMWARE, newer_than
 from .pyopenbk.beken.update_slots import UPDATE_SLOTS
 from .pyopenbk.foreign_text import markdown_text
 from .pyopenbk.obk.messages import chip_of, version_of
 from .pyopenbk.obk.releases import Lack, ReleaseError, Update, lacks, parse_version
+from .updating.updates import UPDATES
 
 PARALLEL_UPDATES = 0
 

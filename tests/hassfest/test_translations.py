@@ -15,10 +15,10 @@ import pytest
 
 from custom_components.openbk import repairs, sensor
 from custom_components.openbk.event import EVENT_TYPES
-from custom_components.openbk.live.update_record import Trouble
 from custom_components.openbk.pyopenbk.metering.plausibility import Contradiction
 from custom_components.openbk.pyopenbk.obk.flags import PowerCutState
 from custom_components.openbk.pyopenbk.obk.settings import ButtonUse, LedName, LedUse
+from custom_components.openbk.updating.record import Trouble
 from script.translations import faults, texts_of
 from tests.hassfest.parts import (
     INTEGRATION,

@@ -9,14 +9,14 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
-from custom_components.openbk.live.update_record import Stage, Trouble, UpdateRecord
-from custom_components.openbk.live.updates import UPDATES
 from custom_components.openbk.pyopenbk.backups.folder import BackupFolder
 from custom_components.openbk.pyopenbk.flashing.records import (
     JobRecord,
     JobRecords,
     Phase,
 )
+from custom_components.openbk.updating.record import Stage, Trouble, UpdateRecord
+from custom_components.openbk.updating.updates import UPDATES
 from tests.support.broker import Broker
 from tests.support.metered import OFF, calibrated
 from tests.support.sockets import (

@@ -20,11 +20,11 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.openbk.const import EVENT_UPDATED
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
-from custom_components.openbk.live.update_record import Stage
+from custom_components.openbk.updating.record import Stage
 from simulator.images import Build
 from simulator.releases import ReleaseServer, release
 from tests.homeassistant.bench import MAC
-from tests.homeassistant.updating import NEW, OLD, UPDATE, Updated, updated
+from tests.homeassistant.over_the_air import NEW, OLD, UPDATE, Updated, updated
 from tests.support.broker import Broker
 from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry

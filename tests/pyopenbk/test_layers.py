@@ -142,9 +142,10 @@ def test_no_module_needs_itself(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("room", "above"),
     [
-        ("network", ("live", "calibrating", "issues", "flows")),
-        ("live", ("calibrating", "issues", "flows")),
-        ("calibrating", ("issues", "flows")),
+        ("network", ("live", "updating", "calibrating", "issues", "flows")),
+        ("live", ("updating", "calibrating", "issues", "flows")),
+        ("updating", ("calibrating", "issues", "flows")),
+        ("calibrating", ("updating", "issues", "flows")),
         ("issues", ("flows",)),
         # Neither dialog stands on the other: what both show lies beside them.
         (

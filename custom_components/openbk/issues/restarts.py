@@ -11,8 +11,8 @@ from homeassistant.util import dt as dt_util
 from ..const import DOMAIN, EVENT_RESTARTED
 from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
-from ..live.updates import UPDATES
 from ..pyopenbk.obk.commands import full_boot_time_command
+from ..updating.updates import UPDATES
 from .of_socket import issue_id_of, raise_issue, withdraw_issues
 
 ISSUE: Final = "restarts"

@@ -8,10 +8,10 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
-from ..live.update_all import Report, UpdateAll, sockets_to_update
-from ..live.update_record import UpdateFailed, UpdateRecord
-from ..live.updates import UPDATES
 from ..pyopenbk.foreign_text import markdown_text
+from ..updating.all import Report, UpdateAll, sockets_to_update
+from ..updating.record import UpdateFailed, UpdateRecord
+from ..updating.updates import UPDATES
 from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "update_all_stopped"

@@ -7,9 +7,9 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC
 from ..live.entries import async_follow
 from ..live.state import SocketState
-from ..live.updates import UPDATES
 from ..network.silence import Cause, Silence, async_diagnose
 from ..pyopenbk.foreign_text import markdown_text
+from ..updating.updates import UPDATES
 from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "elsewhere"

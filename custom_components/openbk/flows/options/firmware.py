@@ -20,13 +20,13 @@ import probatio
 from ...const import CONF_ADDRESS, DOMAIN
 from ...live.console import async_console
 from ...live.state import identity_of_entry
-from ...live.update_record import UpdateFailed
-from ...live.updates import UPDATES, SocketUpdate
 from ...network.consoles import keep_password
 from ...network.firmware import FIRMWARE
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import PasswordError, UnreachableError
 from ...pyopenbk.obk.messages import chip_of, version_of
+from ...updating.record import UpdateFailed
+from ...updating.updates import UPDATES, SocketUpdate
 from .. import uploads
 
 CONF_FILE: Final = "file"

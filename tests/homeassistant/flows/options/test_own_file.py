@@ -13,7 +13,7 @@ from simulator import images
 from simulator.images import Build
 from tests.homeassistant.bench import upload
 from tests.homeassistant.flows.options.test_options import begin, go_on
-from tests.homeassistant.updating import NEW, OLD, updated
+from tests.homeassistant.over_the_air import NEW, OLD, updated
 from tests.support.broker import Broker
 from tests.support.sockets import add_socket, socket_entry
 

@@ -14,17 +14,17 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.openbk.issues.updates import async_update_all
-from custom_components.openbk.live.update_record import Stage, UpdateFailed
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.network.firmware import FIRMWARE
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.updating.record import Stage, UpdateFailed
 from simulator import images
 from simulator.factory import FactorySocket
 from simulator.openbeken import OpenBeken
 from simulator.releases import ReleaseServer, Trouble as ServerTrouble
 from tests.homeassistant.bench import socket_on_the_bench
-from tests.homeassistant.updating import NEW, OLD, SPEED, Updated
+from tests.homeassistant.over_the_air import NEW, OLD, SPEED, Updated
 from tests.support.broker import Broker
 from tests.support.simulated import configuration
 from tests.support.sockets import BLOW, add_socket, socket_entry

@@ -16,6 +16,9 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
+from ..live.events import tell_update
+from ..live.snapshots import SNAPSHOTS, Before
+from ..live.state import OpenBekenConfigEntry, identity_of_entry
 from ..network.consoles import METER_ACCESS
 from ..network.firmware import FIRMWARE
 from ..pyopenbk.backups.files import (
@@ -24,11 +27,8 @@ from ..pyopenbk.backups.files import (
     write_private_file,
 )
 from ..pyopenbk.obk.keepsake import Keepsake, KeepsakeError
-from .events import tell_update
-from .snapshots import SNAPSHOTS, Before
-from .state import OpenBekenConfigEntry, identity_of_entry
-from .update_record import Stage, Trouble, UpdateFailed, UpdateRecord
-from .update_run import Fetch, UpdateRun
+from .record import Stage, Trouble, UpdateFailed, UpdateRecord
+from .run import Fetch, UpdateRun
 
 FOLDER: Final = "openbk/settings"
 """Below Home Assistant's configuration: what sockets had before an update, and files of one's own."""

@@ -9,10 +9,10 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
 from ..const import DOMAIN
+from ..live.state import OpenBekenConfigEntry
 from ..network.consoles import METER_ACCESS
 from ..pyopenbk.obk.messages import version_of
-from .state import OpenBekenConfigEntry
-from .update_record import OF_ONE_SOCKET, UpdateFailed
+from .record import OF_ONE_SOCKET, UpdateFailed
 from .updates import UPDATES
 
 _PLATFORM: Final = "update"

@@ -11,15 +11,11 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.live.update_record import (
-    Stage,
-    UpdateFailed,
-    UpdateRecord,
-)
-from custom_components.openbk.live.updates import UPDATES, SocketUpdate, Updates
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.updating.record import Stage, UpdateFailed, UpdateRecord
+from custom_components.openbk.updating.updates import UPDATES, SocketUpdate, Updates
 from simulator import images
 from simulator.chip import SimulatedSocket
 from simulator.images import Build

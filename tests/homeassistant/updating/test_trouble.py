@@ -18,15 +18,15 @@ from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
-from custom_components.openbk.live.update_record import (
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from custom_components.openbk.pyopenbk.obk.names import identity_of
+from custom_components.openbk.updating.record import (
     Stage,
     Trouble,
     UpdateFailed,
     UpdateRecord,
 )
-from custom_components.openbk.live.updates import file_name_of
-from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from custom_components.openbk.pyopenbk.obk.names import identity_of
+from custom_components.openbk.updating.updates import file_name_of
 from simulator import images
 from simulator.boot import Running, examine
 from simulator.flash import Operation, PowerLostError
@@ -34,8 +34,8 @@ from simulator.images import Build
 from simulator.openbeken.variables import Variables
 from simulator.releases import ReleaseServer, Trouble as ServerTrouble
 from tests.homeassistant.bench import MAC
+from tests.homeassistant.over_the_air import NEW, OLD, Updated, updated
 from tests.homeassistant.test_update import FILES_SIZE, files, with_files
-from tests.homeassistant.updating import NEW, OLD, Updated, updated
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.flash_map import APPLICATION, OTA

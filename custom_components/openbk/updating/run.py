@@ -9,6 +9,8 @@ from typing import Final
 from homeassistant.core import HomeAssistant
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_FIRMWARE, CONF_MAC
+from ..live.energy_store import ENERGY_STORE
+from ..live.state import OpenBekenConfigEntry, identity_of_entry, is_online
 from ..network.consoles import METER_ACCESS, console_at
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..pyopenbk.errors import OpenBekenError
@@ -17,9 +19,7 @@ from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError, SocketI
 from ..pyopenbk.obk.keepsake import Keepsake
 from ..pyopenbk.obk.messages import version_of
 from ..pyopenbk.obk.ota import UploadError
-from .energy_store import ENERGY_STORE
-from .state import OpenBekenConfigEntry, identity_of_entry, is_online
-from .update_record import Stage, Trouble, UpdateFailed, refusal
+from .record import Stage, Trouble, UpdateFailed, refusal
 
 _LOGGER = logging.getLogger(__name__)
 

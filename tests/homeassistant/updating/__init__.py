@@ -1,0 +1,1 @@
+"""Tests of firmware over the air, inside Home Assistant."""
