@@ -88,8 +88,14 @@ class Release:
 
     @property
     def variables_address(self) -> int:
-        """Return where counters and remembered states are kept in the flash."""
-        return 0x1E5000 if self.at_least(1, 18, 255) else 0x1E3000
+        """Return where counters and remembered states are kept in the flash.
+
+        Until 1.18.254 behind the configuration and one sector more (hal_flashVars_bk7231.c), which
+        BK7231N has elsewhere than BK7231T; since then in the same place on both (ef_cfg.h).
+        """
+        if self.at_least(1, 18, 255):
+            return 0x1E5000
+        return (self.chip.config_address or BK7231N.config_address) + 0x2000
 
     @property
     def has_device_clock(self) -> bool:

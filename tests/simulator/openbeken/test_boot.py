@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk.config_sector import build, parse
 from simulator.flash import Operation, PowerLostError
 from simulator.openbeken import HARDWARE, NATIVE, Release, Timing
@@ -253,12 +254,28 @@ async def test_restart_saves_what_a_power_cut_loses(mosquitto: Broker) -> None:
         assert rig.device.energy.reading("energycounter") == kept
 
 
+@pytest.mark.parametrize(
+    ("chip", "version", "address"),
+    [
+        ("BK7231N", "1.17.360", 0x1D3000),
+        ("BK7231T", "1.17.360", 0x1E3000),
+        ("BK7231N", "1.18.300", 0x1E5000),
+        ("BK7231T", "1.18.300", 0x1E5000),
+    ],
+)
+def test_energy_is_kept_where_the_chip_and_the_release_have_it(
+    chip: str, version: str, address: int
+) -> None:
+    release = Release(version=version, chip=CHIPS[chip])
+    assert release.variables_address == address
+
+
 async def test_energy_is_not_carried_over_to_another_release() -> None:
     old = Release(version="1.17.360", built="Dec 17 2023 10:00:00")
     rig = Rig(None, configuration(1), release=old)
     async with rig:
         rig.device.console.execute("EnergyCntReset 500")
-    assert rig.flash.read(0x1E3000, 4) != b"\xff" * 4
+    assert rig.flash.read(0x1D3000, 4) != b"\xff" * 4
     assert rig.flash.read(0x1E5000, 4) == b"\xff" * 4
     rig.device.release = Release()
     async with rig:
