@@ -2,6 +2,7 @@
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import BK7231T
 from custom_components.openbk.pyopenbk.beken.flash_map import (
     NOTHING,
     SECTOR_SIZE,
@@ -38,6 +39,24 @@ def test_the_addresses_are_those_of_real_chips() -> None:
     assert RF_CALIBRATION.start == 0x1D0000
     assert OPENBEKEN_CONFIG.start == 0x1D1000
     assert TUYA_STORAGE.start <= 0x1EE000
+
+
+@pytest.mark.parametrize(
+    "allowance",
+    [
+        BK7231T.flash.restore_of_own_backup,
+        BK7231T.flash.restore_keeping(BK7231T.flash.rf_calibration),
+        BK7231T.flash.flash_job,
+        BK7231T.flash.radio_repair,
+    ],
+)
+def test_no_job_reaches_a_bootloader_that_holds_the_loader(
+    allowance: WriteAllowance,
+) -> None:
+    lowest = BK7231T.flash.application.start
+    assert not allowed(allowance, lowest - SECTOR_SIZE, SECTOR_SIZE)
+    assert not allowed(allowance, lowest - 1, 1)
+    assert not allowed(allowance, 0, lowest)
 
 
 @pytest.mark.parametrize("allowance", [NOTHING, FLASH_JOB, RESTORE_KEEPING_RF])
