@@ -74,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 resumed=options.resumed,
                 seed=options.seed,
                 chips=chips,
+                updates=options.aim is None,
             )
         case "fuzz":
             status, table = fuzz.soak(seconds=options.seconds, number=options.seed)

@@ -21,6 +21,7 @@ from .directed import directed, is_made_good
 from .disk import NoSmallDisk, own_mounts
 from .findings import Invariant, Violation
 from .uart import LOST, run_scenario
+from .updates import Cut, cuts_of, draw_restarts, judge_update, restart, update_course
 
 # How often the table is printed meanwhile, in seconds.
 _INTERVAL: Final = 60.0
@@ -138,10 +139,12 @@ async def cut_power(
     resumed: int,
     seed: int,
     chips: Sequence[str] | None = None,
+    updates: bool = False,
 ) -> tuple[int, list[str]]:
     """Cut every operation of each job; return 0 where nothing is wrong then.
 
     ``resumed``: so many cuts of each job, which ``seed`` chooses, are really made, and resumed.
+    ``updates``: those over the air as well, which no job does but firmware and bootloader.
     """
     wants_small_disk = _prepare()
     head = "| chip | job | operations | cuts | resumed | violations |"
@@ -175,8 +178,40 @@ async def cut_power(
                 f" {tally.runs} | {found} |"
             )
             print(rows[-1], flush=True)
+        if updates:
+            row, found = _cut_updates(subject, resumed, seed)
+            wrong += found
+            rows.append(row)
+            print(row, flush=True)
     print("", *rows, sep="\n", flush=True)
     return 1 if wrong else 0, rows
+
+
+def _cut_updates(subject: Subject, resumed: int, seed: int) -> tuple[str, int]:
+    """Cut every operation of an update over the air; return a row and how much is wrong."""
+    course, cuts, found = update_course(subject), 0, 0
+    for one in cuts_of(course):
+        cuts += 1
+        if (violation := judge_update(course, one)) is not None:
+            found += 1
+            _tell_of_update(subject, one, violation)
+    for one in draw_restarts(course, seed, resumed):
+        if (violation := restart(course, one)) is not None:
+            found += 1
+            _tell_of_update(subject, one, violation)
+    row = (
+        f"| {subject.name} | update | {len(course.operations)} | {cuts} |"
+        f" {resumed} | {found} |"
+    )
+    return row, found
+
+
+def _tell_of_update(subject: Subject, one: Cut, violation: Violation) -> None:
+    print(
+        f"VIOLATION, {subject.name} update, operation {one.number} after {one.done} bytes"
+        f" -> {violation}",
+        flush=True,
+    )
 
 
 def _prepare() -> bool:

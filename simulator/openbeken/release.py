@@ -87,6 +87,11 @@ class Release:
         return self.derives_power
 
     @property
+    def config_address(self) -> int:
+        """Return where the configuration is; of other chips it is taken to be where BK7231N has it."""
+        return self.chip.config_address or BK7231N.flash.openbeken_config.start
+
+    @property
     def variables_address(self) -> int:
         """Return where counters and remembered states are kept in the flash.
 
@@ -95,7 +100,7 @@ class Release:
         """
         if self.at_least(1, 18, 255):
             return 0x1E5000
-        return (self.chip.config_address or BK7231N.config_address) + 0x2000
+        return self.config_address + 0x2000
 
     @property
     def has_device_clock(self) -> bool:

@@ -13,6 +13,7 @@ from soak.chips import NEW, SUBJECTS
 from soak.cuts import Course, Step, cut, judge, positions
 from soak.findings import Invariant
 from soak.host import Task
+from soak.updates import Cut, UpdateCourse, judge_update, restart, update_course
 
 CHIP = SUBJECTS["bk7231n"]
 SECTOR = 4096
@@ -91,6 +92,53 @@ async def test_repair_is_cut_and_resumed(
 ) -> None:
     assert (await cut_power([Aim.REPAIR], resumed=1, seed=5, chips=[chip]))[0] == 0
     assert row in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def course_of_an_update() -> UpdateCourse:
+    """Return what an update does to a BK7231N."""
+    return update_course(CHIP)
+
+
+def test_update_is_cut_while_it_is_sent_and_while_it_is_installed(
+    course_of_an_update: UpdateCourse,
+) -> None:
+    course = course_of_an_update
+    last = len(course.operations)
+    for number, flash in (
+        (1, course.first),
+        (course.sent, course.between),
+        (course.sent + 1, course.between),
+    ):
+        operation = course.operations[number - 1]
+        for done in (0, 1, operation.size):
+            now = cut(flash, operation, done, indeterminate=True)
+            one = Cut(number, done, now)
+            assert judge_update(course, one) is None
+            assert restart(course, one) is None
+    assert restart(course, Cut(last, 4096, course.wanted)) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "invariant"),
+    [
+        (0x1000, Invariant.UNTOUCHED),
+        (0x1D0000, Invariant.UNTOUCHED),
+        (0x12A000, Invariant.RESUMABLE),
+    ],
+)
+def test_what_an_update_must_not_leave(
+    course_of_an_update: UpdateCourse, place: int, invariant: Invariant
+) -> None:
+    """Its download is gone before the new one is whole, or something else is."""
+    course = course_of_an_update
+    begun = course.between[:0x11000] + b"\xff" * 0x1000 + course.between[0x12000:]
+    number = course.sent + 2
+    assert judge_update(course, Cut(number, 0, begun)) is None
+    left = begun[:place] + bytes(64) + begun[place + 64 :]
+    found = judge_update(course, Cut(number, 0, left))
+    assert found is not None
+    assert found.invariant is invariant
 
 
 async def test_each_chip_is_restored_within_what_it_can_lose() -> None:
