@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 import stat
@@ -20,7 +21,9 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.openbk.const import EVENT_UPDATED
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
-from custom_components.openbk.updating.record import Stage
+from custom_components.openbk.network.consoles import METER_ACCESS
+from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.updating.record import Stage, Trouble
 from simulator.images import Build
 from simulator.releases import ReleaseServer, release
 from tests.homeassistant.bench import MAC
@@ -217,6 +220,59 @@ def changing_settings(one: Updated) -> Iterator[None]:
 
     one.once(Stage.RESTARTING, change)
     yield
+
+
+class Deaf:
+    """Connections to a socket that hears no more of who it is once it was told to restart."""
+
+    def __init__(self, one: Updated) -> None:
+        self.one = one
+        self.deaf = False
+        self.seconds = 0.0
+        """What the clock has run ahead, so that nobody waits for minutes."""
+        self.access = one.hass.data[METER_ACCESS]
+        one.hass.data[METER_ACCESS] = replace(
+            self.access,
+            connect=self.connect,
+            time=lambda: self.access.time() + self.seconds,
+        )
+
+    async def connect(self, host: str, port: int) -> Streams:
+        reader, writer = await self.access.connect(host, port)
+        write = writer.write
+
+        def heard(data: bytes) -> None:
+            told = (
+                b"/api/reboot" in data and self.one.update.stage is Stage.PUTTING_BACK
+            )
+            self.deaf |= told
+            if told or (self.deaf and b"/api/info" in data):
+                self.seconds += 3
+                writer.transport.abort()
+            else:
+                write(data)
+
+        writer.write = heard
+        return reader, writer
+
+
+async def test_energy_is_put_back_also_where_the_socket_is_lost_on_the_way(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with updated(
+        hass, mosquitto, version=BEFORE_THE_MOVE, start_values=LAST_STATE
+    ) as one:
+        await one.entry.runtime_data.async_set_energy(12.5)
+        energy = one.firmware.energy
+        assert energy
+        await until(lambda: energy.reading("energycounter") >= 12500)
+        Deaf(one)
+        with changing_settings(one):
+            err = await one.refused()
+        assert err.trouble is Trouble.SILENT
+        now = one.firmware.energy
+        assert now
+        await until(lambda: now.reading("energycounter") >= 12500)
 
 
 async def test_settings_that_a_version_changes_are_put_back(

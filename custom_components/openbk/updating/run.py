@@ -15,7 +15,13 @@ from ..network.consoles import METER_ACCESS, console_at
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk import keepsake, ota
-from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError, SocketInfo
+from ..pyopenbk.obk.console import (
+    Console,
+    ConsoleError,
+    PasswordError,
+    SocketInfo,
+    UnreachableError,
+)
 from ..pyopenbk.obk.keepsake import Keepsake
 from ..pyopenbk.obk.messages import version_of
 from ..pyopenbk.obk.ota import UploadError
@@ -108,13 +114,20 @@ class UpdateRun:
         steps = (self._put_outputs_back, self._put_settings_back, self._put_energy_back)
         await self._wait_for_its_page()
         problem: str | None = None
+        gone: UpdateFailed | None = None
         for step in steps:
             try:
                 await step(kept)
+            except UpdateFailed as err:
+                _LOGGER.warning("%s lacks what it had: %s", self._name, err.key)
+                gone = err
             except OpenBekenError as err:
                 _LOGGER.warning("%s lacks what it had: %s", self._name, err)
                 locked = isinstance(err, PasswordError)
                 problem = "not_put_back_locked" if locked else "not_put_back"
+        if gone is not None:
+            # When it is there again, everything is tried again.
+            raise gone
         if problem is not None:
             raise UpdateFailed(problem, Trouble.NOT_PUT_BACK, name=self._name)
 
@@ -138,7 +151,7 @@ class UpdateRun:
         """Return what version a socket runs that has started since a moment, None where not."""
         try:
             info = await self._console().info()
-        except OpenBekenError, UpdateFailed:
+        except OpenBekenError:
             return None
         if not self._is_ours(info) or info.uptime > self._access.now() - since:
             return None
@@ -147,9 +160,10 @@ class UpdateRun:
     # What is asked before
 
     def _console(self) -> Console:
+        """Return the client for where the socket is now; raises UnreachableError where none knows."""
         address = self._entry.data[CONF_ADDRESS]
         if address is None:
-            raise UpdateFailed("no_address", name=self._name)
+            raise UnreachableError("its address is not known")
         # A socket may have another address after a restart. Once asked for the password, a client
         # sends it at once, as an upload has to.
         if self._client is None or self._client[0] != address:
@@ -158,6 +172,8 @@ class UpdateRun:
 
     async def _identify(self) -> tuple[SocketInfo, UpdateSlot]:
         """Make sure of whose web server it is before anything is sent there."""
+        if self._entry.data[CONF_ADDRESS] is None:
+            raise UpdateFailed("no_address", name=self._name)
         try:
             info = await self._console().info()
         except PasswordError as err:
