@@ -472,9 +472,10 @@ class SocketState:
 
     @callback
     def _flags_read(self, flags: int) -> None:
+        if not self.profile.has_meter:
+            return
         in_kwh = bool(flags & Flag.ENERGY_IN_KWH.mask)
-        if self.profile.has_meter and self.entry.data.get(CONF_ENERGY_IN_KWH) != in_kwh:
-            self._update_entry({CONF_ENERGY_IN_KWH: in_kwh})
+        self._note_unit(in_kwh)
         self.meter.learn_unit(in_kwh)
 
     @callback
@@ -492,9 +493,12 @@ class SocketState:
 
     @callback
     def _unit_found(self, in_kwh: bool) -> None:
+        self._note_unit(in_kwh)
+        self.values.read_energy_again()
+
+    def _note_unit(self, in_kwh: bool) -> None:
         if self.entry.data.get(CONF_ENERGY_IN_KWH) != in_kwh:
             self._update_entry({CONF_ENERGY_IN_KWH: in_kwh})
-        self.values.read_energy_again()
 
     def _today(self) -> int:
         """Return the ordinal of the day where the socket's days begin and end."""

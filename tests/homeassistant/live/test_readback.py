@@ -11,10 +11,11 @@ from custom_components.openbk.calibrating.sampling import open_sampler
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.metering.session import Method
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
-from tests.support.sockets import add_socket, socket_entry
+from tests.support.sockets import BLOW, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -145,4 +146,18 @@ async def test_what_another_socket_says_at_the_address_is_not_taken_for_ours(
         await until(lambda: state(hass, LOCK)[1])
         assert state(hass, POWER_CUT)[1]
         assert entry.data["energy_in_kwh"] is False
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_unit_of_energy_is_nothing_to_a_socket_without_a_meter(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    lamp = SocketProfile.of(
+        [pin for pin in BLOW.pins if "BL0937" not in pin.role.firmware_name], "CB2S"
+    )
+    config = configuration(mosquitto, lamp, flags=LOCKED | 1 << 40)
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, profile=lamp, tuned=False)
+        await until(lambda: state(hass, LOCK) == ("on", False))
+        assert "energy_in_kwh" not in entry.data
     await hass.config_entries.async_unload(entry.entry_id)
