@@ -213,7 +213,7 @@ class SwitchedBySensor(SocketEntity, SensorEntity):
         self._take()
 
     @callback
-    def _changed(self) -> None:
+    def _changed(self, *_: object) -> None:
         self._take()
         self.async_write_ha_state()
 

@@ -46,17 +46,13 @@ def async_watch_switching(hass: HomeAssistant, socket: SocketState) -> CALLBACK_
     ]
 
     @callback
-    def switched() -> None:
-        if switching.last is not SwitchedBy.HOME_ASSISTANT:
+    def switched(who: SwitchedBy, channel: int, on: bool) -> None:
+        if who is not SwitchedBy.HOME_ASSISTANT:
             fire(
                 hass,
                 socket,
                 EVENT_SWITCHED,
-                **{
-                    ATTR_BY: str(switching.last),
-                    ATTR_CHANNEL: switching.channel,
-                    ATTR_ON: switching.on,
-                },
+                **{ATTR_BY: str(who), ATTR_CHANNEL: channel, ATTR_ON: on},
             )
 
     switching.listeners.append(switched)

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, callback
@@ -26,6 +27,10 @@ class SwitchedBy(StrEnum):
     """The web page of the socket, another MQTT client, or a program of the socket's own."""
 
 
+type SwitchListener = Callable[[SwitchedBy, int, bool], None]
+"""Is told who switched the relay of which channel, and whether it is on since."""
+
+
 class Switching:
     """Compares what relays do with who was at work just then."""
 
@@ -33,17 +38,14 @@ class Switching:
         """Prepare; ``now`` is a steady clock in seconds."""
         self.last: SwitchedBy | None = None
         """None as long as nobody switched anything since Home Assistant started."""
-        self.channel: int | None = None
-        """The channel of the relay that it was."""
-        self.on = False
-        """Whether it is on since."""
-        self.listeners: list[CALLBACK_TYPE] = []
+        self.listeners: list[SwitchListener] = []
         self._now = now
         self._later = later
         self._values: dict[int, int] = {}
         self._asked: dict[int, deque[tuple[bool, float]]] = {}
         self._pressed = float("-inf")
-        self._timer: CALLBACK_TYPE | None = None
+        self._open: dict[int, CALLBACK_TYPE] = {}
+        """By the channel: what ends the waiting for the press behind a move."""
 
     @callback
     def ask(self, channel: int, value: int) -> None:
@@ -72,12 +74,19 @@ class Switching:
         self._values[channel] = value
         if before is None or bool(before) == bool(value):
             return
-        self.channel, self.on = channel, bool(value)
-        if self._was_asked(channel, self.on):
-            self._note(SwitchedBy.HOME_ASSISTANT)
-        else:
-            self.stop()
-            self._timer = self._later(_TOGETHER, self._judge)
+        on = bool(value)
+        moved_before = self._open.pop(channel, None)
+        if moved_before is not None:
+            moved_before()
+        if not self._was_asked(channel, on):
+            self._open[channel] = self._later(
+                _TOGETHER, partial(self._judge, channel, on)
+            )
+            return
+        if moved_before is not None:
+            # Home Assistant was faster than whoever it was would have been known for sure.
+            self._judge(channel, not on)
+        self._note(SwitchedBy.HOME_ASSISTANT, channel, on)
 
     def _was_asked(self, channel: int, on: bool) -> bool:
         """Return whether Home Assistant asked for this; what it asked for before that is over."""
@@ -92,17 +101,16 @@ class Switching:
     @callback
     def stop(self) -> None:
         """Leave no timer behind."""
-        if self._timer is not None:
-            self._timer()
-            self._timer = None
+        while self._open:
+            _, stop = self._open.popitem()
+            stop()
 
-    def _judge(self) -> None:
-        self._timer = None
+    def _judge(self, channel: int, on: bool) -> None:
+        self._open.pop(channel, None)
         near = self._now() - self._pressed < 2 * _TOGETHER
-        self._note(SwitchedBy.BUTTON if near else SwitchedBy.ELSEWHERE)
+        self._note(SwitchedBy.BUTTON if near else SwitchedBy.ELSEWHERE, channel, on)
 
-    def _note(self, who: SwitchedBy) -> None:
-        self.stop()
+    def _note(self, who: SwitchedBy, channel: int, on: bool) -> None:
         self.last = who
         for listener in self.listeners:
-            listener()
+            listener(who, channel, on)

@@ -13,8 +13,10 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.const import EVENT_SWITCHED
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
+from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.support.logbook import message_of
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -116,3 +118,43 @@ async def test_a_press_that_is_told_after_the_state_counts_too(
     assert shown(hass, SENSOR) == "button"
     await scripted.say("connected", "offline")
     await until(lambda: shown(hass, SENSOR) == "unavailable")
+
+
+STRIP = SocketProfile.of(
+    [*BLOW.pins, PinAssignment(pin=14, role=PinRole.REL, channel=2)], "CB2S"
+)
+
+
+async def test_relays_that_move_together_are_all_told(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    await add_socket(hass, socket_entry(STRIP))
+    strip = ScriptedSocket(hass)
+    await strip.connect((1, 2))
+    relays = [f"{RELAY}_relay_{channel}" for channel in (1, 2)]
+    await until(lambda: all(shown(hass, relay) == "off" for relay in relays))
+    events = async_capture_events(hass, EVENT_SWITCHED)
+
+    def told() -> list[tuple[int, bool]]:
+        found = sorted((event.data["channel"], event.data["on"]) for event in events)
+        events.clear()
+        return found
+
+    async def judged() -> None:
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=3))
+        await hass.async_block_till_done()
+
+    for channel in (1, 2):
+        await strip.say(f"{channel}/get", "1")
+    await until(lambda: all(shown(hass, relay) == "on" for relay in relays))
+    await judged()
+    assert told() == [(1, True), (2, True)]
+
+    # Home Assistant is at work on the other one just then, and on the same one right after.
+    await strip.say("1/get", "0")
+    await until(lambda: shown(hass, relays[0]) == "off")
+    for relay in reversed(relays):
+        await hass.services.async_call("switch", "toggle", {"entity_id": relay})
+    await until(lambda: [shown(hass, relay) for relay in relays] == ["on", "off"])
+    await judged()
+    assert told() == [(1, False)]
