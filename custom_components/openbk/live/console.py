@@ -1,6 +1,7 @@
 """The console of a socket: a command with its answer over HTTP, without one over MQTT."""
 
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
@@ -39,6 +40,17 @@ _WITHOUT_SETTINGS: Final = frozenset(
         "togglechannel",
     }
 )
+
+
+class PasswordChange(Enum):
+    """What was seen of a new password for the web pages."""
+
+    SEEN = auto()
+    """It opens them, and nothing else does."""
+    NOT_TAKEN = auto()
+    """It does not count."""
+    NOT_SEEN = auto()
+    """It was sent, and the socket did not answer since then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,19 +119,24 @@ async def async_set_web_password(
     entry: OpenBekenConfigEntry,
     present: str | None,
     new: str | None,
-) -> bool:
-    """Set the password of a socket's web pages, None for none; return whether it was seen to count.
+) -> PasswordChange:
+    """Set the password of a socket's web pages, None for none; return what was seen of it.
 
-    ``present`` opens them now. Home Assistant keeps the new one as long as it runs. Raises as
-    ``async_console``.
+    ``present`` opens them now. Home Assistant keeps the new one as long as it runs, but for one
+    that was seen not to count. Raises as ``async_console``, where nothing was sent yet.
     """
     if (address := entry.data[CONF_ADDRESS]) is None:
         raise UnreachableError("no address is known")
     present = present or kept_password(hass, address)
     console = await async_console(hass, entry, present)
     await hass.data[SNAPSHOTS].async_keep(entry, Before.WEB_PASSWORD, console)
-    await console.set_web_password(new)
-    # What answers nothing from now on has taken it all the same.
+    try:
+        await console.set_web_password(new)
+    except PasswordError:
+        raise
+    except ConsoleError as err:
+        # It may have taken it all the same.
+        LOGGER.debug("%s does not answer to a new password: %s", entry.title, err)
     keep_password(hass, address, new)
     try:
         await async_console(hass, entry)
@@ -130,14 +147,16 @@ async def async_set_web_password(
             except PasswordError:
                 pass
             else:
-                return False
+                return PasswordChange.NOT_TAKEN
             finally:
                 keep_password(hass, address, new)
     except PasswordError:
         keep_password(hass, address, present)
-        return False
+        return PasswordChange.NOT_TAKEN
+    except UnreachableError, ServiceValidationError:
+        return PasswordChange.NOT_SEEN
     entry.runtime_data.readback.begin()
-    return True
+    return PasswordChange.SEEN
 
 
 async def async_console(

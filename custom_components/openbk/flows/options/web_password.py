@@ -13,7 +13,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
-from ...live.console import async_set_web_password
+from ...live.console import PasswordChange, async_set_web_password
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import ConsoleError, PasswordError
 
@@ -57,10 +57,9 @@ class WebPasswordSteps(OptionsFlow):
                 errors[CONF_NEW] = "web_password_form"
             elif new != (user_input.get(CONF_AGAIN) or None):
                 errors[CONF_AGAIN] = "web_password_differs"
-            elif error := await self._set(user_input.get(CONF_PRESENT) or None, new):
-                errors.update(error)
-            else:
-                reason = "web_password_set" if new else "web_password_removed"
+            elif reason := await self._set(
+                user_input.get(CONF_PRESENT) or None, new, errors
+            ):
                 return self.async_abort(reason=reason)
         return self.async_show_form(
             step_id="web_password",
@@ -69,14 +68,25 @@ class WebPasswordSteps(OptionsFlow):
             description_placeholders={"name": markdown_text(self.config_entry.title)},
         )
 
-    async def _set(self, present: str | None, new: str | None) -> dict[str, str]:
+    async def _set(
+        self, present: str | None, new: str | None, errors: dict[str, str]
+    ) -> str | None:
+        """Return the reason to end for; None where the form is shown again with an error."""
         try:
-            if await async_set_web_password(self.hass, self.config_entry, present, new):
-                return {}
+            seen = await async_set_web_password(
+                self.hass, self.config_entry, present, new
+            )
         except PasswordError:
-            return {CONF_PRESENT: "socket_password"}
+            errors[CONF_PRESENT] = "socket_password"
         except ConsoleError:
-            return {"base": "socket_unreachable"}
+            errors["base"] = "socket_unreachable"
         except ServiceValidationError:
-            return {"base": "another_socket"}
-        return {"base": "web_password_not_taken"}
+            errors["base"] = "another_socket"
+        else:
+            match seen:
+                case PasswordChange.SEEN:
+                    return "web_password_set" if new else "web_password_removed"
+                case PasswordChange.NOT_SEEN:
+                    return "web_password_not_seen"
+            errors["base"] = "web_password_not_taken"
+        return None

@@ -6,7 +6,12 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import keep_password
+from custom_components.openbk.network.consoles import (
+    METER_ACCESS,
+    MeterAccess,
+    keep_password,
+)
+from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.flows.options.test_options import add, begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
@@ -74,6 +79,30 @@ async def test_it_is_set_changed_and_removed(
             assert secret not in caplog.text
             assert secret not in str(hass_storage)
             assert secret not in str(entry.as_dict())
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_password_that_was_sent_is_not_said_to_be_refused(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The socket takes it, and its line is cut before anybody sees that."""
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        whole = hass.data[METER_ACCESS]
+
+        async def cut(host: str, port: int) -> Streams:
+            if plugged.firmware.settings.values.web_password:
+                raise ConnectionRefusedError
+            return await whole.connect(host, port)
+
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=cut)
+        page = await fill_in(hass, entry, "first-one")
+        assert page["reason"] == "web_password_not_seen"
+        hass.data[METER_ACCESS] = whole
+        assert plugged.firmware.settings.values.web_password == "first-one"
+        # It is the one that is used from now on.
+        page = await fill_in(hass, entry, "second-one")
+        assert page["reason"] == "web_password_set"
     await hass.config_entries.async_unload(entry.entry_id)
 
 
