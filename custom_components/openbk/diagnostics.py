@@ -18,11 +18,13 @@ from .const import (
     CONF_PUBLISHED,
     CONF_UNDO,
     DOMAIN,
+    LOGGER,
 )
 from .helpers import backup_folder
 from .issues.plausibility import found
 from .live.snapshots import SNAPSHOTS
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
+from .pyopenbk.backups.errors import BackupError
 from .pyopenbk.backups.folder import BackupFolder
 from .pyopenbk.flashing.records import JobRecords
 from .pyopenbk.obk.messages import version_of
@@ -130,14 +132,21 @@ def _update(update: SocketUpdate) -> dict[str, Any]:
 def _flash(folder: BackupFolder, mac: str) -> dict[str, Any]:
     """Return what is on disk of a chip: its backups, and a job that did not end; reads files."""
     job = JobRecords(folder).find(mac)
+    try:
+        backups = folder.find(mac)
+    except BackupError as err:
+        LOGGER.debug("The backups cannot be listed: %s", err)
+        backups = None
     return {
-        "backups": [
+        "backups": "unreadable"
+        if backups is None
+        else [
             {
                 "date": backup.date.isoformat(),
                 "contents": backup.sidecar.contents,
                 "complete": backup.complete,
             }
-            for backup in folder.find(mac)
+            for backup in backups
         ],
         "unfinished_job": None
         if job is None

@@ -7,7 +7,7 @@ from typing import Final
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .pyopenbk.backups import BackupFolder
+from .pyopenbk.backups import Backup, BackupFolder
 
 _BACKUPS: Final = "openbk/backups"
 
@@ -20,3 +20,16 @@ def utc_offset(time_zone: tzinfo | None = None) -> timedelta:
 def backup_folder(hass: HomeAssistant) -> BackupFolder:
     """Return the folder of flash backups under Home Assistant's configuration."""
     return BackupFolder(Path(hass.config.path(_BACKUPS)))
+
+
+async def async_list_backups(
+    hass: HomeAssistant, mac: str | None = None
+) -> tuple[Backup, ...]:
+    """Return the backups that are here, of one chip or of all, newest first.
+
+    Raises BackupError where the folder cannot be read, which is not the same as that it is empty.
+    """
+    folder = backup_folder(hass)
+    if mac is None:
+        return await hass.async_add_executor_job(folder.list)
+    return await hass.async_add_executor_job(folder.find, mac)

@@ -13,7 +13,8 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.http import KEY_HASS
 
 from ..const import DOMAIN
-from ..helpers import backup_folder
+from ..helpers import async_list_backups
+from ..pyopenbk.backups.errors import BackupError
 
 _URL: Final = f"/api/{DOMAIN}/backup"
 _LINK_LASTS: Final = timedelta(minutes=10)
@@ -42,7 +43,12 @@ class BackupView(HomeAssistantView):
         if not request[KEY_HASS_USER].is_admin:
             return self.json_message("not allowed", HTTPStatus.UNAUTHORIZED)
         hass = request.app[KEY_HASS]
-        found = await hass.async_add_executor_job(backup_folder(hass).list)
+        try:
+            found = await async_list_backups(hass)
+        except BackupError:
+            return self.json_message(
+                "the backups cannot be read", HTTPStatus.SERVICE_UNAVAILABLE
+            )
         path = next((one.path for one in found if one.path.name == name), None)
         if path is None:
             return self.json_message("no such backup", HTTPStatus.NOT_FOUND)

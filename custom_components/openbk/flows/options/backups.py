@@ -21,7 +21,7 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import CONF_MAC, DOMAIN
-from ...helpers import backup_folder
+from ...helpers import async_list_backups, backup_folder
 from ...issues.half_written import CONF_ROAD
 from ...pyopenbk.backups.dumps import Backup
 from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
@@ -52,15 +52,12 @@ class BackupSteps(OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show the backups of this socket's chip."""
-        folder = backup_folder(self.hass)
-        found = await self.hass.async_add_executor_job(
-            folder.find, self.config_entry.data[CONF_MAC]
-        )
+        try:
+            found = await self._list()
+        except BackupError:
+            return self._abort("backups_unreadable")
         if not found:
-            return self.async_abort(
-                reason="no_backups",
-                description_placeholders={"folder": markdown_text(str(folder.path))},
-            )
+            return self._abort("no_backups")
         if user_input is not None:
             # Another dialog may have deleted it meanwhile; then the rest is shown.
             chosen = (one for one in found if one.path.name == user_input[CONF_BACKUP])
@@ -110,8 +107,21 @@ class BackupSteps(OptionsFlow):
             data_schema=schema,
             description_placeholders={
                 "name": markdown_text(self.config_entry.title),
-                "folder": markdown_text(str(folder.path)),
+                "folder": self._folder,
             },
+        )
+
+    async def _list(self) -> tuple[Backup, ...]:
+        return await async_list_backups(self.hass, self.config_entry.data[CONF_MAC])
+
+    @property
+    def _folder(self) -> str:
+        return markdown_text(str(backup_folder(self.hass).path))
+
+    def _abort(self, reason: str) -> ConfigFlowResult:
+        """End for what is the matter with the folder of backups."""
+        return self.async_abort(
+            reason=reason, description_placeholders={"folder": self._folder}
         )
 
     async def _verify(self, backup: Backup) -> ConfigFlowResult:
@@ -164,11 +174,11 @@ class BackupSteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask once more; what a job that did not end needs stays."""
         backup = self._chosen_backup
-        folder = backup_folder(self.hass)
         errors: dict[str, str] = {}
         if user_input is not None:
             job = await self.hass.async_add_executor_job(
-                JobRecords(folder).find, self.config_entry.data[CONF_MAC]
+                JobRecords(backup_folder(self.hass)).find,
+                self.config_entry.data[CONF_MAC],
             )
             if not user_input[CONF_CONSENT]:
                 errors[CONF_CONSENT] = "consent_missing"
@@ -181,9 +191,10 @@ class BackupSteps(OptionsFlow):
                     reason="backup_removed",
                     description_placeholders={"date": _time(backup)},
                 )
-        left = await self.hass.async_add_executor_job(
-            folder.find, self.config_entry.data[CONF_MAC]
-        )
+        try:
+            left = await self._list()
+        except BackupError:
+            return self._abort("backups_unreadable")
         return self.async_show_form(
             step_id="backup_delete",
             data_schema=_CONSENT,

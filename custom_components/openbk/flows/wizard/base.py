@@ -10,7 +10,7 @@ from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
 
 from ...const import DOMAIN, LOGGER
-from ...helpers import backup_folder
+from ...helpers import async_list_backups, backup_folder
 from ...live.entries import async_identity_of
 from ...pyopenbk.backups import Backup, BackupError, BackupFolder
 from ...pyopenbk.beken.chips import FlashableChip
@@ -172,7 +172,7 @@ class WizardFlow(ConfigRoad):
     async def async_list_backups(self) -> tuple[Backup, ...]:
         """Return the backups that are here; none where the folder cannot be read."""
         try:
-            return await self.hass.async_add_executor_job(self.backups.list)
+            return await async_list_backups(self.hass)
         except BackupError as err:
             LOGGER.warning("The backups cannot be listed: %s", err)
             return ()

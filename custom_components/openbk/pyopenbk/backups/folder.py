@@ -47,7 +47,10 @@ class BackupFolder:
         self._tool = tool
 
     def list(self) -> tuple[Backup, ...]:
-        """Return the complete backups, newest first; whatever else lies there is passed over."""
+        """Return the complete backups, newest first; whatever else lies there is passed over.
+
+        Raises BackupError where the folder is there and cannot be read, as all that look into it.
+        """
         backups = []
         for path, sidecar in self._sidecars(SIDECAR):
             dump = path.with_suffix(DUMP)

@@ -11,6 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.pyopenbk.backups import Backup, BackupFolder
 from custom_components.openbk.pyopenbk.backups.sidecar import Contents, Origin
 from custom_components.openbk.pyopenbk.flashing.records import (
@@ -168,6 +169,31 @@ async def test_a_link_leads_to_this_backup_and_to_administrators_only(
     )
     reader = await hass_client(hass_read_only_access_token)
     assert (await reader.get(plain)).status == HTTPStatus.UNAUTHORIZED
+
+
+async def test_a_folder_that_cannot_be_read_is_not_said_to_be_empty(
+    hass: HomeAssistant,
+    folder: BackupFolder,
+    entry: MockConfigEntry,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    """Nobody is kept out of a folder that leads into itself, but nobody can read it either."""
+    backup = await backup_of(hass, folder)
+    listed = await begin(hass, entry, "backups")
+    deleting = await choose(hass, entry, backup, "delete")
+    folder.path.rename(folder.path.with_name("aside"))
+    folder.path.symlink_to(folder.path)
+    assert (await begin(hass, entry, "backups"))["reason"] == "backups_unreadable"
+    done = await go_on(hass, listed, backup=backup.path.name, action="verify")
+    assert done["reason"] == "backups_unreadable"
+    done = await go_on(hass, deleting, consent=False)
+    assert done["reason"] == "backups_unreadable"
+    assert done["description_placeholders"].keys() == {"folder"}
+    client = await hass_client()
+    answer = await client.get(f"/api/openbk/backup/{backup.path.name}")
+    assert answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    assert told["flash"]["backups"] == "unreadable"
 
 
 async def test_the_wizard_opens_to_restore_the_chosen_one(
