@@ -27,7 +27,7 @@ from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .pyopenbk.backups.errors import BackupError
 from .pyopenbk.backups.folder import BackupFolder
 from .pyopenbk.flashing.records import JobRecords
-from .pyopenbk.obk.messages import version_of
+from .pyopenbk.obk.messages import channel_key, version_of
 from .pyopenbk.quantities import CALIBRATED, DIAGNOSTICS, FREQUENCY, METER
 from .updating.updates import UPDATES, SocketUpdate
 
@@ -78,7 +78,7 @@ async def async_get_config_entry_diagnostics(
                 for pin in socket.profile.without_entity
             ],
             "channels": {
-                str(pin.channel): socket.value(f"channel_{pin.channel}")
+                str(pin.channel): socket.value(channel_key(pin.channel))
                 for pin in socket.profile.pins
                 if pin.role.has_channel
             },

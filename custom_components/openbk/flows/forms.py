@@ -84,3 +84,8 @@ def without(typed: Mapping[str, Any], *fields: str) -> dict[str, Any]:
 def web_page(address: str | None) -> str:
     """Return for what the password of a web page is kept: this address, and no other."""
     return f"web {address}"
+
+
+def folded(summary: str, text: str) -> str:
+    """Return Markdown that shows its summary and unfolds to the rest, Markdown too."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"

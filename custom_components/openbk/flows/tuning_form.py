@@ -14,6 +14,7 @@ import probatio
 from ..pyopenbk.foreign_text import markdown_code
 from ..pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND, Obstacle, Part
 from ..pyopenbk.obk.tuning import NEEDED, Proposal, Tuning
+from .forms import folded
 from .talking import Words
 
 CONF_CHANGES: Final = "changes"
@@ -54,7 +55,7 @@ def proposal_text(proposal: Proposal, word: Words) -> str:
             for line in _lines(tuning)
         )
         summary = word("tuning_commands", "all")
-        texts += [f"<details><summary>{summary}</summary>", commands, "</details>"]
+        texts.append(folded(summary, commands))
     return "\n\n".join(texts)
 
 

@@ -79,7 +79,9 @@ class SocketValues:
         """Yield the channels that somebody wants to know of, with their numbers."""
         for key, source in self.sources.items():
             if isinstance(source, Channel):
-                yield int(key.removeprefix("channel_")), source
+                channel = messages.channel_of(key)
+                assert channel is not None
+                yield channel, source
 
     @property
     def needs_clock(self) -> bool:
@@ -174,7 +176,7 @@ class SocketValues:
         if key in _COMPUTED:
             self._compute()
             return Computed()
-        if key.startswith("channel_"):
+        if messages.channel_of(key) is not None:
             return Channel(presence)
         if key.startswith(messages.BUTTON_TOPIC):
             return Event(presence, messages.decode_gesture)

@@ -97,13 +97,8 @@ class Evidence:
     @property
     def channels(self) -> tuple[int, ...]:
         """Return the channels that answered."""
-        return tuple(
-            sorted(
-                int(key.removeprefix("channel_"))
-                for key in self.values
-                if key.startswith("channel_")
-            )
-        )
+        channels = map(messages.channel_of, self.values)
+        return tuple(sorted(each for each in channels if each is not None))
 
     @property
     def has_meter(self) -> bool:

@@ -7,13 +7,7 @@ from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, Opt
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers.selector import (
-    FileSelector,
-    FileSelectorConfig,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import FileSelector, FileSelectorConfig
 from homeassistant.helpers.translation import async_get_translations
 import probatio
 
@@ -28,15 +22,14 @@ from ...pyopenbk.obk.messages import chip_of, version_of
 from ...updating.record import UpdateFailed
 from ...updating.updates import UPDATES, SocketUpdate
 from .. import uploads
+from ..forms import PASSWORD
 
 CONF_FILE: Final = "file"
 
 _SCHEMA: Final = probatio.Schema(
     {
         probatio.Optional(CONF_FILE): FileSelector(FileSelectorConfig(accept=".rbl")),
-        probatio.Optional(CONF_PASSWORD): TextSelector(
-            TextSelectorConfig(type=TextSelectorType.PASSWORD)
-        ),
+        probatio.Optional(CONF_PASSWORD): PASSWORD,
     }
 )
 

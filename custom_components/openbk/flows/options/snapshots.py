@@ -39,7 +39,7 @@ from ...pyopenbk.obk.snapshot import Snapshot, put_snapshot_back, take_snapshot
 from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND
 from ...pyopenbk.obk.tuning import still_in_force
 from ...pyopenbk.profile import SocketProfile
-from ..forms import PASSWORD, without
+from ..forms import PASSWORD, folded, without
 from ..talking import TalkingFlow
 
 CONF_SNAPSHOT: Final = "snapshot"
@@ -234,7 +234,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         """Return Markdown of all that was kept, which unfolds."""
         summary = self.word("snapshot_text", "all")
         lines = _lines(kept.text.splitlines())
-        return f"<details><summary>{summary}</summary>\n\n{lines}\n\n</details>"
+        return folded(summary, lines)
 
 
 def _lines(lines: Iterable[str]) -> str:

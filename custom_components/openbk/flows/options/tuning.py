@@ -2,16 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.selector import (
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
 import probatio
 
 from ...const import (
@@ -32,7 +27,7 @@ from ...network.mqtt import NotConnectedError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
-from ..forms import without
+from ..forms import PASSWORD, without
 from ..talking import TalkingFlow
 from ..tuning_form import (
     CONF_CHANGES,
@@ -41,10 +36,6 @@ from ..tuning_form import (
     proposal_text,
     tune_schema,
     undo_data,
-)
-
-_PASSWORD: Final = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
 
 
@@ -225,7 +216,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
     def _ask_for_password(self, step_id: str) -> ConfigFlowResult:
         return self.async_show_form(
             step_id=step_id,
-            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): _PASSWORD}),
+            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
             description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
             errors={CONF_PASSWORD: "socket_password"} if self._password else {},
         )

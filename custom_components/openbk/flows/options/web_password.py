@@ -5,17 +5,13 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult, OptionsFlow
 from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers.selector import (
-    BooleanSelector,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import BooleanSelector
 import probatio
 
 from ...live.console import PasswordChange, async_set_web_password
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import ConsoleError, PasswordError
+from ..forms import PASSWORD
 
 CONF_PRESENT: Final = "present_password"
 CONF_NEW: Final = "new_password"
@@ -24,13 +20,10 @@ CONF_REMOVE: Final = "remove_password"
 
 # What the page takes, of characters that a browser and the firmware send and read alike.
 _PASSWORD: Final = re.compile(r"[\x21-\x7e]{5,32}")
-_HIDDEN: Final = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
-)
 _SCHEMA: Final = probatio.Schema(
     {
         **{
-            probatio.Optional(key): _HIDDEN
+            probatio.Optional(key): PASSWORD
             for key in (CONF_PRESENT, CONF_NEW, CONF_AGAIN)
         },
         probatio.Required(CONF_REMOVE, default=False): BooleanSelector(),

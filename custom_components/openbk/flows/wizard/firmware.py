@@ -42,7 +42,7 @@ from ...pyopenbk.obk.releases import (
     wire_kind,
 )
 from .. import uploads
-from ..forms import opened
+from ..forms import folded, opened
 from .base import WizardFlow
 from .failures import firmware_error
 
@@ -102,13 +102,17 @@ class FirmwareSteps(WizardFlow):
             lines.append(self.word("unproven", "downgrade"))
         text = "\n".join(f"- {line}" for line in lines)
         if self._chosen is not None and self._chosen.notes:
-            text += "\n\n" + _folded(self.word("release", "notes"), self._chosen.notes)
+            text += "\n\n" + _notes_of(
+                self.word("release", "notes"), self._chosen.notes
+            )
         return text
 
     def _release_notes(self) -> str:
         """Return what the newest releases say of themselves, folded, as Markdown."""
         return "\n\n".join(
-            _folded(f"{self.word('release', 'news')} {release.version}", release.notes)
+            _notes_of(
+                f"{self.word('release', 'news')} {release.version}", release.notes
+            )
             for release in self._releases[:_NOTES_LISTED]
             if release.notes
         )
@@ -311,7 +315,7 @@ class FirmwareSteps(WizardFlow):
         return "write_confirm"
 
 
-def _folded(summary: str, notes: str) -> str:
+def _notes_of(summary: str, notes: str) -> str:
     """Return Markdown that shows its summary and unfolds to what a release says of itself."""
     lines = [line for line in notes.splitlines() if line.strip()]
     text = "\n".join(
@@ -319,4 +323,4 @@ def _folded(summary: str, notes: str) -> str:
     )
     if len(lines) > _LINES_OF_NOTES:
         text += "\n- …"
-    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+    return folded(summary, text)

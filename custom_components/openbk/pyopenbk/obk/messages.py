@@ -55,9 +55,19 @@ class Publication:
     retain: bool = False
 
 
+_CHANNEL_KEY: Final = "channel_"
+
+
 def channel_key(channel: int) -> str:
     """Return the key under which the value of a channel is reported."""
-    return f"channel_{channel}"
+    return f"{_CHANNEL_KEY}{channel}"
+
+
+def channel_of(key: str) -> int | None:
+    """Return the channel whose value is reported under a key, None for a key of something else."""
+    if not key.startswith(_CHANNEL_KEY):
+        return None
+    return int(key.removeprefix(_CHANNEL_KEY))
 
 
 def button_key(pin: int, *, first: bool) -> str:
@@ -155,8 +165,8 @@ def topic_of(key: str) -> str:
     """Return the topic, below the client id, on which the value of a key is reported."""
     if (topic := _TOPICS.get(key)) is not None:
         return topic
-    if key.startswith("channel_"):
-        return f"{key.removeprefix('channel_')}/get"
+    if (channel := channel_of(key)) is not None:
+        return f"{channel}/get"
     return f"{key}/get"
 
 
@@ -164,7 +174,7 @@ def decoder_of(key: str) -> Decoder:
     """Return the function that reads the payload of a key."""
     if (decoder := _DECODERS.get(key)) is not None:
         return decoder
-    return decode_channel if key.startswith("channel_") else decode_gesture
+    return decode_gesture if channel_of(key) is None else decode_channel
 
 
 def parse(suffix: str, payload: str) -> Change | None:
