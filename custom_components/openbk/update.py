@@ -99,9 +99,11 @@ class FirmwareUpdate(SocketEntity, UpdateEntity):
 
     @override
     async def async_release_notes(self) -> str | None:
-        """Return what the releases since the installed one say of themselves, as text."""
+        """Return what the releases since the installed one say of themselves, None without any."""
         installed = self.installed_version
         updates = newer_than(self._source.known(self._chip), installed)
+        if not updates:
+            return None
         words = await async_get_translations(
             self.hass, self.hass.config.language, "selector", [DOMAIN]
         )

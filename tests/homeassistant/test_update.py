@@ -318,6 +318,21 @@ async def test_what_changed_is_told_as_text(
         assert "](https://" not in notes
 
 
+async def test_nothing_is_told_where_nothing_is_new(
+    hass: HomeAssistant,
+    hass_ws_client: WebSocketGenerator,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    async with updated(hass, mosquitto, version=NEW) as one:
+        await one.look()
+        client = await hass_ws_client(hass)
+        await client.send_json_auto_id(
+            {"type": "update/release_notes", "entity_id": UPDATE}
+        )
+        assert (await client.receive_json())["result"] is None
+
+
 async def test_a_version_can_be_skipped(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:

@@ -116,7 +116,9 @@ class BackupSteps(OptionsFlow):
 
     @property
     def _folder(self) -> str:
-        return markdown_text(str(backup_folder(self.hass).path))
+        """Return Markdown of where they are, of which nothing may be left out."""
+        path = str(backup_folder(self.hass).path)
+        return markdown_text(path, len(path))
 
     def _abort(self, reason: str) -> ConfigFlowResult:
         """End for what is the matter with the folder of backups."""
