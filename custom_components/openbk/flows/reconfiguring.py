@@ -19,12 +19,13 @@ from ..const import (
 )
 from ..issues.half_written import CONF_ROAD
 from ..live.entries import async_entry_of, async_replace_hardware
-from ..live.state import OpenBekenConfigEntry
+from ..live.state import OpenBekenConfigEntry, identity_of_entry
 from ..network import discovery
 from ..network.mqtt import NotConnectedError
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.profile import SocketProfile
+from ..updating.updates import UPDATES
 from . import pin_form
 from .checks import socket_address, topics_problem
 from .forms import CONF_BACKUP, tidy
@@ -159,6 +160,8 @@ class ReconfigureSteps(ConfigRoad):
         loaded = entry.state is ConfigEntryState.LOADED
         if elsewhere and loaded and entry.runtime_data.online:
             return "hardware_online"
+        if self.hass.data[UPDATES].of(identity_of_entry(entry)).stage is not None:
+            return "hardware_updating"
         self.session.evidence = evidence
         return None
 
@@ -174,6 +177,8 @@ class ReconfigureSteps(ConfigRoad):
             profile := await self._profile_at(self.session.evidence.address, mac)
         ) is not None:
             data[CONF_PROFILE] = profile.as_dict()
+        # What an update left behind is in the old hardware.
+        await self.hass.data[UPDATES].async_forget(identity_of_entry(entry))
         await async_replace_hardware(self.hass, entry, mac, **data)
         return self.async_abort(
             reason="hardware_replaced",

@@ -392,6 +392,9 @@ class Updates:
     async def _note(
         self, entry: OpenBekenConfigEntry, record: UpdateRecord | None
     ) -> None:
+        if self._hass.config_entries.async_get_entry(entry.entry_id) is None:
+            # It was removed meanwhile, and its record with it.
+            return
         self.of(identity_of_entry(entry)).note(record)
         await self._store.async_save(self._data())
 

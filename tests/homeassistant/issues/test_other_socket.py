@@ -19,6 +19,8 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
+from custom_components.openbk.updating.record import Stage, Trouble, UpdateRecord
+from custom_components.openbk.updating.updates import UPDATES
 from tests.homeassistant.flows.test_adding import refuse
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.broker import Broker
@@ -39,6 +41,14 @@ walks = pytest.mark.walks
 OTHER_MAC = "c8:47:8c:99:99:99"
 TOLD = ("topic_shared", "topic_of_another", "mac_twice", "radio_lost")
 ENERGY = "sensor.washing_machine_energy"
+LEFT_BEHIND = UpdateRecord(
+    version="1.18.300",
+    before="1.18.299",
+    stage=Stage.RESTARTING,
+    since=0,
+    keepsake="gone.json",
+    trouble=Trouble.SILENT,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -281,12 +291,25 @@ async def test_new_hardware_takes_the_place_of_the_old(
         await old.say("connected", "offline", retain=True)
         old.deaf = True
         await until(lambda: not entry.runtime_data.online)
+    updates = hass.data[UPDATES]
+    updates.of(MAC).show(Stage.QUEUED)
+    new.heard.clear()
+    asked = hass.async_create_task(introduces_itself(hass, new, OTHER_MAC))
+    await wizard.submit(client_id=topic)
+    await asked
+    assert wizard.errors == {"base": "hardware_updating"}
+    updates.of(MAC).show(None)
+    updates.of(MAC).note(LEFT_BEHIND)
+    assert ir.async_get(hass).async_get_issue("openbk", f"update_{entry.entry_id}")
     new.heard.clear()
     asked = hass.async_create_task(introduces_itself(hass, new, OTHER_MAC))
     assert await wizard.submit(client_id=topic) == "hardware_replaced"
     await asked
     await hass.async_block_till_done()
 
+    # Its place is taken; should it ever come again, it comes as it is.
+    assert updates.of(MAC).record is updates.of(OTHER_MAC).record is None
+    assert not ir.async_get(hass).async_get_issue("openbk", f"update_{entry.entry_id}")
     assert entry.unique_id == entry.data["mac"] == OTHER_MAC
     assert (entry.data["client_id"], entry.data["address"]) == (topic, "192.168.1.9")
     after = er.async_entries_for_config_entry(registry, entry.entry_id)

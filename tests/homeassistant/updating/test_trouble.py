@@ -643,6 +643,27 @@ async def test_a_removed_socket_is_forgotten(
         await hass.config_entries.async_setup(one.entry.entry_id)
 
 
+async def test_a_socket_that_is_removed_during_its_update_leaves_no_record(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    async with updated(hass, mosquitto, patience=2.0) as one:
+
+        def remove() -> None:
+            one.socket.power(on=False)
+            hass.async_create_task(hass.config_entries.async_remove(one.entry.entry_id))
+
+        one.once(Stage.SENDING, remove, 0.5)
+        assert (await one.refused()).trouble is Trouble.FROZEN
+        await hass.async_block_till_done()
+        assert hass_storage["openbk.updates"]["data"] == {}
+        assert one.record is None
+        one.entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(one.entry.entry_id)
+
+
 def test_files_of_sockets_with_the_mac_of_a_bare_chip_are_told_apart() -> None:
     """Of each socket only the last few are kept, and never fewer because of another one."""
     names = {
