@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Final
 
-from homeassistant.components import mqtt
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
@@ -33,6 +32,7 @@ from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .network.consoles import METER_ACCESS, MeterAccess, keep_password
 from .network.discovery import async_probe
 from .network.firmware import FIRMWARE, FirmwareSource
+from .network.mqtt import async_wait_for_mqtt
 from .services import async_setup_services
 from .updating.updates import UPDATES, Updates
 
@@ -65,13 +65,13 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
 async def _probe(hass: HomeAssistant) -> None:
     """Find the sockets that were online before Home Assistant."""
-    if await mqtt.async_wait_for_mqtt_client(hass):
+    if await async_wait_for_mqtt(hass):
         hass.async_create_background_task(async_probe(hass), f"{DOMAIN} probe")
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> bool:
     """Set up a socket."""
-    if not await mqtt.async_wait_for_mqtt_client(hass):
+    if not await async_wait_for_mqtt(hass):
         raise ConfigEntryNotReady(
             translation_domain=DOMAIN, translation_key="mqtt_missing"
         )

@@ -5,7 +5,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, override
 
-from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_MQTT, SOURCE_USER, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
@@ -35,7 +34,7 @@ from ..live.entries import async_entry_of, async_follow, async_identity_of
 from ..network import discovery
 from ..network.consoles import console_at
 from ..network.discovery import Answers, Evidence
-from ..network.mqtt import NotConnectedError
+from ..network.mqtt import NotConnectedError, async_wait_for_mqtt
 from ..network.strangers import strangers
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
@@ -92,7 +91,7 @@ class AddingSteps(ConfigRoad):
     ) -> ConfigFlowResult:
         """Look for sockets on the broker; what they retain there does not open a flow."""
         await self.async_prepare()
-        if not await mqtt.async_wait_for_mqtt_client(self.hass):
+        if not await async_wait_for_mqtt(self.hass):
             return self.show_page("existing_mqtt_missing")
         return await self.async_step_find()
 

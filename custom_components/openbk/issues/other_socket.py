@@ -12,6 +12,7 @@ from homeassistant.util.hass_dict import HassKey
 from ..const import CONF_CLIENT_ID, DOMAIN, LOGGER
 from ..live.entries import async_entry_of
 from ..live.state import OpenBekenConfigEntry, SocketState
+from ..network.mqtt import Subscriptions
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.messages import decode_connected
@@ -141,28 +142,25 @@ async def async_tell_of_twin(
     ) is not None and known.client_id == client_id:
         return
     _leave_twin(hass, entry)
-    twins[entry.entry_id] = twin = _Twin(client_id)
 
     @callback
     def connected(message: mqtt.ReceiveMessage) -> None:
-        if decode_connected(str(message.payload)) is False and not twin.is_left:
+        if decode_connected(str(message.payload)) is False:
             _show(hass, socket, MAC_TWICE, False)
             _leave_twin(hass, entry)
 
-    stop = await mqtt.async_subscribe(hass, f"{client_id}/connected", connected)
-    if twin.is_left:
-        stop()
-    else:
-        twin.stop = stop
+    topic = f"{client_id}/connected"
+    listening = Subscriptions(hass, lambda: [(topic, connected)])
+    twins[entry.entry_id] = _Twin(client_id, listening)
+    await listening.begin()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Twin:
     """A socket that is listened to until it is gone."""
 
     client_id: str
-    stop: CALLBACK_TYPE | None = None
-    is_left: bool = False
+    listening: Subscriptions
 
 
 _TWINS: Final[HassKey[dict[str, _Twin]]] = HassKey(f"{DOMAIN}.twins")
@@ -172,11 +170,8 @@ _TWINS: Final[HassKey[dict[str, _Twin]]] = HassKey(f"{DOMAIN}.twins")
 @callback
 def _leave_twin(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Listen no longer to the twin of the socket of an entry, where there is one."""
-    twin = hass.data.get(_TWINS, {}).pop(entry.entry_id, None)
-    if twin is not None:
-        twin.is_left = True
-        if twin.stop is not None:
-            twin.stop()
+    if (twin := hass.data.get(_TWINS, {}).pop(entry.entry_id, None)) is not None:
+        twin.listening.end()
 
 
 def _show(

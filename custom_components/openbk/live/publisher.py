@@ -15,6 +15,7 @@ from ..const import (
     CONF_PUBLISHED,
     LOGGER,
 )
+from ..network.mqtt import Subscriptions
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.obk.discovery_payload import (
@@ -91,15 +92,17 @@ class Publisher:
             self._draw_line(first=True)
         self._prefix = prefix_of(hass, socket.entry)
         self._unsubscribe: list[CALLBACK_TYPE] = []
+        status = f"{self._prefix}/status"
+        self._subscriptions = Subscriptions(
+            hass, lambda: [(status, self._consumer_changed)]
+        )
 
     async def start(self) -> None:
         """Publish, and again whenever the broker or the consumer may have forgotten."""
         await async_retract(self.hass, self.socket.entry, unless=self._topic)
         await self._publish()
+        await self._subscriptions.begin()
         self._unsubscribe = [
-            await mqtt.async_subscribe(
-                self.hass, f"{self._prefix}/status", self._consumer_changed
-            ),
             mqtt.async_subscribe_connection_status(self.hass, self._broker_changed),
             self.socket.listen_described(self._description_changed),
         ]
@@ -107,6 +110,7 @@ class Publisher:
     @callback
     def stop(self) -> None:
         """Leave the payload where it is and stop watching."""
+        self._subscriptions.end()
         while self._unsubscribe:
             self._unsubscribe.pop()()
 

@@ -1,6 +1,6 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -29,7 +29,7 @@ from ..const import (
     DOMAIN,
     LOGGER,
 )
-from ..network.mqtt import publish
+from ..network.mqtt import Received, Subscriptions, publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.meters import BL0942
@@ -97,6 +97,7 @@ class SocketState:
         self._described_listeners: list[CALLBACK_TYPE] = []
         self._clock_listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
+        self._subscriptions = Subscriptions(hass, self._topics)
         self._was_online = False
         self.presence = Presence(
             came=self._came, gone=self._gone, ask=self._ask_for_life, later=self._later
@@ -165,16 +166,7 @@ class SocketState:
         if self.profile.meter_kind is None:
             self.source(FREQUENCY.key).add(self._frequency_heard)
         self.presence.any_answers = not any(self.values.channels())
-        for key, source in self.values.topics():
-            topic = f"{self.client_id}/{messages.topic_of(key)}"
-            self._unsubscribe.append(
-                await mqtt.async_subscribe(self.hass, topic, source.received)
-            )
-        self._unsubscribe.append(
-            await mqtt.async_subscribe(
-                self.hass, f"{self.client_id}/connected", self._connected
-            )
-        )
+        await self._subscriptions.begin()
         self._unsubscribe.append(
             mqtt.async_subscribe_connection_status(self.hass, self._broker_changed)
         )
@@ -182,9 +174,16 @@ class SocketState:
             async_watch_clock_set(self.hass, self._computer_clock_set)
         )
 
+    def _topics(self) -> Iterator[tuple[str, Received]]:
+        """Yield what is listened to, the channels before ``connected``."""
+        for key, source in self.values.topics():
+            yield f"{self.client_id}/{messages.topic_of(key)}", source.received
+        yield f"{self.client_id}/connected", self._connected
+
     @callback
     def stop(self) -> None:
         """Leave no subscription and no timer behind."""
+        self._subscriptions.end()
         self.presence.stop()
         self._cancel_timers()
         while self._unsubscribe:

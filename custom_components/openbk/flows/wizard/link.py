@@ -15,6 +15,7 @@ import probatio
 
 from ...const import CONF_MAC, DOMAIN, LOGGER
 from ...issues.unfinished import UnfinishedSockets
+from ...network.mqtt import async_wait_for_mqtt
 from ...pyopenbk.backups import Contents, EmptyDumpError
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
@@ -134,7 +135,7 @@ class LinkSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Begin: say at once when Home Assistant could not talk to the socket later."""
         await self.async_prepare()
-        if not await mqtt.async_wait_for_mqtt_client(self.hass):
+        if not await async_wait_for_mqtt(self.hass):
             return self.show_page("mqtt_missing")
         if not mqtt.is_connected(self.hass):
             return self.show_page("mqtt_disconnected")
