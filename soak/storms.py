@@ -7,6 +7,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
+from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_MQTT
 
 from custom_components.openbk.const import DOMAIN
@@ -271,8 +272,18 @@ async def clock_set(house: House, random: Random) -> None:
 
 
 async def suspended(house: House, random: Random) -> None:
-    """The computer sleeps, and everything that was due meanwhile is due at once."""
-    NOW.advance(random.choice((60.0, 3600.0, 8 * 3600.0)))
+    """The computer sleeps for a minute, or for hours in which no socket has power.
+
+    What was due meanwhile is due at once.
+    """
+    if random.random() < 0.5:
+        NOW.advance(60.0)
+    else:
+        await asyncio.gather(*(each.plugged.power_off() for each in house.sockets))
+        await asyncio.sleep(random.choice((0, 60)))
+        NOW.advance(random.choice((3600.0, 8 * 3600.0)))
+        for socket in house.sockets:
+            socket.plugged.power_on()
     await house.live(120)
 
 
@@ -287,6 +298,26 @@ async def reloaded(house: House, random: Random) -> None:
         await _reload(house, chosen)
     if away:
         house.broker.start()
+
+
+async def mqtt_reloaded(house: House, random: Random) -> None:
+    """Core's MQTT is loaded anew, or is not there for a while and entries look for it in vain."""
+    entries = house.hass.config_entries
+    (entry,) = entries.async_entries(mqtt.DOMAIN)
+    for _ in range(random.randint(1, 3)):
+        if random.random() < 0.5:
+            await entries.async_reload(entry.entry_id)
+        else:
+            await entries.async_unload(entry.entry_id)
+            await house.live(random.uniform(1, 200))
+            if random.random() < 0.5:
+                waiting = asyncio.create_task(_reload(house, house.sockets[:1]))
+                await house.live(random.uniform(1, 100))
+                await entries.async_setup(entry.entry_id)
+                await waiting
+            else:
+                await entries.async_setup(entry.entry_id)
+        await house.live(random.uniform(1, 100))
 
 
 async def twin(house: House, random: Random) -> None:
@@ -386,6 +417,7 @@ STORMS: Final[tuple[Storm, ...]] = (
     clock_set,
     suspended,
     reloaded,
+    mqtt_reloaded,
     twin,
     namesake,
     strangers,
