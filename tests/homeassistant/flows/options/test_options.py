@@ -116,6 +116,29 @@ async def test_tuning_and_taking_it_back(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_a_dialog_that_is_closed_leaves_the_way_back(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """What was ticked is done, and noted as done, although nobody waits for it any more."""
+    async with plugged_in(stranger(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        settings = plugged.firmware.settings
+        page = await begin(hass, entry, "tune")
+        pressed = hass.async_create_task(
+            go_on(hass, page, changes=["retain_relays", "startup_command"])
+        )
+        await until(lambda: settings.values.flags == 1 << 10 | 1 << 21)
+        pressed.cancel()
+        hass.config_entries.options.async_abort(page["flow_id"])
+        await until(lambda: "startup_command" in entry.data.get("undo", {}))
+        await until(lambda: entry.data["tuned"])
+        assert set(entry.data["undo"]) == {"retain_relays", "startup_command"}
+        assert "addEventHandler" in settings.values.startup_command
+        await until(lambda: entry.runtime_data.online)
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_tuning_behind_a_password(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
