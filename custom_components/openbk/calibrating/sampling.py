@@ -11,10 +11,10 @@ from typing import Final, override
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 
-from ..const import CONF_ADDRESS, LOGGER
+from ..const import LOGGER
 from ..live.reporting import Reporting
 from ..live.state import SocketState
-from ..network.consoles import METER_ACCESS, MeterAccess, console_at
+from ..network.consoles import METER_ACCESS, MeterAccess, async_console_of
 from ..pyopenbk.metering.series import (
     FROZEN_AFTER,
     Measurement,
@@ -389,14 +389,6 @@ class MqttSampler(Sampler):
         )
 
 
-def console_of(hass: HomeAssistant, socket: SocketState) -> Console | None:
-    """Return the HTTP client of a socket, None while its address is not known."""
-    address: str | None = socket.entry.data[CONF_ADDRESS]
-    if not address:
-        return None
-    return console_at(hass, address)
-
-
 @asynccontextmanager
 async def open_sampler(
     hass: HomeAssistant,
@@ -406,12 +398,11 @@ async def open_sampler(
 ) -> AsyncIterator[Sampler]:
     """Yield the best sampler that the socket allows: every second over HTTP, else MQTT."""
     access = hass.data[METER_ACCESS]
-    console = console_of(hass, socket)
     meter = socket.profile.meter_kind
     # What an unknown meter has stored there may be factors or divisors.
-    if console is not None and meter is not None:
+    if meter is not None:
         try:
-            await console.check_whose(socket.mac, socket.client_id)
+            console = await async_console_of(hass, socket.entry.data)
             await read_meter(console)
             factors = await read_factors(console, meter)
         except ConsoleError as err:

@@ -367,6 +367,15 @@ class AddingSteps(ConfigRoad):
         console = None
         if self._asked and (address := self.session.evidence.address) is not None:
             console = console_at(self.hass, address, self.web_password(address))
+            try:
+                # Another one may have got its address while somebody thought about it.
+                await console.check_whose(
+                    format_mac(self.session.evidence.mac or ""),
+                    self.session.evidence.client_id,
+                )
+            except ConsoleError as err:
+                LOGGER.debug("Tuning of %s: %s", self.session.evidence.client_id, err)
+                return {"base": "tuning_stopped"}
         for tuning in self._proposal.tunings:
             if tuning.step not in chosen or tuning in self._tuned:
                 continue

@@ -128,7 +128,15 @@ class NewBrokerSteps(BrokerForm):
         )
 
     async def _ask_socket(self) -> ConfigFlowResult:
-        """Ask who is there, with a password only once it was asked for."""
+        """Ask for the last word once it is known what the socket has now."""
+        if (page := await self._page_of_obstacle()) is not None:
+            return page
+        if mqtt_settings.needs_address(self.session.settings.broker.password):
+            return await self.async_step_new_broker_consent()
+        return await self.async_step_new_broker_confirm()
+
+    async def _page_of_obstacle(self) -> ConfigFlowResult | None:
+        """Ask who is there, with a password only once it was asked for; return what is in the way."""
         entry = self._get_reconfigure_entry()
         password = self.web_password(self._at)
         try:
@@ -145,9 +153,11 @@ class NewBrokerSteps(BrokerForm):
             LOGGER.debug("Broker of %s: %s", entry.title, err)
             return self._show_new_broker({CONF_ADDRESS: console_error(err)})
         self._console = console
-        if mqtt_settings.needs_address(self.session.settings.broker.password):
-            return await self.async_step_new_broker_consent()
-        return await self.async_step_new_broker_confirm()
+        return None
+
+    async def _begin(self) -> ConfigFlowResult:
+        """Begin, unless another socket has got the address while somebody thought about it."""
+        return await self._page_of_obstacle() or await self.async_step_lead()
 
     async def async_step_new_broker_password(
         self, user_input: dict[str, Any] | None = None
@@ -170,7 +180,7 @@ class NewBrokerSteps(BrokerForm):
     ) -> ConfigFlowResult:
         """Show what becomes what."""
         if user_input is not None:
-            return await self.async_step_lead()
+            return await self._begin()
         return self.async_show_form(
             step_id="new_broker_confirm", description_placeholders=self.placeholders
         )
@@ -182,7 +192,7 @@ class NewBrokerSteps(BrokerForm):
         errors: dict[str, str] = {}
         if user_input is not None:
             if user_input[CONF_CONSENT]:
-                return await self.async_step_lead()
+                return await self._begin()
             errors[CONF_CONSENT] = "consent_missing"
         return self.async_show_form(
             step_id="new_broker_consent",

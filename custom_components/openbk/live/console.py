@@ -7,9 +7,8 @@ from typing import Any, Final
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
-from ..network.consoles import console_at, keep_password, kept_password
-from ..pyopenbk.errors import OpenBekenError
+from ..const import CONF_ADDRESS, DOMAIN, LOGGER
+from ..network.consoles import async_console_of, keep_password, kept_password
 from ..pyopenbk.obk.commands import CommandError, check_over_mqtt, typed_command
 from ..pyopenbk.obk.console import (
     CommandRefusedError,
@@ -167,20 +166,15 @@ async def async_console(
     Without a password, it is the one that is kept. Raises ServiceValidationError where another
     one answers, UnreachableError and PasswordError.
     """
-    data = entry.data
-    if data[CONF_ADDRESS] is None:
-        raise UnreachableError("no address is known")
     try:
-        console = console_at(hass, data[CONF_ADDRESS], password)
-        await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
+        return await async_console_of(hass, entry.data, password)
     except PasswordError:
         raise
     except OtherSocketError as err:
         raise _invalid(entry, "update_other_socket") from err
-    except OpenBekenError as err:
+    except ConsoleError as err:
         LOGGER.debug("%s does not answer: %s", entry.title, err)
         raise UnreachableError("no answer") from err
-    return console
 
 
 def _invalid(entry: OpenBekenConfigEntry, key: str) -> ServiceValidationError:

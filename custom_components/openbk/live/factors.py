@@ -7,8 +7,8 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, LOGGER
-from ..network.consoles import console_at
+from ..const import LOGGER
+from ..network.consoles import async_console_of
 from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import read_factors
@@ -105,12 +105,8 @@ class FactorWatch:
         self._tell()
 
     async def _ask(self) -> Mapping[str, float] | None:
-        data = self._entry.data
-        if not data[CONF_ADDRESS]:
-            return None
         try:
-            console = console_at(self._hass, data[CONF_ADDRESS])
-            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
+            console = await async_console_of(self._hass, self._entry.data)
             return await read_factors(console, self._kind)
         except ConsoleError as err:
             LOGGER.debug("Factors of %s: %s", self._entry.title, err)

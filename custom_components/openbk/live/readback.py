@@ -7,8 +7,8 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, LOGGER
-from ..network.consoles import console_at
+from ..const import CONF_ADDRESS, LOGGER
+from ..network.consoles import async_console_of
 from ..pyopenbk.obk.console import ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
 
@@ -66,9 +66,7 @@ class Readback:
 
     async def _read(self) -> None:
         try:
-            data = self._entry.data
-            console = console_at(self._hass, data[CONF_ADDRESS])
-            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
+            console = await async_console_of(self._hass, self._entry.data)
             flags = await console.flags()
             starts = await console.start_values()
             if self._labels_read is not None:

@@ -13,8 +13,8 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
-from ..network.consoles import console_at
+from ..const import DOMAIN, LOGGER
+from ..network.consoles import async_console_of
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.console import Console
 from ..pyopenbk.obk.snapshot import Snapshot, SnapshotError, take_snapshot
@@ -129,7 +129,7 @@ class Snapshots:
         """
         try:
             async with asyncio.timeout(_WITHIN):
-                console = console or await _console_of(self._hass, entry)
+                console = console or await async_console_of(self._hass, entry.data)
                 snapshot = await take_snapshot(console)
         except (OpenBekenError, TimeoutError) as err:
             LOGGER.debug("Settings of %s are not kept: %s", entry.title, err)
@@ -173,13 +173,3 @@ async def async_snapshots(hass: HomeAssistant) -> Snapshots:
         await snapshots.async_load()
         hass.data.setdefault(SNAPSHOTS, snapshots)
     return hass.data[SNAPSHOTS]
-
-
-async def _console_of(hass: HomeAssistant, entry: ConfigEntry) -> Console:
-    """Return the web server of a socket; raises OpenBekenError where it is not this one's."""
-    data = entry.data
-    if not data[CONF_ADDRESS]:
-        raise SnapshotError("no address is known")
-    console = console_at(hass, data[CONF_ADDRESS])
-    await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
-    return console

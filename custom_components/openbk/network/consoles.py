@@ -1,21 +1,21 @@
 """The web servers of sockets: where they may be, and who asks one waits for the last answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 import socket
 import time
-from typing import Final
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
-from ..const import DOMAIN
+from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN
 from ..pyopenbk.ipv4 import is_in_a_network
 from ..pyopenbk.obk.addresses import AddressError, parse_address
-from ..pyopenbk.obk.console import Connect, Console, Streams
+from ..pyopenbk.obk.console import Connect, Console, Streams, UnreachableError
 
 _LOCKS: Final[HassKey[WeakValueDictionary[str, asyncio.Lock]]] = HassKey(
     f"{DOMAIN}.console_locks"
@@ -87,6 +87,22 @@ def console_at(
         connect=access.open,
         lock=lock,
     )
+
+
+async def async_console_of(
+    hass: HomeAssistant, data: Mapping[str, Any], password: str | None = None
+) -> Console:
+    """Return the web server of an entry's socket, once it was seen to be this very socket's.
+
+    ``data`` is that of the entry; the password is as for ``console_at``. Raises PasswordError,
+    OtherSocketError where another socket has its address by now, and another ConsoleError where
+    nobody knows the address or no socket answers there.
+    """
+    if not (address := data[CONF_ADDRESS]):
+        raise UnreachableError("no address is known")
+    console = console_at(hass, address, password)
+    await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
+    return console
 
 
 @callback

@@ -49,12 +49,14 @@ class Wire:
     stumble: bytes = b"\0"
     """Fails once in a way that nobody foresaw, before this is sent."""
     silent: bool = False
+    led_to: int | None = None
+    """The port of whoever has the address by now."""
 
     async def connect(self, host: str, port: int) -> Streams:
         """Connect through here."""
         if self.silent:
             raise ConnectionRefusedError
-        reader, writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(host, self.led_to or port)
         write = writer.write
 
         def send(data: bytes) -> None:
@@ -273,11 +275,38 @@ async def test_what_stops_it_before_anything_is_written_leads_back_to_its_form(
             wizard = await ask_for(hass, entry)
             for choice, page in (("again", "new_broker"), ("leave", "left_unchanged")):
                 await fill_in(wizard, socket, mosquitto)
-                wire.stumble = b"HTTP/1.1"
+                wire.stumble = b"/api/pins"
                 assert await wizard.submit() == "stopped"
                 assert await wizard.choose(choice) == page
             assert not wire.heard_of("cfg_mqtt_set")
             assert settings_of(socket) == before
+
+
+@walks("new_broker_confirm -> new_broker")
+async def test_another_socket_that_has_got_the_address_meanwhile_is_not_led(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker() as left:
+        other = stranger(left, mqtt_client_id="hall")
+        async with (
+            left_behind(left) as socket,
+            plugged_in(other, OTHER_MAC) as there_now,
+        ):
+            await until(lambda: there_now.firmware.http_address)
+            wizard = await ask_for(hass, entry)
+            await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
+            assert wizard.page == "new_broker_confirm"
+            before = settings_of(there_now)
+            _, _, port = str(there_now.firmware.http_address).partition(":")
+            wire.led_to = int(port)
+            assert await wizard.submit() == "new_broker"
+            assert wizard.errors == {"address": "socket_other"}
+            assert settings_of(there_now) == before
+            await wizard.close()
 
 
 @walks("lead -> led_stopped")

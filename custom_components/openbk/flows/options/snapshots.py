@@ -19,8 +19,6 @@ import probatio
 from ...const import (
     CONF_ADDRESS,
     CONF_CHILD_LOCK,
-    CONF_CLIENT_ID,
-    CONF_MAC,
     CONF_POWER_CUT,
     CONF_PROFILE,
     CONF_TUNED,
@@ -31,10 +29,10 @@ from ...const import (
 from ...live.reporting import KEYS, Reporting
 from ...live.snapshots import SNAPSHOTS, Before, KeptSettings
 from ...live.state import is_online
-from ...network.consoles import METER_ACCESS, console_at
+from ...network.consoles import METER_ACCESS, async_console_of
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_code, markdown_text
-from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
+from ...pyopenbk.obk.console import Console, PasswordError
 from ...pyopenbk.obk.snapshot import Snapshot, put_snapshot_back, take_snapshot
 from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND
 from ...pyopenbk.obk.tuning import still_in_force
@@ -191,11 +189,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
     async def _open(self) -> Console:
         """Return a client for this very socket; raises OpenBekenError."""
         data = self.config_entry.data
-        if not data[CONF_ADDRESS]:
-            raise ConsoleError("no address is known")
-        console = console_at(self.hass, data[CONF_ADDRESS], self._web_password)
-        await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
-        return console
+        return await async_console_of(self.hass, data, self._web_password)
 
     def _ask_for_web_password(self) -> ConfigFlowResult:
         return self.async_show_form(

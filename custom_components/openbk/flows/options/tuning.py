@@ -22,7 +22,7 @@ from ...const import (
 from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...network import discovery
-from ...network.consoles import console_at
+from ...network.consoles import async_console_of
 from ...network.mqtt import NotConnectedError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
@@ -102,17 +102,25 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             return self.async_abort(reason="nothing_changed")
         if not self._is_online():
             return self.async_abort(reason="not_loaded")
+        # Another socket may have got its address while somebody thought about it.
+        try:
+            console = await self._open_console()
+        except PasswordError:
+            return self._ask_for_password("tune_password")
+        if console is None:
+            return self.async_abort(reason="settings_closed")
         # Who closes the dialog now must not leave what is done without its undo.
         reason = await asyncio.shield(
             self.hass.async_create_task(
-                self._make(wanted), f"{DOMAIN} tuning of {self.config_entry.title}"
+                self._make(wanted, console),
+                f"{DOMAIN} tuning of {self.config_entry.title}",
             )
         )
         return self.async_abort(reason=reason)
 
-    async def _make(self, wanted: Iterable[Tuning]) -> str:
+    async def _make(self, wanted: Iterable[Tuning], console: Console) -> str:
         """Make changes, and note after each how it is taken back; return the reason to end for."""
-        data, console = self.config_entry.data, self._console()
+        data = self.config_entry.data
         await self.hass.data[SNAPSHOTS].async_keep(
             self.config_entry, Before.TUNING, console
         )
@@ -195,23 +203,15 @@ class TuningSteps(TalkingFlow, OptionsFlow):
 
     async def _open_console(self) -> Console | None:
         """Return a client for this very socket, or None where its web page is closed."""
-        data = self.config_entry.data
-        if data[CONF_ADDRESS] is None:
-            return None
-        console = self._console()
         try:
-            await console.check_whose(data[CONF_MAC], data[CONF_CLIENT_ID])
+            return await async_console_of(
+                self.hass, self.config_entry.data, self._password
+            )
         except PasswordError:
             raise
         except ConsoleError as err:
             LOGGER.debug("Settings of %s: %s", self.config_entry.title, err)
             return None
-        return console
-
-    def _console(self) -> Console:
-        return console_at(
-            self.hass, self.config_entry.data[CONF_ADDRESS], self._password
-        )
 
     def _ask_for_password(self, step_id: str) -> ConfigFlowResult:
         return self.async_show_form(

@@ -224,6 +224,30 @@ async def test_what_was_taken_back_is_noted_where_the_broker_is_lost_on_the_way(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+async def test_another_socket_that_has_got_the_address_meanwhile_is_not_tuned(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    other = stranger(mosquitto, mqtt_client_id="hall")
+    async with (
+        plugged_in(stranger(mosquitto)) as plugged,
+        plugged_in(other, "c8:47:8c:99:99:99") as stranger_there,
+    ):
+        entry = await add(hass, plugged)
+        await until(lambda: stranger_there.firmware.http_address)
+        page = await begin(hass, entry, "tune")
+
+        async def elsewhere(_host: str, _port: int) -> Streams:
+            host, _, port = str(stranger_there.firmware.http_address).partition(":")
+            return await asyncio.open_connection(host, int(port))
+
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=elsewhere)
+        done = await go_on(hass, page, changes=["retain_relays"])
+        assert done["reason"] == "settings_closed"
+        for socket in (plugged, stranger_there):
+            assert socket.firmware.settings.values.flags == 1 << 10
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_socket_of_unknown_address_is_not_tuned(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -351,7 +375,7 @@ async def test_a_startup_command_that_somebody_changes_meanwhile_is_theirs(
         page = await begin(hass, entry, "tune")
         hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
         done = await go_on(hass, page, changes=["retain_relays"])
-        assert done["reason"] == "tuning_stopped"
+        assert done["reason"] == "settings_closed"
         await hass.async_block_till_done(wait_background_tasks=True)
     await hass.config_entries.async_unload(entry.entry_id)
 
