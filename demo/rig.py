@@ -6,14 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 import fcntl
 from itertools import count
-import json
 import os
 from pathlib import Path
 import shutil
 import signal
 import sys
-from typing import Any
 
+from simulator.process import Addresses, SimulatorEndedError, simulator_process
 from tests.support.broker import Broker, free_port
 
 from .client import HomeAssistantClient, fill_form
@@ -58,20 +57,6 @@ class StageFailed(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimulatorAddresses:
-    """Where the simulated sockets can be reached."""
-
-    serials: tuple[str, ...]
-    control: str
-    releases: str
-
-    @property
-    def serial(self) -> str:
-        """Return the port of the first one."""
-        return self.serials[0]
-
-
-@dataclass(frozen=True, kw_only=True)
 class HomeAssistantAddress:
     """Where Home Assistant runs and who may use it."""
 
@@ -95,40 +80,23 @@ async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
 @asynccontextmanager
 async def _simulator(
     log: Path, arguments: Sequence[str] = ()
-) -> AsyncIterator[SimulatorAddresses]:
+) -> AsyncIterator[Addresses]:
     """Run the simulated socket with its release server."""
     with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "simulator",
-            "--auto-reset",
-            *arguments,
-            cwd=ROOT,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
-            start_new_session=True,
-        )
         try:
-            assert process.stdout
-            line = await process.stdout.readline()
-            if not line:
-                raise StageFailed(f"the simulator did not start, see {log}")
-            said: dict[str, Any] = json.loads(line)
-            yield SimulatorAddresses(
-                serials=tuple(socket["serial"] for socket in said["sockets"]),
-                control=said["control"],
-                releases=said["releases"],
-            )
-        finally:
-            await _end(process, 5)
+            async with simulator_process(
+                "--auto-reset", *arguments, log=errors
+            ) as addresses:
+                yield addresses
+        except SimulatorEndedError as err:
+            raise StageFailed(f"{err}, see {log}") from err
 
 
 @asynccontextmanager
 async def _home_assistant(
     folder: Path,
     port: int | None,
-    simulator: SimulatorAddresses,
+    simulator: Addresses,
     *,
     speed: float,
     patience: float,
@@ -233,7 +201,7 @@ class World:
     """Broker, simulated socket and Home Assistant, connected."""
 
     broker: Broker
-    simulator: SimulatorAddresses
+    simulator: Addresses
     home_assistant: HomeAssistantAddress
 
     def __init__(
@@ -279,7 +247,7 @@ class World:
                 await _configure_mqtt(client, self.broker.port)
             self._running = stack.pop_all()
 
-    async def plug_in(self, dump: Path) -> SimulatorAddresses:
+    async def plug_in(self, dump: Path) -> Addresses:
         """Plug in another socket, with this in its flash; it ends with everything else.
 
         It has a BK7231N, whatever the first one has.

@@ -1,6 +1,6 @@
 """What goes wrong, by name: on the line, in the chip and with its power."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from itertools import pairwise
@@ -475,8 +475,7 @@ def _recognise(data: bytes) -> tuple[Command, int] | None:
     return LONG_COMMANDS.get(data[7], Command.UNKNOWN), 7 + length
 
 
-# Commands of a flashing job, with the lengths of their frames and replies.
-_OF_A_JOB: Final = {
+OF_A_JOB: Final[Mapping[Command, tuple[int, int]]] = {
     Command.LINK_CHECK: (5, 8),
     Command.READ_REGISTER: (9, 15),
     Command.WRITE_REGISTER: (13, 15),
@@ -489,6 +488,7 @@ _OF_A_JOB: Final = {
     Command.FLASH_ID: (12, 15),
     Command.ERASE: (13, 16),
 }
+"""The commands that every flashing job sends, with the bytes of their frames and replies."""
 
 
 def seeded_faults(seed: int, count: int = 2) -> list[Fault]:
@@ -499,8 +499,8 @@ def seeded_faults(seed: int, count: int = 2) -> list[Fault]:
 
 def _random_fault(chooser: random.Random) -> Fault:
     name = chooser.choice(sorted(REPLY_FAULTS | REQUEST_FAULTS))
-    command = chooser.choice(list(_OF_A_JOB))
-    frame, reply = _OF_A_JOB[command]
+    command = chooser.choice(list(OF_A_JOB))
+    frame, reply = OF_A_JOB[command]
     often = command in (Command.READ_4K, Command.WRITE_4K, Command.CRC, Command.ERASE)
     return Fault(
         name=name,

@@ -13,6 +13,7 @@ from simulator.faults import (
     CHIP_FAULTS,
     INDETERMINATE,
     LINE_FAULTS,
+    OF_A_JOB,
     REPLY_FAULTS,
     REQUEST_FAULTS,
     Fault,
@@ -128,21 +129,8 @@ _PHASES: Final = {
     Aim.CONFIGURE: tuple(Phase),
     Aim.REPAIR: (Phase.LINK, Phase.IDENTIFY, Phase.BACKUP, Phase.ANALYSE),
 }
-# Frames and replies of the commands of a job, in bytes.
-_COMMANDS: Final = {
-    Command.LINK_CHECK: (5, 8),
-    Command.READ_REGISTER: (9, 15),
-    Command.WRITE_REGISTER: (13, 15),
-    Command.SET_BAUDRATE: (10, 12),
-    Command.CRC: (13, 11),
-    Command.READ_4K: (12, 4111),
-    Command.WRITE_4K: (4108, 15),
-    Command.READ_STATUS: (9, 13),
-    Command.WRITE_STATUS: (11, 14),
-    Command.FLASH_ID: (12, 15),
-    Command.ERASE: (13, 16),
-    Command.BOOT_VERSION: (5, 23),
-}
+# What a BK7231T is asked besides.
+_COMMANDS: Final = {**OF_A_JOB, Command.BOOT_VERSION: (5, 23)}
 # What a phase asks of the chip; in the others everything may come.
 _OF_A_PHASE: Final = {
     Phase.IDENTIFY: (

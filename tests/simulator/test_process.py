@@ -11,7 +11,7 @@ from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfi
 from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator import images
 from simulator.factory import FactorySocket, without
-from simulator.process import simulator_process
+from simulator.process import SimulatorEndedError, simulator_process
 from tests.simulator.host import LINK_CHECK, LINK_REPLY, Host
 from tests.simulator.test_world import post, until
 from tests.support.broker import Broker
@@ -35,11 +35,11 @@ async def test_it_says_where_everything_is(tmp_path: Path) -> None:
         ) as world,
         aiohttp.ClientSession() as session,
     ):
-        assert world.serial == (str(link), f"{link}.2")
+        assert world.serials == (str(link), f"{link}.2")
         assert world.macs == ("02:0b:e4:72:07:41", "02:0b:e4:72:07:42")
         async with session.get(world.releases) as response:
             assert (await response.json())[0]["tag_name"] == "1.18.300"
-        async with Host(world.serial[1]) as host, asyncio.timeout(20):
+        async with Host(world.serials[1]) as host, asyncio.timeout(20):
             await host.link()
             assert await host.ask(LINK_CHECK, 8) == LINK_REPLY
         await until(session, f"{world.control}/sockets/2/state", running="rom")
@@ -84,6 +84,6 @@ async def test_a_flashed_socket_takes_its_configuration_and_obeys_its_button(
 async def test_a_dump_of_the_wrong_size_is_refused(tmp_path: Path) -> None:
     short = tmp_path / "short.bin"
     short.write_bytes(b"\xff" * 1000)
-    with pytest.raises(RuntimeError, match="did not start"):
+    with pytest.raises(SimulatorEndedError, match="did not start"):
         async with simulator_process("--dump", str(short)):
             pass
