@@ -1,7 +1,7 @@
 """The firmware updates of all sockets: one at a time, and none is forgotten before it ended well."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -33,7 +33,8 @@ from .run import Fetch, UpdateRun
 FOLDER: Final = "openbk/settings"
 """Below Home Assistant's configuration: what sockets had before an update, and files of one's own."""
 
-_KEEPSAKES_KEPT: Final = 3
+_FILES_KEPT: Final = 3
+_OWN_FILE: Final = "_own.rbl"
 # The longest file system, in base64, and everything else.
 _LARGEST_KEEPSAKE: Final = 2 * 1024 * 1024
 _LARGEST_FIRMWARE: Final = 1024 * 1024
@@ -334,14 +335,17 @@ class Updates:
                 found = replace(found, files=earlier.files)
         name = file_name_of(identity_of_entry(entry))
         now = dt_util.utcnow()
-        keepsake = f"{name}_{now:%Y%m%dT%H%M%S%f}.json"
-        own_name = None if own_file is None else f"{name}_own.rbl"
+        stem = f"{name}_{now:%Y%m%dT%H%M%S%f}"
+        keepsake = f"{stem}.json"
+        own_name = None if own_file is None else f"{stem}{_OWN_FILE}"
+        # Until something is sent, the record of before may come to count again.
+        spare = {record.keepsake, record.own_file} if record else set()
         await self._hass.async_add_executor_job(
-            _write, self._file(keepsake), found.as_json()
+            _write, self._file(keepsake), found.as_json(), spare
         )
         if own_name is not None and own_file is not None:
             await self._hass.async_add_executor_job(
-                _write, self._file(own_name), own_file
+                _write, self._file(own_name), own_file, spare
             )
         await self._note(
             entry,
@@ -386,7 +390,7 @@ class Updates:
         await self._note(entry, None)
         if record is not None and record.own_file is not None:
             await self._hass.async_add_executor_job(
-                partial(self._file(record.own_file).unlink, missing_ok=True)
+                _drop_own_files, self._file(record.own_file)
             )
 
     async def _note(
@@ -425,18 +429,30 @@ def file_name_of(identity: str) -> str:
     return f"{name}-{sha256(topic.encode()).hexdigest()[:12]}" if topic else name
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    """Write a file for the eyes of its owner, and keep the last few of this kind.
+def _write(path: Path, content: str | bytes, spare: Collection[str | None]) -> None:
+    """Write a file for the eyes of its owner, and keep the last few of this kind and the spared.
 
     Raises BackupError.
     """
     make_private_folder(path.parent)
     write_private_file(path, content)
-    kind = path.name.partition("_")[0]
-    older = sorted(path.parent.glob(f"{kind}_*{path.suffix}"), reverse=True)
-    for file in older[_KEEPSAKES_KEPT:]:
+    for file in _of_this_kind(path)[_FILES_KEPT:]:
+        if file.name not in spare:
+            with suppress(OSError):
+                file.unlink()
+
+
+def _drop_own_files(path: Path) -> None:
+    """Drop a file that a person brought, and those of attempts that came to nothing."""
+    for file in (path, *_of_this_kind(path)):
         with suppress(OSError):
             file.unlink()
+
+
+def _of_this_kind(path: Path) -> list[Path]:
+    """Return the files of a socket that are of the kind of one, the newest first."""
+    socket = path.name.partition("_")[0]
+    return sorted(path.parent.glob(f"{socket}_*{path.suffix}"), reverse=True)
 
 
 UPDATES: Final[HassKey[Updates]] = HassKey(f"{DOMAIN}.updates")

@@ -437,6 +437,40 @@ async def test_an_own_file_is_sent_again_too(
         await until(lambda: not list(own_folder.glob("settings/*_own.rbl")))
 
 
+async def test_attempts_that_came_to_nothing_leave_what_is_to_be_put_back(
+    hass: HomeAssistant, mosquitto: Broker, own_folder: Path
+) -> None:
+    stem = f"{file_name_of(MAC)}_20260101T000000000000"
+    folder = own_folder / "settings"
+    folder.mkdir(parents=True)
+    files = {f"{stem}.json": b"what it had", f"{stem}_own.rbl": b"what was sent"}
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    before = UpdateRecord(
+        version="1.99.1",
+        before=OLD.version,
+        stage=Stage.PUTTING_BACK,
+        since=0,
+        keepsake=f"{stem}.json",
+        own_file=f"{stem}_own.rbl",
+        trouble=Trouble.NOT_PUT_BACK,
+    )
+    async with updated(hass, mosquitto) as one:
+        one.update.note(before)
+        for _ in range(5):
+            one.once(
+                Stage.SENDING,
+                lambda: one.firmware.settings.change(web_password="secret web"),
+            )
+            own = images.ota(Build(version="1.99.2"))
+            assert (await one.file_refused(own)).key == "password"
+            one.firmware.settings.change(web_password="")
+        assert one.record == before
+        for name, content in files.items():
+            assert (folder / name).read_bytes() == content
+        assert len(list(folder.iterdir())) <= 2 * (3 + 1)
+
+
 # After it was sent
 
 
