@@ -10,17 +10,18 @@ from tests.support import clockwork
 from tests.support.broker import Broker, BrokerUnavailable
 from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
+from tests.support.releases import ONE_RELEASE
 
 # Characters of a value that still tell something in the name of a test.
 _LONGEST_NAME: Final = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for a look at every test that is as short as can be."""
+    """Add an option for a look at what differs between two releases of Home Assistant."""
     parser.addoption(
         "--one-of-each",
         action="store_true",
-        help="of a test with several parameters, run the first case only",
+        help="of a test with several parameters, run the first case only, and none in one_release.txt",
     )
 
 
@@ -31,7 +32,11 @@ def pytest_collection_modifyitems(
     if not config.getoption("one_of_each"):
         return
     first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
-    kept = set(first.values())
+    kept = {
+        item
+        for nodeid, item in first.items()
+        if nodeid.partition("::")[2] not in ONE_RELEASE
+    }
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
 
