@@ -5,7 +5,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 import random
-from typing import Any
+from typing import Any, Final
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
@@ -72,6 +72,9 @@ from tests.support.waiting import until
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 walks = pytest.mark.walks
+
+type Wrong = tuple[tuple[Callable[[], bytes], str], ...]
+"""What makes a file that is none of those asked for, and what is said of it."""
 
 
 @pytest.fixture(autouse=True)
@@ -515,6 +518,35 @@ async def test_another_chip_is_not_written_with_this_ones_settings(
             assert second.flash.read(0, FLASH_SIZE) == other.dump()
 
 
+WRONG_NAMES: Final = (
+    ({"client_id": "kitchen/socket"}, "topic_invalid"),
+    ({"client_id": "$SYS"}, "topic_invalid"),
+    ({"client_id": "ж" * 32}, "topic_too_long"),
+    ({"group": "all sockets"}, "group_invalid"),
+    ({"group": "ж" * 32}, "group_too_long"),
+    ({"client_id": "same", "group": "same"}, "topic_same"),
+    ({"client_id": "taken"}, "topic_taken"),
+    ({"client_id": "bekens_n", "group": "mine"}, "topic_taken"),
+    ({"group": "taken"}, "topic_taken"),
+    ({"ntp_server": "  "}, "ntp_unknown"),
+    ({"ntp_server": "::1"}, "ntp_unknown"),
+    ({"time_zone": "Europe/Nowhere"}, "time_zone_unknown"),
+)
+DOUBTFUL_ADDRESSES: Final = (
+    ("mqtt://192.168.1.10", "broker_not_a_host"),
+    ("  ", "broker_not_a_host"),
+    ("192.168.1.10:1883", "broker_not_a_host"),
+    ("::1", "broker_ipv6"),
+    ("fd00::10", "broker_ipv6"),
+    ("x" * 256, "broker_host_too_long"),
+    ("localhost", "broker_loopback"),
+    ("172.30.32.1", "broker_internal_address"),
+    ("169.254.1.2", "broker_link_local"),
+    ("core-mosquitto", "broker_internal_name"),
+    ("homeassistant.local", "broker_local_name"),
+)
+
+
 class TestSettings:
     """The pages of name, Wi-Fi and broker."""
 
@@ -527,31 +559,8 @@ class TestSettings:
             yield wizard
             await wizard.close()
 
-    @pytest.mark.parametrize(
-        ("advanced", "error"),
-        [
-            ({"client_id": "kitchen/socket"}, {"base": "topic_invalid"}),
-            ({"client_id": "$SYS"}, {"base": "topic_invalid"}),
-            ({"client_id": "ж" * 32}, {"base": "topic_too_long"}),
-            ({"group": "all sockets"}, {"base": "group_invalid"}),
-            ({"group": "ж" * 32}, {"base": "group_too_long"}),
-            ({"client_id": "same", "group": "same"}, {"base": "topic_same"}),
-            ({"client_id": "taken"}, {"base": "topic_taken"}),
-            ({"client_id": "bekens_n", "group": "mine"}, {"base": "topic_taken"}),
-            ({"group": "taken"}, {"base": "topic_taken"}),
-            ({"ntp_server": "  "}, {"base": "ntp_unknown"}),
-            ({"ntp_server": "::1"}, {"base": "ntp_unknown"}),
-            ({"time_zone": "Europe/Nowhere"}, {"base": "time_zone_unknown"}),
-        ],
-    )
     @walks("name -> name, known_wifi")
-    async def test_name_page(
-        self,
-        hass: HomeAssistant,
-        wizard: Wizard,
-        advanced: dict[str, str],
-        error: dict[str, str],
-    ) -> None:
+    async def test_name_page(self, hass: HomeAssistant, wizard: Wizard) -> None:
         MockConfigEntry(
             domain="openbk",
             unique_id="other",
@@ -559,8 +568,11 @@ class TestSettings:
         ).add_to_hass(hass)
         assert wizard.suggested["advanced"]["client_id"] == "obkE4720741"
         assert wizard.suggested["advanced"]["time_zone"] == hass.config.time_zone
-        await wizard.submit_suggested(name="Kitchen", advanced=advanced)
-        assert wizard.errors == error
+        right = wizard.suggested["advanced"]
+        for wrong, error in WRONG_NAMES:
+            advanced = {**right, **wrong}
+            await wizard.submit_suggested(name="Kitchen", advanced=advanced)
+            assert wizard.errors == {"base": error}
         await wizard.submit_suggested(
             name=" ",
             advanced={
@@ -623,27 +635,10 @@ class TestSettings:
         assert wizard.errors == {"base": "broker_needs_plain_listener"}
         assert wizard.suggested["port"] == 1883
 
-    @pytest.mark.parametrize(
-        ("host", "error"),
-        [
-            ("mqtt://192.168.1.10", "broker_not_a_host"),
-            ("  ", "broker_not_a_host"),
-            ("192.168.1.10:1883", "broker_not_a_host"),
-            ("::1", "broker_ipv6"),
-            ("fd00::10", "broker_ipv6"),
-            ("x" * 256, "broker_host_too_long"),
-            ("localhost", "broker_loopback"),
-            ("172.30.32.1", "broker_internal_address"),
-            ("169.254.1.2", "broker_link_local"),
-            ("core-mosquitto", "broker_internal_name"),
-            ("homeassistant.local", "broker_local_name"),
-        ],
-    )
-    async def test_address_is_questioned(
-        self, broker_page: Wizard, host: str, error: str
-    ) -> None:
-        await broker_page.submit_suggested(host=host)
-        assert broker_page.errors == {"host": error}
+    async def test_address_is_questioned(self, broker_page: Wizard) -> None:
+        for host, error in DOUBTFUL_ADDRESSES:
+            await broker_page.submit_suggested(host=host)
+            assert broker_page.errors == {"host": error}
 
     @pytest.mark.parametrize(
         ("login", "error"),
@@ -809,47 +804,45 @@ def labels(wizard: Wizard) -> list[str]:
     return [option["label"] for option in choice.config["options"]]
 
 
+WRONG_FILES: Final[Wrong] = (
+    (lambda: images.truncated(images.qio()), "firmware_truncated"),
+    (lambda: images.with_damaged_record(images.qio()), "firmware_damaged"),
+    (images.wrong_chip_qio, "firmware_wrong_chip"),
+    (lambda: images.qio(Build(chip="BK7238")), "firmware_wrong_chip"),
+    (images.uascent_qio, "firmware_wrong_key"),
+    (images.no_key_qio, "firmware_without_key"),
+    (images.ota, "firmware_not_for_uart"),
+    (images.ug, "firmware_not_for_uart"),
+    (blow_dump, "firmware_is_backup"),
+    (lambda: blow_dump()[:0x1D2000], "firmware_is_dump_part"),
+    (lambda: b"", "firmware_is_empty"),
+    (lambda: b"<!DOCTYPE html><html></html>", "firmware_is_web_page"),
+    (lambda: b"PK\x03\x04" + bytes(100), "firmware_is_archive"),
+    (lambda: b"Hello there", "firmware_is_text"),
+    (lambda: bytes(range(256)) * 40000, "firmware_too_large"),
+)
+
+
 class TestFirmware:
     """The page of the firmware."""
 
-    @pytest.mark.parametrize(
-        ("content", "error"),
-        [
-            (lambda: images.truncated(images.qio()), "firmware_truncated"),
-            (lambda: images.with_damaged_record(images.qio()), "firmware_damaged"),
-            (images.wrong_chip_qio, "firmware_wrong_chip"),
-            (lambda: images.qio(Build(chip="BK7238")), "firmware_wrong_chip"),
-            (images.uascent_qio, "firmware_wrong_key"),
-            (images.no_key_qio, "firmware_without_key"),
-            (images.ota, "firmware_not_for_uart"),
-            (images.ug, "firmware_not_for_uart"),
-            (blow_dump, "firmware_is_backup"),
-            (lambda: blow_dump()[:0x1D2000], "firmware_is_dump_part"),
-            (lambda: b"", "firmware_is_empty"),
-            (lambda: b"<!DOCTYPE html><html></html>", "firmware_is_web_page"),
-            (lambda: b"PK\x03\x04" + bytes(100), "firmware_is_archive"),
-            (lambda: b"Hello there", "firmware_is_text"),
-            (lambda: bytes(range(256)) * 40000, "firmware_too_large"),
-        ],
-    )
     @walks("write_confirm -> releases -> firmware -> firmware, write_confirm")
     async def test_wrong_file_is_named(
         self,
         hass: HomeAssistant,
         mosquitto: Broker,
         releases: ReleaseServer,
-        content: Callable[[], bytes],
-        error: str,
     ) -> None:
         dump = blow_dump()
         async with socket_on_the_bench(dump) as socket:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
-            file = await upload(hass, content())
-            assert await wizard.submit_suggested(source={"file": file}) == "firmware"
-            assert wizard.errors == {"base": error}
-            if error == "firmware_wrong_chip":
-                assert wizard.placeholders["file_chip"] in ("BK7231T", "BK7238")
+            for content, error in WRONG_FILES:
+                file = await upload(hass, content())
+                page = await wizard.submit_suggested(source={"file": file})
+                assert (page, wizard.errors) == ("firmware", {"base": error})
+                if error == "firmware_wrong_chip":
+                    assert wizard.placeholders["file_chip"] in ("BK7231T", "BK7238")
             # The same page takes a right one.
             file = await upload(hass, images.ua())
             assert (
@@ -1089,6 +1082,27 @@ def with_damaged_block(older: list[bytes]) -> bytes:
     return put(blow_dump(), store_writer.KEY_SECTOR, damaged)
 
 
+WRONG_DUMPS: Final[Wrong] = (
+    (lambda: blow_dump()[:1_100_000], "dump_firmware"),
+    (lambda: blow_dump()[:1_500_000], "dump_cut"),
+    (lambda: bytes(random.Random(1).randbytes(3_000_000)), "dump_other_size"),
+    (lambda: b"\xff" * FLASH_SIZE, "dump_erased"),
+    (factory_dump, "dump_erased"),
+    (lambda: b"tiny", "dump_small"),
+    (lambda: b'{"pins": {"26": "Rel;1"}}' * 3, "dump_is_text"),
+    (
+        lambda: b"PK\x03\x04" + random.Random(2).randbytes(90_000),
+        "dump_is_archive",
+    ),
+    (lambda: b"<!DOCTYPE html>" + b" " * 99, "dump_is_web_page"),
+    (lambda: blow_dump().replace(b"\n", b"\r\n"), "dump_is_mangled"),
+    (lambda: images.qio(Build(chip="BK7231U")), "dump_firmware"),
+    (lambda: blow_dump()[:0x1F0000], "dump_cut"),
+    (lambda: with_damaged_block([]), "dump_store_damaged"),
+    (lambda: bytes(9_000_000), "dump_too_large"),
+)
+
+
 @pytest.mark.slow
 class TestPins:
     """The pages on which pins are chosen."""
@@ -1102,38 +1116,13 @@ class TestPins:
             yield wizard
             await wizard.close()
 
-    @pytest.mark.parametrize(
-        ("content", "error"),
-        [
-            (lambda: blow_dump()[:1_100_000], "dump_firmware"),
-            (lambda: blow_dump()[:1_500_000], "dump_cut"),
-            (lambda: bytes(random.Random(1).randbytes(3_000_000)), "dump_other_size"),
-            (lambda: b"\xff" * FLASH_SIZE, "dump_erased"),
-            (factory_dump, "dump_erased"),
-            (lambda: b"tiny", "dump_small"),
-            (lambda: b'{"pins": {"26": "Rel;1"}}' * 3, "dump_is_text"),
-            (
-                lambda: b"PK\x03\x04" + random.Random(2).randbytes(90_000),
-                "dump_is_archive",
-            ),
-            (lambda: b"<!DOCTYPE html>" + b" " * 99, "dump_is_web_page"),
-            (lambda: blow_dump().replace(b"\n", b"\r\n"), "dump_is_mangled"),
-            (lambda: images.qio(Build(chip="BK7231U")), "dump_firmware"),
-            (lambda: blow_dump()[:0x1F0000], "dump_cut"),
-            (lambda: with_damaged_block([]), "dump_store_damaged"),
-            (lambda: bytes(9_000_000), "dump_too_large"),
-        ],
-    )
     async def test_wrong_dump_is_explained(
-        self,
-        hass: HomeAssistant,
-        sources: Wizard,
-        content: Callable[[], bytes],
-        error: str,
+        self, hass: HomeAssistant, sources: Wizard
     ) -> None:
         await sources.choose("pins_upload")
-        await sources.submit(dump=await upload(hass, content()))
-        assert sources.errors == {"dump": error}
+        for content, error in WRONG_DUMPS:
+            await sources.submit(dump=await upload(hass, content()))
+            assert sources.errors == {"dump": error}
         await sources.submit(
             dump=await upload(hass, factory.partition_only(blow_dump()))
         )
