@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 import json
 import time
@@ -17,7 +18,9 @@ from hypothesis import (
 )
 
 from custom_components.openbk.pyopenbk.backups.sidecar import Sidecar
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N, BK7231T
 from custom_components.openbk.pyopenbk.beken.rf_sector import parse_rf_sector
+from custom_components.openbk.pyopenbk.beken.update_slots import UPDATE_SLOTS
 from custom_components.openbk.pyopenbk.bootrom.frames import FrameParser, changed_flash
 from custom_components.openbk.pyopenbk.errors import OpenBekenError
 from custom_components.openbk.pyopenbk.flashing.dump_files import read_dump_file
@@ -27,17 +30,29 @@ from custom_components.openbk.pyopenbk.foreign_text import (
     markdown_text,
     one_line,
 )
-from custom_components.openbk.pyopenbk.obk import config_sector, messages, startup
+from custom_components.openbk.pyopenbk.obk import (
+    config_sector,
+    messages,
+    setting_pages,
+    startup,
+)
 from custom_components.openbk.pyopenbk.obk.addresses import parse_address
 from custom_components.openbk.pyopenbk.obk.console import parse_reply
 from custom_components.openbk.pyopenbk.obk.image import recognise
 from custom_components.openbk.pyopenbk.obk.keepsake import Keepsake
-from custom_components.openbk.pyopenbk.obk.releases import Update, parse_version
+from custom_components.openbk.pyopenbk.obk.ota import check_update, version_of_info
+from custom_components.openbk.pyopenbk.obk.releases import (
+    Update,
+    _release,
+    _update as _offer,
+    parse_version,
+)
 from custom_components.openbk.pyopenbk.obk.templates import parse_template
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from custom_components.openbk.pyopenbk.tuya.reader import read_pins
 from custom_components.openbk.pyopenbk.tuya.summary import read_summary
 from custom_components.openbk.pyopenbk.tuya.user_params import parse_user_params
+from tests.pyopenbk.obk import packer
 
 from .chips import FLASH_SIZE, SUBJECTS
 
@@ -112,6 +127,37 @@ def _update(text: str) -> None:
     Update.from_dict(_stored(text))
 
 
+def _index(text: str) -> None:
+    """Read an entry of the index of releases, where both of its readers pass over what is none."""
+    entry = _stored(text)
+    for chip in (BK7231N, BK7231T):
+        _release(entry, chip)
+    if (offer := _offer(entry)) is not None:
+        json.dumps(offer.as_dict(), ensure_ascii=False).encode()
+
+
+def _over_the_air(data: bytes) -> None:
+    check_update(data, UPDATE_SLOTS["BK7231N"], ("BL0937",))
+
+
+def _image_of_t(data: bytes) -> None:
+    recognise(data, BK7231T)
+
+
+def _page(text: str) -> None:
+    """Read a page of a socket for all that any of them may show."""
+    version_of_info(text)
+    setting_pages.drivers_of(text)
+    setting_pages.labels_of(text)
+    for read in (
+        setting_pages.flags_of,
+        setting_pages.start_values_of,
+        setting_pages.startup_command_of,
+    ):
+        with suppress(ValueError):
+            read(text)
+
+
 def _in_flash(start: int) -> Callable[[bytes], bytes]:
     whole = _CHIP.factory()
 
@@ -183,6 +229,45 @@ _USER_PARAMS: Final = (
 )
 _REPLY: Final = b'HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n{"uptime_s":5,"mac":"38:1f"}'
 
+# Little code, so that many damaged copies of it can be looked through.
+_PLAIN: Final = packer.openbeken_code()
+_CODE: Final = packer.update_by_wire(_PLAIN)
+_CODE_OF_T: Final = packer.update_by_wire(packer.openbeken_code("BK7231T"))
+_UPDATE: Final = packer.over_the_air(_PLAIN)
+_ENTRY: Final = json.dumps(
+    {
+        "tag_name": "1.18.300",
+        "published_at": "2026-11-22T16:44:43Z",
+        "draft": False,
+        "prerelease": False,
+        "body": "* a change",
+        "html_url": "https://github.com/openshwprojects/OpenBK7231T_App/releases/tag/1.18.300",
+        "assets": [
+            {
+                "name": name,
+                "size": 1_220_464,
+                "browser_download_url": f"https://github.com/{name}",
+                "digest": f"sha256:{'0' * 64}",
+            }
+            for name in (
+                "OpenBK7231N_QIO_1.18.300.bin",
+                "OpenBK7231N_1.18.300.rbl",
+                "OpenBK7231T_UA_1.18.300.bin",
+            )
+        ],
+    }
+)
+_PAGES: Final = (
+    '<input type="checkbox" name="flag0" id="flag0" value="1" checked>'
+    '<input type="hidden" name="setFlags" value="1">',
+    'New start values<input name="idx" value="1"/><label for="value">Value</label><br>'
+    '<input type="number" id="value" name="value" value="-1">',
+    "<textarea id='data' name='data' rows='9'>PowerSave 1</textarea>",
+    '<input type="hidden" name="tgl" value="1"><input class="b" type="submit" value="Lamp"/>'
+    "2 drivers active (BL0937,NTP), total",
+    "Built on Nov 22 2026 16:44:43 version 1.18.300",
+)
+
 TARGETS: Final = (
     Target(
         "frames",
@@ -200,7 +285,12 @@ TARGETS: Final = (
     Target("factory storage", _pins, (bytes(64),)),
     Target("radio sector", parse_rf_sector, (_CHIP.factory()[0x1D0000:0x1D1000],)),
     Target("configuration sector", config_sector.parse, (_CHIP.sector(),)),
-    Target("image", recognise, (_CHIP.factory()[:0x12000],)),
+    Target("image", recognise, (_CHIP.factory()[:0x12000], _CODE)),
+    Target("image of BK7231T", _image_of_t, (_CODE_OF_T,)),
+    Target("over-the-air file", _over_the_air, (_UPDATE,)),
+    Target("wrapped file", recognise, (packer.cloudcutter(_PLAIN),)),
+    Target("index of releases", _index, (_ENTRY,), (ValueError,)),
+    Target("page of a socket", _page, _PAGES),
     Target("dump", _dump, (_CHIP.factory()[0x1D0000:0x1D1000],)),
     Target(
         "MQTT message", _message, ("power/get 12.5", "build OpenBK7231N 1.18.300 x")

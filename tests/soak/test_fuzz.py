@@ -5,7 +5,14 @@ import pytest
 from soak.fuzz import TARGETS, Finding, Target, check, fuzz, kept
 
 # What reads a whole flash takes its time.
-QUICK = {"factory storage": 5, "image": 10, "dump": 2}
+QUICK = {
+    "factory storage": 5,
+    "image": 10,
+    "image of BK7231T": 10,
+    "over-the-air file": 20,
+    "wrapped file": 20,
+    "dump": 2,
+}
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
