@@ -17,7 +17,7 @@ from .code_memory import (
     encipher,
     from_records,
 )
-from .flash import Flash
+from .flash import SECTOR, Flash
 
 BOOTLOADER_SIZE: Final = 0x11000
 APPLICATION_START: Final = 0x11000
@@ -105,7 +105,8 @@ def _why_not(records: bytes, key: CodeKey, model: Model) -> str | None:
         # Where it lies between two borders of records, it is nothing that is executed.
         blank = b"\xff" * _HEADER_SIZE
         records = records[:release] + blank + records[model.release :]
-    if damaged := damaged_records(records[:-_HEADER_SIZE]):
+    damaged = damaged_records(records[:-_HEADER_SIZE])
+    if damaged and not _is_end_of_code(records, damaged[0]):
         return f"crc error at 0x{APPLICATION_START + damaged[0]:X}"
     data = from_records(records[:-_HEADER_SIZE])
     if model.needs_mark and (reason := _why_not_marked(data, records[-_HEADER_SIZE:])):
@@ -113,6 +114,16 @@ def _why_not(records: bytes, key: CodeKey, model: Model) -> str | None:
     if encipher(data[:4], APPLICATION_ADDRESS, key)[3] != _ARM_BRANCH:
         return "J 0x10000\r\nundefined instruction"
     return None
+
+
+def _is_end_of_code(records: bytes, damaged: int) -> bool:
+    """Return whether nothing is executed from this record on: it begins blank in its sector.
+
+    That is what an update leaves over a longer application: the bootloader erases no further
+    sector than it needs.
+    """
+    border = (damaged // SECTOR + 1) * SECTOR
+    return border - damaged < RECORD and not records[damaged:border].strip(b"\xff")
 
 
 def _why_not_marked(data: bytes, mark: bytes) -> str | None:

@@ -76,6 +76,8 @@ class Build:
     built: str = "Nov 22 2026 16:44:43"
     chip: str = "BK7231N"
     drivers: tuple[str, ...] = _USUAL_DRIVERS
+    size: int | None = None
+    """Bytes of code, where they are others than the releases have: a multiple of 32."""
 
     @property
     def texts(self) -> tuple[bytes, ...]:
@@ -96,7 +98,8 @@ class Build:
     def plain(self) -> bytes:
         """Return the code before it is enciphered."""
         seed = f"OpenBeken {self.version} {self.chip}"
-        return code(seed, self.layout.code, APPLICATION_START_WORDS, self.texts)
+        size = self.size or self.layout.code
+        return code(seed, size, APPLICATION_START_WORDS, self.texts)
 
     @property
     def layout(self) -> _Layout:

@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from custom_components.openbk.pyopenbk.backups import Contents
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N as N, BK7231T as T
+from custom_components.openbk.pyopenbk.flashing.dump import Dump
 from simulator import images
 from simulator.boot import Running, examine
 from simulator.bootrom import Timings
@@ -16,6 +19,7 @@ from simulator.faults import Fault, FaultName
 from simulator.flash import Flash, Operation, PowerLostError
 from simulator.update import apply_update
 
+CHIPS = {Chip.BK7231N: N, Chip.BK7231T: T}
 OLD = images.flashed(FactorySocket().dump(), images.OF_THE_GUIDE)
 
 
@@ -111,6 +115,26 @@ def cut_off(place: int, *, indeterminate: bool) -> Callable[[Operation], None]:
             raise PowerLostError(indeterminate=indeterminate)
 
     return watch
+
+
+@pytest.mark.parametrize("chip", [Chip.BK7231N, Chip.BK7231T])
+def test_a_shorter_one_starts_before_the_remains_of_a_longer_one(chip: Chip) -> None:
+    """Neither simulator nor product takes what lies behind it for a part that is missing."""
+    longer = images.Build(version="1.18.298", chip=chip)
+    shorter = images.Build(chip=chip, size=0xA0000)
+    flash = Flash(images.flashed(FactorySocket(chip=chip).dump(), longer))
+    flash.rewrite(MODELS[chip].download, images.ota(shorter))
+    apply_update(flash, chip=chip)
+    remains = slice(0x11000 + 0xB0000, 0x11000 + 0xC0000)
+    assert flash.content[remains] == images.qio(longer)[remains]
+    assert examine(flash, chip=chip).version == "1.18.300"
+    dump = Dump(flash.content, CHIPS[chip])
+    assert dump.contents is Contents.OPENBEKEN
+    # What is cut off within a sector is half an application all the same.
+    flash.rewrite(0x50100, b"\xff" * 0xF00)
+    assert examine(flash, chip=chip).running is Running.NOTHING
+    dump = Dump(flash.content, CHIPS[chip])
+    assert dump.contents is Contents.HALF_WRITTEN
 
 
 def test_a_whole_update_takes_the_place_of_the_application_once() -> None:

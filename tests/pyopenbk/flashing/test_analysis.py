@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from custom_components.openbk.pyopenbk.backups import Contents
-from custom_components.openbk.pyopenbk.beken.chips import BK7231N
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N, BK7231T
 from custom_components.openbk.pyopenbk.beken.code_flash import (
     STANDARD_KEY,
     CodeKey,
@@ -103,6 +103,26 @@ def test_remains_behind_a_whole_application_do_not_count(
     assert analyse_dump(remains, STANDARD_KEY).state is state
     torn = put(remains, 0x12800, BLANK_SECTOR[:0x800])
     assert analyse_dump(torn, STANDARD_KEY).state is Contents.HALF_WRITTEN
+
+
+def test_remains_behind_an_application_without_a_mark_do_not_count() -> None:
+    """As BK7231T's bootloader leaves them: it erases the sectors that it needs, and no more."""
+    short, long = (
+        packer.update_by_wire(packer.openbeken_code("BK7231T").ljust(size, b"\1"))
+        for size in (90_000, 120_000)
+    )
+    flash = packer.bootloader() + short + b"\xff" * (-len(short) % 4096)
+    flash += long[len(flash) - 0x11000 :]
+    dump = put(flash.ljust(0x200000, b"\xff"), 0x1E0000, rf_sector())
+    assert Dump(dump, BK7231T).contents is Contents.OPENBEKEN
+    # The same where the sector was not written to its end, and where nothing is blank.
+    border = 0x11000 + len(short) // 4096 * 4096
+    for torn in (
+        put(dump, border - 0x700, b"\xff" * 0x700),
+        put(dump, border - 0x700, bytes(0x700)),
+        put(dump, border - 0x1000, BLANK_SECTOR),
+    ):
+        assert Dump(torn, BK7231T).contents is Contents.HALF_WRITTEN
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 from typing import Final
 
 from ..checksums import crc16_cms
+from .flash_map import SECTOR_SIZE
 
 type CodeKeyWords = tuple[int, int, int, int]
 
@@ -50,6 +51,23 @@ class RecordCheck:
     def sound(self) -> int:
         """Return how many records hold data with the right checksum."""
         return self.count - self.blank - len(self.damaged)
+
+
+def begins_remains(flash: bytes, offset: int) -> bool:
+    """Return whether a damaged record lies where code ended and an earlier, longer one goes on.
+
+    A bootloader that installs an update erases no more sectors than the new code takes, and marks
+    no end of it (BK7231S_1.0.5, run as machine code): the last one is blank behind the code, and the
+    first record that reaches into the next begins blank and ends as the remains have it.
+
+    ``flash`` begins at a border of sectors, and so of records; ``offset`` is in bytes.
+    """
+    border = -(-offset // SECTOR_SIZE) * SECTOR_SIZE
+    if not offset < border < offset + RECORD_SIZE:
+        return False
+    last = flash[border - SECTOR_SIZE : border]
+    blank_from = border - SECTOR_SIZE + len(last.rstrip(b"\xff"))
+    return border - SECTOR_SIZE < blank_from <= offset
 
 
 def check_records(flash: bytes) -> RecordCheck:

@@ -7,6 +7,7 @@ from typing import Self
 from ..backups import Contents
 from ..beken.application import Application, Firmware, describe_application
 from ..beken.chips import FlashableChip
+from ..beken.code_flash import begins_remains
 from ..beken.flash_map import SECTOR_SIZE, Region
 from ..beken.rf_sector import RfSector, RfSectorError, parse_rf_sector
 from ..errors import OpenBekenError
@@ -116,18 +117,23 @@ class Dump:
     def _is_torn(self) -> bool:
         """Return whether code of this chip is there, but not all of it is intact.
 
-        What lies between the code and its mark does not count: the mark's checksum leaves it out,
-        and a longer firmware of earlier days may have left its remains there. Of code for other
-        keys nothing is known: other chips have a larger application, and a dump may have been read
-        from elsewhere.
+        What lies behind the code does not count: a mark's checksum leaves it out, and a longer
+        firmware of earlier days may have left its remains there. Of code for other keys nothing is
+        known: other chips have a larger application, and a dump may have been read from elsewhere.
         """
         application = self.application
         if application.whole or application.key is not self.chip.code_key:
             return False
         records = application.records
-        end = self.chip.flash.application_length
-        torn = any(offset < end for offset in records.damaged)
-        return torn and records.sound > len(records.damaged)
+        first, end = (
+            min(records.damaged, default=None),
+            self.chip.flash.application_length,
+        )
+        if first is None or first >= end:
+            return False
+        if begins_remains(self.part(self.chip.flash.application), first):
+            return False
+        return records.sound > len(records.damaged)
 
 
 def read_rf_sector(sector: bytes) -> RfSector | None:
