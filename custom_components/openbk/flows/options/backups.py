@@ -216,8 +216,7 @@ class BackupSteps(OptionsFlow):
 
     @property
     def _chosen_backup(self) -> Backup:
-        if self._backup is None:
-            raise RuntimeError("no backup was chosen")
+        assert self._backup is not None
         return self._backup
 
 

@@ -228,11 +228,11 @@ class WaitSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Take the socket as it is, with the pins that it runs with."""
         assert self.session.profile is not None
-        if self.session.differences is not None:
-            found = self.session.differences.profile
-            if not found.problems:
-                # The meter on a serial line is on no pin.
-                self.session.profile = self.session.profile.with_pins(found.pins)
+        assert self.session.differences is not None
+        found = self.session.differences.profile
+        if not found.problems:
+            # The meter on a serial line is on no pin.
+            self.session.profile = self.session.profile.with_pins(found.pins)
         return await self.async_step(await self._settle())
 
     async def _settle(self) -> str:

@@ -169,6 +169,25 @@ async def test_a_link_leads_to_this_backup_and_to_administrators_only(
     )
     reader = await hass_client(hass_read_only_access_token)
     assert (await reader.get(plain)).status == HTTPStatus.UNAUTHORIZED
+    done = await (await client.post(url, json={})).json()
+    assert done["reason"] == "backup_exported"
+    await hass.async_add_executor_job(backup.remove)
+    assert (await anybody.get(link)).status == HTTPStatus.NOT_FOUND
+
+
+async def test_one_that_cannot_be_deleted_is_not_said_to_be_gone(
+    hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
+) -> None:
+    backup = await backup_of(hass, folder)
+    page = await choose(hass, entry, backup, "delete")
+
+    def replace_by_a_folder() -> None:
+        backup.path.unlink()
+        (backup.path / "something").mkdir(parents=True)
+
+    await hass.async_add_executor_job(replace_by_a_folder)
+    page = await go_on(hass, page, consent=True)
+    assert page["errors"] == {"base": "backup_not_removed"}
 
 
 async def test_a_folder_that_cannot_be_read_is_not_said_to_be_empty(

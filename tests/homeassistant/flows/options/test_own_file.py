@@ -9,10 +9,12 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
+from custom_components.openbk.flows.uploads import LARGEST
+from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator import images
 from simulator.images import Build
 from tests.homeassistant.bench import upload
-from tests.homeassistant.flows.options.test_options import begin, go_on
+from tests.homeassistant.flows.options.test_options import begin, go_on, move, refuse
 from tests.homeassistant.over_the_air import NEW, OLD, updated
 from tests.support.broker import Broker
 from tests.support.sockets import add_socket, socket_entry
@@ -83,6 +85,26 @@ async def test_a_password_is_tried_before_it_is_kept(
         page = await begin(hass, one.entry, "firmware")
         done = await go_on(hass, page, password="correct horse")
         assert done["reason"] == "web_password_kept"
+
+
+async def test_what_cannot_be_sent_is_told_at_once(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with updated(hass, mosquitto) as one:
+        page = await begin(hass, one.entry, "firmware")
+        file = await upload(hass, bytes(LARGEST + 1), "own.rbl")
+        page = await go_on(hass, page, file=file)
+        assert page["errors"] == {"file": "firmware_too_large"}
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        page = await go_on(hass, page, password="of the page")
+        assert page["errors"] == {"password": "socket_unreachable"}
+        move(hass, one.entry, address=None)
+        page = await go_on(hass, page, password="of the page")
+        assert page["errors"] == {"password": "socket_unreachable"}
+        await hass.config_entries.async_unload(one.entry.entry_id)
+        for choice in ("firmware", "web_password"):
+            done = await begin(hass, one.entry, choice)
+            assert done["reason"] == "not_loaded"
 
 
 async def test_only_administrators_bring_files(

@@ -12,7 +12,8 @@ from custom_components.openbk.network.consoles import (
     keep_password,
 )
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.options.test_options import add, begin, go_on
+from tests.homeassistant.flows.options.test_options import add, begin, go_on, move
+from tests.homeassistant.flows.test_adding_mistakes import almost
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.waiting import until
@@ -103,6 +104,24 @@ async def test_a_password_that_was_sent_is_not_said_to_be_refused(
         # It is the one that is used from now on.
         page = await fill_in(hass, entry, "second-one")
         assert page["reason"] == "web_password_set"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_password_that_the_socket_did_not_take_is_not_said_to_be_set(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Its page answers that it was saved, and it was not."""
+    async with (
+        plugged_in(configuration(mosquitto)) as plugged,
+        almost(plugged, deaf_to="/cfg_wifi_set") as address,
+    ):
+        entry = await add(hass, plugged)
+        hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+        move(hass, entry, address=address)
+        await until(lambda: entry.runtime_data.online)
+        page = await fill_in(hass, entry, "secret")
+        assert page["errors"] == {"base": "web_password_not_taken"}
+        assert plugged.firmware.settings.values.web_password == ""
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -177,6 +177,10 @@ async def test_closing_the_dialog_while_it_writes(
     await until(lambda: half_written(hass) == ["Kitchen"])
     (issue,) = ir.async_get(hass).issues.values()
     assert issue.is_persistent
+    other = await Wizard.open(hass, "flash")
+    assert await other.submit(adapter=socket.path) == "other_wizard"
+    assert "**Kitchen**: It is writing" in other.placeholders["other"]
+    await other.close()
     await wizard.close()
     await free_in_time(hass, socket.path)
     await hass.async_block_till_done()

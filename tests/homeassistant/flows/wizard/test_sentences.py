@@ -7,6 +7,7 @@ import pytest
 
 from custom_components.openbk.flows.checks import console_error
 from custom_components.openbk.flows.forms import BROKER_LOGIN, WIFI
+from custom_components.openbk.flows.tuning_form import proposal_text, tune_schema
 from custom_components.openbk.flows.wizard import kept
 from custom_components.openbk.flows.wizard.failures import (
     firmware_error,
@@ -30,6 +31,7 @@ from custom_components.openbk.pyopenbk.obk.image import WrongChipError
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from custom_components.openbk.pyopenbk.obk.startup import Obstacle, Part
 from custom_components.openbk.pyopenbk.obk.takeover import Kept, Takeover
+from custom_components.openbk.pyopenbk.obk.tuning import Proposal
 from custom_components.openbk.pyopenbk.tuya.reader import NoPinDataError
 from custom_components.openbk.pyopenbk.tuya.storage import ProblemKind, StorageProblem
 
@@ -132,3 +134,12 @@ def test_a_password_is_kept_only_for_the_network_and_login_that_it_is_of() -> No
 )
 def test_why_a_socket_could_not_be_asked(error: ConsoleError, key: str) -> None:
     assert console_error(error) == key
+
+
+def test_a_proposal_may_have_nothing_to_tick() -> None:
+    """What is left alone is told, and no commands where none are sent."""
+    assert tune_schema(()).schema == {}
+    alone = Proposal(left_out={Part.CLOCK: Obstacle.USED})
+    text = proposal_text(alone, word)
+    assert "[startup_part clock]" in text
+    assert "details" not in text
