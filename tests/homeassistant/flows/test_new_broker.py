@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 import re
+from socket import AF_INET, SOCK_STREAM
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -14,8 +15,10 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.console import Streams
+from simulator.openbeken import Release
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, plugged_in, stranger
@@ -561,12 +564,44 @@ async def test_nobody_else_is_told_a_password(
 
 
 async def test_what_the_socket_cannot_store_is_refused_before_it_is_asked(
-    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry, wire: Wire
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry = added(hass)
     wizard = await ask_for(hass, entry)
     settings = {"username": "x" * 64, "password": "y"}
     await fill_in(wizard, "127.0.0.1:1", mosquitto, **settings)
     assert wizard.errors == {"username": "broker_username_too_long"}
+    settings = {"username": "x", "password": "half\ttyped"}
+    await fill_in(wizard, "127.0.0.1:1", mosquitto, **settings)
+    assert wizard.errors == {"password": "broker_password_not_storable"}
+    # The settings would have room for it, their page has not.
+    name = ".".join(["broker"] * 20)
+
+    def here(_name: str, port: int, *_rest: int) -> list[Any]:
+        return [(AF_INET, SOCK_STREAM, 6, "", (mosquitto.host, port))]
+
+    monkeypatch.setattr("socket.getaddrinfo", here)
+    at = {"address": "127.0.0.1:1", "host": name, "port": mosquitto.port}
+    await wizard.submit(**at, use_own_login=False)
+    while {*wizard.errors.values()} <= {"broker_loopback", "broker_another"}:
+        await wizard.submit(**at, use_own_login=False)
+    assert wizard.errors == {"host": "broker_host_too_long_here"}
     await wizard.close()
     assert wire.requests == []
+
+
+async def test_a_chip_whose_settings_nobody_can_read_is_left_where_it_is(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry, wire: Wire
+) -> None:
+    entry = added(hass)
+    unread = next(chip for chip in CHIPS.values() if chip.config_address is None)
+    async with plugged_in(stranger(mosquitto), release=Release(chip=unread)) as socket:
+        await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
+        wizard = await ask_for(hass, entry)
+        await fill_in(wizard, socket, mosquitto)
+        assert wizard.errors == {"address": "socket_settings_unknown"}
+        await wizard.close()

@@ -103,7 +103,7 @@ def after_pins(session: WizardSession) -> str:
 def after_name(session: WizardSession) -> str:
     """Ask for nothing that the socket before has proven, and offer what the chip itself knows."""
     if session.same_settings:
-        return "write_confirm"
+        return after_settings(session)
     unchosen = not session.settings.wifi.ssid
     return "known_wifi" if unchosen and session.factory_wifi is not None else "wifi"
 

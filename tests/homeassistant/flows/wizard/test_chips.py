@@ -6,13 +6,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.chips import FLASHABLE, FlashableChip
+from custom_components.openbk.pyopenbk.beken.chips import (
+    BK7231T,
+    FLASHABLE,
+    FlashableChip,
+)
 from custom_components.openbk.pyopenbk.obk import config_sector
 from simulator import images
 from simulator.chips import Chip
 from simulator.factory import DEFAULT_MAC, FactorySocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import chip, lead_to, socket_on_the_bench
+from tests.homeassistant.bench import blow_dump, chip, lead_to, socket_on_the_bench
 from tests.homeassistant.road import finish, to_chip, to_confirmation, to_pins
 from tests.support.broker import Broker
 
@@ -71,6 +75,37 @@ async def test_each_chip_gets_its_own_firmware_and_names_and_comes_with_them(
     name = f"{kind.name.lower()}_{DEFAULT_MAC.replace(':', '')}_"
     assert backup.name.startswith(name)
     assert backup.read_bytes() == dump
+
+
+@pytest.mark.slow
+@pytest.mark.walks("name -> releases")
+async def test_the_next_socket_may_have_another_chip(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
+) -> None:
+    """The firmware before it is not for that one; the rest of the settings stays."""
+    port = tmp_path / "adapter"
+    async with socket_on_the_bench(blow_dump()) as first:
+        port.symlink_to(first.path)
+        wizard = await to_chip(hass, str(port))
+        await to_confirmation(wizard, mosquitto, releases)
+        await wizard.submit()
+        assert await wizard.submit(another=True) == "next_socket", wizard.pages
+        (entry,) = hass.config_entries.async_entries("openbk")
+        await hass.config_entries.async_unload(entry.entry_id)
+    unit = FactorySocket.numbered(1, chip=Chip.BK7231T)
+    async with socket_on_the_bench(unit.dump(), chip=unit.chip) as second:
+        port.unlink()
+        port.symlink_to(second.path)
+        assert await wizard.submit() == "pins"
+        await wizard.choose("use_pins")
+        assert await wizard.submit_suggested(name="Hall") == "write_confirm"
+        assert "download" in wizard.pages[-3:]
+        assert wizard.placeholders["firmware"] == "1.18.300"
+        assert await wizard.submit() == "reassemble", wizard.pages
+        image = images.ua(images.Build(chip="BK7231T"))
+        start = BK7231T.flash.application.start
+        assert second.flash.content[start:].startswith(image)
+        await wizard.close()
 
 
 async def test_a_chip_that_cannot_be_flashed_is_named(hass: HomeAssistant) -> None:

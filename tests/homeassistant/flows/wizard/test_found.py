@@ -444,6 +444,14 @@ class TestUnfinished:
             assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
             assert "releases" not in wizard.pages
             await wizard.close()
+            # What is left of its firmware is no firmware: its release is fetched again.
+            for kept in Path(hass.config.path(FIRMWARE)).iterdir():
+                kept.write_bytes(b"half of it")
+            wizard = await to_pins(hass, socket)
+            await wizard.choose("resume_passwords")
+            assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
+            assert "releases" in wizard.pages
+            await wizard.close()
             shutil.rmtree(hass.config.path(FIRMWARE))
             wizard = await to_pins(hass, socket)
             await wizard.choose("resume_passwords")

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from homeassistant.components import mqtt, usb
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_USER, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.setup import async_setup_component
@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 import serialx
 
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
+from custom_components.openbk.issues.half_written import CONF_ROAD
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
@@ -98,6 +99,20 @@ async def test_mqtt_is_not_set_up(hass: HomeAssistant, own_folder: Path) -> None
     assert not hass.config_entries.flow.async_progress_by_handler("openbk")
     assert not hass.config_entries.async_entries("openbk")
     assert not own_folder.exists()
+
+
+async def test_repairing_a_restore_begins_with_the_safety_rule(
+    hass: HomeAssistant,
+) -> None:
+    """Without MQTT too, as the factory firmware needs none."""
+    wizard = Wizard(hass)
+    wizard.look_at(
+        await hass.config_entries.flow.async_init(
+            "openbk", context={"source": SOURCE_USER}, data={CONF_ROAD: "restore"}
+        )
+    )
+    assert wizard.page == "intro"
+    await wizard.close()
 
 
 @walks("existing_mqtt_missing -> *")

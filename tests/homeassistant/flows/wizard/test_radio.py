@@ -223,6 +223,9 @@ async def test_backup_that_cannot_be_read_any_more(
             file.write(b"\0")
         await wizard.submit(backup=backup)
         assert wizard.errors == {"base": "backup_damaged"}
+        page = await upload(hass, b"<!DOCTYPE html><html><body>Not found</body></html>")
+        await wizard.submit(upload=page)
+        assert wizard.errors == {"base": "dump_is_web_page"}
         assert content(socket) == LOST
         await wizard.close()
 

@@ -585,6 +585,15 @@ class TestSettings:
         assert wizard.errors == {"name": "name_missing"}
         assert await wizard.submit_suggested(name="Küche") == "known_wifi"
 
+    async def test_without_a_broker_nobody_else_is_heard_on_the_topic(
+        self, hass: HomeAssistant, wizard: Wizard, mosquitto: Broker
+    ) -> None:
+        mosquitto.stop()
+        await until(lambda: not mqtt.is_connected(hass))
+        assert await wizard.submit_suggested(name="Kitchen") == "known_wifi"
+        mosquitto.start()
+        await until(lambda: mqtt.is_connected(hass))
+
     async def test_topic_of_a_socket_that_is_not_set_up(
         self, wizard: Wizard, mosquitto: Broker
     ) -> None:
@@ -1218,6 +1227,19 @@ class TestPins:
         assert "the clock: its own commands already use this" in extras
         assert sources.suggested == {"command": False, "flags": False}
         assert await sources.submit(command=False, flags=False) == "name"
+
+    @pytest.mark.parametrize(
+        "extra", [{"flags": str(1 << 2)}, {"command": "setChannel 5 1"}], ids=str
+    )
+    async def test_what_a_template_lacks_is_not_asked_for(
+        self, sources: Wizard, extra: dict[str, str]
+    ) -> None:
+        await sources.choose("pins_paste")
+        text = json.dumps({"pins": {"26": "Rel;1"}, **extra})
+        assert await sources.submit(text=text) == "pins"
+        assert await sources.choose("use_pins") == "pins_extras"
+        assert sources.suggested == dict.fromkeys(extra, False)
+        assert await sources.submit(**dict.fromkeys(extra, True)) == "name"
 
     async def test_guessed_levels_and_conflicts_are_marked(
         self, sources: Wizard
