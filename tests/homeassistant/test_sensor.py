@@ -1,5 +1,6 @@
 """The sensors show what the simulated socket measures."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 from homeassistant.components.sensor import ATTR_STATE_CLASS
@@ -160,6 +161,34 @@ async def test_values_are_gone_with_the_socket(
     # The same text counts again.
     await scripted.say("voltage/get", "231.5")
     await until(lambda: state(hass, "voltage") == "231.5")
+
+
+async def test_a_load_that_never_changes_has_an_apparent_power(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """The first samples may be of another load; those that say the same later are not."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    for _ in range(2):
+        for topic, payload in (("voltage", "230"), ("current", "1"), ("power", "184")):
+            await scripted.say(f"{topic}/get", payload)
+        await until(lambda: state(hass, "power") == "184.0")
+        await asyncio.sleep(61)
+    assert state(hass, "apparent_power") == "230.0"
+    assert state(hass, "power_factor") == "0.8"
+
+    # After a step it is looked at again in the same way.
+    await scripted.say("current/get", "2")
+    await scripted.say("power/get", "460")
+    await until(lambda: state(hass, "power") == "460.0")
+    assert state(hass, "apparent_power") == "230.0"
+    await asyncio.sleep(61)
+    await scripted.say("power/get", "460")
+    await scripted.say("current/get", "2")
+    await until(lambda: state(hass, "apparent_power") == "460.0")
 
 
 async def test_a_power_factor_without_a_load_is_gone_with_the_socket(

@@ -193,7 +193,7 @@ class Event(Topic):
 class Reading(Topic):
     """A quantity that is shown as its calibration corrects it."""
 
-    __slots__ = ("_calibration", "_key")
+    __slots__ = ("_calibration", "_key", "again")
 
     def __init__(
         self, presence: Presence, key: str, calibration: SocketCalibration
@@ -202,6 +202,21 @@ class Reading(Topic):
         super().__init__(presence, messages.decoder_of(key))
         self._key = key
         self._calibration = calibration
+        self.again: Listener | None = None
+        """Wants to know also of a sample that says the same again."""
+
+    @callback
+    @override
+    def received(self, message: mqtt.ReceiveMessage) -> None:
+        """Take over a sample."""
+        super().received(message)
+        if (
+            self.again is not None
+            and self.value is not None
+            and message.payload == self.text
+            and not message.retain
+        ):
+            self.again(self.value)
 
     @override
     def shown(self, value: Value) -> Value | None:

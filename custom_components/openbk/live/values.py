@@ -62,6 +62,7 @@ class SocketValues:
         self._clock = clock
         self._meter = meter
         self._triangle: LoadTriangle | None = None
+        self._listens_again = False
 
     def source(self, key: str) -> Source:
         """Return where the value of a key comes from."""
@@ -216,7 +217,20 @@ class SocketValues:
         if self._triangle is not None and value is not None:
             self._split(self._triangle.set_power(value, monotonic()))
 
+    def _listen_again(self, wanted: bool) -> None:
+        """Take samples that say the same again, while those before may be of another load."""
+        if wanted is self._listens_again:
+            return
+        self._listens_again = wanted
+        for key, taken in (
+            (CURRENT.key, self._current_changed),
+            (POWER.key, self._power_changed),
+        ):
+            if isinstance(source := self.sources.get(key), Reading):
+                source.again = taken if wanted else None
+
     def _split(self, split: LoadSplit | None) -> None:
+        self._listen_again(split is None)
         if split is None:
             return
         shown: dict[str, Value | None] = {
