@@ -137,7 +137,7 @@ def _index(text: str) -> None:
 
 
 def _over_the_air(data: bytes) -> None:
-    check_update(data, UPDATE_SLOTS["BK7231N"], ("BL0937",))
+    check_update(data, UPDATE_SLOTS["BK7231N"], ())
 
 
 def _image_of_t(data: bytes) -> None:
