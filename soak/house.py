@@ -384,7 +384,10 @@ class House:
 
     def _most(self, name: str) -> int:
         """Return how many there may be although there were fewer at the beginning."""
-        return len(self.sockets) if name.startswith("timer") else 0
+        if name.startswith("timer"):
+            return len(self.sockets)
+        # What there is one of for all is made when it is needed.
+        return 1 if name.startswith("object") else 0
 
     def figures(self) -> Counter[str]:
         """Count what must not grow."""

@@ -45,3 +45,34 @@ def test_same_port_after_restart(mosquitto: Broker) -> None:
     mosquitto.start()
     assert mosquitto.port == port
     assert connect(mosquitto) == 0
+
+
+def retained(broker: Broker, topic: str) -> bytes | None:
+    """Return what the broker keeps for a topic; none where a later message comes first."""
+    found: list[bytes] = []
+    client = Client(CallbackAPIVersion.VERSION2)
+    client.on_message = lambda *args: found.append(args[2].payload)
+    client.connect(broker.host, broker.port)
+    while not client.is_connected():
+        client.loop(timeout=0.1)
+    # What is kept comes behind the answer to the first subscription.
+    client.subscribe([(topic, 0), ("end", 0)])
+    client.publish("end", b"")
+    while b"" not in found:
+        client.loop(timeout=0.1)
+    client.disconnect()
+    return found[0] or None
+
+
+def test_one_that_keeps_knows_what_was_retained_when_it_was_shut_down() -> None:
+    with Broker(keeps=True) as broker:
+        client = Client(CallbackAPIVersion.VERSION2)
+        client.connect(broker.host, broker.port)
+        client.loop_start()
+        client.publish("kept", b"word", qos=1, retain=True).wait_for_publish(60)
+        client.loop_stop()
+        broker.shut_down()
+        broker.start()
+        assert retained(broker, "kept") == b"word"
+    with Broker() as broker:
+        assert retained(broker, "kept") is None

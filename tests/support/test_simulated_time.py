@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from tests.support.broker import Broker
-from tests.support.simulated_time import STEP, SimulatedTimeLoop, real_monotonic
+from tests.support.simulated_time import NOW, STEP, SimulatedTimeLoop, real_monotonic
 from tests.support.waiting import until
 
 # CONNECT and PINGREQ of MQTT 3.1.1, and the lengths of their answers.
@@ -41,6 +41,14 @@ async def test_an_hour_passes_at_once_for_everybody() -> None:
     passed = [end - start for start, end in zip(before, after, strict=True)]
     assert passed == pytest.approx([3600] * 5, abs=1)
     assert abs(datetime.now().timestamp() - before[2]) < 60
+
+
+async def test_a_clock_that_is_set_moves_no_timer() -> None:
+    before = told()
+    NOW.set_clock(86400)
+    passed = [end - start for start, end in zip(before, told(), strict=True)]
+    assert passed == pytest.approx([0, 0, 86400, 86400, 86400], abs=1)
+    NOW.set_clock(-86400)
 
 
 async def test_it_begins_with_the_time_of_the_machine() -> None:
