@@ -81,7 +81,7 @@ class OpenBekenEntity(SocketEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the socket as it comes and goes."""
         self.available = self.socket.online
-        self.socket.online_listeners.append(self._online_changed)
+        self.socket.online_listeners.add(self._online_changed)
 
     @override
     async def async_will_remove_from_hass(self) -> None:

@@ -1,15 +1,53 @@
 """What several rooms need of Home Assistant and core has no function for."""
 
+from collections.abc import Callable
 from datetime import timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .pyopenbk.backups import Backup, BackupFolder
 
 _BACKUPS: Final = "openbk/backups"
+
+
+class Listeners[**P]:
+    """Who wants to be told of one thing.
+
+    Any of them may leave, or bring others, while they are told: who has left is told no more, who
+    has just come not yet, and nobody is skipped.
+    """
+
+    __slots__ = ("_all",)
+
+    def __init__(self) -> None:
+        """Begin with nobody."""
+        self._all: list[Callable[P, None]] = []
+
+    def __bool__(self) -> bool:
+        """Return whether anybody listens."""
+        return bool(self._all)
+
+    @callback
+    def add(self, listener: Callable[P, None]) -> CALLBACK_TYPE:
+        """Tell a listener from now on; return what ends that."""
+        self._all.append(listener)
+        return partial(self.remove, listener)
+
+    @callback
+    def remove(self, listener: Callable[P, None]) -> None:
+        """Tell a listener no more; raises ValueError where it did not listen."""
+        self._all.remove(listener)
+
+    @callback
+    def tell(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Tell all of them."""
+        for listener in tuple(self._all):
+            if listener in self._all:
+                listener(*args, **kwargs)
 
 
 def utc_offset(time_zone: tzinfo | None = None) -> timedelta:

@@ -199,7 +199,7 @@ class PowerCutSelect(SocketSelect):
     async def async_added_to_hass(self) -> None:
         """Follow what is read back from the socket."""
         await super().async_added_to_hass()
-        self.socket.readback.listeners.append(self._read)
+        self.socket.readback.listeners.add(self._read)
         self._take()
 
     @override

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, override
 
 from homeassistant.components.sensor import (
@@ -208,8 +207,7 @@ class SwitchedBySensor(SocketEntity, SensorEntity):
         await super().async_added_to_hass()
         switching = self.socket.switching
         self.async_on_remove(self.socket.listen_online(self._changed))
-        switching.listeners.append(self._changed)
-        self.async_on_remove(partial(switching.listeners.remove, self._changed))
+        self.async_on_remove(switching.listeners.add(self._changed))
         self._take()
 
     @callback

@@ -15,9 +15,7 @@ DOUBTFUL: Final = "factors_doubtful"
 @callback
 def async_watch_factors(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
     """Tell of changed factors; return the function that stops it."""
-    look = partial(_look, hass, socket)
-    socket.factors.listeners.append(look)
-    return partial(socket.factors.listeners.remove, look)
+    return socket.factors.listeners.add(partial(_look, hass, socket))
 
 
 @callback

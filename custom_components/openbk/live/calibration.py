@@ -10,6 +10,7 @@ from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import LOGGER
+from ..helpers import Listeners
 from ..pyopenbk.metering.calibration import Calibration, uncalibrated
 from ..pyopenbk.metering.correction import Correction, CorrectionError
 from ..pyopenbk.metering.session import at_factors
@@ -41,7 +42,7 @@ class SocketCalibration:
         self._meter = meter
         self._hass = hass
         self._entry = entry
-        self._listeners: list[CALLBACK_TYPE] = []
+        self._listeners: Listeners[[]] = Listeners()
         self._holders = 0
         self.lock = asyncio.Lock()
         """Held by whoever compares the socket with a reference."""
@@ -56,8 +57,7 @@ class SocketCalibration:
     @callback
     def listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when a correction, or how sure it is, has changed."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._listeners.add(listener)
 
     def correct(self, key: str, number: Value) -> Value | None:
         """Return what is shown for a reading of the socket's, None while its factors change."""
@@ -200,8 +200,7 @@ class SocketCalibration:
     def _changed(self) -> None:
         self._follow_known()
         self._save()
-        for listener in list(self._listeners):
-            listener()
+        self._listeners.tell()
 
     def _follow_known(self) -> None:
         self.corrections = {

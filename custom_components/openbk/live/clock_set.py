@@ -11,6 +11,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
+from ..helpers import Listeners
 
 _LOOK_EVERY: Final = timedelta(minutes=1)
 # A time server slews what is less; two looks at two clocks are some milliseconds apart.
@@ -22,7 +23,7 @@ class _Watch:
 
     def __init__(self, hass: HomeAssistant) -> None:
         self._hass = hass
-        self._listeners: list[CALLBACK_TYPE] = []
+        self._listeners: Listeners[[]] = Listeners()
         self._ahead = 0.0
         self._stop: CALLBACK_TYPE | None = None
 
@@ -33,7 +34,7 @@ class _Watch:
             self._stop = async_track_time_interval(
                 self._hass, self._look, _LOOK_EVERY, cancel_on_shutdown=True
             )
-        self._listeners.append(listener)
+        self._listeners.add(listener)
         return partial(self._leave, listener)
 
     def _leave(self, listener: CALLBACK_TYPE) -> None:
@@ -48,8 +49,7 @@ class _Watch:
         if abs(self._ahead - before) < _SET_BY:
             return
         LOGGER.info("The clock was set by %.0f s", self._ahead - before)
-        for listener in [*self._listeners]:
-            listener()
+        self._listeners.tell()
 
     def _now_ahead(self) -> float:
         return time.time() - self._hass.loop.time()

@@ -55,13 +55,12 @@ def async_watch_switching(hass: HomeAssistant, socket: SocketState) -> CALLBACK_
                 **{ATTR_BY: str(who), ATTR_CHANNEL: channel, ATTR_ON: on},
             )
 
-    switching.listeners.append(switched)
+    stops.append(switching.listeners.add(switched))
 
     @callback
     def stop() -> None:
         for stop_listening in stops:
             stop_listening()
-        switching.listeners.remove(switched)
 
     return stop
 

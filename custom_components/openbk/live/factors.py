@@ -8,6 +8,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from ..const import LOGGER
+from ..helpers import Listeners
 from ..network.consoles import async_console_of
 from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
@@ -46,7 +47,7 @@ class FactorWatch:
         """The calibrated quantities whose factor somebody else changed."""
         self.doubtful = False
         """The factors cannot be read, although the socket forgot what it had counted."""
-        self.listeners: list[CALLBACK_TYPE] = []
+        self.listeners: Listeners[[]] = Listeners()
         self._hass = hass
         self._entry = entry
         self._calibration = calibration
@@ -119,5 +120,4 @@ class FactorWatch:
 
     def _tell(self) -> None:
         if self.changed or self.doubtful:
-            for listener in self.listeners:
-                listener()
+            self.listeners.tell()

@@ -8,6 +8,7 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from ..const import CONF_ADDRESS, LOGGER
+from ..helpers import Listeners
 from ..network.consoles import async_console_of
 from ..pyopenbk.obk.console import ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
@@ -35,7 +36,7 @@ class Readback:
         """
         self.child_lock: bool | None = None
         self.power_cut: dict[int, PowerCutState] | None = None
-        self.listeners: list[CALLBACK_TYPE] = []
+        self.listeners: Listeners[[]] = Listeners()
         self._hass = hass
         self._entry = entry
         self._later = later
@@ -83,5 +84,4 @@ class Readback:
                 for channel, value in starts.items()
                 if (state := power_cut_state(value)) is not None
             }
-        for listener in self.listeners:
-            listener()
+        self.listeners.tell()

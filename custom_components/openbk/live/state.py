@@ -29,6 +29,7 @@ from ..const import (
     DOMAIN,
     LOGGER,
 )
+from ..helpers import Listeners
 from ..network.mqtt import Received, Subscriptions, publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
@@ -93,9 +94,9 @@ class SocketState:
         self.calibration = SocketCalibration(hass, entry, self.profile.assumed_meter)
         self.calibration.listen(self._corrections_changed)
         self.tuned: bool = entry.data.get(CONF_TUNED, True)
-        self.online_listeners: list[CALLBACK_TYPE] = []
-        self._described_listeners: list[CALLBACK_TYPE] = []
-        self._clock_listeners: list[CALLBACK_TYPE] = []
+        self.online_listeners: Listeners[[]] = Listeners()
+        self._described_listeners: Listeners[[]] = Listeners()
+        self._clock_listeners: Listeners[[]] = Listeners()
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._subscriptions = Subscriptions(hass, self._topics)
         self._was_online = False
@@ -202,14 +203,12 @@ class SocketState:
     @callback
     def listen_online(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket comes or goes."""
-        self.online_listeners.append(listener)
-        return partial(self.online_listeners.remove, listener)
+        return self.online_listeners.add(listener)
 
     @callback
     def listen_clock(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket learns the time, loses or misses it."""
-        self._clock_listeners.append(listener)
-        return partial(self._clock_listeners.remove, listener)
+        return self._clock_listeners.add(listener)
 
     @property
     def corrections(self) -> Mapping[str, Correction]:
@@ -219,8 +218,7 @@ class SocketState:
     @callback
     def listen_described(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when the socket has another firmware, address or correction."""
-        self._described_listeners.append(listener)
-        return partial(self._described_listeners.remove, listener)
+        return self._described_listeners.add(listener)
 
     def value(self, key: str) -> Value | None:
         """Return the last value of a key, or None where none is known to be true."""
@@ -330,8 +328,7 @@ class SocketState:
         """Tell the last values again, as they are corrected now."""
         self.hass.data[ENERGY_STORE].save_soon()
         self.values.correct_again()
-        for listener in self._described_listeners:
-            listener()
+        self._described_listeners.tell()
 
     def source(self, key: str) -> Source:
         """Return the source of a key; those with a topic have to be there before ``start``."""
@@ -398,8 +395,7 @@ class SocketState:
         self._tell_online()
 
     def _tell_online(self) -> None:
-        for listener in self.online_listeners:
-            listener()
+        self.online_listeners.tell()
 
     @callback
     def _clock_changed(self) -> None:
@@ -408,8 +404,7 @@ class SocketState:
             self.asking.for_readings()
         else:
             self.values.lose_days()
-        for listener in self._clock_listeners:
-            listener()
+        self._clock_listeners.tell()
 
     def _send_soon(self, publications: Iterable[Publication]) -> None:
         self.entry.async_create_background_task(
@@ -509,8 +504,7 @@ class SocketState:
             self.entry, data={**self.entry.data, **changes}
         )
         self.device = self._register_device()
-        for listener in self._described_listeners:
-            listener()
+        self._described_listeners.tell()
 
     @property
     def build(self) -> str:

@@ -8,6 +8,8 @@ from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
+from ..helpers import Listeners
+
 # The socket says a new state and the press behind it within a second, in either order.
 _TOGETHER: Final = 2.0
 # What Home Assistant asked for is said within this time, or somebody else did it.
@@ -27,10 +29,6 @@ class SwitchedBy(StrEnum):
     """The web page of the socket, another MQTT client, or a program of the socket's own."""
 
 
-type SwitchListener = Callable[[SwitchedBy, int, bool], None]
-"""Is told who switched the relay of which channel, and whether it is on since."""
-
-
 class Switching:
     """Compares what relays do with who was at work just then."""
 
@@ -38,7 +36,8 @@ class Switching:
         """Prepare; ``now`` is a steady clock in seconds."""
         self.last: SwitchedBy | None = None
         """None as long as nobody switched anything since Home Assistant started."""
-        self.listeners: list[SwitchListener] = []
+        self.listeners: Listeners[[SwitchedBy, int, bool]] = Listeners()
+        """Are told who switched the relay of which channel, and whether it is on since."""
         self._now = now
         self._later = later
         self._values: dict[int, int] = {}
@@ -112,5 +111,4 @@ class Switching:
 
     def _note(self, who: SwitchedBy, channel: int, on: bool) -> None:
         self.last = who
-        for listener in self.listeners:
-            listener(who, channel, on)
+        self.listeners.tell(who, channel, on)

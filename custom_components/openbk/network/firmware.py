@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_FIRMWARE, DOMAIN, LOGGER
+from ..helpers import Listeners
 from ..pyopenbk.backups.errors import BackupError
 from ..pyopenbk.backups.files import (
     has_size,
@@ -124,7 +125,7 @@ class FirmwareSource:
         self._store: Store[Stored] = Store(hass, 1, f"{DOMAIN}.updates_known")
         self._updates: tuple[Update, ...] = ()
         self._checked: datetime | None = None
-        self._listeners: list[CALLBACK_TYPE] = []
+        self._listeners: Listeners[[]] = Listeners()
         self._timer: CALLBACK_TYPE | None = None
         self._asking = asyncio.Lock()
         self._loading = asyncio.Lock()
@@ -142,13 +143,13 @@ class FirmwareSource:
     @callback
     def listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener when there is something new; while there is one, look now and then."""
-        self._listeners.append(listener)
+        leave = self._listeners.add(listener)
         if self._timer is None:
             self._look_in(self._due())
 
         @callback
         def stop() -> None:
-            self._listeners.remove(listener)
+            leave()
             if not self._listeners and self._timer is not None:
                 self._timer()
                 self._timer = None
@@ -180,8 +181,7 @@ class FirmwareSource:
         self._updates = updates
         self._checked = dt_util.utcnow()
         self._store.async_delay_save(self._data, 1)
-        for listener in self._listeners:
-            listener()
+        self._listeners.tell()
 
     async def async_find(self, chip: str, version: str) -> Update:
         """Return a release by its version, however old; raises ReleaseError."""

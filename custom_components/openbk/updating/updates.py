@@ -16,6 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
+from ..helpers import Listeners
 from ..live.events import tell_update
 from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import OpenBekenConfigEntry, identity_of_entry
@@ -66,7 +67,7 @@ class SocketUpdate:
         """The version that the last update ended with well, since Home Assistant started."""
         self.is_looked_at = False
         """It is being found out whether time has mended what was left behind."""
-        self._listeners: list[CALLBACK_TYPE] = []
+        self._listeners: Listeners[[]] = Listeners()
 
     @property
     def trouble(self) -> Trouble | None:
@@ -76,8 +77,7 @@ class SocketUpdate:
     @callback
     def listen(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
         """Call a listener with all that changes here."""
-        self._listeners.append(listener)
-        return partial(self._listeners.remove, listener)
+        return self._listeners.add(listener)
 
     @callback
     def show(self, stage: Stage | None, fraction: float | None = None) -> None:
@@ -86,17 +86,13 @@ class SocketUpdate:
             fraction = int(100 * fraction) / 100
         if (stage, fraction) != (self.stage, self.fraction):
             self.stage, self.fraction = stage, fraction
-            self._tell()
+            self._listeners.tell()
 
     @callback
     def note(self, record: UpdateRecord | None) -> None:
         """Take over what is known of an update that has not ended well."""
         self.record = record
-        self._tell()
-
-    def _tell(self) -> None:
-        for listener in [*self._listeners]:
-            listener()
+        self._listeners.tell()
 
 
 class Updates:

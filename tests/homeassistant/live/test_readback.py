@@ -71,7 +71,7 @@ async def test_open_server_tells(
         assert state(hass, LOCK) == ("off", False)
         await until(lambda: plugged.firmware.settings.values.flags == LOCKED ^ 1 << 41)
         read: list[object] = []
-        entry.runtime_data.readback.listeners.append(lambda: read.append(1))
+        entry.runtime_data.readback.listeners.add(lambda: read.append(1))
         await until(lambda: read)
         assert state(hass, LOCK) == ("off", False)
         assert state(hass, POWER_CUT) == ("last", False)
