@@ -14,7 +14,7 @@ from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
 from simulator.meter import Bl0937, Response
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration
-from tests.support.sockets import add_socket, socket_entry
+from tests.support.sockets import BUILD, add_socket, socket_entry
 from tests.support.waiting import until
 
 SPEED = 30.0
@@ -112,7 +112,7 @@ async def calibrated(
 
     _ignore_clients_that_left(hass)
     hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
-    entry = socket_entry(address="127.0.0.1")
+    entry = socket_entry(address="127.0.0.1", firmware=BUILD)
     await add_socket(hass, entry)
     plugged.power_on()
     try:

@@ -421,4 +421,6 @@ async def open_sampler(
         counts_wh=lambda: socket.meter.in_kwh is False,
     )
     async with sampler.listening(hass, socket.client_id):
+        # What rests may be said a minute and a half from now.
+        socket.asking.for_readings()
         yield sampler

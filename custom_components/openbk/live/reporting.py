@@ -26,7 +26,7 @@ class Reporting:
 
     every: int = 4
     """Seconds between two messages of a reading that moves, at least."""
-    at_rest: int = 31
+    at_rest: int = 90
     """Seconds after which it is said although it rests."""
     volts: float = 0.25
     amperes: float = 0.002

@@ -28,7 +28,7 @@ from ..const import (
 )
 from ..helpers import utc_offset
 from ..pyopenbk.meters import BL0942, METERS
-from ..pyopenbk.obk import messages, tuning as tuning_of_socket
+from ..pyopenbk.obk import messages, readings, tuning as tuning_of_socket
 from ..pyopenbk.obk.console import Console, NotAnAnswerError
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
@@ -43,8 +43,11 @@ from .mqtt import ensure_connected, publish, subscribed
 
 # The list of a socket takes 12 s, one item a second; a busy broker may add some.
 _LIST_TIMEOUT: Final = 20.0
-# A socket without a meter says nothing of one; one with a meter speaks at least every 61 s.
+# A socket without a meter says nothing of one; one with a meter that cannot be asked speaks at least
+# every 61 s.
 _PARTS_TIMEOUT: Final = 65.0
+# One that can be asked answers at once; its channels end the list, one a second.
+_ANSWERED_WITHIN: Final = 12.0
 _CHANNELS_TIMEOUT: Final = 3.0
 _METER_KEYS: Final = frozenset({VOLTAGE.key, CURRENT.key, POWER.key, ENERGY.key})
 _HEARD: Final = ("build", "mac", "ip", "host")
@@ -196,13 +199,25 @@ async def async_gather(
             not parts or (evidence.has_meter and bool(evidence.channels))
         )
 
+    question = None
     async with _listening(hass, evidence, keys) as heard:
         await publish(hass, messages.publish_all(client_id))
         try:
-            async with asyncio.timeout(_PARTS_TIMEOUT if parts else seconds):
+            async with asyncio.timeout(_PARTS_TIMEOUT if parts else seconds) as limit:
                 while not complete():
                     heard.clear()
                     await heard.wait()
+                    if (
+                        question is None
+                        and parts
+                        and all(map(evidence.values.get, _HEARD))
+                    ):
+                        question = readings.question(
+                            client_id, evidence.build or "", in_kwh=None
+                        )
+                        if question is not None:
+                            await publish(hass, question)
+                            limit.reschedule(hass.loop.time() + _ANSWERED_WITHIN)
                 if parts:
                     # Channels end the list, one a second.
                     await asyncio.sleep(_CHANNELS_TIMEOUT)

@@ -37,7 +37,7 @@ async def test_what_was_chosen_is_told_at_once_and_after_each_restart(
     assert not any("VCPPublish" in topic for topic, _ in socket.heard)
 
     page = await begin(hass, entry, "reporting")
-    assert page["description_placeholders"]["at_rest"] == "1510"
+    assert page["description_placeholders"]["at_rest"] == "520"
     page = await go_on(
         hass, page, **NUMBERS | {"report_every": 60, "report_at_rest": 30}
     )
@@ -88,7 +88,11 @@ async def test_a_socket_without_a_meter_has_no_readings(hass: HomeAssistant) -> 
     assert "reporting" not in menu["menu_options"]
 
 
+def test_a_hundred_idle_sockets_send_less_than_fifteen_messages_a_second() -> None:
+    assert 100 * Reporting().messages_at_rest / 3600 < 15
+
+
 def test_the_defaults_are_those_of_the_wizard() -> None:
     assert Reporting.of({}) is None
     assert Reporting.of(Reporting().as_options()) == Reporting()
-    assert Reporting().commands[0] == "VCPPublishIntervals 3 30"
+    assert Reporting().commands[0] == "VCPPublishIntervals 3 89"

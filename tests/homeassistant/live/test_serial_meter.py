@@ -131,7 +131,7 @@ def test_driver_is_started_before_what_it_needs() -> None:
     assert meter_of(text) == (BL0942, 4800)
     # Ours is complete, and so is a program that starts its own and leaves no need for it.
     assert add(text, parts).text == text
-    own = "startDriver BL0942\nVCPPublishIntervals 3 30\nSetupEnergyStats 1 60 60"
+    own = "startDriver BL0942\nVCPPublishIntervals 3 89\nSetupEnergyStats 1 60 60"
     assert Part.METER not in add(own, parts).left_out
     assert "BL0942 4800" not in add(own, parts).text
     # In front of a program that starts it later, it has to run already.

@@ -1,5 +1,7 @@
 """Sockets that run OpenBeken already are noticed, asked and followed."""
 
+import asyncio
+
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
@@ -14,6 +16,7 @@ from custom_components.openbk.pyopenbk.obk.console import (
     UnreachableError,
 )
 from custom_components.openbk.pyopenbk.obk.tuning import TuneStep, propose_by_topics
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import (
@@ -75,6 +78,28 @@ async def test_evidence_of_a_socket_with_factory_flags(
     profile = evidence.guess_profile()
     assert profile.has_meter
     assert [relay.channel for relay in profile.relays] == [1]
+
+
+@pytest.mark.parametrize("metered", [True, False])
+async def test_a_meter_is_asked_for_and_not_waited_for(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    metered: bool,
+) -> None:
+    pins = [pin for pin in BLOW.pins if metered or not pin.role.name.startswith("BL")]
+    config = stranger(mosquitto, SocketProfile.of(pins))
+    async with plugged_in(config, speed=1.0) as plugged:
+        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        # It says its readings by itself once in an hour, and its list is over.
+        plugged.firmware.console.execute("VCPPublishIntervals 3600 3600")
+        await asyncio.sleep(20)
+        began = hass.loop.time()
+        evidence = await discovery.async_gather(hass, CLIENT_ID, parts=True)
+    # The list takes twelve seconds.
+    assert hass.loop.time() - began < 30
+    assert evidence.has_meter is metered
+    assert evidence.channels == (1,)
 
 
 async def test_pins_and_settings_over_http(

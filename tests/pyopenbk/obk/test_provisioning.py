@@ -31,7 +31,7 @@ def test_names_and_flags() -> None:
 def test_startup_command_of_the_reference_socket() -> None:
     told = provision(BLOW, MAC, clock=Clock(utc_offset=WARSAW))
     assert told.startup_command == (
-        "backlog startDriver NTP; ntp_timeZoneOfs +1:0; VCPPublishIntervals 3 30;"
+        "backlog startDriver NTP; ntp_timeZoneOfs +1:0; VCPPublishIntervals 3 89;"
         " SetupEnergyStats 1 60 60;"
         " addEventHandler OnClick 11 publish button single;"
         " addEventHandler OnDblClick 11 publish button double;"

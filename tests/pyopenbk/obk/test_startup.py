@@ -20,12 +20,12 @@ from tests.support.sockets import BLOW
 OWN = own_parts(BLOW, timedelta(hours=1))
 EVERYTHING = add("", OWN).text
 WITHOUT_CLOCK = EVERYTHING.replace("startDriver NTP; ntp_timeZoneOfs +1:0; ", "")
-METER = "VCPPublishIntervals 3 30; SetupEnergyStats 1 60 60"
+METER = "VCPPublishIntervals 3 89; SetupEnergyStats 1 60 60"
 
 
 def test_all_of_ours_is_one_backlog() -> None:
     assert EVERYTHING == (
-        "backlog startDriver NTP; ntp_timeZoneOfs +1:0; VCPPublishIntervals 3 30;"
+        "backlog startDriver NTP; ntp_timeZoneOfs +1:0; VCPPublishIntervals 3 89;"
         " SetupEnergyStats 1 60 60;"
         " addEventHandler OnClick 11 publish button single;"
         " addEventHandler OnDblClick 11 publish button double;"
@@ -176,7 +176,7 @@ def test_half_of_ours_is_completed() -> None:
     assert addition.commands[:3] == (
         "startDriver NTP",
         "ntp_timeZoneOfs +1:0",
-        "VCPPublishIntervals 3 30",
+        "VCPPublishIntervals 3 89",
     )
     assert len(addition.commands) == 8
 
