@@ -162,6 +162,7 @@ async def subscribed(
     disturbs core at the subscriptions of others.
     """
     waiting = set(topics)
+    wanted = sorted(waiting)
     subscribed = asyncio.Event()
 
     @callback
@@ -170,19 +171,21 @@ async def subscribed(
         if not waiting:
             subscribed.set()
 
-    unsubscribe = []
+    listening = Subscriptions(hass, lambda: [(topic, received) for topic in wanted])
+    stop: list[CALLBACK_TYPE] = []
     try:
-        for topic in sorted(waiting):
-            unsubscribe += [
-                await mqtt.async_subscribe(hass, topic, received),
-                mqtt.async_on_subscribe_done(hass, topic, 0, partial(done, topic)),
-            ]
+        await listening.begin()
+        stop += [
+            mqtt.async_on_subscribe_done(hass, topic, 0, partial(done, topic))
+            for topic in wanted
+        ]
         with suppress(TimeoutError):
             async with asyncio.timeout(_SUBSCRIBED_WITHIN):
                 await subscribed.wait()
         yield
     finally:
-        for leave in unsubscribe:
+        listening.end()
+        for leave in stop:
             leave()
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 
+from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.mqtt import async_wait_for_mqtt
-from tests.support.sockets import CLIENT_ID, ScriptedSocket, socket_entry
+from custom_components.openbk.network.mqtt import async_wait_for_mqtt, subscribed
+from tests.support.sockets import CLIENT_ID, ScriptedSocket, listen, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -91,3 +92,18 @@ async def test_a_socket_is_listened_to_once_however_often_mqtt_is_loaded(
     await hass.async_block_till_done()
     # What is left is what the socket itself listens to.
     assert listened_to(hass) == [f"{CLIENT_ID}/1/get", f"{CLIENT_ID}/1/set"]
+
+
+async def test_a_question_that_is_open_while_mqtt_is_loaded_anew_is_answered(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    topic, heard = f"{CLIENT_ID}/mac", asyncio.Event()
+    async with subscribed(hass, [topic], lambda _: heard.set()):
+        assert await hass.config_entries.async_reload(mqtt_connection.entry_id)
+        await until(lambda: mqtt.is_connected(hass))
+        assert listened_to(hass) == [topic]
+        await listen(hass, topic, lambda _: None)
+        await mqtt.async_publish(hass, topic, "x")
+        await until(heard.is_set)
+        assert listened_to(hass) == [topic, topic]
+    assert listened_to(hass) == [topic]
