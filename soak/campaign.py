@@ -16,12 +16,12 @@ from typing import Final, TextIO
 
 from .accidents import Aim, Scenario, draw
 from .chips import SUBJECTS, Subject
-from .cuts import course_of, draw_cuts, judge
+from .cuts import course_of, draw_cuts, judge, positions
 from .directed import directed, is_made_good
 from .disk import NoSmallDisk, own_mounts
 from .findings import Invariant, Violation
 from .uart import LOST, run_scenario
-from .updates import Cut, cuts_of, draw_restarts, judge_update, restart, update_course
+from .updates import draw_restarts, judge_update, restart, steps_of, update_course
 
 # How often the table is printed meanwhile, in seconds.
 _INTERVAL: Final = 60.0
@@ -190,15 +190,15 @@ async def cut_power(
 def _cut_updates(subject: Subject, resumed: int, seed: int) -> tuple[str, int]:
     """Cut every operation of an update over the air; return a row and how much is wrong."""
     course, cuts, found = update_course(subject), 0, 0
-    for one in cuts_of(course):
-        cuts += 1
-        if (violation := judge_update(course, one)) is not None:
+    for step in steps_of(course):
+        cuts += sum(1 for _ in positions(subject, step.operation))
+        if (violation := judge_update(course, step)) is not None:
             found += 1
-            _tell_of_update(subject, one, violation)
+            _tell_of_update(subject, step.number, violation)
     for one in draw_restarts(course, seed, resumed):
         if (violation := restart(course, one)) is not None:
             found += 1
-            _tell_of_update(subject, one, violation)
+            _tell_of_update(subject, one.number, violation)
     row = (
         f"| {subject.name} | update | {len(course.operations)} | {cuts} |"
         f" {resumed} | {found} |"
@@ -206,10 +206,9 @@ def _cut_updates(subject: Subject, resumed: int, seed: int) -> tuple[str, int]:
     return row, found
 
 
-def _tell_of_update(subject: Subject, one: Cut, violation: Violation) -> None:
+def _tell_of_update(subject: Subject, number: int, violation: Violation) -> None:
     print(
-        f"VIOLATION, {subject.name} update, operation {one.number} after {one.done} bytes"
-        f" -> {violation}",
+        f"VIOLATION, {subject.name} update, operation {number} -> {violation}",
         flush=True,
     )
 

@@ -1,7 +1,7 @@
 """The power goes at every operation on the flash while an update over the air is sent and installed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import random
 
 from simulator import images
@@ -30,6 +30,16 @@ class UpdateCourse:
     """How many of them the firmware did."""
     between: bytes = field(repr=False)
     """What the flash holds behind these, before the restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation, and what the flash holds before it."""
+
+    number: int
+    """Which operation, from 1."""
+    operation: Operation
+    before: bytes | bytearray = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,39 +81,44 @@ def update_course(subject: Subject) -> UpdateCourse:
     )
 
 
-def cuts_of(course: UpdateCourse) -> Iterator[Cut]:
-    """Yield what is left after each cut, everywhere in each operation."""
-    flash = course.first
+def steps_of(course: UpdateCourse) -> Iterator[Step]:
+    """Yield each operation with what the flash holds before it; for as long as that is looked at."""
+    flash = bytearray(course.first)
     for number, operation in enumerate(course.operations, 1):
-        for done, indeterminate in positions(course.subject, operation):
-            now = cut(flash, operation, done, indeterminate=indeterminate)
-            yield Cut(number, done, now)
-        flash = cut(flash, operation, operation.size, indeterminate=False)
+        yield Step(number, operation, flash)
+        place = slice(operation.address, operation.address + operation.size)
+        flash[place] = cut(
+            bytes(flash[place]),
+            replace(operation, address=0),
+            operation.size,
+            indeterminate=False,
+        )
 
 
-def judge_update(course: UpdateCourse, one: Cut) -> Violation | None:
-    """Return what is wrong with a cut: the old one has to be whole, or the new one comes.
+def judge_update(course: UpdateCourse, step: Step) -> Violation | None:
+    """Return what is wrong with a cut anywhere in an operation: the old one is whole, or the new one comes.
 
     It comes where it is whole already, or where its download still is, for then the bootloader
     begins anew.
     """
-    model = MODELS[course.subject.chip]
-    outside = course.subject.bootloader, (model.download_end, len(one.flash))
-    for start, end in outside:
-        if one.flash[start:end] != course.first[start:end]:
-            return Violation(Invariant.UNTOUCHED, f"0x{start:06X} or behind")
-    application = slice(course.subject.bootloader[1], model.download)
-    if one.number <= course.sent:
-        if one.flash[application] != course.first[application]:
+    model, operation = MODELS[course.subject.chip], step.operation
+    start, end = operation.address, operation.address + operation.size
+    lowest = course.subject.bootloader[1]
+    if not lowest <= start < end <= model.download_end:
+        return Violation(Invariant.UNTOUCHED, f"0x{start:06X}")
+    if step.number <= course.sent:
+        if start < model.download:
             return Violation(Invariant.STARTS_NO_MIXTURE, "the old one is not whole")
         return None
-    place = slice(model.download, model.download + len(course.download))
-    if (
-        one.flash[place] != course.download
-        and one.flash[application] != course.wanted[application]
-    ):
-        return Violation(Invariant.RESUMABLE, "neither is the new one whole")
-    return None
+    if start < model.download:
+        download = slice(model.download, model.download + len(course.download))
+        is_safe = step.before[download] == course.download
+    else:
+        application = slice(lowest, model.download)
+        is_safe = step.before[application] == course.wanted[application]
+    return (
+        None if is_safe else Violation(Invariant.RESUMABLE, "the new one is not whole")
+    )
 
 
 def restart(course: UpdateCourse, one: Cut) -> Violation | None:

@@ -13,7 +13,14 @@ from soak.chips import NEW, SUBJECTS
 from soak.cuts import Course, Step, cut, judge, positions
 from soak.findings import Invariant
 from soak.host import Task
-from soak.updates import Cut, UpdateCourse, judge_update, restart, update_course
+from soak.updates import (
+    Cut,
+    Step as UpdateStep,
+    UpdateCourse,
+    judge_update,
+    restart,
+    update_course,
+)
 
 CHIP = SUBJECTS["bk7231n"]
 SECTOR = 4096
@@ -111,32 +118,38 @@ def test_update_is_cut_while_it_is_sent_and_while_it_is_installed(
         (course.sent + 1, course.between),
     ):
         operation = course.operations[number - 1]
+        assert judge_update(course, UpdateStep(number, operation, flash)) is None
         for done in (0, 1, operation.size):
             now = cut(flash, operation, done, indeterminate=True)
-            one = Cut(number, done, now)
-            assert judge_update(course, one) is None
-            assert restart(course, one) is None
+            assert restart(course, Cut(number, done, now)) is None
     assert restart(course, Cut(last, 4096, course.wanted)) is None
 
 
 @pytest.mark.parametrize(
-    ("place", "invariant"),
+    ("place", "sends", "spoilt", "invariant"),
     [
-        (0x1000, Invariant.UNTOUCHED),
-        (0x1D0000, Invariant.UNTOUCHED),
-        (0x12A000, Invariant.RESUMABLE),
+        (0x1000, True, 0, Invariant.UNTOUCHED),
+        (0x1D0000, False, 0, Invariant.UNTOUCHED),
+        (0x12000, True, 0, Invariant.STARTS_NO_MIXTURE),
+        # The download goes before the new one is whole, or something else has spoilt it.
+        (0x12A000, False, 0, Invariant.RESUMABLE),
+        (0x12000, False, 0x12A100, Invariant.RESUMABLE),
     ],
 )
-def test_what_an_update_must_not_leave(
-    course_of_an_update: UpdateCourse, place: int, invariant: Invariant
+def test_what_an_update_must_not_do(
+    course_of_an_update: UpdateCourse,
+    place: int,
+    sends: bool,
+    spoilt: int,
+    invariant: Invariant,
 ) -> None:
-    """Its download is gone before the new one is whole, or something else is."""
     course = course_of_an_update
-    begun = course.between[:0x11000] + b"\xff" * 0x1000 + course.between[0x12000:]
-    number = course.sent + 2
-    assert judge_update(course, Cut(number, 0, begun)) is None
-    left = begun[:place] + bytes(64) + begun[place + 64 :]
-    found = judge_update(course, Cut(number, 0, left))
+    operation = Operation(OperationKind.ERASE, place, SECTOR)
+    number = course.sent + (not sends)
+    flash = bytearray(course.between)
+    if spoilt:
+        flash[spoilt] ^= 1
+    found = judge_update(course, UpdateStep(number, operation, flash))
     assert found is not None
     assert found.invariant is invariant
 
