@@ -1,5 +1,6 @@
 """Which serial ports may be used: no foreign kinds, one wizard at a time, nobody else's port."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,8 @@ class PortHolder(Protocol):
     flow_id: str
     leaving: bool
     """It is closed; the port is about to be free."""
+    left: asyncio.Event
+    """Set once it has let go of its port."""
 
     @property
     def title(self) -> str:
@@ -56,7 +59,8 @@ def async_take(hass: HomeAssistant, wizard: PortHolder) -> bool:
 
 @callback
 def async_release(hass: HomeAssistant, wizard: PortHolder) -> None:
-    """Note that this wizard has ended; nothing happens when it was not at work."""
+    """Note that this wizard has ended, and wake who waits for it."""
+    wizard.left.set()
     if hass.data.get(_AT_WORK) is wizard:
         del hass.data[_AT_WORK]
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+import threading
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.device_registry import format_mac
@@ -29,8 +30,8 @@ async def async_watch(
     watch = _Watch(
         broker, client_id, mac, partial(hass.loop.call_soon_threadsafe, seen.set)
     )
-    await hass.async_add_executor_job(watch.begin)
     try:
+        await hass.async_add_executor_job(watch.begin)
         yield seen
     finally:
         await hass.async_add_executor_job(watch.end)
@@ -48,6 +49,9 @@ class _Watch:
         self._mac = mac
         self._found = found
         self._online = False
+        # Whoever closes the dialog ends what may not even have begun in its thread.
+        self._lock = threading.Lock()
+        self._ended = False
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv311)
         self._client.on_connect = self._connected
         self._client.on_message = self._heard
@@ -55,15 +59,19 @@ class _Watch:
             self._client.username_pw_set(broker.username, broker.password or None)
 
     def begin(self) -> None:
-        """Connect; blocks while a name is looked up."""
-        if found := addresses_of(self._broker.host):
+        """Connect, unless that is not wanted any more; blocks while a name is looked up."""
+        with self._lock:
+            if self._ended or not (found := addresses_of(self._broker.host)):
+                return
             self._client.connect_async(str(found[0]), self._broker.port)
             self._client.loop_start()
 
     def end(self) -> None:
-        """Leave the broker; blocks until the thread has ended."""
-        self._client.disconnect()
-        self._client.loop_stop()
+        """Leave the broker, or never go there; blocks until the thread has ended."""
+        with self._lock:
+            self._ended = True
+            self._client.disconnect()
+            self._client.loop_stop()
 
     def _connected(self, *_: object) -> None:
         for topic in ("connected", "mac"):

@@ -62,6 +62,7 @@ class WizardFlow(ConfigRoad):
         """Begin a dialog that knows of no chip yet."""
         super().__init__()
         self.session = WizardSession()
+        self.left = asyncio.Event()
 
     @property
     def job(self) -> FlashingJob:

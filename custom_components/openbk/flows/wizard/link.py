@@ -30,12 +30,15 @@ CONF_RESET_WIRED: Final = "reset_wired"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Searching:
-    """How long a chip is searched for, in seconds."""
+    """How long a chip is searched for, and its port waited for, in seconds."""
 
     patience: float = 300.0
     """Somebody holds wires in both hands, and may have to solder one again."""
     turn: float = 2.0
     """So often the page says what is heard."""
+    release: float = 30.0
+    """So long a wizard that was closed may take to let go of its port; a chip that is written gets
+    to the end of its sector, and then some drivers take their time."""
 
 
 SEARCHING: Final[HassKey[Searching]] = HassKey(f"{DOMAIN}.searching")
@@ -164,9 +167,8 @@ class LinkSteps(WizardFlow):
             self.session.address = str(user_input[CONF_ADAPTER]).strip()
         other = serial_port.async_wizard_at_work(self.hass)
         if other is not None and other is not self:
-            if not other.leaving:
+            if not other.leaving or not await self._has_left(other):
                 return self.show_page("other_wizard")
-            await self._until_left(other)
         errors: dict[str, str] = {}
         if user_input is not None:
             await self.async_close_job()
@@ -221,13 +223,18 @@ class LinkSteps(WizardFlow):
         if other is not None and other is not self:
             with suppress(UnknownFlow):
                 self.hass.config_entries.flow.async_abort(other.flow_id)
-            await self._until_left(other)
+            if not await self._has_left(other):
+                return self.show_page("other_wizard")
         return await self.async_step_port()
 
-    async def _until_left(self, other: serial_port.PortHolder) -> None:
-        """Wait until a wizard that was closed has let go of its port."""
-        while serial_port.async_wizard_at_work(self.hass) is other:
-            await asyncio.sleep(0.05)
+    async def _has_left(self, other: serial_port.PortHolder) -> bool:
+        """Wait for a wizard that was closed; return whether it has let go of its port in its time."""
+        try:
+            async with asyncio.timeout(searching(self.hass).release):
+                await other.left.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def async_step_wiring(
         self, user_input: dict[str, Any] | None = None

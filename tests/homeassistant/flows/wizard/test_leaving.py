@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
+from custom_components.openbk.flows.serial_port import async_release, async_take
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
+from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
 from custom_components.openbk.network.strangers import strangers
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.chip import SimulatedSocket
@@ -400,7 +403,7 @@ async def test_home_assistant_stops_while_it_writes(
 
 
 @walks(
-    "intro -> other_wizard -> *",
+    "intro -> other_wizard -> take_over, leave",
     "left_untouched",
     "take_over -> port",
 )
@@ -494,6 +497,33 @@ async def test_a_wizard_that_has_left_needs_no_take_over(
     assert await second.choose("take_over") == "port"
     assert await is_free(socket.path)
     await second.close()
+
+
+@dataclass
+class Stuck:
+    """A wizard that was closed, and whose driver does not return from closing the port."""
+
+    flow_id: str = "stuck"
+    leaving: bool = True
+    title: str = "Kitchen"
+    doing: str = "writing"
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@walks("intro -> other_wizard -> take_over -> other_wizard", "take_over -> port")
+async def test_a_port_that_is_never_let_go_of_does_not_hang_the_next_wizard(
+    hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket
+) -> None:
+    hass.data[SEARCHING] = Searching(release=0.05)
+    stuck = Stuck()
+    assert async_take(hass, stuck)
+    wizard = await Wizard.open(hass, "flash")
+    assert await wizard.submit(adapter=socket.path) == "other_wizard"
+    assert wizard.placeholders["other"].startswith("**Kitchen**")
+    assert await wizard.choose("take_over") == "other_wizard"
+    async_release(hass, stuck)
+    assert await wizard.choose("take_over") == "port"
+    await wizard.close()
 
 
 @walks("port -> other_wizard")
