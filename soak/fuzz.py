@@ -52,6 +52,7 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from custom_components.openbk.pyopenbk.tuya.reader import read_pins
 from custom_components.openbk.pyopenbk.tuya.summary import read_summary
 from custom_components.openbk.pyopenbk.tuya.user_params import parse_user_params
+from simulator import images
 from tests.pyopenbk.obk import packer
 
 from .chips import FLASH_SIZE, SUBJECTS
@@ -137,7 +138,7 @@ def _index(text: str) -> None:
 
 
 def _over_the_air(data: bytes) -> None:
-    check_update(data, UPDATE_SLOTS["BK7231N"], ())
+    check_update(data, UPDATE_SLOTS["BK7231N"], ("BL0937",))
 
 
 def _image_of_t(data: bytes) -> None:
@@ -230,10 +231,9 @@ _USER_PARAMS: Final = (
 _REPLY: Final = b'HTTP/1.1 200 OK\r\nContent-type: application/json\r\n\r\n{"uptime_s":5,"mac":"38:1f"}'
 
 # Little code, so that many damaged copies of it can be looked through.
-_PLAIN: Final = packer.openbeken_code()
-_CODE: Final = packer.update_by_wire(_PLAIN)
+_CODE: Final = packer.update_by_wire(packer.openbeken_code())
 _CODE_OF_T: Final = packer.update_by_wire(packer.openbeken_code("BK7231T"))
-_UPDATE: Final = packer.over_the_air(_PLAIN)
+_SMALL: Final = images.Build(size=0x4000)
 _ENTRY: Final = json.dumps(
     {
         "tag_name": "1.18.300",
@@ -287,8 +287,8 @@ TARGETS: Final = (
     Target("configuration sector", config_sector.parse, (_CHIP.sector(),)),
     Target("image", recognise, (_CHIP.factory()[:0x12000], _CODE)),
     Target("image of BK7231T", _image_of_t, (_CODE_OF_T,)),
-    Target("over-the-air file", _over_the_air, (_UPDATE,)),
-    Target("wrapped file", recognise, (packer.cloudcutter(_PLAIN),)),
+    Target("over-the-air file", _over_the_air, (images.ota(_SMALL),)),
+    Target("wrapped file", recognise, (images.ug(_SMALL),)),
     Target("index of releases", _index, (_ENTRY,), (ValueError,)),
     Target("page of a socket", _page, _PAGES),
     Target("dump", _dump, (_CHIP.factory()[0x1D0000:0x1D1000],)),
