@@ -12,12 +12,11 @@ from ..pyopenbk.metering.session import Proposal
 from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.obk.meter import factor_command, read_factors
+from ..pyopenbk.obk.saving import until_saved
 from .sampling import HttpSampler
 
 # A factor is set from one second's pulses: with so many, one of them is half a per cent.
 LEAST_PULSES: Final = 200
-# The firmware saves its configuration within 3 s.
-_SAVED_WITHIN: Final = 10
 # What a second's pulses may miss, what the load may do in that second.
 _AGREES: Final = 0.03
 _CONFIRMING: Final = 6
@@ -98,13 +97,16 @@ async def _read_changed(
 ) -> dict[str, float]:
     """Read the factors until they are saved; those that stay were not set."""
     wanted = proposal.references
-    factors = None
-    for _ in range(_SAVED_WITHIN):
-        await sampler.sleep(1)
+    factors: dict[str, float] | None = None
+
+    async def is_saved() -> bool:
+        nonlocal factors
         with suppress(ConsoleError):
             factors = await read_factors(sampler.console, meter)
-            if all(factors[key] != before[key] for key in wanted):
-                break
+            return all(factors[key] != before[key] for key in wanted)
+        return False
+
+    await until_saved(is_saved, sampler.sleep)
     if factors is not None:
         return factors
     # Nobody answers any more: what it must have become, to within a pulse.

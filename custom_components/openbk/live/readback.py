@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Final
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -12,9 +11,7 @@ from ..helpers import Listeners
 from ..network.consoles import async_console_of
 from ..pyopenbk.obk.console import ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
-
-# The firmware saves a changed configuration within 1 s, and what is read is what it saved.
-_SAVED_AFTER: Final = 2.0
+from ..pyopenbk.obk.saving import SAVED_AFTER
 
 type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
 
@@ -56,7 +53,8 @@ class Readback:
     def changed(self) -> None:
         """Read again once the socket has saved what it was told."""
         self.stop()
-        self._timer = self._later(_SAVED_AFTER, self.begin)
+        # What is read is what it saved.
+        self._timer = self._later(SAVED_AFTER, self.begin)
 
     @callback
     def stop(self) -> None:

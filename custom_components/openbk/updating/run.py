@@ -25,6 +25,7 @@ from ..pyopenbk.obk.console import (
 from ..pyopenbk.obk.keepsake import Keepsake
 from ..pyopenbk.obk.messages import version_of
 from ..pyopenbk.obk.ota import UploadError
+from ..pyopenbk.obk.saving import SAVED_AFTER
 from .record import Stage, Trouble, UpdateFailed, refusal
 
 _LOGGER = logging.getLogger(__name__)
@@ -40,8 +41,6 @@ _MOVES_WITHIN: Final = 30.0
 _BACK_WITHIN: Final = 300.0
 _LOOK_EVERY: Final = 5.0
 _AGAIN_AFTER: Final = 30.0
-# The firmware saves settings within 1 s.
-_SAVED_AFTER: Final = 2.0
 
 type Fetch = Callable[[str], Awaitable[bytes]]
 """Returns the file for a chip."""
@@ -355,11 +354,11 @@ class UpdateRun:
         if kept.files:
             slot = UPDATE_SLOTS[(await console.info()).chip]
             if await ota.read_files(console, slot) != kept.files:
-                await self._access.sleep(_SAVED_AFTER)
+                await self._access.sleep(SAVED_AFTER)
                 await ota.send_files(console, slot, kept.files)
                 restart = True
         if restart:
-            await self._access.sleep(_SAVED_AFTER)
+            await self._access.sleep(SAVED_AFTER)
             since = self._access.now()
             await self._reboot()
             await self._wait_until_back(since)

@@ -5,7 +5,7 @@ it clears a host that is not given and ignores all else that is empty, and the s
 commands take a login in a body, can clear one, and change nothing before the page is asked.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import struct
 from typing import Final
@@ -20,8 +20,7 @@ from .commands import (
 )
 from .config_sector import place_of
 from .console import CommandRefusedError, Console, NotAnAnswerError
-
-type Sleep = Callable[[float], Awaitable[None]]
+from .saving import Sleep, until_saved
 
 # mqtt_host to mqtt_port, which follow each other, each text with its terminating zero.
 _FIELDS: Final = struct.Struct("<256s64s64s128si")
@@ -38,8 +37,6 @@ _LONGEST: Final = {
     "username": LONGEST_USERNAME,
     "password": LONGEST_PASSWORD,
 }
-# Every change is in flash within a second, by every road.
-_SAVED_WITHIN: Final = 5
 
 
 class SettingsUnknownError(NotAnAnswerError):
@@ -135,11 +132,14 @@ async def write(console: Console, settings: MqttSettings, sleep: Sleep) -> None:
         else:
             await console.command(command)
     await console.request("GET", f"/cfg_mqtt_set?{urlencode(query)}")
-    for _ in range(_SAVED_WITHIN):
-        await sleep(1)
-        if await read(console) == settings:
-            return
-    raise CommandRefusedError("cfg_mqtt_set", unknown=False)
+
+    async def is_saved() -> bool:
+        return await read(console) == settings
+
+    # It saves just now, and connects anew.
+    await sleep(1)
+    if not await until_saved(is_saved, sleep):
+        raise CommandRefusedError("cfg_mqtt_set", unknown=False)
 
 
 def _login_command(build: Callable[[str, int], Command], text: str) -> Command | None:

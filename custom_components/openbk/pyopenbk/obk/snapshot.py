@@ -1,6 +1,6 @@
 """The configuration of a socket at a moment: readable, to be compared, and put back; no password in it."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from difflib import ndiff
@@ -25,12 +25,9 @@ from .console import (
     SocketInfo,
 )
 from .meter import read_stored_factors
-
-type Sleep = Callable[[float], Awaitable[None]]
+from .saving import Sleep, until_saved
 
 _FLAGS: Final = 64
-# A changed flag is in flash within a second, by every road (recorded from OpenBeken 1.18.299).
-_SAVED_WITHIN: Final = 4
 _REMOVED: Final = "(removed)"
 # Arguments of these commands (cmd_main.c, cmd_tasmota.c and drv_*.c of 1.18.299) open something.
 _SECRET_COMMAND: Final = re.compile(
@@ -279,11 +276,13 @@ async def put_snapshot_back(console: Console, kept: Snapshot, sleep: Sleep) -> S
     ):
         with suppress(CommandRefusedError):
             await console.set_startup_command(kept.startup_command)
-    for _ in range(_SAVED_WITHIN):
+
+    async def is_back() -> bool:
+        nonlocal now
         now = await take_snapshot(console)
-        if not kept.difference(now).restorable:
-            break
-        await sleep(1)
+        return not kept.difference(now).restorable
+
+    await until_saved(is_back, sleep)
     return now
 
 

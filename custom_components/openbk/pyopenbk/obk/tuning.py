@@ -1,14 +1,6 @@
 """What would be changed in a socket that somebody else set up, and how to take it back."""
 
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,13 +13,10 @@ from . import startup
 from .commands import Command, backlog, channel_type_command, flag_command
 from .console import CommandRefusedError, Console, ConsoleError
 from .flags import UNWANTED_FLAGS, WANTED_FLAGS, Flag
+from .saving import Sleep, until_saved
 from .snapshot import without_secrets
 from .startup import Obstacle, Part
 
-type Sleep = Callable[[float], Awaitable[None]]
-
-# A changed flag is in flash within a second, by every road (recorded from OpenBeken 1.18.299).
-_SAVED_WITHIN: Final = 4
 _STORED: Final = re.compile(r'StartupCommand "(?P<text>.*)"', re.DOTALL)
 _FLAG: Final = re.compile(r"SetFlag (?P<number>\d+) (?P<on>[01])")
 
@@ -217,11 +206,11 @@ async def _run(console: Console, commands: Iterable[Command], sleep: Sleep) -> N
 async def _confirm(
     console: Console, command: Command, flag: re.Match[str], sleep: Sleep
 ) -> None:
-    for _ in range(_SAVED_WITHIN):
-        if await console.flags() >> int(flag["number"]) & 1 == int(flag["on"]):
-            return
-        await sleep(1)
-    raise CommandRefusedError(command, unknown=False)
+    async def is_saved() -> bool:
+        return await console.flags() >> int(flag["number"]) & 1 == int(flag["on"])
+
+    if not await until_saved(is_saved, sleep):
+        raise CommandRefusedError(command, unknown=False)
 
 
 def _stored(text: str) -> str:
