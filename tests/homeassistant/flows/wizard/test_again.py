@@ -106,8 +106,8 @@ async def test_socket_keeps_what_it_had(
         for kept in (
             "calibration factors of its meter",
             "password of its web page",
-            "start-up command of its own",
-            "flags of its own",
+            "its own start-up command",
+            "its own flags",
             "what its relays do after a power cut",
             "its names",
         ):
