@@ -16,6 +16,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 import logging
 from pathlib import Path
@@ -35,18 +36,22 @@ from pytest_homeassistant_custom_component.common import async_test_home_assista
 
 from custom_components.openbk.live.state import SocketState
 from custom_components.openbk.network.firmware import async_keep_index_address
+from simulator.adapters import ADAPTERS, Adapter
 from simulator.bootrom import Timings
 from simulator.chip import SimulatedSocket, simulated_chip
+from simulator.chips import Chip
 from simulator.clock import Clock
+from simulator.factory import FactorySocket
 from simulator.firmware import OpenBekenOnSocket
 from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from simulator.releases import ReleaseServer
 from simulator.uart import LineOptions
-from tests.homeassistant.bench import PROTECTED, blow_dump, lead_to
+from tests.homeassistant.bench import PROTECTED, lead_to
 from tests.homeassistant.road import from_name, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
+from tests.support.serial_server import served
 from tests.support.simulated_time import SimulatedTimeLoop
 from tests.support.sockets import connect_mqtt
 from tests.support.waiting import until
@@ -55,6 +60,8 @@ from .results import Figure, Results
 
 _RESET_AFTER: Final = 0.2
 """How long link checks may be in vain before somebody pulls CEN low."""
+_RESET_LATER: Final = 2.8
+"""The same for any adapter: past the rates that a driver refuses, which are visited a second apart."""
 _LONGEST: Final = 120.0
 """Within so many seconds after the entry is made everything that can have a value has one."""
 _WORTH_TELLING: Final = 0.05
@@ -66,6 +73,17 @@ _AWAITED: Final = {
     "energy of the last hour": ("energy_last_hour",),
 }
 """What is shown of a socket, in the order in which it comes."""
+
+_NETWORK: Final = "network"
+_USUAL: Final = (
+    "ch340",
+    "ft232r",
+    "cp2102n",
+    "cp2102",
+    "pl2303h",
+    "8250-fast",
+)
+_ADAPTERS_TITLE: Final = "The same job with adapters of several kinds"
 
 SECTOR: Final = 0x1000
 BLOCK: Final = 0x10000
@@ -133,26 +151,33 @@ async def home_assistant(broker: Broker) -> AsyncIterator[HomeAssistant]:
 
 
 @asynccontextmanager
-async def socket_on_the_bench(latency: float) -> AsyncIterator[SimulatedSocket]:
-    """Run a factory socket behind an adapter that holds packets back for so many seconds."""
+async def socket_on_the_bench(
+    latency: float | None, adapter: Adapter | None = None, kind: Chip = Chip.BK7231N
+) -> AsyncIterator[SimulatedSocket]:
+    """Run a factory socket behind an adapter that holds packets back for so many seconds.
+
+    Without one of a kind, it is a bare terminal that takes every rate.
+    """
     clock = Clock()
     meter = Bl0937(clock, load=Load(volts=230.0, watts=100.0))
     async with simulated_chip(
-        Flash(blow_dump(), status=PROTECTED),
+        Flash(FactorySocket.numbered(0, chip=kind).dump(), status=PROTECTED),
+        chip=kind,
         in_rom=False,
-        auto_reset=_RESET_AFTER,
+        auto_reset=_RESET_LATER if adapter else _RESET_AFTER,
         firmware=OpenBekenOnSocket(meter),
-        line=LineOptions.realistic(latency),
+        line=replace(LineOptions.realistic(), latency=latency),
         timings=Timings.realistic(),
+        adapter=adapter,
     ) as socket:
         socket.clock = clock
         yield socket
 
 
-async def flash(hass: HomeAssistant, socket: SimulatedSocket, broker: Broker) -> Timed:
-    """Walk from the menu to the entry."""
+async def flash(hass: HomeAssistant, port: str, broker: Broker) -> Timed:
+    """Walk from the menu to the entry of the socket at a serial port."""
     wizard = await Timed.open(hass, "flash")
-    await wizard.submit(adapter=socket.path)
+    await wizard.submit(adapter=port)
     await walk_on(wizard)
     assert wizard.page == "pins", wizard.pages
     await wizard.choose("use_pins")
@@ -162,8 +187,17 @@ async def flash(hass: HomeAssistant, socket: SimulatedSocket, broker: Broker) ->
     return wizard
 
 
-async def job(latency: float) -> tuple[list[Stage], float]:
-    """Return the stages of the whole job, and the processor seconds of all that took part."""
+async def job(
+    latency: float | None,
+    adapter: Adapter | None = None,
+    *,
+    network: bool = False,
+    kind: Chip = Chip.BK7231N,
+) -> tuple[list[Stage], float]:
+    """Return the stages of the whole job, and the processor seconds of all that took part.
+
+    With ``network`` the serial port is on a server that knows one rate.
+    """
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(Broker())
         hass = await stack.enter_async_context(home_assistant(broker))
@@ -171,12 +205,17 @@ async def job(latency: float) -> tuple[list[Stage], float]:
         await releases.start()
         stack.push_async_callback(releases.stop)
         await async_keep_index_address(hass, releases.index)
-        socket = await stack.enter_async_context(socket_on_the_bench(latency))
+        socket = await stack.enter_async_context(
+            socket_on_the_bench(latency, adapter, kind)
+        )
+        port = socket.path
+        if network:
+            port = (await stack.enter_async_context(served(port))).address
         lead_to(hass, socket)
         said = await listen_for_mac(hass)
         before = socket.flash.content
         began, cpu = hass.loop.time(), time.process_time()
-        wizard = await flash(hass, socket, broker)
+        wizard = await flash(hass, port, broker)
         needs = {
             "backup": len(before) * (_BYTE + _READ),
             "write": least_write(before, socket.flash.content),
@@ -257,6 +296,36 @@ def table(latency: float, stages: Sequence[Stage]) -> Iterator[Figure]:
         )
 
 
+def adapters(names: Sequence[str]) -> Iterator[Figure]:
+    """Print what the job takes with adapters of several kinds, and yield the rows."""
+    print(f"\n{_ADAPTERS_TITLE}")
+    print(f"{'seconds':<14}{'backup':>9}{'write':>9}{'all':>9}{'share':>9}")
+    rows = [(name, name, Chip.BK7231N) for name in names]
+    # Its loader is another one, which is part of the bootloader.
+    rows += [(f"{name}, T", name, Chip.BK7231T) for name in names[:1]]
+    for row, name, kind in rows:
+        adapter = ADAPTERS.get(name)
+        latency = adapter.latency if adapter else None
+        with asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner:
+            stages, _ = runner.run(
+                job(latency, adapter, network=adapter is None, kind=kind)
+            )
+        took = {stage.name: stage.seconds for stage in stages}
+        whole = sum(stage.needs for stage in stages)
+        everything = sum(
+            stage.seconds for stage in stages if not stage.name.startswith("then ")
+        )
+        figures = {
+            "backup": took["backup"],
+            "write": took["write"],
+            "all": everything,
+        }
+        share = everything / whole
+        columns = "".join(f"{value:9.2f}" for value in figures.values())
+        print(f"{row:<14}{columns}{share:9.2f}", flush=True)
+        yield Figure(table=_ADAPTERS_TITLE, row=row, figures=figures, share=share)
+
+
 def main() -> None:
     """Print where the time goes."""
     parser = argparse.ArgumentParser(
@@ -265,7 +334,9 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--latency-ms", type=float, nargs="+", default=[1.0, 16.0], metavar="MS")
+    add("--latency-ms", type=float, nargs="*", default=[1.0, 16.0], metavar="MS")
+    kinds = [*ADAPTERS, _NETWORK]
+    add("--adapters", nargs="*", default=_USUAL, choices=kinds, metavar="NAME")
     add("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()
     logging.disable()
@@ -277,6 +348,8 @@ def main() -> None:
             stages, cpu = runner.run(job(latency / 1000))
         results.rows += table(latency, stages)
         print(f"processor, simulation included: {cpu:.1f}")
+    if options.adapters:
+        results.rows += adapters(options.adapters)
     if options.json:
         results.write(options.json)
 
