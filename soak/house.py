@@ -92,6 +92,8 @@ class HouseSocket:
     client_id: str
     said: dict[str, str] = field(default_factory=dict)
     """By what follows the client id in the topic."""
+    shared: bool = False
+    """Another socket spoke on its topic, so nobody can tell how much of the energy is its own."""
 
     @property
     def is_on(self) -> bool:
@@ -169,6 +171,8 @@ class House:
         self.messages = 0
         self._asked: list[_Asked] = []
         self._figures: Counter[str] | None = None
+        self._of_others = _objects()
+        """What is left of a house before."""
         self._excused: set[str] = set()
         """Entities that were found wrong already."""
         self.blocks: list[int] = []
@@ -299,6 +303,8 @@ class House:
             return _Moment(time.time() - socket.plugged.firmware.uptime)
         if (said := socket.said.get(topic_of(key))) is None:
             return None
+        if key in (ENERGY.key, ENERGY_TODAY.key) and socket.shared:
+            return None
         if key in (ENERGY.key, ENERGY_TODAY.key):
             # What a socket forgets with a power cut is still counted here, but nothing that never was.
             counted = socket.plugged.meter.energy_wh / 1000
@@ -420,12 +426,19 @@ class House:
                 called = _called(handle._callback)  # noqa: SLF001
                 if called.startswith(_OPENBK):
                     figures[f"timer {called}"] += 1
-        gc.collect()
-        for item in gc.get_objects():
-            kind = type(item)
-            if str(kind.__module__).startswith(_COUNTED):
-                figures[f"object {kind.__module__}.{kind.__qualname__}"] += 1
+        figures.update(_objects() - self._of_others)
         return figures
+
+
+def _objects() -> Counter[str]:
+    """Count the objects of ours, by their class."""
+    gc.collect()
+    found: Counter[str] = Counter()
+    for item in gc.get_objects():
+        kind = type(item)
+        if str(kind.__module__).startswith(_COUNTED):
+            found[f"object {kind.__module__}.{kind.__qualname__}"] += 1
+    return found
 
 
 def _note(said: dict[str, str], client_id: str, message: Publication) -> None:

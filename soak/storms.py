@@ -334,6 +334,7 @@ async def twin(house: House, random: Random) -> None:
 async def namesake(house: House, random: Random) -> None:
     """Another socket uses the topic of one, and they throw each other off the broker."""
     socket = random.choice(house.sockets)
+    socket.shared = True
     mac = "c8:47:8c:fe:fe:fe"
     config = configuration(house.broker, BLOW, mac, mqtt_client_id=socket.client_id)
     async with plugged_in(config, mac, speed=1.0):
