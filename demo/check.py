@@ -21,7 +21,7 @@ _WATTS = 2000.0
 _VOLTS = 230.0
 # What the meter may be off: it counts whole pulses, and its energy lags behind by a message.
 _TOLERANCE = 0.02
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 # Loads over the whole range, none of which the socket was compared at.
 _CHECKED_WATTS = (5.0, 150.0, 3600.0)
 

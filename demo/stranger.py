@@ -22,7 +22,7 @@ PROGRAM: Final = "addChangeHandler Channel1 == 1 backlog echo on; echo really"
 """What its owner wants it to do at every start; no semicolon of it may be split at."""
 # Another one than the socket that the demo flashes.
 _SOCKET: Final = FactorySocket.numbered(1)
-_PATIENCE: Final = 60.0
+_PATIENCE: Final = 120.0
 
 
 def write_dump(path: Path, broker: Broker, username: str, password: str) -> None:

@@ -20,6 +20,8 @@ from .looks import HOME, Looks
 
 # Where pictures of all pages go. Without it, only what is unfit is kept, in the temporary folder.
 SCREENSHOTS: Final = "OPENBK_SCREENSHOTS"
+# Seconds for which anything is waited for; only a failing test takes them, or a machine that is busy with others.
+TIMEOUT: Final = 120
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-gpu",
@@ -44,9 +46,9 @@ class Scene:
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What Home Assistant sent for the pages that were looked at, by the names of the pictures."""
 
-    async def look(self, step: str, detail: str = "", *, seconds: float = 90) -> None:
+    async def look(self, step: str, detail: str = "") -> None:
         """Wait for a page of the dialog and look at it."""
-        await self.dialog.shows(step, seconds)
+        await self.dialog.shows(step)
         name = f"{step}-{detail}" if detail else step
         self.seen[name] = await self.dialog.step()
         await self.looks.check(name, self.dialog.root)
@@ -108,7 +110,7 @@ async def scene(
             )
             await context.add_init_script(_signed_in(address))
             page = await context.new_page()
-            page.set_default_timeout(60_000)
+            page.set_default_timeout(TIMEOUT * 1000)
             await _hurry(page)
             yield Scene(
                 world=world,

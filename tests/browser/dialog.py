@@ -31,7 +31,7 @@ _STEPS: Final[list[dict[str, Any]]] = [
 _DIALOG: Final = """document.querySelector("home-assistant").shadowRoot
     .querySelector("dialog-data-entry-flow")"""
 # Waits for what Home Assistant sent last; the dialog has none while it is between two pages.
-_UNTIL: Final = f"""([what, name]) => {{
+_UNTIL: Final = f"""([what, names]) => {{
   const dialog = {_DIALOG};
   const step = dialog?._loading ? null : dialog?._step;
   if (!step) return null;
@@ -40,7 +40,7 @@ _UNTIL: Final = f"""([what, name]) => {{
     option: Object.values(step.menu_options ?? {{}}),
     error: Object.values(step.errors ?? {{}}),
   }}[what];
-  return has.includes(name) && (step.step_id ?? step.type);
+  return names.some(name => has.includes(name)) && (step.step_id ?? step.type);
 }}"""
 _PRETEND: Final = f"""async (step) => {{
   const dialog = {_DIALOG};
@@ -78,12 +78,12 @@ class Dialog:
         if await another.is_visible():
             await another.click()
 
-    async def shows(self, page: str, seconds: float = 30) -> None:
-        """Wait until this page is shown.
+    async def shows(self, *pages: str) -> str:
+        """Wait until one of these pages is shown, and return its step.
 
         A page is called as its step, as the reason of an abort, or ``create_entry``.
         """
-        await self._until("page", page, seconds)
+        return await self._until("page", *pages)
 
     async def refuses(self, error: str) -> None:
         """Wait until this form says so."""
@@ -167,13 +167,11 @@ class Dialog:
         """Show a page as if Home Assistant had sent it."""
         await self._page.evaluate(_PRETEND, step)
 
-    async def _until(self, what: str, name: str, seconds: float = 30) -> str:
+    async def _until(self, what: str, *names: str) -> str:
         try:
-            found = await self._page.wait_for_function(
-                _UNTIL, arg=[what, name], timeout=seconds * 1000
-            )
+            found = await self._page.wait_for_function(_UNTIL, arg=[what, names])
         except TimeoutError:
             step = await self.step() or {}
             seen = {key: step[key] for key in _TELLING if key in step}
-            raise AssertionError(f"no {what} {name!r}, but {seen}") from None
+            raise AssertionError(f"no {what} {names}, but {seen}") from None
         return str(await found.json_value())

@@ -54,7 +54,7 @@ async def switch_on(scene: Scene) -> None:
         for entity in entities
         if entity["platform"] == DOMAIN and "_relay_" in entity["unique_id"]
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while await scene.client.state(relay) not in {"on", "off"}:
             await asyncio.sleep(0.2)
         await scene.client.call("switch", "turn_on", entity_id=relay)
@@ -70,7 +70,7 @@ async def reads_at_least(scene: Scene, quantity: str, value: float) -> None:
         for entity in entities
         if entity["platform"] == DOMAIN and entity["translation_key"] == quantity
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
             with suppress(ValueError):
                 if float(await scene.client.state(sensor)) >= value:

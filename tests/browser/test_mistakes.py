@@ -18,7 +18,7 @@ from .conftest import Scene
 from .looks import FEW_SCREENS
 from .road import look_in_other_languages
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

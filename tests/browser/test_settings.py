@@ -14,7 +14,7 @@ from .road import (
     open_reconfiguring,
 )
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 PASSWORD = "only simulated"
 

@@ -17,7 +17,7 @@ from .conftest import Scene
 from .dialog import LANGUAGES
 from .looks import PHONE
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # As long as they get.
 _VALUES: Final = {

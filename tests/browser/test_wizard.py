@@ -10,7 +10,7 @@ from tests.support.broker import Broker
 from .conftest import Scene
 from .road import reads_at_least, switch_on
 
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # A washing machine that heats.
 WATTS = 1850.0

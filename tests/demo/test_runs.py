@@ -54,7 +54,7 @@ async def test_nothing_is_left_behind_when_it_is_ended(mosquitto: object) -> Non
     """Also not when that comes early and more than once."""
     process = await start("--port", str(free_port()))
     started: set[Path] = set()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while len(started) < 2:
             await asyncio.sleep(0.05)
             started |= children(process.pid)

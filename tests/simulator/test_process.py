@@ -39,7 +39,7 @@ async def test_it_says_where_everything_is(tmp_path: Path) -> None:
         assert world.macs == ("02:0b:e4:72:07:41", "02:0b:e4:72:07:42")
         async with session.get(world.releases) as response:
             assert (await response.json())[0]["tag_name"] == "1.18.300"
-        async with Host(world.serials[1]) as host, asyncio.timeout(20):
+        async with Host(world.serials[1]) as host, asyncio.timeout(60):
             await host.link()
             assert await host.ask(LINK_CHECK, 8) == LINK_REPLY
         await until(session, f"{world.control}/sockets/2/state", running="rom")
@@ -72,7 +72,7 @@ async def test_a_flashed_socket_takes_its_configuration_and_obeys_its_button(
         await post(session, f"{world.control}/button", pin=11, seconds=0.2)
         state = await until(session, url, relay={"1": True})
         assert state["load"]["watts"] == 100
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (state := await until(session, url))["http"]:
                 await asyncio.sleep(0.1)
         async with session.get(f"http://{state['http']}/api/info") as response:
