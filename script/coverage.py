@@ -23,7 +23,7 @@ class Part:
 
 PARTS: Final = (
     Part(
-        name="dialogs", folders=("flows/", "config_flow.py", "repairs.py"), floor=96.5
+        name="dialogs", folders=("flows/", "config_flow.py", "repairs.py"), floor=99.0
     ),
     Part(name="integration", folders=("",), floor=96.5),
     Part(name="library", folders=("pyopenbk/",), floor=97.5),
