@@ -95,6 +95,11 @@ async def test_what_cannot_be_sent_is_told_at_once(
         file = await upload(hass, bytes(LARGEST + 1), "own.rbl")
         page = await go_on(hass, page, file=file)
         assert page["errors"] == {"file": "firmware_too_large"}
+        mac = one.entry.data["mac"]
+        move(hass, one.entry, mac="c8:47:8c:00:00:99")
+        page = await go_on(hass, page, password="of the page")
+        assert page["errors"] == {"password": "another_socket"}
+        move(hass, one.entry, mac=mac)
         hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
         page = await go_on(hass, page, password="of the page")
         assert page["errors"] == {"password": "socket_unreachable"}

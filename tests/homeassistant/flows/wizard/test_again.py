@@ -21,7 +21,13 @@ from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import MAC, blow_dump, lead_to, socket_on_the_bench
+from tests.homeassistant.bench import (
+    MAC,
+    blow_dump,
+    factory_dump,
+    lead_to,
+    socket_on_the_bench,
+)
 from tests.homeassistant.road import SECRET, another_wifi, to_pins, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
@@ -329,3 +335,19 @@ async def test_next_socket_of_the_dialog_keeps_its_own_settings_too(
 def factory_socket(number: int) -> bytes:
     """Return the dump of another socket of the same kind."""
     return factory.FactorySocket.numbered(number).dump()
+
+
+@walks("found_openbeken -> pins -> pins_incomplete")
+async def test_pins_that_no_socket_can_run_with_are_shown_for_what_they_are(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Somebody set a button and no relay, and the factory's list is gone."""
+    bare = SocketProfile.of((PinAssignment(pin=11, role=PinRole.BTN, channel=1),))
+    config = config_sector.build(had(mosquitto).with_profile(bare))
+    dump = images.flashed(factory_dump(), config=config)
+    async with socket_on_the_bench(dump) as socket:
+        wizard = await to_pins(hass, socket)
+        assert wizard.page == "found_openbeken"
+        assert await wizard.choose("pins") == "pins_incomplete"
+        assert "P11" in wizard.placeholders["pins"]
+        await wizard.close()

@@ -161,8 +161,9 @@ class TestPort:
             assert await wizard.submit(adapter=socket.path) == "wiring"
             await wizard.close()
 
-    async def test_not_an_address(self, hass: HomeAssistant) -> None:
-        wizard = await open_port(hass, "nonsense://1")
+    @pytest.mark.parametrize("address", ["nonsense://1", "nonsense://[::1"])
+    async def test_not_an_address(self, hass: HomeAssistant, address: str) -> None:
+        wizard = await open_port(hass, address)
         assert wizard.errors == {"adapter": "port_unsupported"}
 
     @walks("intro -> port -> backup")
