@@ -1,5 +1,6 @@
 """A socket that runs OpenBeken is flashed again: what it had stays, or is named before it is lost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -350,4 +351,21 @@ async def test_pins_that_no_socket_can_run_with_are_shown_for_what_they_are(
         assert wizard.page == "found_openbeken"
         assert await wizard.choose("pins") == "pins_incomplete"
         assert "P11" in wizard.placeholders["pins"]
+        await wizard.close()
+
+
+async def test_a_meter_on_a_serial_line_is_seen_though_it_is_on_no_pin(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The start-up command says which it is."""
+    relay = SocketProfile.of((PinAssignment(pin=26, role=PinRole.REL, channel=1),))
+    running = replace(
+        had(mosquitto).with_profile(relay),
+        startup_command="startDriver BL0942 9600",
+    )
+    dump = images.flashed(blow_dump(), config=config_sector.build(running))
+    async with socket_on_the_bench(dump) as socket:
+        wizard = await to_pins(hass, socket)
+        assert await wizard.choose("pins") == "pins"
+        assert "Energy meter" in wizard.placeholders["socket"]
         await wizard.close()
