@@ -215,9 +215,9 @@ class SendAgainFlow(_SocketFlow):
 
     @override
     async def act(self) -> RepairsFlowResult:
-        """Begin; what goes wrong raises the issue again."""
+        """Begin; the issue goes when it is sent, and stays where it cannot be."""
         self.hass.async_create_task(_send_again(self.hass, self.entry))
-        return self.async_create_entry(data={})
+        return self.async_abort(reason="sending")
 
 
 class RestartsFlow(_SocketFlow):
@@ -238,17 +238,17 @@ class UpdateTheRestFlow(_AskFirstFlow):
 
     @override
     async def act(self) -> RepairsFlowResult:
-        """Go on; what goes wrong raises the issue again."""
+        """Go on; the issue goes when the last one is updated."""
         watch = float((self.data or {}).get(updates.CONF_WATCH) or 0)
         self.hass.async_create_task(_update_the_rest(self.hass, watch))
-        return self.async_create_entry(data={})
+        return self.async_abort(reason="going_on")
 
 
 async def _send_again(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     try:
         await hass.data[UPDATES].async_send_again(entry)
     except UpdateFailed as err:
-        # The issue says it again, where anything was left behind.
+        # The issue still says what there is to do.
         LOGGER.debug("Sending again to %s: %s", entry.title, err)
 
 

@@ -500,6 +500,10 @@ async def test_silence_after_the_restart(
         err = await one.refused()
         assert err.key == "silent"
         assert one.issue == "update_silent"
+        # What is sent to nobody is no repair.
+        await one.repair()
+        await one.hass.async_block_till_done(wait_background_tasks=True)
+        assert one.issue == "update_silent"
         # It comes late, with the new version; that is success after all.
         one.socket.reset()
         one.socket.power(on=True)
