@@ -39,7 +39,7 @@ from pytest_homeassistant_custom_component.common import (
     async_test_home_assistant,
 )
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.discovery_payload import (
     Described,
     discovery_payload,
@@ -357,7 +357,7 @@ async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
         async with async_test_home_assistant(config_dir=folder) as hass:
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
             frame.async_setup(hass)
-            hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=closed)
+            hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=closed)
             entry = MockConfigEntry(
                 domain=mqtt.DOMAIN,
                 data={"broker": "nowhere", "protocol": "5"},

@@ -31,7 +31,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.const import DOMAIN
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.firmware import RELEASE_INDEX
 from custom_components.openbk.pyopenbk.obk.messages import topic_of
 from custom_components.openbk.pyopenbk.quantities import (
@@ -490,7 +490,7 @@ async def house(seed: str) -> AsyncIterator[House]:
         ):
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
             frame.async_setup(hass)
-            hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+            hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
             # Nobody looks for releases on the internet; nothing listens there.
             hass.data[RELEASE_INDEX] = "http://127.0.0.1:1"
             home = House(hass, broker, line, Random(seed))

@@ -29,7 +29,7 @@ from .live.events import async_watch_switching
 from .live.publisher import Mode, Publisher, async_retract, mode_of
 from .live.snapshots import SNAPSHOTS, async_snapshots
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
-from .network.consoles import METER_ACCESS, MeterAccess, keep_password
+from .network.consoles import SOCKET_ACCESS, SocketAccess, keep_password
 from .network.discovery import async_probe
 from .network.firmware import FIRMWARE, FirmwareSource
 from .network.mqtt import async_wait_for_mqtt
@@ -49,7 +49,7 @@ SETTINGS: Final = (
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Load what all sockets share."""
-    hass.data.setdefault(METER_ACCESS, MeterAccess())
+    hass.data.setdefault(SOCKET_ACCESS, SocketAccess())
     hass.data[ENERGY_STORE] = store = EnergyStore(hass)
     await store.async_load()
     await async_snapshots(hass)

@@ -14,7 +14,7 @@ import probatio
 
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import PORT
 
 DOMAIN = "openbk_demo"
@@ -66,7 +66,9 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
             raise OSError("no such name")
         return [leases[host_name]]
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
+    hass.data[SOCKET_ACCESS] = SocketAccess(
+        simulated=True, connect=connect, speed=speed
+    )
     hass.data[SEARCHING] = Searching(patience=config[DOMAIN]["search_patience"])
     hass.data[WAITING] = Waiting(turn=config[DOMAIN]["patience"], look_up=look_up)
     return True

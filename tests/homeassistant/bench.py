@@ -11,7 +11,7 @@ from homeassistant.components.file_upload import _DATA, FileUploadData
 from homeassistant.core import HomeAssistant
 import serialx
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
@@ -92,7 +92,7 @@ def lead_to(hass: HomeAssistant, socket: SimulatedSocket) -> None:
         host, _, port = address.partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.const import DOMAIN
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.firmware import RELEASE_INDEX
 from simulator.releases import ReleaseServer
 from tests.homeassistant.walks import WALKED
@@ -53,7 +53,7 @@ def simulated_addresses(request: pytest.FixtureRequest) -> None:
     """Let simulated sockets be where no real one could be: on loopback, each with a port."""
     if "hass" in request.fixturenames:
         hass: HomeAssistant = request.getfixturevalue("hass")
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
         # Nobody looks for releases on the internet; nothing listens there.
         hass.data[RELEASE_INDEX] = "http://127.0.0.1:1"
 

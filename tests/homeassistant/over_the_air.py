@@ -11,7 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.updating.record import Stage, UpdateFailed, UpdateRecord
@@ -190,7 +190,7 @@ async def updated(
             one.connection = streams[1]
             return streams
 
-        hass.data[METER_ACCESS] = MeterAccess(
+        hass.data[SOCKET_ACCESS] = SocketAccess(
             simulated=True, speed=SPEED * patience, connect=connect
         )
         await until(lambda: isinstance(socket.firmware, OpenBeken))

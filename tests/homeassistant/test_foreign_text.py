@@ -5,7 +5,7 @@ import asyncio
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.flows.test_adding import by_hand, cards, unload
 from tests.homeassistant.issues.test_whereabouts import add, be_silent, told
@@ -25,7 +25,7 @@ def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(connect=connect)
 
 
 async def test_name_of_a_stranger_on_its_card(

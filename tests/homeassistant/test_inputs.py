@@ -7,7 +7,7 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
@@ -60,7 +60,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
     await until(lambda: plugged.firmware.http_address)
     entry = socket_entry(profile, address="127.0.0.1")
     await add_socket(hass, entry)

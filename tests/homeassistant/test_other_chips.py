@@ -9,7 +9,7 @@ from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.chips import CHIPS, Chip
 from custom_components.openbk.pyopenbk.obk.console import Console, NotAnAnswerError
 from custom_components.openbk.pyopenbk.obk.flags import Flag
@@ -99,7 +99,7 @@ async def test_socket_is_added_switched_and_read(
     chip = CHIPS[name]
     client_id = f"{chip.prefix}{TAIL}"
     plugged = running(mosquitto, chip)
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
     plugged.power_on()
     try:
         await until(lambda: plugged.firmware.http_address)

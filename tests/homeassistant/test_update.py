@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 
 from custom_components.openbk.const import EVENT_UPDATED
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
-from custom_components.openbk.network.consoles import METER_ACCESS
+from custom_components.openbk.network.consoles import SOCKET_ACCESS
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.updating.record import Stage, Trouble
 from simulator.images import Build
@@ -230,8 +230,8 @@ class Deaf:
         self.deaf = False
         self.seconds = 0.0
         """What the clock has run ahead, so that nobody waits for minutes."""
-        self.access = one.hass.data[METER_ACCESS]
-        one.hass.data[METER_ACCESS] = replace(
+        self.access = one.hass.data[SOCKET_ACCESS]
+        one.hass.data[SOCKET_ACCESS] = replace(
             self.access,
             connect=self.connect,
             time=lambda: self.access.time() + self.seconds,

@@ -10,7 +10,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from simulator.meter import Bl0937, Response
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration
@@ -111,7 +111,9 @@ async def calibrated(
         return await asyncio.open_connection(host, int(port))
 
     _ignore_clients_that_left(hass)
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=speed)
+    hass.data[SOCKET_ACCESS] = SocketAccess(
+        simulated=True, connect=connect, speed=speed
+    )
     entry = socket_entry(address="127.0.0.1", firmware=BUILD)
     await add_socket(hass, entry)
     plugged.power_on()

@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant, callback
 from ..const import LOGGER
 from ..live.reporting import Reporting
 from ..live.state import SocketState
-from ..network.consoles import METER_ACCESS, MeterAccess, async_console_of
+from ..network.consoles import SOCKET_ACCESS, SocketAccess, async_console_of
 from ..pyopenbk.metering.series import (
     FROZEN_AFTER,
     Measurement,
@@ -52,7 +52,7 @@ class Sampler(ABC):
     method: Method
 
     def __init__(
-        self, access: MeterAccess, keys: Collection[str], wanted: float = WANTED
+        self, access: SocketAccess, keys: Collection[str], wanted: float = WANTED
     ) -> None:
         """Prepare for the quantities that have to be steady, for so many seconds."""
         self._access = access
@@ -96,7 +96,7 @@ class HttpSampler(Sampler):
 
     def __init__(
         self,
-        access: MeterAccess,
+        access: SocketAccess,
         keys: Collection[str],
         wanted: float,
         *,
@@ -193,7 +193,7 @@ class MqttSampler(Sampler):
 
     def __init__(
         self,
-        access: MeterAccess,
+        access: SocketAccess,
         keys: Collection[str],
         wanted: float,
         *,
@@ -397,7 +397,7 @@ async def open_sampler(
     wanted: float = WANTED,
 ) -> AsyncIterator[Sampler]:
     """Yield the best sampler that the socket allows: every second over HTTP, else MQTT."""
-    access = hass.data[METER_ACCESS]
+    access = hass.data[SOCKET_ACCESS]
     meter = socket.profile.meter_kind
     # What an unknown meter has stored there may be factors or divisors.
     if meter is not None:

@@ -13,7 +13,7 @@ from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN, 
 from ..live.snapshots import Before, async_snapshots
 from ..network import discovery
 from ..network.broker import Concern, async_suggest
-from ..network.consoles import METER_ACCESS, console_at
+from ..network.consoles import SOCKET_ACCESS, console_at
 from ..network.mqtt import NotConnectedError
 from ..network.watching import async_watch
 from ..pyopenbk.foreign_text import markdown_text
@@ -252,7 +252,7 @@ class NewBrokerSteps(BrokerForm):
     async def _move(self, wanted: MqttSettings, seen: asyncio.Event) -> str | None:
         """Write the new settings and wait; return why the socket must have its own back, or None."""
         assert self._console is not None
-        access = self.hass.data[METER_ACCESS]
+        access = self.hass.data[SOCKET_ACCESS]
         try:
             await mqtt_settings.write(self._console, wanted, access.sleep)
         except ConsoleError as err:
@@ -298,7 +298,7 @@ class NewBrokerSteps(BrokerForm):
         assert self._holds is not None
         try:
             await mqtt_settings.write(
-                self._console, self._holds, self.hass.data[METER_ACCESS].sleep
+                self._console, self._holds, self.hass.data[SOCKET_ACCESS].sleep
             )
         except ConsoleError as err:
             LOGGER.debug("Former broker of %s: %s", self._at, err)

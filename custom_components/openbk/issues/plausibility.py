@@ -11,7 +11,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
 from ..live.state import SocketState
-from ..network.consoles import METER_ACCESS
+from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from .of_socket import CALIBRATION_MANUAL, raise_issue, withdraw_issues
@@ -44,7 +44,7 @@ class _Watch:
     def add(self, socket: SocketState) -> None:
         self.sockets.append(socket)
         if self._stop is None:
-            every = timedelta(seconds=_EVERY / self.hass.data[METER_ACCESS].speed)
+            every = timedelta(seconds=_EVERY / self.hass.data[SOCKET_ACCESS].speed)
             self._stop = async_track_time_interval(self.hass, self._look, every)
 
     @callback

@@ -21,7 +21,7 @@ from ..pyopenbk.obk.setup import Broker, SocketSettings, WifiNetwork
 from ..pyopenbk.profile import ProfileError, SocketProfile
 
 _VERSION: Final = 1
-FIRMWARE: Final = "openbk/unfinished"
+UNFINISHED_FOLDER: Final = "openbk/unfinished"
 _LONGEST_TEXT: Final = 256
 _PORTS: Final = range(1, 0x10000)
 
@@ -158,4 +158,6 @@ class UnfinishedSockets:
         await self._hass.async_add_executor_job(remove)
 
     def _file(self, mac: str) -> Path:
-        return Path(self._hass.config.path(FIRMWARE, f"{mac.replace(':', '')}.bin"))
+        return Path(
+            self._hass.config.path(UNFINISHED_FOLDER, f"{mac.replace(':', '')}.bin")
+        )

@@ -9,7 +9,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
-from ..network.consoles import METER_ACCESS
+from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
 from ..pyopenbk.metering.resets import ClearDate
@@ -211,7 +211,7 @@ class EnergyStore:
             await self._store.async_save(self._data())
 
     def _now(self) -> float:
-        return self._hass.data[METER_ACCESS].now()
+        return self._hass.data[SOCKET_ACCESS].now()
 
     @callback
     def _data(self) -> Stored:

@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..const import LOGGER
-from ..network.consoles import METER_ACCESS
+from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.metering.units import UnitWitness
 from ..pyopenbk.quantities import ENERGY, METER
@@ -115,7 +115,7 @@ class SocketMeter:
         """Take for how long the socket runs, None where it is gone."""
         if seconds is not None:
             self._booted = dt_util.utcnow() - timedelta(
-                seconds=seconds / self._hass.data[METER_ACCESS].speed
+                seconds=seconds / self._hass.data[SOCKET_ACCESS].speed
             )
             self._look_at_stamp()
 
@@ -141,4 +141,4 @@ class SocketMeter:
         self._unit_found(in_kwh)
 
     def _now(self) -> float:
-        return self._hass.data[METER_ACCESS].now()
+        return self._hass.data[SOCKET_ACCESS].now()

@@ -4,13 +4,13 @@ from homeassistant.core import HomeAssistant, callback
 
 from ..pyopenbk.obk.addresses import AddressError, parse_address
 from ..pyopenbk.obk.messages import decode_address
-from .consoles import METER_ACCESS
+from .consoles import SOCKET_ACCESS
 
 
 @callback
 def told_address(hass: HomeAssistant, payload: str) -> str | None:
     """Return the address that a socket told, or None for what no socket can have."""
-    access = hass.data.get(METER_ACCESS)
+    access = hass.data.get(SOCKET_ACCESS)
     if access is None or not access.simulated:
         return decode_address(payload)
     # Simulated sockets are on this machine, each with a port.

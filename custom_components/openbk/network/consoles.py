@@ -24,7 +24,7 @@ _PASSWORDS: Final[HassKey[dict[str, str]]] = HassKey(f"{DOMAIN}.web_passwords")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeterAccess:
+class SocketAccess:
     """The network and the clock of the sockets, which a simulation replaces by its own."""
 
     connect: Connect = asyncio.open_connection
@@ -49,7 +49,7 @@ class MeterAccess:
         return await self.connect(host, port)
 
 
-METER_ACCESS: Final[HassKey[MeterAccess]] = HassKey(f"{DOMAIN}.meter_access")
+SOCKET_ACCESS: Final[HassKey[SocketAccess]] = HassKey(f"{DOMAIN}.socket_access")
 
 
 async def _resolve(host: str, port: int) -> str:
@@ -74,7 +74,7 @@ def console_at(
     can be.
     """
     # A dialog may ask before the integration itself is set up.
-    access = hass.data.setdefault(METER_ACCESS, MeterAccess())
+    access = hass.data.setdefault(SOCKET_ACCESS, SocketAccess())
     where = parse_address(address)
     if where.ip is not None and not (access.simulated or is_in_a_network(where.ip)):
         raise AddressError("no device in a network has this address")

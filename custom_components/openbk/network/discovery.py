@@ -38,7 +38,7 @@ from ..pyopenbk.profile import PinAssignment, SocketProfile
 from ..pyopenbk.quantities import CURRENT, ENERGY, FREQUENCY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
 from .addresses import told_address
-from .consoles import METER_ACCESS, console_at
+from .consoles import SOCKET_ACCESS, console_at
 from .mqtt import ensure_connected, publish, subscribed
 
 # The list of a socket takes 12 s, one item a second; a busy broker may add some.
@@ -323,7 +323,7 @@ async def async_tune(
     if console is None:
         await _send_lines(hass, client_id, tuning.commands)
     else:
-        await tuning_of_socket.apply(console, tuning, hass.data[METER_ACCESS].sleep)
+        await tuning_of_socket.apply(console, tuning, hass.data[SOCKET_ACCESS].sleep)
 
 
 async def async_take_back(
@@ -333,7 +333,7 @@ async def async_take_back(
     if console is None:
         await _send_lines(hass, client_id, undo)
     else:
-        await tuning_of_socket.take_back(console, undo, hass.data[METER_ACCESS].sleep)
+        await tuning_of_socket.take_back(console, undo, hass.data[SOCKET_ACCESS].sleep)
 
 
 async def _send_lines(

@@ -10,9 +10,9 @@ from homeassistant.helpers import entity_registry as er
 
 from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry
-from ..network.consoles import METER_ACCESS
+from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.obk.messages import version_of
-from .record import OF_ONE_SOCKET, UpdateFailed
+from .record import FAULTS_OF_ONE_SOCKET, UpdateFailed
 from .updates import UPDATES
 
 _PLATFORM: Final = "update"
@@ -69,7 +69,7 @@ class UpdateAll:
         """Prepare to watch the first socket for ``watch`` seconds of its own."""
         self._hass = hass
         self._watch_for = watch
-        self._access = hass.data[METER_ACCESS]
+        self._access = hass.data[SOCKET_ACCESS]
         self.report = Report()
 
     async def async_run(
@@ -85,7 +85,7 @@ class UpdateAll:
                 if not report.updated:
                     await self._watch(entry, version)
             except UpdateFailed as err:
-                if err.trouble is None and err.key in OF_ONE_SOCKET:
+                if err.trouble is None and err.key in FAULTS_OF_ONE_SOCKET:
                     report.passed_over[entry.title] = str(err)
                     continue
                 report.failed, report.reason = entry.title, str(err)

@@ -80,7 +80,7 @@ _REFUSALS: Final[Mapping[type[OpenBekenError], str]] = {
     ota.MissingDriverError: "drivers",
 }
 # What is the matter with one socket alone: of several, the next ones may do better.
-OF_ONE_SOCKET: Final = frozenset(
+FAULTS_OF_ONE_SOCKET: Final = frozenset(
     {
         "busy",
         "chip",

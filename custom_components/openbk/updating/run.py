@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_FIRMWARE, CONF_MAC
 from ..live.energy_store import ENERGY_STORE
 from ..live.state import OpenBekenConfigEntry, identity_of_entry, is_online
-from ..network.consoles import METER_ACCESS, console_at
+from ..network.consoles import SOCKET_ACCESS, console_at
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk import keepsake, ota
@@ -62,7 +62,7 @@ class UpdateRun:
         self._hass = hass
         self._entry = entry
         self._show = show
-        self._access = hass.data[METER_ACCESS]
+        self._access = hass.data[SOCKET_ACCESS]
         self._name = entry.title
         self._client: tuple[str, Console] | None = None
 

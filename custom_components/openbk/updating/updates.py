@@ -20,7 +20,7 @@ from ..helpers import Listeners
 from ..live.events import tell_update
 from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import OpenBekenConfigEntry, identity_of_entry
-from ..network.consoles import METER_ACCESS
+from ..network.consoles import SOCKET_ACCESS
 from ..network.firmware import FIRMWARE
 from ..pyopenbk.backups.files import (
     make_private_folder,
@@ -104,7 +104,7 @@ class Updates:
         self._store: Store[Stored] = Store(hass, 1, f"{DOMAIN}.updates")
         self._sockets: dict[str, SocketUpdate] = {}
         self._one_at_a_time = asyncio.Lock()
-        self._access = hass.data[METER_ACCESS]
+        self._access = hass.data[SOCKET_ACCESS]
 
     async def async_load(self) -> None:
         """Read the records; from now on an upload is ended before Home Assistant stops."""

@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk import services
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.options.test_calibration_outcomes import at_the_result
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated
@@ -154,7 +154,7 @@ async def test_another_socket_at_the_old_address_is_left_alone(
             host, _, port = (other.firmware.http_address or "").partition(":")
             return await asyncio.open_connection(host, int(port))
 
-        hass.data[METER_ACCESS] = MeterAccess(
+        hass.data[SOCKET_ACCESS] = SocketAccess(
             simulated=True, connect=connect, speed=SPEED
         )
         with pytest.raises(ServiceValidationError) as refused:

@@ -9,7 +9,7 @@ import pytest
 
 from custom_components.openbk.calibrating.sampling import Sampler, open_sampler
 from custom_components.openbk.live.reporting import Reporting
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.meters import BL0942
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
@@ -67,7 +67,7 @@ async def heard(
 ) -> AsyncIterator[Heard]:
     """Set a socket up that has no address, and listen to it."""
     heard = Heard(hass)
-    hass.data[METER_ACCESS] = MeterAccess(time=lambda: heard.seconds)
+    hass.data[SOCKET_ACCESS] = SocketAccess(time=lambda: heard.seconds)
     entry = socket_entry(profile, energy_in_kwh=in_kwh)
     await add_socket(hass, entry)
     hass.config_entries.async_update_entry(entry, options=options or {})

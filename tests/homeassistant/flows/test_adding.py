@@ -12,7 +12,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.wizard.pages import PAGES
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.wizard import Wizard
@@ -101,7 +101,7 @@ def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
 
 
 async def refuse(_host: str, _port: int) -> Streams:
@@ -165,7 +165,7 @@ async def test_every_way_to_a_socket(
     async with plugged_in(config) as socket:
         lead_to(hass, socket)
         if password is None:
-            hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+            hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         await until(lambda: cards(hass) == [CLIENT_ID])
         (card,) = hass.config_entries.flow.async_progress_by_handler("openbk")
 
@@ -224,7 +224,7 @@ async def test_password_of_the_web_page(hass: HomeAssistant, mosquitto: Broker) 
             assert await wizard.submit(password="wrong") == "read_pins"
             assert wizard.errors == {"password": "socket_password"}
             if password is None:
-                hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+                hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
             assert await wizard.submit(password="correct") == page
             if page == "created":
                 entry = wizard.result["result"]
@@ -240,7 +240,7 @@ async def test_closed_web_page_leaves_other_sources(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         for offer in PAGES["no_pins_closed"]:
             wizard = await leased(hass, socket)
             assert await wizard.submit() == "no_pins_closed"

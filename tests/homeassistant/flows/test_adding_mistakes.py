@@ -17,7 +17,7 @@ from custom_components.openbk.issues.unfinished import (
     UnfinishedSocket,
     UnfinishedSockets,
 )
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
@@ -170,7 +170,7 @@ async def test_a_password_goes_nowhere_but_where_it_was_typed_for(
         assert wizard.placeholders["web_password"] != kept
         async with plugged_in(stranger(mosquitto, web_password="x")) as socket:
             await until(lambda: socket.firmware.http_address)
-            hass.data[METER_ACCESS] = MeterAccess(
+            hass.data[SOCKET_ACCESS] = SocketAccess(
                 simulated=True,
                 connect=lambda _host, _port: open_connection(*another.split(":")),
             )
@@ -363,7 +363,7 @@ async def test_a_socket_that_falls_silent_is_not_said_to_be_tuned(
         lead_to(hass, socket)
         wizard = await by_hand(hass)
         assert await wizard.submit(address=socket.firmware.http_address) == "tune"
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         assert await wizard.submit(changes=["retain_relays"]) == "tune"
         assert wizard.errors == {"base": "tuning_stopped"}
         lead_to(hass, socket)

@@ -14,7 +14,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.console import Streams
@@ -88,7 +88,7 @@ class Wire:
 @pytest.fixture
 def wire(hass: HomeAssistant) -> Wire:
     wire = Wire()
-    hass.data[METER_ACCESS] = MeterAccess(
+    hass.data[SOCKET_ACCESS] = SocketAccess(
         simulated=True, connect=wire.connect, speed=20
     )
     return wire

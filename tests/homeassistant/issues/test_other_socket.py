@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.updating.record import Stage, Trouble, UpdateRecord
 from custom_components.openbk.updating.updates import UPDATES
@@ -54,7 +54,7 @@ LEFT_BEHIND = UpdateRecord(
 @pytest.fixture(autouse=True)
 def closed_pages(hass: HomeAssistant) -> None:
     """Let no web page answer."""
-    hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+    hass.data[SOCKET_ACCESS] = SocketAccess(connect=refuse)
 
 
 def issues(hass: HomeAssistant) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.silence import Cause, async_diagnose
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk.console import Streams
@@ -44,7 +44,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1")
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.http_address)

@@ -22,7 +22,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 )
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.test_adding import by_hand, cards, lead_to, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
@@ -69,7 +69,7 @@ class Metered:
         self.entry = entry
         self.scripted = ScriptedSocket(hass)
         self.now = START
-        hass.data[METER_ACCESS] = MeterAccess(time=lambda: self.now)
+        hass.data[SOCKET_ACCESS] = SocketAccess(time=lambda: self.now)
 
     async def come(self) -> None:
         """Connect."""
@@ -307,8 +307,8 @@ async def test_energy_in_kwh_of_a_socket_that_was_found(
             await wizard.submit(found=CLIENT_ID)
             await wizard.choose("pins_guess")
             assert await wizard.choose("use_pins") == "created"
-        hass.data[METER_ACCESS] = MeterAccess(
-            connect=hass.data[METER_ACCESS].connect, speed=20.0
+        hass.data[SOCKET_ACCESS] = SocketAccess(
+            connect=hass.data[SOCKET_ACCESS].connect, speed=20.0
         )
         await hass.async_block_till_done()
 
@@ -328,7 +328,7 @@ async def test_somebody_else_resets_a_simulated_socket(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
     """With the messages of the firmware, in its order and at its times."""
-    hass.data[METER_ACCESS] = MeterAccess(speed=40.0)
+    hass.data[SOCKET_ACCESS] = SocketAccess(speed=40.0)
     await add_socket(hass, socket_entry())
     config = configuration(mosquitto, start_values=(0, 1) + (0,) * 62)
     async with plugged_in(config, watts=3000.0, speed=40.0) as socket:

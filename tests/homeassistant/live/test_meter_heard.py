@@ -4,7 +4,7 @@ from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.homeassistant.flows.test_adding import by_hand, cards, refuse, unload
@@ -80,7 +80,7 @@ async def test_a_relay_on_channel_0_is_listened_to(
     )
     async with plugged_in(stranger(mosquitto, profile)) as socket:
         await until(lambda: cards(hass) == [CLIENT_ID])
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         wizard = await Wizard.open(hass, "existing")
         assert await wizard.submit(found=CLIENT_ID) == "no_pins_closed"
         assert await wizard.choose("pins_guess") == "pins"

@@ -8,7 +8,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.calibrating.sampling import open_sampler
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.metering.session import Method
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
@@ -42,7 +42,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1", **data)
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.http_address)

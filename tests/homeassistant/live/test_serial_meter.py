@@ -7,7 +7,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.discovery import Evidence, async_ask
 from custom_components.openbk.pyopenbk.meters import BL0942, CSE7766, METERS
 from custom_components.openbk.pyopenbk.obk.console import Streams
@@ -67,7 +67,9 @@ def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=SPEED)
+    hass.data[SOCKET_ACCESS] = SocketAccess(
+        simulated=True, connect=connect, speed=SPEED
+    )
 
 
 def test_stored_profile_is_read_again() -> None:

@@ -3,7 +3,7 @@
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.test_adding import refuse
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> None:
     """Home Assistant would ask whatever is there, and tell people to open it."""
-    hass.data[METER_ACCESS] = MeterAccess(connect=refuse)
+    hass.data[SOCKET_ACCESS] = SocketAccess(connect=refuse)
     entry = socket_entry(address="192.168.1.7")
     await add_socket(hass, entry)
     scripted = ScriptedSocket(hass)

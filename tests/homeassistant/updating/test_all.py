@@ -14,7 +14,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
 from custom_components.openbk.issues.updates import async_update_all
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.firmware import FIRMWARE
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
@@ -53,7 +53,9 @@ async def house(
                 return await asyncio.open_connection(host, one.firmware.http_port)
         raise ConnectionRefusedError(host)
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, speed=SPEED, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(
+        simulated=True, speed=SPEED, connect=connect
+    )
     async with AsyncExitStack() as stack:
         for number, name in enumerate(names):
             factory = FactorySocket.numbered(number)
@@ -110,7 +112,7 @@ async def test_a_house_is_updated_one_by_one_after_a_canary(
 ) -> None:
     async with house(hass, mosquitto, "Fridge", "Heater") as sockets:
         order: list[tuple[str, float]] = []
-        now = hass.data[METER_ACCESS].now
+        now = hass.data[SOCKET_ACCESS].now
         for name, one in sockets.items():
             one.once(Stage.SENDING, lambda name=name: order.append((name, now())))
             one.once(Stage.RESTARTING, lambda name=name: order.append((name, now())))

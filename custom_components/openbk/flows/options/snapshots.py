@@ -29,7 +29,7 @@ from ...const import (
 from ...live.reporting import KEYS, Reporting
 from ...live.snapshots import SNAPSHOTS, Before, KeptSettings
 from ...live.state import is_online
-from ...network.consoles import METER_ACCESS, async_console_of
+from ...network.consoles import SOCKET_ACCESS, async_console_of
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.foreign_text import markdown_code, markdown_text
 from ...pyopenbk.obk.console import Console, PasswordError
@@ -161,7 +161,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
                 entry, Before.PUTTING_BACK, console
             )
             after = await put_snapshot_back(
-                console, kept.snapshot, self.hass.data[METER_ACCESS].sleep
+                console, kept.snapshot, self.hass.data[SOCKET_ACCESS].sleep
             )
         except OpenBekenError as err:
             LOGGER.warning("Settings of %s are not all put back: %s", entry.title, err)

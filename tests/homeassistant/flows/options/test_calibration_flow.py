@@ -10,7 +10,7 @@ from homeassistant.data_entry_flow import FlowResultType
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS
+from custom_components.openbk.network.consoles import SOCKET_ACCESS
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.support.broker import Broker
 from tests.support.metered import OFF, Calibrated, calibrated
@@ -284,7 +284,7 @@ async def test_what_nobody_foresaw_is_a_page_and_not_a_crash(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     async with calibrated(hass, mosquitto, power=OFF) as socket:
-        reach = hass.data[METER_ACCESS]
+        reach = hass.data[SOCKET_ACCESS]
 
         async def break_down(_host: str, _port: int) -> Streams:
             raise RuntimeError("the network is not what it was")
@@ -293,12 +293,12 @@ async def test_what_nobody_foresaw_is_a_page_and_not_a_crash(
         person = Person(hass, socket)
         await person.begin()
         await person.choose("watt_meter")
-        hass.data[METER_ACCESS] = broken
+        hass.data[SOCKET_ACCESS] = broken
         assert (await person.type())["step_id"] == "interrupted"
-        hass.data[METER_ACCESS] = reach
+        hass.data[SOCKET_ACCESS] = reach
         assert (await person.choose("measure"))["step_id"] == "reference"
         await person.type(power=2000)
-        hass.data[METER_ACCESS] = broken
+        hass.data[SOCKET_ACCESS] = broken
         assert (await person.choose("save_in_socket"))["step_id"] == "socket_not_set"
         live = socket.entry.runtime_data
         assert not live.calibration.known

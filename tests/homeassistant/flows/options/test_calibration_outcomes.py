@@ -8,7 +8,7 @@ from homeassistant.exceptions import ServiceValidationError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.options.test_calibration_flow import Person
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated
@@ -25,7 +25,7 @@ def expected_lingering_timers() -> bool:
 
 def close_http(hass: HomeAssistant, *, after: int = 0) -> None:
     """Let the socket's web server fall silent after so many more questions."""
-    reach, left = hass.data[METER_ACCESS].connect, after
+    reach, left = hass.data[SOCKET_ACCESS].connect, after
 
     async def connect(
         host: str, port: int
@@ -36,7 +36,9 @@ def close_http(hass: HomeAssistant, *, after: int = 0) -> None:
         left -= 1
         return await reach(host, port)
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect, speed=SPEED)
+    hass.data[SOCKET_ACCESS] = SocketAccess(
+        simulated=True, connect=connect, speed=SPEED
+    )
 
 
 async def at_the_result(hass: HomeAssistant, socket: Calibrated) -> Person:

@@ -18,7 +18,7 @@ from homeassistant.helpers.dispatcher import async_dispatcher_connect
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.flows.test_adding_mistakes import server
@@ -72,7 +72,7 @@ async def add(
         host, _, port = str(plugged.firmware.http_address).partition(":")
         return await asyncio.open_connection(host, int(port))
 
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
     entry = socket_entry(address="127.0.0.1", tuned=False, **data)
     await add_socket(hass, entry)
     await until(lambda: entry.runtime_data.online)
@@ -165,7 +165,7 @@ async def test_closed_server_is_not_tuned(
         async def refuse(_host: str, _port: int) -> Streams:
             raise ConnectionRefusedError
 
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
         await plugged.power_off()
         await until(lambda: not entry.runtime_data.online)
@@ -240,7 +240,7 @@ async def test_another_socket_that_has_got_the_address_meanwhile_is_not_tuned(
             host, _, port = str(stranger_there.firmware.http_address).partition(":")
             return await asyncio.open_connection(host, int(port))
 
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=elsewhere)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=elsewhere)
         done = await go_on(hass, page, changes=["retain_relays"])
         assert done["reason"] == "settings_closed"
         for socket in (plugged, stranger_there):
@@ -324,7 +324,7 @@ async def test_what_cannot_be_tuned_is_told_for_what_it_is(
         await until(lambda: entry.runtime_data.online)
         # A build that does not tell its settings is left as it is.
         async with telling_only(plugged, "/api/info", "/api/pins") as address:
-            hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+            hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
             move(hass, entry, address=address)
             await until(lambda: entry.runtime_data.online)
             assert (await begin(hass, entry, "tune"))["reason"] == "settings_untold"
@@ -373,7 +373,7 @@ async def test_a_startup_command_that_somebody_changes_meanwhile_is_theirs(
         assert settings.values.startup_command == "echo theirs"
         assert entry.data["undo"] == undo
         page = await begin(hass, entry, "tune")
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         done = await go_on(hass, page, changes=["retain_relays"])
         assert done["reason"] == "settings_closed"
         await hass.async_block_till_done(wait_background_tasks=True)
@@ -411,7 +411,7 @@ async def test_without_the_web_page_flags_alone_are_taken_back(
     }
     async with plugged_in(configuration(mosquitto)) as plugged:
         entry = await add(hass, plugged, undo=undo)
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         page = await begin(hass, entry, "untune")
         done = await go_on(hass, page, changes=["startup_command"])
         assert done["reason"] == "settings_closed"

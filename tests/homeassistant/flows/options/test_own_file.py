@@ -10,7 +10,7 @@ import pytest
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 
 from custom_components.openbk.flows.uploads import LARGEST
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from simulator import images
 from simulator.images import Build
 from tests.homeassistant.bench import upload
@@ -100,7 +100,7 @@ async def test_what_cannot_be_sent_is_told_at_once(
         page = await go_on(hass, page, password="of the page")
         assert page["errors"] == {"password": "another_socket"}
         move(hass, one.entry, mac=mac)
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         page = await go_on(hass, page, password="of the page")
         assert page["errors"] == {"password": "socket_unreachable"}
         move(hass, one.entry, address=None)

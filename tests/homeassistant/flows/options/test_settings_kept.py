@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.flows.options.test_options import add, begin, go_on
 from tests.homeassistant.test_console_action import call
@@ -146,21 +146,21 @@ async def test_without_the_web_page_it_shows_what_was_kept(
     async with plugged_in(config) as plugged:
         entry = await add(hass, plugged)
         await run_and_save(hass, entry, "SetFlag 41 1")
-        open_page = hass.data[METER_ACCESS]
+        open_page = hass.data[SOCKET_ACCESS]
         page = await begin(hass, entry, "snapshots")
 
         async def refuse(_host: str, _port: int) -> Streams:
             raise ConnectionRefusedError
 
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         done = await go_on(hass, page, snapshot="0")
         assert done["reason"] == "snapshot_unreadable"
         assert "SetFlag 10 1" in done["description_placeholders"]["settings"]
         # A socket that falls silent is not said to have its settings back.
-        hass.data[METER_ACCESS] = open_page
+        hass.data[SOCKET_ACCESS] = open_page
         page = await begin(hass, entry, "snapshots")
         page = await go_on(hass, page, snapshot="0")
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=refuse)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         done = await go_on(hass, page, consent=True)
         assert done["reason"] == "snapshot_stopped"
         assert plugged.firmware.settings.values.flags >> 41 & 1

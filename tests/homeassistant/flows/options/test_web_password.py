@@ -7,8 +7,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import (
-    METER_ACCESS,
-    MeterAccess,
+    SOCKET_ACCESS,
+    SocketAccess,
     keep_password,
 )
 from custom_components.openbk.pyopenbk.obk.console import Streams
@@ -89,17 +89,17 @@ async def test_a_password_that_was_sent_is_not_said_to_be_refused(
     """The socket takes it, and its line is cut before anybody sees that."""
     async with plugged_in(configuration(mosquitto)) as plugged:
         entry = await add(hass, plugged)
-        whole = hass.data[METER_ACCESS]
+        whole = hass.data[SOCKET_ACCESS]
 
         async def cut(host: str, port: int) -> Streams:
             if plugged.firmware.settings.values.web_password:
                 raise ConnectionRefusedError
             return await whole.connect(host, port)
 
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=cut)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=cut)
         page = await fill_in(hass, entry, "first-one")
         assert page["reason"] == "web_password_not_seen"
-        hass.data[METER_ACCESS] = whole
+        hass.data[SOCKET_ACCESS] = whole
         assert plugged.firmware.settings.values.web_password == "first-one"
         # It is the one that is used from now on.
         page = await fill_in(hass, entry, "second-one")
@@ -116,7 +116,7 @@ async def test_a_password_that_the_socket_did_not_take_is_not_said_to_be_set(
         almost(plugged, deaf_to="/cfg_wifi_set") as address,
     ):
         entry = await add(hass, plugged)
-        hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
         move(hass, entry, address=address)
         await until(lambda: entry.runtime_data.online)
         page = await fill_in(hass, entry, "secret")

@@ -16,7 +16,7 @@ from custom_components.openbk.flows.wizard.entry_data import (
 )
 from custom_components.openbk.flows.wizard.session import WizardSession
 from custom_components.openbk.live.calibration import SocketCalibration
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
@@ -78,7 +78,7 @@ async def test_another_socket_at_the_address_differs_in_nothing(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:
     """It is not the one that was written, so nobody is told that its pins are others."""
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
     written = configuration(mosquitto, RELAY_ONLY)
     async with plugged_in(configuration(mosquitto)) as socket:
         await until(lambda: socket.firmware.http_address)

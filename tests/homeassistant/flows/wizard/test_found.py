@@ -11,7 +11,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.wizard.pages import PAGES
-from custom_components.openbk.issues.unfinished import FIRMWARE
+from custom_components.openbk.issues.unfinished import UNFINISHED_FOLDER
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
@@ -445,14 +445,14 @@ class TestUnfinished:
             assert "releases" not in wizard.pages
             await wizard.close()
             # What is left of its firmware is no firmware: its release is fetched again.
-            for kept in Path(hass.config.path(FIRMWARE)).iterdir():
+            for kept in Path(hass.config.path(UNFINISHED_FOLDER)).iterdir():
                 kept.write_bytes(b"half of it")
             wizard = await to_pins(hass, socket)
             await wizard.choose("resume_passwords")
             assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
             assert "releases" in wizard.pages
             await wizard.close()
-            shutil.rmtree(hass.config.path(FIRMWARE))
+            shutil.rmtree(hass.config.path(UNFINISHED_FOLDER))
             wizard = await to_pins(hass, socket)
             await wizard.choose("resume_passwords")
             assert await wizard.submit(wifi_password=SECRET) == "write_confirm"
@@ -484,7 +484,7 @@ class TestUnfinished:
         releases: ReleaseServer,
     ) -> None:
         async with self.half_written(hass, mosquitto, releases) as socket:
-            shutil.rmtree(hass.config.path(FIRMWARE))
+            shutil.rmtree(hass.config.path(UNFINISHED_FOLDER))
             stored = hass_storage["openbk.release_index"]
             assert isinstance(stored, dict)
             good, stored["data"] = stored["data"], ["not what we wrote"]

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.issues.unfinished import (
-    FIRMWARE,
+    UNFINISHED_FOLDER,
     UnfinishedSocket,
     UnfinishedSockets,
 )
@@ -157,7 +157,7 @@ async def test_kept_firmware_is_private_and_whatever_lies_in_its_place_is_passed
 ) -> None:
     sockets = UnfinishedSockets(hass)
     socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
-    path = Path(hass.config.path(FIRMWARE, f"{MAC.replace(':', '')}.bin"))
+    path = Path(hass.config.path(UNFINISHED_FOLDER, f"{MAC.replace(':', '')}.bin"))
     before = os.umask(umask)
     try:
         await sockets.async_remember(MAC, socket, b"firmware")

@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard.arrival import WAITING, Arrival, Waiting
-from custom_components.openbk.network.consoles import METER_ACCESS, MeterAccess
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.silence import Cause
 from custom_components.openbk.pyopenbk.beken.flash_map import SECTOR_SIZE
 from custom_components.openbk.pyopenbk.obk import config_sector
@@ -115,7 +115,7 @@ async def waiting(
     """Flash a socket up to the page that says that it did not come."""
     lan = Lan(broker=("127.0.0.1", free_port()), web=lambda: None)
     hass.data[WAITING] = Waiting(turn=0.5, glance=0.05, look_up=lan.look_up)
-    hass.data[METER_ACCESS] = MeterAccess(simulated=True, connect=lan.connect)
+    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=lan.connect)
     async with socket_on_the_bench(blow_dump(), resolve=lan.resolve) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)

@@ -14,7 +14,7 @@ from homeassistant.helpers.json import json_bytes
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.issues.unfinished import FIRMWARE
+from custom_components.openbk.issues.unfinished import UNFINISHED_FOLDER
 from custom_components.openbk.network.firmware import RELEASE_INDEX
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
@@ -475,7 +475,7 @@ async def test_goes_on_with_an_uploaded_file_without_asking_for_it_again(
         await again.submit()
         await finish(hass, again)
         # What was kept for this moment is not needed any more.
-        assert not list(Path(hass.config.path(FIRMWARE)).iterdir())
+        assert not list(Path(hass.config.path(UNFINISHED_FOLDER)).iterdir())
 
 
 async def test_fetches_the_firmware_again_when_it_was_not_kept(
@@ -484,7 +484,7 @@ async def test_fetches_the_firmware_again_when_it_was_not_kept(
     async with socket_on_the_bench(blow_dump()) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
-        folder = Path(hass.config.path(FIRMWARE))
+        folder = Path(hass.config.path(UNFINISHED_FOLDER))
         folder.parent.mkdir(exist_ok=True)
         folder.write_text("in the way")
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
