@@ -7,6 +7,7 @@ from math import inf, nan
 import pytest
 
 from custom_components.openbk.pyopenbk.obk.commands import (
+    LONGEST_ARGUMENTS,
     LONGEST_MESSAGE,
     LONGEST_PART,
     Command,
@@ -14,15 +15,20 @@ from custom_components.openbk.pyopenbk.obk.commands import (
     CommandProblem,
     backlog,
     channel_command,
+    check_over_mqtt,
     energy_command,
     flag_command,
+    full_boot_time_command,
     mqtt_password_command,
     mqtt_user_command,
     pin_commands,
     reading_command,
+    reporting_command,
     start_value_command,
     text_argument,
+    threshold_command,
     time_server_command,
+    typed_command,
     utc_offset_command,
 )
 from custom_components.openbk.pyopenbk.obk.flags import Flag, StartValue
@@ -168,3 +174,64 @@ def test_a_role_comes_behind_its_channel_and_always() -> None:
     ]
     assert pin_commands(by_itself, on_wifi) == ["SetPinRole 8 WifiLED_n"]
     assert pin_commands(by_itself, by_itself) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("  ", CommandProblem.EMPTY),
+        ("se;tFlag 1", CommandProblem.UNPRINTABLE),
+        ("SetFlag 1\n2", CommandProblem.UNPRINTABLE),
+        ("echo " + "x " * LONGEST_ARGUMENTS, CommandProblem.TOO_LONG),
+        # The firmware copies it into 128 bytes of the heap, whatever its length.
+        ("echo " + "x" * 128, CommandProblem.LONG_WORD),
+        ("StartupCommand a " + "x" * 128, CommandProblem.LONG_WORD),
+        ('echo "a', CommandProblem.OPEN_QUOTE),
+    ],
+)
+def test_what_a_person_types_is_refused_where_the_console_would_not_live_on(
+    line: str, problem: CommandProblem
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        typed_command(line)
+    assert refused.value.problem is problem
+
+
+def test_what_a_person_types_arrives_as_it_was_typed() -> None:
+    assert typed_command("  restart ") == "restart"
+    assert typed_command('echo  "a b" c') == 'echo "a b" c'
+    assert typed_command("echo " + "x" * 127)
+    assert typed_command("StartupCommand " + "x" * LONGEST_ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("command", "problem"),
+    [
+        ("Status 0", CommandProblem.ONLY_OVER_HTTP),
+        ("Backlog SetFlag 1 1; STATUS 8", CommandProblem.ONLY_OVER_HTTP),
+        ("echo " + "x" * LONGEST_MESSAGE, CommandProblem.TOO_LONG),
+    ],
+)
+def test_what_floods_a_broker_or_does_not_arrive_whole_is_not_sent_over_it(
+    command: str, problem: CommandProblem
+) -> None:
+    with pytest.raises(CommandError) as refused:
+        check_over_mqtt(Command(command))
+    assert refused.value.problem is problem
+    check_over_mqtt(Command("SetFlag 1 1"))
+
+
+def test_numbers_that_would_become_others_are_refused() -> None:
+    """An interval below a second is none, and the time of a good start is kept in one byte."""
+    assert reporting_command(4, 31) == "VCPPublishIntervals 3 30"
+    assert full_boot_time_command(255) == "FullBootTime 255"
+    assert threshold_command(0.25, 0.002, 0.25) == "VCPPublishThreshold 0.25 0.002 0.25"
+    for every, at_rest in ((0, 31), (5, 4)):
+        with pytest.raises(CommandError):
+            reporting_command(every, at_rest)
+    for seconds in (0, 256):
+        with pytest.raises(CommandError):
+            full_boot_time_command(seconds)
+    for watts in (-1.0, nan, inf):
+        with pytest.raises(CommandError):
+            threshold_command(0.25, 0.002, watts)
