@@ -358,11 +358,19 @@ async def test_topics_without_get_have_to_be_tuned(
         assert await wizard.choose("use_pins") == "tune"
         assert wizard.suggested == {"changes": ["no_get_suffix"]}
         mosquitto.stop()
-        await until(lambda: not mqtt.is_connected(hass))
+        await until(
+            lambda: not (mqtt.is_connected(hass) or socket.firmware.mqtt.online)
+        )
         assert await wizard.submit_suggested() == "tune"
         assert wizard.errors == {"base": "mqtt_disconnected"}
+        back: list[str] = []
+        stop = await mqtt.async_subscribe(
+            hass, f"{CLIENT_ID}/connected", lambda message: back.append(message.payload)
+        )
         mosquitto.start()
-        await until(lambda: mqtt.is_connected(hass) and socket.firmware.mqtt.online)
+        # It says so behind its subscriptions: what is sent before that reaches nobody.
+        await until(lambda: back == ["online"])
+        stop()
         assert await wizard.submit_suggested() == "created"
         assert wizard.result["result"].data["undo"] == {
             "no_get_suffix": ["SetFlag 50 1"]
