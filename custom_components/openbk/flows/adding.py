@@ -43,7 +43,7 @@ from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
 from . import pin_form
 from .checks import console_error, socket_address, topic_problem
-from .forms import PASSWORD, tidy, web_page, without
+from .forms import PASSWORD, WEB_PASSWORD, tidy, web_page, without
 from .road import ConfigRoad
 from .tuning_form import CONF_CHANGES, proposal_text, tune_schema, undo_data
 
@@ -275,7 +275,7 @@ class AddingSteps(ConfigRoad):
             return self.show_page("no_pins_closed")
         return self.async_show_form(
             step_id="read_pins",
-            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            data_schema=WEB_PASSWORD,
             errors=errors,
             description_placeholders=self.placeholders,
         )

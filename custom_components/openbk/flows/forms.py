@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 import unicodedata
 
+from homeassistant.const import CONF_PASSWORD
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
+    BooleanSelector,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
@@ -19,11 +21,18 @@ BROKER_LOGIN: Final = "broker"
 CONF_SECOND: Final = "second"
 # The name of a backup, in every form that has a choice of them, and where one leads to another.
 CONF_BACKUP: Final = "backup"
+CONF_CONSENT: Final = "consent"
 
 PASSWORD: Final = TextSelector(
     # Not remembered by the browser: these are other people's passwords to it.
     TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="new-password")
 )
+WEB_PASSWORD: Final = probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD})
+"""Asks for the password of a socket's web page."""
+CONSENT: Final = probatio.Schema(
+    {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
+)
+"""Has to be ticked before what cannot be taken back."""
 
 
 def opened(schema: probatio.Schema, name: str) -> probatio.Schema:

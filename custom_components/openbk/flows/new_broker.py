@@ -6,7 +6,7 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
 from homeassistant.helpers.device_registry import format_mac
-from homeassistant.helpers.selector import BooleanSelector, TextSelector
+from homeassistant.helpers.selector import TextSelector
 import probatio
 
 from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_GROUP, CONF_MAC, DOMAIN, LOGGER
@@ -23,9 +23,8 @@ from ..pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ..pyopenbk.obk.mqtt_settings import MqttSettings, SettingsUnknownError
 from .broker_form import BROKER, OWN_LOGIN, BrokerForm, login_in
 from .checks import console_error, socket_address
-from .forms import PASSWORD, without
+from .forms import CONF_CONSENT, CONSENT, WEB_PASSWORD, without
 
-CONF_CONSENT: Final = "consent"
 # In seconds of the socket's. It connects anew within 5 s, and says who it is within 12 s more.
 _APPEARS_WITHIN: Final = 60.0
 
@@ -169,7 +168,7 @@ class NewBrokerSteps(BrokerForm):
     def _show_password(self, *, wrong: bool) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="new_broker_password",
-            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            data_schema=WEB_PASSWORD,
             errors={CONF_PASSWORD: "socket_password"} if wrong else {},
             description_placeholders=self.placeholders | {"address": self._at},
             last_step=False,
@@ -196,9 +195,7 @@ class NewBrokerSteps(BrokerForm):
             errors[CONF_CONSENT] = "consent_missing"
         return self.async_show_form(
             step_id="new_broker_consent",
-            data_schema=probatio.Schema(
-                {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
-            ),
+            data_schema=CONSENT,
             errors=errors,
             description_placeholders=self.placeholders,
         )

@@ -1,12 +1,13 @@
 """Questions to one socket: for its channels until they are answered, its readings and its list."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, callback
 
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Publication
+from .clock import Send
 from .presence import Later
 from .values import SocketValues
 
@@ -21,7 +22,6 @@ _LIST_COMPLETE_AFTER: Final = 20.0
 # socket are read first, which may hold readings back for 5 s, and as it may learn its unit by then.
 _READINGS_AFTER: Final = (0.5, 2.0, 6.0)
 
-type Send = Callable[[Iterable[Publication]], None]
 type Question = Callable[[], Publication | None]
 """Returns what a socket is asked for its readings with, None where it cannot be."""
 

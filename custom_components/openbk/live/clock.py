@@ -17,6 +17,7 @@ from ..pyopenbk.obk.commands import (
 )
 from ..pyopenbk.obk.messages import Publication, version_of
 from ..pyopenbk.obk.releases import Lack, lacks, parse_version
+from .presence import Later
 
 # A socket that has just started tells its time before its time server has answered.
 _ASK_AGAIN_AFTER: Final = 60.0
@@ -28,7 +29,6 @@ _SET_EVERY: Final = 3600.0
 _TOLERANCE: Final = timedelta(days=2).total_seconds()
 
 type Send = Callable[[Iterable[Publication]], None]
-type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
 
 
 class SocketClock:

@@ -12,8 +12,7 @@ from ..network.consoles import async_console_of
 from ..pyopenbk.obk.console import ConsoleError, NotAnAnswerError
 from ..pyopenbk.obk.flags import Flag, PowerCutState, power_cut_state
 from ..pyopenbk.obk.saving import SAVED_AFTER
-
-type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
+from .presence import Later
 
 
 class Readback:

@@ -9,6 +9,7 @@ from typing import Final
 from homeassistant.core import CALLBACK_TYPE, callback
 
 from ..helpers import Listeners
+from .presence import Later
 
 # The socket says a new state and the press behind it within a second, in either order.
 _TOGETHER: Final = 2.0
@@ -17,7 +18,6 @@ _OBEYED_WITHIN: Final = 10.0
 _ASKED_AT_ONCE: Final = 8
 
 type Now = Callable[[], float]
-type Later = Callable[[float, Callable[[], None]], CALLBACK_TYPE]
 
 
 class SwitchedBy(StrEnum):

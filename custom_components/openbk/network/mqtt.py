@@ -154,7 +154,7 @@ _FOLLOWED: Final[HassKey[_Followed]] = HassKey(f"{DOMAIN}.followed")
 async def subscribed(
     hass: HomeAssistant,
     topics: Iterable[str],
-    received: Callable[[mqtt.ReceiveMessage], None],
+    received: Received,
 ) -> AsyncIterator[None]:
     """Subscribe; begin once the broker has taken all topics, or does not in its time.
 

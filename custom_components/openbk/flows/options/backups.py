@@ -10,7 +10,6 @@ from homeassistant.config_entries import (
     OptionsFlow,
 )
 from homeassistant.helpers.selector import (
-    BooleanSelector,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -29,18 +28,13 @@ from ...pyopenbk.backups.sidecar import Contents
 from ...pyopenbk.flashing.records import JobRecords
 from ...pyopenbk.foreign_text import markdown_text
 from ..backup_link import async_backup_link
-from ..forms import CONF_BACKUP
+from ..forms import CONF_BACKUP, CONF_CONSENT, CONSENT
 
 CONF_ACTION: Final = "action"
-CONF_CONSENT: Final = "consent"
 VERIFY: Final = "verify"
 EXPORT: Final = "export"
 RESTORE: Final = "restore"
 DELETE: Final = "delete"
-
-_CONSENT: Final = probatio.Schema(
-    {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
-)
 
 
 class BackupSteps(OptionsFlow):
@@ -199,7 +193,7 @@ class BackupSteps(OptionsFlow):
             return self._abort("backups_unreadable")
         return self.async_show_form(
             step_id="backup_delete",
-            data_schema=_CONSENT,
+            data_schema=CONSENT,
             errors=errors,
             description_placeholders={
                 "date": _time(backup),

@@ -28,6 +28,7 @@ from ...live.reporting import (
 from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...pyopenbk.foreign_text import markdown_text
+from ..forms import without
 
 
 def _number(low: float, high: float, step: float, unit: str) -> NumberSelector:
@@ -73,9 +74,7 @@ class ReportingSteps(OptionsFlow):
                     await self.hass.data[SNAPSHOTS].async_keep(
                         self.config_entry, Before.REPORTING
                     )
-                others = {
-                    key: value for key, value in options.items() if key not in KEYS
-                }
+                others = without(options, *KEYS)
                 return self.async_create_entry(data=others | chosen.as_options())
             errors[CONF_AT_REST] = "rest_shorter"
         return self.async_show_form(

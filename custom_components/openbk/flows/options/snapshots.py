@@ -7,7 +7,6 @@ from typing import Any, Final
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.helpers.selector import (
-    BooleanSelector,
     SelectOptionDict,
     SelectSelector,
     SelectSelectorConfig,
@@ -37,15 +36,10 @@ from ...pyopenbk.obk.snapshot import Snapshot, put_snapshot_back, take_snapshot
 from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND
 from ...pyopenbk.obk.tuning import still_in_force
 from ...pyopenbk.profile import SocketProfile
-from ..forms import PASSWORD, folded, without
+from ..forms import CONF_CONSENT, CONSENT, WEB_PASSWORD, folded, without
 from ..talking import TalkingFlow
 
 CONF_SNAPSHOT: Final = "snapshot"
-CONF_CONSENT: Final = "consent"
-
-_CONSENT: Final = probatio.Schema(
-    {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
-)
 
 
 class SnapshotSteps(TalkingFlow, OptionsFlow):
@@ -124,7 +118,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
             )
         return self.async_show_form(
             step_id="snapshot",
-            data_schema=_CONSENT,
+            data_schema=CONSENT,
             errors=errors,
             description_placeholders=placeholders,
         )
@@ -180,7 +174,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         left = still_in_force(undo, now.flags, now.startup_command)
         if left != undo:
             data |= {CONF_UNDO: left, CONF_TUNED: False}
-        options = {key: each for key, each in entry.options.items() if key not in KEYS}
+        options = without(entry.options, *KEYS)
         if kept.reporting is not None:
             options |= kept.reporting.as_options()
         self.hass.config_entries.async_update_entry(entry, data=data, options=options)
@@ -194,7 +188,7 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
     def _ask_for_web_password(self) -> ConfigFlowResult:
         return self.async_show_form(
             step_id="snapshot_password",
-            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            data_schema=WEB_PASSWORD,
             description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
             errors={CONF_PASSWORD: "socket_password"} if self._web_password else {},
         )

@@ -7,7 +7,6 @@ from typing import Any
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.helpers.device_registry import format_mac
-import probatio
 
 from ...const import (
     CONF_ADDRESS,
@@ -27,7 +26,7 @@ from ...network.mqtt import NotConnectedError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
-from ..forms import PASSWORD, without
+from ..forms import WEB_PASSWORD, without
 from ..talking import TalkingFlow
 from ..tuning_form import (
     CONF_CHANGES,
@@ -54,7 +53,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         entry = self.config_entry
         if user_input is not None and CONF_CHANGES in user_input:
             return await self._tune(user_input[CONF_CHANGES])
-        if not self._is_online():
+        if not is_online(self.config_entry):
             return self.async_abort(reason="not_loaded")
         if (address := entry.data[CONF_ADDRESS]) is None:
             return self.async_abort(reason="settings_closed")
@@ -100,7 +99,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         wanted = [item for item in self._tunings.tunings if item.step in chosen]
         if not wanted:
             return self.async_abort(reason="nothing_changed")
-        if not self._is_online():
+        if not is_online(self.config_entry):
             return self.async_abort(reason="not_loaded")
         # Another socket may have got its address while somebody thought about it.
         try:
@@ -164,7 +163,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         return await self._untune()
 
     async def _untune(self) -> ConfigFlowResult:
-        if not self._is_online():
+        if not is_online(self.config_entry):
             return self.async_abort(reason="not_loaded")
         try:
             console = await self._open_console()
@@ -216,13 +215,10 @@ class TuningSteps(TalkingFlow, OptionsFlow):
     def _ask_for_password(self, step_id: str) -> ConfigFlowResult:
         return self.async_show_form(
             step_id=step_id,
-            data_schema=probatio.Schema({probatio.Required(CONF_PASSWORD): PASSWORD}),
+            data_schema=WEB_PASSWORD,
             description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
             errors={CONF_PASSWORD: "socket_password"} if self._password else {},
         )
-
-    def _is_online(self) -> bool:
-        return is_online(self.config_entry)
 
     @property
     def _undo(self) -> Mapping[str, list[str]]:
