@@ -403,3 +403,21 @@ def choices() -> frozenset[str]:
         for _, value in leaves(load_yaml_dict(str(INTEGRATION / name)))
         if isinstance(value, str)
     )
+
+
+@pytest.mark.parametrize(
+    "path", sorted(sources("flows")), ids=lambda path: str(path.stem)
+)
+def test_every_button_says_where_it_leads(path: Path) -> None:
+    """It reads Submit where the page has no word of its own and is not followed by another."""
+    steps = texts()["options" if "options" in path.parts else "config"]["step"]
+    for call in ast.walk(sources("flows")[path]):
+        if (
+            not isinstance(call, ast.Call)
+            or getattr(call.func, "attr", None) != "async_show_form"
+        ):
+            continue
+        given = {keyword.arg: keyword.value for keyword in call.keywords}
+        match given["step_id"]:
+            case ast.Constant(value=str(step)) if "last_step" not in given:
+                assert steps[step].get("submit"), step
