@@ -6,11 +6,15 @@ import os
 from pathlib import Path
 import sys
 import time
+import tracemalloc
 
 import pytest
 import serialx
 
-from custom_components.openbk.pyopenbk.beken.flash_map import OutsideAllowanceError
+from custom_components.openbk.pyopenbk.beken.flash_map import (
+    SECTOR_SIZE,
+    OutsideAllowanceError,
+)
 from custom_components.openbk.pyopenbk.bootrom import frames
 from custom_components.openbk.pyopenbk.bootrom.chip import LinkedChip
 from custom_components.openbk.pyopenbk.bootrom.errors import (
@@ -397,6 +401,20 @@ async def test_nothing_is_erased_or_written_without_allowance(
     with pytest.raises(OutsideAllowanceError):
         await link.exchange(frames.erase(0x11000, EraseSize.SECTOR))
     assert socket.flash.counts.operations == socket.flash.counts.refused == 0
+
+
+async def test_waiting_for_an_answer_takes_no_more_memory_than_the_answer(
+    link: Link,
+) -> None:
+    """Mapping memory for many times as much at each read is a fourth of all processor time."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        await link.exchange(frames.read_sector(0))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert SECTOR_SIZE < most - before < 32 * SECTOR_SIZE
 
 
 async def test_a_silent_chip_is_lost_after_a_while(

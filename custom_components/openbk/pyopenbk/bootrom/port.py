@@ -116,6 +116,10 @@ class Port(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, serialx.BaseSerialTransport)
         self._transport = transport
+        if isinstance(transport, PosixSerialTransport):
+            # A read never brings more. Its own is so large that each read maps memory, cuts it down
+            # and gives it back, which takes longer than reading.
+            transport.max_size = _KERNEL_BUFFER
 
     @override
     def data_received(self, data: bytes) -> None:
