@@ -10,12 +10,20 @@ import tests.support.harness  # noqa: F401  # isort: skip
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager, contextmanager
 import gc
 import json
 from pathlib import Path
 import resource
+import statistics
 import sys
 import tempfile
 import time
@@ -26,7 +34,17 @@ from unittest.mock import patch
 from homeassistant import loader
 from homeassistant.components import mqtt
 from homeassistant.components.mqtt import client as core_client
-from homeassistant.const import EVENT_STATE_CHANGED, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.components.switch import DOMAIN as SWITCH_DOMAIN
+from homeassistant.const import (
+    ATTR_ENTITY_ID,
+    EVENT_STATE_CHANGED,
+    SERVICE_TURN_OFF,
+    SERVICE_TURN_ON,
+    STATE_OFF,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er, frame
 from homeassistant.helpers.storage import Store
@@ -50,6 +68,12 @@ from tests.support.sockets import BLOW, BUILD, socket_entry
 MODES: Final = ("openbk", "mqtt", "mqtt_all")
 PHASES: Final = ("set_up", "online", "first", "changed", "unchanged", "foreign")
 ROUNDS: Final = {"changed": 10, "unchanged": 20, "foreign": 100}
+"""How often each socket says everything, in a house of a hundred at most.
+
+All messages are built beforehand, so a larger one takes fewer rounds and about as much memory.
+"""
+COMMANDS: Final = 10
+"""How often each relay is switched, in a house of a hundred at most."""
 # Voltage, current and power are of one load once nothing has jumped for so long.
 _SETTLED: Final = 2.6
 
@@ -72,6 +96,7 @@ class Broker:
         """Be there."""
         self._loop = asyncio.get_running_loop()
         self._mid = 0
+        self.taken: tuple[str, object] = "", None
         self.subscriptions = 0
         self._wanted = 0
         self._subscribed = asyncio.Event()
@@ -102,8 +127,9 @@ class Broker:
         """Take subscriptions back."""
         return 0, self._acknowledge(self.on_unsubscribe)
 
-    def publish(self, *_: object) -> Published:
-        """Take a message."""
+    def publish(self, topic: str, payload: object, *_: object) -> Published:
+        """Take a message, and remember it."""
+        self.taken = topic, payload
         return Published(self._acknowledge(self.on_publish))
 
     def setup(self) -> None:
@@ -179,11 +205,32 @@ class House:
         await asyncio.sleep(_SETTLED)
         for phase in PHASES[3:]:
             await self.play(messages_of(phase, [0]))
+        await commanded(self, [0])
 
     async def play(self, messages: Iterable[MQTTMessage]) -> None:
         """Let the broker deliver messages, and what follows from them happen."""
         self.send(messages)
         await turns(self.hass)
+
+    async def toggle(self, number: int) -> tuple[float, float]:
+        """Switch a socket's relay over by an action, and let the socket say that it did.
+
+        Returns the seconds from the call until the broker has the command, and from the answer to
+        the state.
+        """
+        entity, channel = relay(self.hass, self.mode, number), f"{client_id(number)}/1"
+        on = self.hass.states.is_state(entity, STATE_OFF)
+        value = str(int(on))
+        answer = message(f"{channel}/get", value)
+        began = time.perf_counter()
+        await turn(self.hass, entity, on)
+        sent = time.perf_counter()
+        assert self.broker.taken == (f"{channel}/set", value), self.broker.taken
+        answered = time.perf_counter()
+        self.send([answer])
+        shown = time.perf_counter()
+        assert self.hass.states.is_state(entity, STATE_ON if on else STATE_OFF)
+        return sent - began, shown - answered
 
     def send(self, messages: Iterable[MQTTMessage]) -> None:
         """Let the broker deliver messages."""
@@ -205,6 +252,27 @@ class House:
             yield written
         finally:
             stop()
+
+
+async def turn(hass: HomeAssistant, entity: str, on: bool) -> None:
+    """Switch by an action, and wait until it is done."""
+    action = SERVICE_TURN_ON if on else SERVICE_TURN_OFF
+    target = {ATTR_ENTITY_ID: entity}
+    await hass.services.async_call(SWITCH_DOMAIN, action, target, blocking=True)
+
+
+def relay(hass: HomeAssistant, mode: str, number: int) -> str:
+    """Return the entity id of a socket's relay."""
+    platform = "openbk" if mode == "openbk" else mqtt.DOMAIN
+    unique_id = f"{mac(number)}_relay_1"
+    entity = er.async_get(hass).async_get_entity_id(SWITCH_DOMAIN, platform, unique_id)
+    assert entity is not None
+    return entity
+
+
+def rounds_of(phase: str, sockets: int) -> int:
+    """Return how often each of so many sockets says everything in a phase."""
+    return max(1, ROUNDS.get(phase, 1) * 100 // max(sockets, 100))
 
 
 def native_entry(number: int) -> MockConfigEntry:
@@ -312,6 +380,7 @@ def readings(step: int) -> dict[str, str]:
 def messages_of(phase: str, numbers: Iterable[int], rounds: int = 1) -> Messages:
     """Return what the sockets say in a phase, in the order of the rounds."""
     said: Callable[[int], Mapping[str, str]]
+    names = [client_id(number) for number in numbers]
     match phase:
         case "online":
             said = lambda _: {"connected": "online"}  # noqa: E731
@@ -321,10 +390,9 @@ def messages_of(phase: str, numbers: Iterable[int], rounds: int = 1) -> Messages
         case "changed":
             said = lambda step: readings(1 + step)  # noqa: E731
         case "unchanged":
-            said = lambda _: readings(ROUNDS["changed"])  # noqa: E731
+            said = lambda _: readings(rounds_of("changed", len(names)))  # noqa: E731
         case _:
             said = lambda step: {f"{key}/x": str(step) for key in readings(0)}  # noqa: E731
-    names = [client_id(number) for number in numbers]
     return [
         message(f"{name}/{suffix}", payload)
         for step in range(rounds)
@@ -380,7 +448,7 @@ async def live(options: argparse.Namespace) -> None:
         await house.warm_up()
         everyone = range(1, options.sockets + 1)
         prepared = {
-            phase: messages_of(phase, everyone, ROUNDS.get(phase, 1))
+            phase: messages_of(phase, everyone, rounds_of(phase, options.sockets))
             for phase in PHASES[1:]
         }
         gc.collect()
@@ -420,6 +488,19 @@ async def live(options: argparse.Namespace) -> None:
             memory=tracemalloc.get_traced_memory()[0] if options.memory else None,
             resident=resident_bytes() - resident,
         )
+        announce("command")
+        report(phase="command", **await commanded(house, everyone))
+
+
+async def commanded(house: House, numbers: Sequence[int]) -> dict[str, float]:
+    """Switch each relay several times, and return what that took, with the times in seconds.
+
+    They are medians: in a few of many commands, another process had the processor meanwhile.
+    """
+    often = max(1, COMMANDS * 100 // max(len(numbers), 100))
+    times = [await house.toggle(number) for _ in range(often) for number in numbers]
+    sent, shown = (statistics.median(each) for each in zip(*times, strict=True))
+    return {"commands": len(times), "to_broker": sent, "to_state": shown}
 
 
 def entities(hass: HomeAssistant) -> int:
