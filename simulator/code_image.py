@@ -18,9 +18,16 @@ from .code_memory import (
     to_records,
 )
 
-# The first two words of every application and of the bootloader: a branch, and the load
-# that the next exception vector is.
-APPLICATION_START_WORDS: Final = bytes.fromhex("0E0000EA14F09FE5")
+# The vector table of an application: a branch, the loads that the other exceptions are, and where
+# these lead, 64 bytes behind its start and so on. Of the bootloader the first two words.
+APPLICATION_START_WORDS: Final = b"".join(
+    word.to_bytes(4, "little")
+    for word in (
+        0xEA00000E,
+        *[0xE59FF014] * 7,
+        *range(APPLICATION_ADDRESS + 0x40, APPLICATION_ADDRESS + 0x120, 0x20),
+    )
+)
 BOOTLOADER_START_WORDS: Final = bytes.fromhex("480B00EA14F09FE5")
 
 _CHUNK: Final = 16

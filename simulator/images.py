@@ -78,6 +78,8 @@ class Build:
     drivers: tuple[str, ...] = _USUAL_DRIVERS
     size: int | None = None
     """Bytes of code, where they are others than the releases have: a multiple of 32."""
+    entry: int | None = None
+    """The word at 0x20, where it is another than the releases have."""
 
     @property
     def texts(self) -> tuple[bytes, ...]:
@@ -99,7 +101,10 @@ class Build:
         """Return the code before it is enciphered."""
         seed = f"OpenBeken {self.version} {self.chip}"
         size = self.size or self.layout.code
-        return code(seed, size, APPLICATION_START_WORDS, self.texts)
+        start = APPLICATION_START_WORDS
+        if self.entry is not None:
+            start = start[:0x20] + self.entry.to_bytes(4, "little") + start[0x24:]
+        return code(seed, size, start, self.texts)
 
     @property
     def layout(self) -> _Layout:
@@ -157,7 +162,8 @@ def unpack_ota(container: bytes) -> bytes | None:
         return None
     decryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).decryptor()
     packed = decryptor.update(body) + decryptor.finalize()
-    return gzip.decompress(packed[: -packed[-1]] if packed[-1] < 16 else packed)
+    # What fills whole blocks has no padding: it ends with the highest byte of its size, a zero.
+    return gzip.decompress(packed[: len(packed) - packed[-1]])
 
 
 def ug(build: Build = NEWEST) -> bytes:

@@ -13,6 +13,10 @@ from .images import unpack_ota
 
 _MARK_SIZE: Final = 3 * RECORD
 _BLOCK: Final = 0x10000
+# Where the application is executed, in addresses of the processor, and the word of its vector table
+# that is looked at.
+_PARTITION: Final = range(0x10000, 0x118700 + 1)
+_ENTRY: Final = slice(0x20, 0x24)
 
 
 def apply_update(
@@ -22,6 +26,11 @@ def apply_update(
 
     Nothing happens where there is none, where it is the present one, or where it is
     damaged. Which chip it is for is not looked at.
+
+    Nor where the code leaves no room for a header in the partition, or the word at its 0x20, to
+    which the processor is led by the first vector that is loaded, lies outside of it.
+    BK7231N_1.0.1 and BK7231S_1.0.5, run as machine code, erased nothing for 0, 0xFFFF, 0x118701 and
+    0xDEADBEEF, nor for 0x1086A1 bytes; they began with 0x10000, 0x118700 and 0x1086A0 bytes.
 
     The order is that of Tuya's bootloaders, run as machine code: where the code comes and where
     the header of the present one is, all is erased first; then the code is programmed upwards; at
@@ -41,6 +50,8 @@ def apply_update(
     plain = unpack_ota(flash.read(model.download, rbl.SIZE + header.body_size))
     if plain is None:
         return "verify download failed\r\n"
+    if not _fits(plain):
+        return ""
     new = application(plain, key, model.application)
     with flash.opened():
         code = new[:-_MARK_SIZE].rstrip(b"\xff")
@@ -51,6 +62,13 @@ def apply_update(
             flash.program(mark, new[-_MARK_SIZE:])
         flash.erase(model.download)
     return f"upgrade app to {header.version}\r\n"
+
+
+def _fits(plain: bytes) -> bool:
+    return (
+        len(plain) <= len(_PARTITION) - 1 - rbl.SIZE
+        and int.from_bytes(plain[_ENTRY], "little") in _PARTITION
+    )
 
 
 def _erase(flash: Flash, start: int, end: int) -> None:

@@ -163,6 +163,34 @@ def test_anything_else_changes_nothing(container: bytes) -> None:
     assert examine(flash).version == "1.17.360"
 
 
+@pytest.mark.parametrize("chip", [Chip.BK7231N, Chip.BK7231T])
+@pytest.mark.parametrize(
+    ("change", "installed"),
+    [
+        ({"entry": 0x0FFFF}, False),
+        ({"entry": 0x10000}, True),
+        ({"entry": 0x118700}, True),
+        ({"entry": 0x118701}, False),
+        ({"size": 0x108680}, True),
+        ({"size": 0x1086C0}, False),
+    ],
+    ids=repr,
+)
+def test_code_that_does_not_fit_the_partition_leaves_the_old_one(
+    chip: Chip, change: dict[str, int], installed: bool
+) -> None:
+    """As both bootloaders did that were run as machine code."""
+    old = images.Build(version="1.18.298", chip=chip, size=0x4000)
+    flash = Flash(images.flashed(FactorySocket(chip=chip).dump(), old), status=0x4004)
+    before = flash.content
+    new = images.Build(chip=chip, **({"size": 0x4000} | change))
+    flash.rewrite(MODELS[chip].download, images.ota(new))
+    apply_update(flash, chip=chip)
+    assert (flash.content[: len(before) // 2] != before[: len(before) // 2]) is installed
+    version = examine(flash, chip=chip).version
+    assert version == ("1.18.300" if installed else "1.18.298")
+
+
 def test_an_update_for_another_chip_is_installed_and_never_starts() -> None:
     flash = downloaded(images.ota(images.Build(chip="BK7231T")))
     apply_update(flash)

@@ -77,6 +77,7 @@ _REFUSALS: Final[Mapping[type[OpenBekenError], str]] = {
     image.DamagedError: "damaged",
     ota.NotForAirError: "other_form",
     ota.UnprovenError: "no_firmware",
+    ota.NotInstallableError: "not_installable",
     ota.MissingDriverError: "drivers",
 }
 # What is the matter with one socket alone: of several, the next ones may do better.

@@ -78,13 +78,14 @@ def nothing_was_sent(one: Updated, before: bytes) -> None:
         (lambda: images.ota().ljust(OTA.size + 1, b"\xff"), "too_large"),
         (lambda: images.ota(Build(chip="BK7231T")), "wrong_chip"),
         (lambda: images.ota(Build(drivers=images.OF_TUYA_MCU)), "drivers"),
+        (lambda: images.ota(Build(entry=0)), "not_installable"),
         (lambda: images.ota()[:-1], "damaged"),
         (lambda: images.ota()[:900] + b"\0" + images.ota()[901:], "damaged"),
         (images.qio, "other_form"),
         (images.ug, "other_form"),
         (lambda: b"<html>", "no_firmware"),
     ],
-    ids=["long", "chip", "drivers", "cut", "damaged", "qio", "ug", "page"],
+    ids=["long", "chip", "drivers", "entry", "cut", "damaged", "qio", "ug", "page"],
 )
 async def test_a_wrong_file_is_refused(
     hass: HomeAssistant, mosquitto: Broker, file: Callable[[], bytes], key: str

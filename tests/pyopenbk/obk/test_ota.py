@@ -31,6 +31,7 @@ from custom_components.openbk.pyopenbk.obk.image import (
 from custom_components.openbk.pyopenbk.obk.ota import (
     MissingDriverError,
     NotForAirError,
+    NotInstallableError,
     OtaError,
     UnprovenError,
     UploadBrokenError,
@@ -107,10 +108,12 @@ def test_what_just_fits_is_taken_and_one_byte_more_is_not() -> None:
         (lambda: images.ota(Nameless()), UnprovenError),
         (lambda: repacked(images.ota(), name="bootloader"), UnprovenError),
         (lambda: repacked(images.ota(), raw_size=0x1000), UnprovenError),
-        (lambda: repacked(images.ota(), raw_size=0x200000), TooLargeError),
+        (lambda: repacked(images.ota(), raw_size=0x1086A1), NotInstallableError),
+        (lambda: images.ota(Build(entry=0x0FFFF)), NotInstallableError),
+        (lambda: images.ota(Build(entry=0x118701)), NotInstallableError),
         (lambda: repacked(images.ota(), flags=rbl.PLAIN), UnprovenError),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 def test_what_does_not_fit_is_refused(
     data: Callable[[], bytes], error: type[ImageError | OtaError]

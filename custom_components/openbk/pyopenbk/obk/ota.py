@@ -11,10 +11,9 @@ import struct
 from typing import Final
 
 from ..beken.application import Firmware
-from ..beken.code_flash import RECORD_DATA_SIZE, RECORD_SIZE
 from ..beken.flash_map import SECTOR_SIZE
 from ..beken.rbl import RblHeader
-from ..beken.update_slots import UpdateSlot
+from ..beken.update_slots import LARGEST_CODE, UpdateSlot, bootloader_installs
 from ..errors import OpenBekenError
 from ..meters import BL0937, METERS
 from ..profile import SocketProfile
@@ -91,6 +90,10 @@ class UnprovenError(OtaError):
     """The file does not prove that it is OpenBeken for this chip, with a version."""
 
 
+class NotInstallableError(OtaError):
+    """The bootloader would leave the old firmware where it is: the code is not for its memory."""
+
+
 class MissingDriverError(OtaError):
     """The build lacks a driver that this socket needs."""
 
@@ -153,9 +156,10 @@ def drivers_of(profile: SocketProfile, scripts: Iterable[str] = ()) -> tuple[str
 def check_update(data: bytes, slot: UpdateSlot, drivers: Iterable[str]) -> str:
     """Return the version of a file that may be sent to a socket with this chip.
 
-    The firmware and its bootloader look at none of it: the form, the length, the checksums, the
-    chip, the partition, and that the build has these ``drivers``. Takes a tenth of a second, so it
-    belongs into an executor. Raises ImageError and OtaError.
+    The firmware looks at none of it: the form, the length, the checksums, the chip, the
+    partition, and that the build has these ``drivers``; nor does the bootloader look at the chip.
+    What that refuses is refused here. Takes a tenth of a second, so it belongs into an executor.
+    Raises ImageError and OtaError.
     """
     found = recognise(data, slot.target)
     if found.kind is not ImageKind.RBL:
@@ -163,10 +167,8 @@ def check_update(data: bytes, slot: UpdateSlot, drivers: Iterable[str]) -> str:
     if len(data) > slot.region.size:
         raise TooLargeError(limit=slot.region.size, actual=len(data))
     header = RblHeader.parse(data)
-    # What the application's region holds without the checksums of its records.
-    largest = slot.target.flash.application.size // RECORD_SIZE * RECORD_DATA_SIZE
-    if header.raw_size > largest:
-        raise TooLargeError(limit=largest, actual=header.raw_size)
+    if header.raw_size > LARGEST_CODE:
+        raise NotInstallableError(f"{header.raw_size} bytes of code")
     code = code_of_update(data, slot.target)
     if (
         header.partition != _PARTITION
@@ -176,6 +178,8 @@ def check_update(data: bytes, slot: UpdateSlot, drivers: Iterable[str]) -> str:
         or found.version is None
     ):
         raise UnprovenError("the file does not prove what it is")
+    if not bootloader_installs(code):
+        raise NotInstallableError("the code starts outside of the application")
     # A driver is known to the console by a text of its own, which ends with a zero. The names of
     # pin roles, which every build has, go on where the driver's ends.
     folded = code.lower()
