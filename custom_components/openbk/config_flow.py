@@ -5,7 +5,7 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
 from homeassistant.core import callback
 
-from .const import DOMAIN
+from .const import CONF_ROAD, DOMAIN, ROAD_FLASH, ROAD_RESTORE
 from .flows.adding import AddingSteps
 from .flows.new_broker import NewBrokerSteps
 from .flows.options.menu import OpenBekenOptionsFlow
@@ -21,7 +21,6 @@ from .flows.wizard.resume import ResumeSteps
 from .flows.wizard.twin import TwinSteps
 from .flows.wizard.waiting import WaitSteps
 from .flows.wizard.writing import WriteSteps
-from .issues.half_written import CONF_ROAD
 
 
 @with_pages
@@ -77,9 +76,9 @@ class OpenBekenConfigFlow(
     ) -> ConfigFlowResult:
         """Ask what is to be done, unless a repair has led here."""
         road = (user_input or {}).get(CONF_ROAD)
-        if road == "flash":
+        if road == ROAD_FLASH:
             return await self.async_step_flash()
-        if road == "restore":
+        if road == ROAD_RESTORE:
             return await self.async_step_restore()
         return self.async_show_menu(
             step_id="user", menu_options=["flash", "existing", "restore"]

@@ -38,6 +38,11 @@ CONF_PUBLISHED: Final = "published"
 CONF_MODE: Final = "mode"
 CONF_DISCOVERY_PREFIX: Final = "discovery_prefix"
 
+# Which road of the wizard something else leads to, and in what it is told so.
+CONF_ROAD: Final = "road"
+ROAD_FLASH: Final = "flash"
+ROAD_RESTORE: Final = "restore"
+
 EVENT_OVERLOAD: Final = f"{DOMAIN}_overload"
 EVENT_RESTARTED: Final = f"{DOMAIN}_restarted"
 EVENT_SWITCHED: Final = f"{DOMAIN}_switched"

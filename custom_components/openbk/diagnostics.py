@@ -24,9 +24,9 @@ from .helpers import backup_folder
 from .issues.plausibility import found
 from .live.snapshots import SNAPSHOTS
 from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
-from .pyopenbk.backups.errors import BackupError
+from .pyopenbk.backups.errors import BackupError, UnreadableRecordError
 from .pyopenbk.backups.folder import BackupFolder
-from .pyopenbk.flashing.records import JobRecords
+from .pyopenbk.flashing.records import JobRecord, JobRecords
 from .pyopenbk.obk.messages import channel_key, version_of
 from .pyopenbk.quantities import CALIBRATED, DIAGNOSTICS, FREQUENCY, METER
 from .updating.updates import UPDATES, SocketUpdate
@@ -131,7 +131,11 @@ def _update(update: SocketUpdate) -> dict[str, Any]:
 
 def _flash(folder: BackupFolder, mac: str) -> dict[str, Any]:
     """Return what is on disk of a chip: its backups, and a job that did not end; reads files."""
-    job = JobRecords(folder).find(mac)
+    job: dict[str, Any] | str | None
+    try:
+        job = _unfinished_job(JobRecords(folder).find(mac))
+    except UnreadableRecordError:
+        job = "unreadable"
     try:
         backups = folder.find(mac)
     except BackupError as err:
@@ -148,15 +152,19 @@ def _flash(folder: BackupFolder, mac: str) -> dict[str, Any]:
             }
             for backup in backups
         ],
-        "unfinished_job": None
-        if job is None
-        else {
-            "started": job.started.isoformat(),
-            "phase": job.phase,
-            "content": job.content,
-            "restores": job.restores is not None,
-            "regions": [[hex(start), hex(end)] for start, end in job.regions],
-        },
+        "unfinished_job": job,
+    }
+
+
+def _unfinished_job(job: JobRecord | None) -> dict[str, Any] | None:
+    if job is None:
+        return None
+    return {
+        "started": job.started.isoformat(),
+        "phase": job.phase,
+        "content": job.content,
+        "restores": job.restores is not None,
+        "regions": [[hex(start), hex(end)] for start, end in job.regions],
     }
 
 

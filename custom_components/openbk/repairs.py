@@ -16,7 +16,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import TextSelector
 import probatio
 
-from .const import DOMAIN, LOGGER
+from .const import CONF_ROAD, DOMAIN, LOGGER
 from .issues import (
     half_written,
     no_time,
@@ -199,10 +199,13 @@ class OpenWizardFlow(_AskFirstFlow):
 
     @override
     async def act(self) -> RepairsFlowResult:
-        """Lead to the first page of the wizard."""
-        road = str((self.data or {}).get(half_written.CONF_ROAD))
+        """Lead to the first page of the wizard, unless nothing is half-written any more."""
+        await half_written.async_review_half_written(self.hass)
+        if ir.async_get(self.hass).async_get_issue(DOMAIN, self.issue_id) is None:
+            return self.async_create_entry(data={})
+        road = str((self.data or {}).get(CONF_ROAD))
         wizard = await self.hass.config_entries.flow.async_init(
-            DOMAIN, context={"source": SOURCE_USER}, data={half_written.CONF_ROAD: road}
+            DOMAIN, context={"source": SOURCE_USER}, data={CONF_ROAD: road}
         )
         return self.async_abort(
             reason="wizard_opened",

@@ -186,7 +186,9 @@ def test_code_that_does_not_fit_the_partition_leaves_the_old_one(
     new = images.Build(chip=chip, **({"size": 0x4000} | change))
     flash.rewrite(MODELS[chip].download, images.ota(new))
     apply_update(flash, chip=chip)
-    assert (flash.content[: len(before) // 2] != before[: len(before) // 2]) is installed
+    assert (
+        flash.content[: len(before) // 2] != before[: len(before) // 2]
+    ) is installed
     version = examine(flash, chip=chip).version
     assert version == ("1.18.300" if installed else "1.18.298")
 

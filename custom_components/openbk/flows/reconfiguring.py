@@ -15,9 +15,10 @@ from ..const import (
     CONF_GROUP,
     CONF_MAC,
     CONF_PROFILE,
+    CONF_ROAD,
     LOGGER,
+    ROAD_RESTORE,
 )
-from ..issues.half_written import CONF_ROAD
 from ..live.entries import async_entry_of, async_replace_hardware
 from ..live.state import OpenBekenConfigEntry, identity_of_entry
 from ..network import discovery
@@ -47,7 +48,7 @@ class ReconfigureSteps(ConfigRoad):
             client_id=entry.data[CONF_CLIENT_ID],
             group=entry.data[CONF_GROUP],
         )
-        if user_input is not None and user_input.get(CONF_ROAD) == "restore":
+        if user_input is not None and user_input.get(CONF_ROAD) == ROAD_RESTORE:
             # The list of backups has led here.
             self.session.wanted_backup = user_input[CONF_BACKUP]
             return await self.async_step("restore")

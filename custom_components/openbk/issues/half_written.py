@@ -5,26 +5,31 @@ from typing import Final
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 
-from ..const import CONF_MAC, DOMAIN
+from ..const import CONF_MAC, CONF_ROAD, DOMAIN, LOGGER, ROAD_FLASH, ROAD_RESTORE
 from ..helpers import backup_folder
+from ..pyopenbk.backups import BackupError
 from ..pyopenbk.flashing import JobRecord, JobRecords
 from ..pyopenbk.foreign_text import markdown_text
 from .unfinished import UnfinishedSockets
 
 ISSUE: Final = "half_written"
 
-# Which road of the wizard goes on with the chip.
-CONF_ROAD: Final = "road"
-
 
 async def async_review_half_written(hass: HomeAssistant) -> None:
-    """Raise an issue for every chip whose writing has begun and did not end, and no others.
+    """Raise an issue for every chip whose writing has begun and may not have ended, and no others.
 
     They outlive a restart: the first socket of somebody is written before there is an entry that
     would have this integration loaded.
     """
-    records = await hass.async_add_executor_job(JobRecords(backup_folder(hass)).list)
-    left = {_issue_id(record.mac): record for record in records}
+    jobs = JobRecords(backup_folder(hass))
+    try:
+        records = await hass.async_add_executor_job(jobs.list)
+        unreadable = await hass.async_add_executor_job(jobs.unreadable)
+    except BackupError as err:
+        # What was told is not known to be over.
+        LOGGER.warning("Half-written chips cannot be looked for: %s", err)
+        return
+    left = {_issue_id(mac) for mac in (*(each.mac for each in records), *unreadable)}
     known = [
         issue_id
         for domain, issue_id in ir.async_get(hass).issues
@@ -33,28 +38,43 @@ async def async_review_half_written(hass: HomeAssistant) -> None:
     for issue_id in known:
         if issue_id not in left:
             ir.async_delete_issue(hass, DOMAIN, issue_id)
-    for issue_id, record in left.items():
-        ir.async_create_issue(
-            hass,
-            DOMAIN,
-            issue_id,
-            is_fixable=True,
-            is_persistent=True,
-            severity=ir.IssueSeverity.ERROR,
-            translation_key=ISSUE,
-            translation_placeholders={"name": await _name_of(hass, record)},
-            data={CONF_ROAD: "restore" if record.restores else "flash"},
-        )
+    for record in records:
+        _raise(hass, record.mac, {"name": await _name_of(hass, record.mac)}, record)
+    for mac in unreadable:
+        path = str(jobs.path_of(mac))
+        names = {
+            "name": await _name_of(hass, mac),
+            "file": markdown_text(path, len(path)),
+        }
+        _raise(hass, mac, names, None)
 
 
-async def _name_of(hass: HomeAssistant, record: JobRecord) -> str:
-    unfinished = await UnfinishedSockets(hass).async_find(record.mac)
+def _raise(
+    hass: HomeAssistant, mac: str, names: dict[str, str], record: JobRecord | None
+) -> None:
+    """Raise the issue about a chip; without a record nobody knows what became of it."""
+    restores = record is not None and record.restores
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _issue_id(mac),
+        is_fixable=True,
+        is_persistent=True,
+        severity=ir.IssueSeverity.ERROR,
+        translation_key=ISSUE if record else "half_written_unknown",
+        translation_placeholders=names,
+        data={CONF_ROAD: ROAD_RESTORE if restores else ROAD_FLASH},
+    )
+
+
+async def _name_of(hass: HomeAssistant, mac: str) -> str:
+    unfinished = await UnfinishedSockets(hass).async_find(mac)
     if unfinished is not None and unfinished.settings.name:
         return markdown_text(unfinished.settings.name)
     for entry in hass.config_entries.async_entries(DOMAIN):
-        if entry.data.get(CONF_MAC) == record.mac:
+        if entry.data.get(CONF_MAC) == mac:
             return markdown_text(entry.title)
-    return record.mac
+    return mac
 
 
 def _issue_id(mac: str) -> str:

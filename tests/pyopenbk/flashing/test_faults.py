@@ -195,6 +195,36 @@ async def test_half_written_chip_without_its_record(tmp_path: Path) -> None:
         assert chip.folder.list()[-1].read() == factory_chip()
 
 
+async def test_half_written_chip_whose_record_cannot_be_read(tmp_path: Path) -> None:
+    """It is not said to be untouched, and what the record was for is found on the chip itself."""
+    async with bench(factory_chip(), tmp_path) as chip:
+        await cut_off(
+            chip, chip.job(), lambda phase, done, total: phase is Phase.WRITE_CONFIG
+        )
+        JobRecords(chip.folder).path_of(MAC).write_text("{")
+
+        async with chip.identified() as job:
+            assert job.chip_state is ChipState.HALF_WRITTEN
+            assert job.unfinished is None
+            await job.back_up()
+            assert (await job.analyse()).state is Contents.HALF_WRITTEN
+        assert JobRecords(chip.folder).unreadable() == (MAC,)
+        await complete(chip)
+        assert JobRecords(chip.folder).unreadable() == ()
+
+
+async def test_record_that_cannot_be_read_says_nothing_of_a_whole_chip(
+    tmp_path: Path,
+) -> None:
+    """What is written last is in place, so that whatever it was, it is over."""
+    async with bench(factory_chip(), tmp_path) as chip:
+        chip.folder.prepare()
+        JobRecords(chip.folder).path_of(MAC).write_text("{")
+        async with chip.analysed() as job:
+            assert job.chip_state is ChipState.UNTOUCHED
+        assert JobRecords(chip.folder).unreadable() == ()
+
+
 async def test_half_written_chip_whose_backup_was_deleted(tmp_path: Path) -> None:
     async with bench(factory_chip(), tmp_path) as chip:
         await cut_off(

@@ -13,6 +13,10 @@ from custom_components.openbk.pyopenbk.backups import (
     BackupFolder,
     FolderNotWritableError,
 )
+from custom_components.openbk.pyopenbk.backups.errors import (
+    BackupError,
+    UnreadableRecordError,
+)
 from custom_components.openbk.pyopenbk.flashing import JobRecord, JobRecords, Phase
 from tests.support.flash_map import FLASH_JOB, FLASH_SIZE
 
@@ -26,6 +30,14 @@ RECORD = JobRecord(
     content_sha256="ab" * 32,
     regions=FLASH_JOB.borders,
 )
+
+
+def is_unreadable(records: JobRecords) -> bool:
+    """Return whether it is known that there is a record, and of what chip, but not what it says."""
+    with pytest.raises(UnreadableRecordError):
+        records.find(MAC)
+    assert records.list() == ()
+    return records.unreadable() == (MAC,)
 
 
 @pytest.fixture
@@ -82,15 +94,14 @@ def test_records_are_no_backups(tmp_path: Path) -> None:
     "text",
     ["", "[]", "17", "{}", '{"format": 9}', RECORD.as_json()[:-40], "\udce4"],
 )
-def test_damaged_record_counts_as_none(
+def test_damaged_record_does_not_count_as_none(
     records: JobRecords, tmp_path: Path, text: str
 ) -> None:
     records.save(RECORD)
     (path,) = (tmp_path / "backups").iterdir()
     path.write_bytes(text.encode(errors="surrogateescape"))
 
-    assert records.find(MAC) is None
-    assert records.list() == ()
+    assert is_unreadable(records)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,7 @@ def test_damaged_record_counts_as_none(
     ],
     ids=repr,
 )
-def test_record_with_an_odd_field_counts_as_none(
+def test_record_with_an_odd_field_does_not_count_as_none(
     records: JobRecords, tmp_path: Path, change: dict[str, object]
 ) -> None:
     records.save(RECORD)
@@ -120,23 +131,24 @@ def test_record_with_an_odd_field_counts_as_none(
     text = json.dumps(json.loads(RECORD.as_json()) | change)
     path.write_text(text.replace("Infinity", "1e999"))
 
-    assert records.find(MAC) is None
-    assert records.list() == ()
+    assert is_unreadable(records)
 
 
 @pytest.mark.parametrize("text", ["[" * 60_000, " " * 70_000, '{"a":' * 12_000])
-def test_record_that_breaks_a_reader_counts_as_none_and_is_named(
+def test_record_that_breaks_a_reader_does_not_count_as_none_and_is_named(
     records: JobRecords, tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     records.save(RECORD)
     (path,) = (tmp_path / "backups").iterdir()
     path.write_text(text)
 
-    assert records.find(MAC) is None
+    assert is_unreadable(records)
     assert path.name in caplog.text
 
 
-def test_what_is_no_file_counts_as_none(records: JobRecords, tmp_path: Path) -> None:
+def test_what_is_no_file_does_not_count_as_none(
+    records: JobRecords, tmp_path: Path
+) -> None:
     """A pipe would wait for ever for somebody who writes into it."""
     records.save(RECORD)
     (path,) = (tmp_path / "backups").iterdir()
@@ -144,26 +156,36 @@ def test_what_is_no_file_counts_as_none(records: JobRecords, tmp_path: Path) -> 
     os.mkfifo(path)
     path.with_name("zero.job").symlink_to("/dev/zero")
 
-    assert records.find(MAC) is None
-    assert records.list() == ()
+    assert is_unreadable(records)
     records.save(RECORD)
     assert records.find(MAC) == RECORD
 
 
-def test_record_of_another_chip_under_this_name_counts_as_none(
+def test_record_of_another_chip_under_this_name_does_not_count_as_none(
     records: JobRecords, tmp_path: Path
 ) -> None:
     records.save(RECORD)
     (path,) = (tmp_path / "backups").iterdir()
     path.write_text(replace(RECORD, mac="38:1f:8d:00:00:01").as_json())
 
-    assert records.find(MAC) is None
+    assert is_unreadable(records)
 
 
 def test_no_folder_is_no_record(records: JobRecords) -> None:
     assert records.find(MAC) is None
     assert records.list() == ()
     records.remove(MAC)
+
+
+def test_folder_that_cannot_be_read_is_not_said_to_be_empty(
+    records: JobRecords, tmp_path: Path
+) -> None:
+    """Nobody is kept out of a folder that leads into itself, but nobody can read it either."""
+    (tmp_path / "backups").symlink_to(tmp_path / "backups")
+
+    for ask in (records.list, records.unreadable, lambda: records.find(MAC)):
+        with pytest.raises(BackupError):
+            ask()
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:

@@ -19,11 +19,14 @@ from homeassistant.helpers.translation import async_get_translations
 from homeassistant.util import dt as dt_util
 import probatio
 
-from ...const import CONF_MAC, DOMAIN
+from ...const import CONF_MAC, CONF_ROAD, DOMAIN, ROAD_RESTORE
 from ...helpers import async_list_backups, backup_folder
-from ...issues.half_written import CONF_ROAD
 from ...pyopenbk.backups.dumps import Backup
-from ...pyopenbk.backups.errors import BackupDamagedError, BackupError
+from ...pyopenbk.backups.errors import (
+    BackupDamagedError,
+    BackupError,
+    UnreadableRecordError,
+)
 from ...pyopenbk.backups.sidecar import Contents
 from ...pyopenbk.flashing.records import JobRecords
 from ...pyopenbk.foreign_text import markdown_text
@@ -48,10 +51,12 @@ class BackupSteps(OptionsFlow):
         """Show the backups of this socket's chip."""
         try:
             found = await self._list()
+            folder = backup_folder(self.hass)
+            unclear = await self.hass.async_add_executor_job(folder.has_unreadable)
         except BackupError:
             return self._abort("backups_unreadable")
         if not found:
-            return self._abort("no_backups")
+            return self._abort("backups_unclear" if unclear else "no_backups")
         if user_input is not None:
             # Another dialog may have deleted it meanwhile; then the rest is shown.
             chosen = (one for one in found if one.path.name == user_input[CONF_BACKUP])
@@ -142,7 +147,7 @@ class BackupSteps(OptionsFlow):
                 "source": SOURCE_RECONFIGURE,
                 "entry_id": self.config_entry.entry_id,
             },
-            data={CONF_ROAD: RESTORE, CONF_BACKUP: backup.path.name},
+            data={CONF_ROAD: ROAD_RESTORE, CONF_BACKUP: backup.path.name},
         )
         result = self.async_abort(reason="restore_opened")
         result["next_flow"] = (FlowType.CONFIG_FLOW, wizard["flow_id"])
@@ -172,14 +177,10 @@ class BackupSteps(OptionsFlow):
         backup = self._chosen_backup
         errors: dict[str, str] = {}
         if user_input is not None:
-            job = await self.hass.async_add_executor_job(
-                JobRecords(backup_folder(self.hass)).find,
-                self.config_entry.data[CONF_MAC],
-            )
             if not user_input[CONF_CONSENT]:
                 errors[CONF_CONSENT] = "consent_missing"
-            elif job is not None and backup.path.name in (job.backup, job.restores):
-                errors["base"] = "backup_in_use"
+            elif error := await self._why_needed(backup):
+                errors["base"] = error
             elif not await self._remove(backup):
                 errors["base"] = "backup_not_removed"
             else:
@@ -200,6 +201,18 @@ class BackupSteps(OptionsFlow):
                 "others": str(len(left) - 1),
             },
         )
+
+    async def _why_needed(self, backup: Backup) -> str | None:
+        """Return the key of why a job that did not end, or may not have, needs this backup."""
+        try:
+            job = await self.hass.async_add_executor_job(
+                JobRecords(backup_folder(self.hass)).find,
+                self.config_entry.data[CONF_MAC],
+            )
+        except UnreadableRecordError:
+            return "backup_maybe_in_use"
+        needed = job is not None and backup.path.name in (job.backup, job.restores)
+        return "backup_in_use" if needed else None
 
     async def _remove(self, backup: Backup) -> bool:
         try:

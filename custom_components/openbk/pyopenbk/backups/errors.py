@@ -27,6 +27,10 @@ class BackupExistsError(BackupError):
     """A backup of this name is there already; none is ever overwritten."""
 
 
+class UnreadableRecordError(BackupError):
+    """What was written down of a job cannot be read: nobody knows how far it got."""
+
+
 class EmptyDumpError(BackupError):
     """Every byte of a dump is 0x00, as of a flash out of reach, or 0xFF, as of an erased one."""
 

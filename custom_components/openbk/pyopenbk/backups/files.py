@@ -73,6 +73,19 @@ def read_small_file(path: Path, limit: int = LARGEST_TEXT) -> bytes:
     return content
 
 
+def list_files(folder: Path, suffix: str) -> list[Path]:
+    """Return what lies in a folder under names that end so, nothing where there is no folder.
+
+    Raises BackupError where there is one that cannot be read, which is not the same as empty.
+    """
+    try:
+        return [path for path in folder.iterdir() if path.name.endswith(suffix)]
+    except FileNotFoundError, NotADirectoryError:
+        return []
+    except OSError as err:
+        raise typed(err, folder) from err
+
+
 def has_plain_name(path: Path) -> bool:
     """Return whether a name can be shown: a file system may give anything for one."""
     return path.name.isprintable() and path.name.isascii()

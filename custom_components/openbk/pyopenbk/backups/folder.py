@@ -28,9 +28,9 @@ from .files import (
     create_file,
     has_plain_name,
     has_size,
+    list_files,
     make_private_folder,
     read_small_file,
-    typed,
     writing,
 )
 from .sidecar import Contents, Origin, Sidecar
@@ -61,6 +61,14 @@ class BackupFolder:
     def find(self, mac: str) -> tuple[Backup, ...]:
         """Return the complete backups of the chip with this address, newest first."""
         return tuple(backup for backup in self.list() if backup.mac == mac.lower())
+
+    def has_unreadable(self) -> bool:
+        """Return whether there may be backups that list passes over, as nothing can be read of them.
+
+        Raises BackupError.
+        """
+        paths = list_files(self.path, SIDECAR)
+        return len(paths) > sum(1 for _ in self._sidecars(SIDECAR))
 
     def unfinished(self) -> tuple[UnfinishedBackup, ...]:
         """Return the backups that were begun and not finished, newest first."""
@@ -132,13 +140,7 @@ class BackupFolder:
         return backup
 
     def _sidecars(self, suffix: str) -> Iterator[tuple[Path, Sidecar]]:
-        try:
-            paths = [path for path in self.path.iterdir() if path.name.endswith(suffix)]
-        except FileNotFoundError, NotADirectoryError:
-            return
-        except OSError as err:
-            raise typed(err, self.path) from err
-        for path in paths:
+        for path in list_files(self.path, suffix):
             try:
                 yield path, _read_sidecar(path)
             except (OSError, ValueError) as err:

@@ -158,12 +158,13 @@ def starts_nothing(first_sector: bytes) -> bool:
     return records.sound < records.count or first_sector.endswith(b"\xff")
 
 
-def has_ended(record: JobRecord, first_sector: bytes) -> bool:
+def has_ended(record: JobRecord | None, first_sector: bytes) -> bool:
     """Return whether nothing is left to do of a job, by the sector that it writes last.
 
     Where the sector is neither what was to be written nor written by half, the job changed nothing
-    yet, or somebody has written other firmware since.
+    yet, or somebody has written other firmware since. Of a ``record`` that cannot be read (None),
+    it is not known what was to be written.
     """
-    if crc32_jamcrc(first_sector) == record.first_sector_crc:
+    if record is not None and crc32_jamcrc(first_sector) == record.first_sector_crc:
         return True
     return not starts_nothing(first_sector)

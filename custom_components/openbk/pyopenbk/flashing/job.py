@@ -17,6 +17,7 @@ from ..backups import (
     EmptyDumpError,
     Origin,
 )
+from ..backups.errors import UnreadableRecordError
 from ..beken.chips import RF_PLACES
 from ..beken.code_flash import CodeKey
 from ..beken.flash_map import SECTOR_SIZE, FlashMap
@@ -438,14 +439,20 @@ class FlashingJob:
                 break
         if (mac := subject.own_mac) is None:
             return subject
-        record = await self._run(self._records.find, mac)
-        if record is None:
-            return subject
+        try:
+            record = await self._run(self._records.find, mac)
+        except UnreadableRecordError as err:
+            _LOGGER.warning("%s", err)
+            record = None
+        else:
+            if record is None:
+                return subject
         first = subject.flash.first_sector
         if has_ended(record, await chip.read(first.start, first.size)):
             # Only its record was left behind.
             await self._run(self._records.remove, mac)
         else:
+            # Without what the record says, its content tells alone; but it is not untouched.
             subject.unfinished = record
             subject.state = ChipState.HALF_WRITTEN
         return subject

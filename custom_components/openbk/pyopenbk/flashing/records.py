@@ -7,10 +7,13 @@ from enum import StrEnum
 import json
 import logging
 from pathlib import Path
+import re
 from typing import Any, Final, Self
 
 from ..backups import BackupFolder
+from ..backups.errors import UnreadableRecordError
 from ..backups.files import (
+    list_files,
     read_date,
     read_small_file,
     read_text_field,
@@ -25,6 +28,7 @@ _LOGGER = logging.getLogger(__name__)
 _FORMAT: Final = 1
 _SUFFIX: Final = ".job"
 _LONGEST_NAME: Final = 200
+_PAIR: Final = re.compile("..")
 
 
 class Phase(StrEnum):
@@ -134,40 +138,73 @@ class JobRecords:
     def save(self, record: JobRecord) -> None:
         """Write a record, in the place of an older one of the same chip; raises BackupError."""
         self._folder.prepare()
-        write_private_file(self._path(record.mac), record.as_json())
+        write_private_file(self.path_of(record.mac), record.as_json())
 
     def find(self, mac: str) -> JobRecord | None:
-        """Return the record of a chip; one that cannot be read counts as none."""
-        record = _read(self._path(mac))
-        return record if record and record.mac == mac else None
+        """Return the record of a chip, None where there is none.
+
+        Raises UnreadableRecordError where there is one, and nobody knows of what.
+        """
+        return _read(self.path_of(mac))
 
     def list(self) -> tuple[JobRecord, ...]:
-        """Return all records, newest first."""
-        records = (_read(path) for path in self._folder.path.glob(f"*{_SUFFIX}"))
+        """Return all records that can be read, newest first; raises BackupError.
+
+        See `unreadable` for the others.
+        """
         return tuple(
             sorted(
-                (record for record in records if record),
+                (found for found in self._all().values() if found),
                 key=lambda record: record.started,
                 reverse=True,
             )
         )
 
+    def unreadable(self) -> tuple[str, ...]:
+        """Return the MACs of the chips whose records cannot be read; raises BackupError."""
+        return tuple(mac for mac, found in self._all().items() if found is None)
+
     def remove(self, mac: str) -> None:
         """Forget the job of a chip; a record that cannot be removed does no harm."""
         try:
-            self._path(mac).unlink(missing_ok=True)
+            self.path_of(mac).unlink(missing_ok=True)
         except OSError as err:
             _LOGGER.warning("The record of a finished job stays: %s", err.strerror)
 
-    def _path(self, mac: str) -> Path:
+    def _all(self) -> dict[str, JobRecord | None]:
+        """Return the record of each chip by its MAC, None for one that cannot be read."""
+        found: dict[str, JobRecord | None] = {}
+        for path in list_files(self._folder.path, _SUFFIX):
+            mac = ":".join(_PAIR.findall(path.stem))
+            if not MAC.fullmatch(mac) or path != self.path_of(mac):
+                # Not of ours: no chip would find it.
+                continue
+            try:
+                record = _read(path)
+            except UnreadableRecordError as err:
+                _LOGGER.warning("%s", err)
+                found[mac] = None
+            else:
+                if record is not None:
+                    found[mac] = record
+        return found
+
+    def path_of(self, mac: str) -> Path:
+        """Return where the record of a chip is kept."""
         return self._folder.path / f"{mac.replace(':', '')}{_SUFFIX}"
 
 
 def _read(path: Path) -> JobRecord | None:
     try:
-        return JobRecord.from_json(read_small_file(path).decode())
+        record = JobRecord.from_json(read_small_file(path).decode())
     except FileNotFoundError, NotADirectoryError:
         return None
     except (OSError, ValueError) as err:
-        _LOGGER.warning("Passing over %r: %s", path.name, type(err).__name__)
-        return None
+        raise UnreadableRecordError(
+            f"the record of a job {path.name} cannot be read: {type(err).__name__}"
+        ) from err
+    if record.mac.replace(":", "") != path.stem:
+        raise UnreadableRecordError(
+            f"the record of a job {path.name} is of another chip"
+        )
+    return record

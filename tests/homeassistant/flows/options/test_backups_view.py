@@ -89,6 +89,17 @@ async def test_without_a_backup_it_says_who_makes_one(
     assert done["reason"] == "no_backups"
 
 
+async def test_one_that_cannot_be_read_may_be_of_this_socket(
+    hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
+) -> None:
+    backup = await backup_of(hass, folder)
+    sidecar = backup.path.with_suffix(".json")
+    await hass.async_add_executor_job(sidecar.write_text, "{")
+    done = await begin(hass, entry, "backups")
+    assert done["reason"] == "backups_unclear"
+    assert done["description_placeholders"].keys() == {"folder"}
+
+
 async def test_verified_is_what_was_read_just_now(
     hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
 ) -> None:
@@ -125,6 +136,13 @@ async def test_deleting_asks_once_more_and_spares_what_is_needed(
     await hass.async_add_executor_job(records.save, record)
     page = await go_on(hass, page, consent=True)
     assert page["errors"] == {"base": "backup_in_use"}
+    assert len(folder.find(MAC)) == 1
+    path = records.path_of(MAC)
+    await hass.async_add_executor_job(path.write_text, "{")
+    page = await go_on(hass, page, consent=True)
+    assert page["errors"] == {"base": "backup_maybe_in_use"}
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    assert told["flash"]["unfinished_job"] == "unreadable"
     assert len(folder.find(MAC)) == 1
     await hass.async_add_executor_job(records.remove, MAC)
     done = await go_on(hass, page, consent=True)

@@ -20,7 +20,10 @@ from pytest_homeassistant_custom_component.common import (
 from custom_components.openbk.flows.serial_port import async_release, async_take
 from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
+from custom_components.openbk.helpers import backup_folder
+from custom_components.openbk.issues.half_written import async_review_half_written
 from custom_components.openbk.network.strangers import strangers
+from custom_components.openbk.pyopenbk.flashing import JobRecords
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
@@ -229,6 +232,66 @@ async def test_repair_opens_the_wizard(
     assert await again.submit() == "reassemble"
     assert not half_written(hass)
     await finish(hass, again)
+
+
+async def test_a_job_whose_record_cannot_be_read_may_not_have_ended(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+    socket: SimulatedSocket,
+) -> None:
+    """The repair says that nobody knows, the wizard looks at the chip, and it is completed."""
+    assert await async_setup_component(hass, "repairs", {})
+    wizard = await in_writing(hass, socket, mosquitto, releases)
+    await wizard.close()
+    await free_in_time(hass, socket.path)
+    socket.clear()
+    folder = backup_folder(hass)
+    (record,) = await hass.async_add_executor_job(JobRecords(folder).list)
+    path = JobRecords(folder).path_of(record.mac)
+    await hass.async_add_executor_job(path.write_text, "{")
+    again = await to_pins(hass, socket)
+    assert again.page == "resume"
+    assert await again.choose("leave") == "left_half_written"
+    await until(lambda: not half_written(hass))
+    (issue,) = ir.async_get(hass).issues.values()
+    assert issue.translation_key == "half_written_unknown"
+    told = issue.translation_placeholders or {}
+    assert told["name"] == "Kitchen"
+    assert path.name in told["file"].replace("\\", "")
+    # Without a folder that can be read, nothing is known to be over.
+    await hass.async_add_executor_job(
+        folder.path.rename, folder.path.with_name("aside")
+    )
+    await hass.async_add_executor_job(folder.path.symlink_to, folder.path)
+    await async_review_half_written(hass)
+    assert ir.async_get(hass).issues
+    await hass.async_add_executor_job(folder.path.unlink)
+    await hass.async_add_executor_job(
+        (folder.path.with_name("aside")).rename, folder.path
+    )
+    await go_on(hass, socket)
+    assert not ir.async_get(hass).issues
+    assert not path.exists()
+
+
+async def test_a_record_that_somebody_has_deleted_needs_no_wizard(
+    hass: HomeAssistant,
+) -> None:
+    assert await async_setup_component(hass, "repairs", {})
+    assert await async_setup_component(hass, "openbk", {})
+    path = JobRecords(backup_folder(hass)).path_of("c8:47:8c:00:00:07")
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    await async_review_half_written(hass)
+    (issue,) = ir.async_get(hass).issues.values()
+    assert (issue.translation_placeholders or {})["name"] == "c8:47:8c:00:00:07"
+    path.unlink()
+    repairs = hass.data["repairs"]["flow_manager"]
+    page = await repairs.async_init("openbk", context={"issue_id": issue.issue_id})
+    ended = await repairs.async_configure(page["flow_id"], {})
+    assert ended["type"] == "create_entry"
+    assert not ir.async_get(hass).issues
 
 
 async def written(

@@ -14,8 +14,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import serialx
 
+from custom_components.openbk.const import CONF_ROAD
 from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
-from custom_components.openbk.issues.half_written import CONF_ROAD
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
