@@ -43,6 +43,8 @@ TO_REDACT: Final = {
     CONF_PUBLISHED,
     # May hold what somebody wrote into a start-up command.
     CONF_UNDO,
+    # Of a discovered socket: topic, address and MAC that it was discovered by.
+    "discovery_keys",
     "host",
     "ip",
     "ssid",
@@ -64,6 +66,7 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Return the diagnostics of a socket."""
     socket = entry.runtime_data
+    relays = {pin.channel for pin in socket.profile.relays}
     return {
         "entry": async_redact_data(entry.as_dict(), TO_REDACT),
         "device": _device(hass, entry),
@@ -96,6 +99,7 @@ async def async_get_config_entry_diagnostics(
             "power_cut": {
                 str(channel): str(state)
                 for channel, state in (socket.readback.power_cut or {}).items()
+                if channel in relays
             },
         },
         "update": _update(hass.data[UPDATES].of(socket.identity)),

@@ -421,3 +421,10 @@ def test_every_button_says_where_it_leads(path: Path) -> None:
         match given["step_id"]:
             case ast.Constant(value=str(step)) if "last_step" not in given:
                 assert steps[step].get("submit"), step
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_button_of_a_repair_says_what_it_does(language: str) -> None:
+    for issue, said in texts(language)["issues"].items():
+        for step, said_of_step in said.get("fix_flow", {}).get("step", {}).items():
+            assert said_of_step.get("submit"), (issue, step)
