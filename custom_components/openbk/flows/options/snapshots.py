@@ -52,26 +52,25 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show what was kept, the latest first."""
-        kept = {
-            str(number): item
-            for number, item in enumerate(
-                self.hass.data[SNAPSHOTS].of(self.config_entry)
-            )
-        }
+        kept = {item.at.isoformat(): item for item in self._all_kept}
         if not kept:
             return self.async_abort(reason="no_snapshots")
         if user_input is not None:
+            # Later ones may have taken its place meanwhile; then the list is shown anew.
             self._kept = kept.get(user_input[CONF_SNAPSHOT])
-            return await self.async_step_snapshot()
+            if self._kept is not None:
+                return await self.async_step_snapshot()
         options = [
-            SelectOptionDict(value=number, label=self._title(item))
-            for number, item in kept.items()
+            SelectOptionDict(value=at, label=self._title(item))
+            for at, item in kept.items()
         ]
         return self.async_show_form(
             step_id="snapshots",
             data_schema=probatio.Schema(
                 {
-                    probatio.Required(CONF_SNAPSHOT, default="0"): SelectSelector(
+                    probatio.Required(
+                        CONF_SNAPSHOT, default=next(iter(kept))
+                    ): SelectSelector(
                         SelectSelectorConfig(
                             options=options, mode=SelectSelectorMode.LIST
                         )
@@ -85,8 +84,10 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Show what is different now, and put it back where somebody agrees."""
-        if (kept := self._kept) is None:
-            return self.async_abort(reason="no_snapshots")
+        kept = self._kept
+        if kept is None or kept not in self._all_kept:
+            # The entry may be of other hardware by now, to which these settings are nothing.
+            return await self.async_step_snapshots()
         errors: dict[str, str] = {}
         if user_input is not None:
             if not user_input[CONF_CONSENT]:
@@ -192,6 +193,10 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
             description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
             errors={CONF_PASSWORD: "socket_password"} if self._web_password else {},
         )
+
+    @property
+    def _all_kept(self) -> tuple[KeptSettings, ...]:
+        return self.hass.data[SNAPSHOTS].of(self.config_entry)
 
     def _title(self, kept: KeptSettings) -> str:
         when = f"{dt_util.as_local(kept.at):%Y-%m-%d %H:%M}"

@@ -2,19 +2,22 @@
 
 from typing import Any
 
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
-from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
+from custom_components.openbk.live.snapshots import SNAPSHOTS, Before, KeptSettings
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.options.test_options import add, begin, go_on
+from tests.homeassistant.flows.options.test_options import add, begin, go_on, move
+from tests.homeassistant.flows.test_adding_mistakes import ROUTER, almost, says
 from tests.homeassistant.test_console_action import call
-from tests.homeassistant.wizard import ENGLISH
+from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in, stranger
+from tests.support.sockets import BUILD
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -37,6 +40,21 @@ async def run_and_save(
         pass
 
 
+async def choose(
+    hass: HomeAssistant, page: ConfigFlowResult, chosen: KeptSettings
+) -> ConfigFlowResult:
+    """Choose from the list of what was kept."""
+    return await go_on(hass, page, snapshot=chosen.at.isoformat())
+
+
+async def look_at(
+    hass: HomeAssistant, entry: MockConfigEntry, number: int
+) -> ConfigFlowResult:
+    """Open what was kept and choose one, by its place in the list."""
+    page = await begin(hass, entry, "snapshots")
+    return await choose(hass, page, hass.data[SNAPSHOTS].of(entry)[number])
+
+
 async def test_tuning_is_put_back_as_a_whole(
     hass: HomeAssistant, mosquitto: Broker, hass_storage: dict[str, Any]
 ) -> None:
@@ -54,8 +72,7 @@ async def test_tuning_is_put_back_as_a_whole(
         await until(lambda: settings.values.flags == 1 << 10 | 1 << 21)
 
         await until(lambda: entry.runtime_data.online)
-        page = await begin(hass, entry, "snapshots")
-        page = await go_on(hass, page, snapshot="0")
+        page = await look_at(hass, entry, 0)
         told = page["description_placeholders"]["difference"]
         assert "`- SetFlag 21 1`" in told
         assert "addEventHandler" in told
@@ -71,8 +88,7 @@ async def test_tuning_is_put_back_as_a_whole(
         assert kept(hass, entry) == [Before.PUTTING_BACK, Before.TUNING]
 
         await until(lambda: entry.runtime_data.online)
-        page = await begin(hass, entry, "snapshots")
-        done = await go_on(hass, page, snapshot="1")
+        done = await look_at(hass, entry, 1)
         assert done["reason"] == "snapshot_same"
         await hass.async_block_till_done(wait_background_tasks=True)
     await hass.config_entries.async_unload(entry.entry_id)
@@ -103,8 +119,7 @@ async def test_pins_and_reporting_go_back_into_the_entry(
         assert entry.data["profile"] != before
         assert kept(hass, entry) == [Before.PINS, Before.REPORTING]
         await until(lambda: entry.runtime_data.online)
-        page = await begin(hass, entry, "snapshots")
-        page = await go_on(hass, page, snapshot="1")
+        page = await look_at(hass, entry, 1)
         told = page["description_placeholders"]["difference"]
         assert "- SetPinRole 8" in told
         assert "- VCPPublishIntervals 9 59" in told
@@ -112,6 +127,17 @@ async def test_pins_and_reporting_go_back_into_the_entry(
         assert done["reason"] == "snapshot_put_back"
         assert entry.data["profile"] == before
         assert "report_every" not in entry.options
+        # What was there just now can be had again, with what the socket is told when it comes.
+        await until(lambda: entry.runtime_data.online)
+        page = await look_at(hass, entry, 0)
+        assert (
+            "+ VCPPublishIntervals 9 59"
+            in page["description_placeholders"]["difference"]
+        )
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_put_back"
+        assert entry.options["report_every"] == 10
+        assert entry.data["profile"] != before
         await hass.async_block_till_done(wait_background_tasks=True)
     await hass.config_entries.async_unload(entry.entry_id)
 
@@ -153,13 +179,13 @@ async def test_without_the_web_page_it_shows_what_was_kept(
             raise ConnectionRefusedError
 
         hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
-        done = await go_on(hass, page, snapshot="0")
+        [only] = hass.data[SNAPSHOTS].of(entry)
+        done = await choose(hass, page, only)
         assert done["reason"] == "snapshot_unreadable"
         assert "SetFlag 10 1" in done["description_placeholders"]["settings"]
         # A socket that falls silent is not said to have its settings back.
         hass.data[SOCKET_ACCESS] = open_page
-        page = await begin(hass, entry, "snapshots")
-        page = await go_on(hass, page, snapshot="0")
+        page = await look_at(hass, entry, 0)
         hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         done = await go_on(hass, page, consent=True)
         assert done["reason"] == "snapshot_stopped"
@@ -174,8 +200,7 @@ async def test_behind_a_password_it_is_asked_for(
         entry = await add(hass, plugged)
         await run_and_save(hass, entry, "SetFlag 41 1")
         plugged.firmware.settings.change(web_password="correct")
-        page = await begin(hass, entry, "snapshots")
-        page = await go_on(hass, page, snapshot="0")
+        page = await look_at(hass, entry, 0)
         assert page["step_id"] == "snapshot_password"
         page = await go_on(hass, page, password="wrong")
         assert page["errors"] == {"password": "socket_password"}
@@ -184,5 +209,105 @@ async def test_behind_a_password_it_is_asked_for(
         done = await go_on(hass, page, consent=True)
         assert done["reason"] == "snapshot_put_back"
         assert not plugged.firmware.settings.values.flags >> 41 & 1
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_was_chosen_stays_chosen_while_more_is_kept(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Only the last eight are, so it may also be gone; then the list is shown anew."""
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        settings = plugged.firmware.settings
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        [chosen] = hass.data[SNAPSHOTS].of(entry)
+        page = await begin(hass, entry, "snapshots")
+        await call(hass, entry, "console", command="SetFlag 41 0")
+        assert len(kept(hass, entry)) == 2
+        page = await choose(hass, page, chosen)
+        assert page["step_id"] == "snapshot"
+        assert "- SetFlag 41 1" in page["description_placeholders"]["difference"]
+        late = await begin(hass, entry, "snapshots")
+        for number in range(8):
+            settings.change(startup_command=f"echo {number}")
+            settings.save()
+            await call(hass, entry, "console", command="SetFlag 41 1")
+        assert (await go_on(hass, page, consent=True))["step_id"] == "snapshots"
+        assert (await choose(hass, late, chosen))["step_id"] == "snapshots"
+        assert settings.values.startup_command == "echo 7"
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_settings_of_replaced_hardware_are_not_put_into_the_new_one(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        [chosen] = hass.data[SNAPSHOTS].of(entry)
+        menu = await hass.config_entries.options.async_init(entry.entry_id)
+        listed = await begin(hass, entry, "snapshots")
+        asked = await look_at(hass, entry, 0)
+        await plugged.power_off()
+        await until(lambda: not entry.runtime_data.online)
+        await says(hass, "kitchen", {**ROUTER, "build": BUILD, "ip": "none"})
+        wizard = Wizard(hass)
+        wizard.look_at(await entry.start_reconfigure_flow(hass))
+        await wizard.choose("replaced")
+        assert await wizard.submit(client_id="kitchen") == "hardware_replaced"
+        done = await go_on(hass, menu, next_step_id="snapshots")
+        assert done["reason"] == "no_snapshots"
+        assert (await choose(hass, listed, chosen))["reason"] == "no_snapshots"
+        done = await go_on(hass, asked, consent=True)
+        assert done["reason"] == "no_snapshots"
+        await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_no_command_sets_is_told_and_nothing_is_sent_to_who_is_away(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        await run_and_save(hass, entry, "SetFlag 41 1")
+        settings = plugged.firmware.settings
+        settings.change(short_name="Other")
+        page = await look_at(hass, entry, 0)
+        restorable, lasting, stays = page["description_placeholders"][
+            "difference"
+        ].split("\n\n")
+        assert restorable == "- `- SetFlag 41 1`"
+        assert lasting == ENGLISH["selector"]["snapshot_text"]["options"]["lasting"]
+        assert "`- ShortName Other`" in stays
+        await plugged.power_off()
+        await until(lambda: not entry.runtime_data.online)
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "not_loaded"
+        assert kept(hass, entry) == [Before.CONSOLE]
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_the_socket_does_not_take_back_is_named(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Its page answers that it was saved, and it was not."""
+    async with (
+        plugged_in(configuration(mosquitto)) as plugged,
+        almost(plugged, deaf_to="/startup_command") as address,
+    ):
+        entry = await add(hass, plugged)
+        await call(hass, entry, "console", command="SetFlag 41 0")
+        settings = plugged.firmware.settings
+        settings.change(startup_command="echo theirs")
+        settings.save()
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, speed=20.0)
+        move(hass, entry, address=address)
+        await until(lambda: entry.runtime_data.online)
+        page = await look_at(hass, entry, 0)
+        done = await go_on(hass, page, consent=True)
+        assert done["reason"] == "snapshot_partly"
+        assert "echo theirs" in done["description_placeholders"]["difference"]
+        assert settings.values.startup_command == "echo theirs"
         await hass.async_block_till_done(wait_background_tasks=True)
     await hass.config_entries.async_unload(entry.entry_id)
