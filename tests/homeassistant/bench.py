@@ -26,6 +26,8 @@ from tests.support.flash_map import FLASH_SIZE
 # What Tuya's firmware leaves in the status registers: CMP and BP0.
 PROTECTED: Final = 0x4004
 MAC: Final = factory.DEFAULT_MAC
+# What so many buttons report does not fit into one start-up command.
+MANY_BUTTONS: Final = "\n".join(f"P{pin} Btn 1" for pin in (0, 1, 9, 14, 15, 16, 17))
 
 
 def blow_dump() -> bytes:

@@ -1,6 +1,5 @@
 """From the last confirmation to a chip that holds what was confirmed."""
 
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, override
 
@@ -70,9 +69,15 @@ class WriteSteps(WizardFlow):
             if self._job is None:
                 return await self.async_step("search")
             return await self.async_step_write()
-        self.session.takeover = await self.hass.async_add_executor_job(
-            self._find_takeover
-        )
+        try:
+            self.session.takeover = await self.hass.async_add_executor_job(
+                self._find_takeover
+            )
+        except OpenBekenError as err:
+            # What does not fit is no use to sum up.
+            page = self.page_after("write_confirm", err)
+            await self.async_let_go()
+            return self.show_page(page)
         fields: dict[Any, Any] = {}
         if self.session.chip_state is not ChipState.WRITTEN:
             # Once it is on the chip, only settings are corrected.
@@ -87,17 +92,28 @@ class WriteSteps(WizardFlow):
         )
 
     def _find_takeover(self) -> Takeover | None:
-        """Return what the socket keeps of what it had; reads a file."""
+        """Return what the socket keeps of what it had; reads a file.
+
+        Raises OpenBekenError for settings that do not fit into the socket.
+        """
+        self._configuration()
         assert self.session.profile is not None
-        with suppress(OpenBekenError):
-            # What does not fit is told when it is to be written.
-            return self.session.settings.takeover(
-                self.session.profile,
-                self.session.written_mac,
-                dt_util.utcnow(),
-                self.session.version,
-            )
-        return None
+        return self.session.settings.takeover(
+            self.session.profile,
+            self.session.written_mac,
+            dt_util.utcnow(),
+            self.session.version,
+        )
+
+    def _configuration(self) -> bytes:
+        """Return the configuration sector that is to be written; raises and reads the same."""
+        assert self.session.profile is not None
+        return replace(self.session.settings, chip=self.session.chip).configuration(
+            self.session.profile,
+            self.session.written_mac,
+            dt_util.utcnow(),
+            self.session.version,
+        )
 
     @property
     def _takeover_text(self) -> str:
@@ -120,13 +136,7 @@ class WriteSteps(WizardFlow):
         assert self.session.image is not None
         assert self.session.profile is not None
         assert self.session.analysis is not None
-        config = await self.hass.async_add_executor_job(
-            replace(self.session.settings, chip=self.session.chip).configuration,
-            self.session.profile,
-            self.session.written_mac,
-            dt_util.utcnow(),
-            self.session.version,
-        )
+        config = await self.hass.async_add_executor_job(self._configuration)
         await UnfinishedSockets(self.hass).async_remember(
             self.session.written_mac,
             UnfinishedSocket(

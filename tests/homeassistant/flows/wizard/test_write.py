@@ -29,6 +29,7 @@ from simulator.openbeken import OpenBeken
 from simulator.releases import ReleaseServer, Trouble, release
 from tests.homeassistant.bench import (
     MAC,
+    MANY_BUTTONS,
     blow_dump,
     factory_dump,
     is_free,
@@ -340,6 +341,7 @@ async def test_next_socket_follows_one_that_keeps_its_entry(
 @walks(
     "wait -> next_socket -> search -> backup -> pins",
     "name -> write_confirm",
+    "name -> failed_settings -> pins",
 )
 async def test_next_socket_asks_only_for_what_differs(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, tmp_path: Path
@@ -360,9 +362,17 @@ async def test_next_socket_asks_only_for_what_differs(
         port.unlink()
         port.symlink_to(second.path)
         assert await wizard.submit() == "pins"
-        assert await wizard.choose("use_pins") == "name"
-        assert wizard.suggested["advanced"]["client_id"] == "obkE4720742"
-        assert await wizard.submit_suggested(name="Hall") == "write_confirm"
+        for others, page in (
+            (MANY_BUTTONS, "failed_settings"),
+            (None, "write_confirm"),
+        ):
+            await wizard.choose("pins_edit")
+            await wizard.submit_suggested(more={"others": others})
+            assert await wizard.choose("use_pins") == "name"
+            assert wizard.suggested["advanced"]["client_id"] == "obkE4720742"
+            assert await wizard.submit_suggested(name="Hall") == page
+            if page == "failed_settings":
+                await wizard.choose("pins")
         await wizard.submit()
         assert await wizard.submit_suggested() == "created"
         assert wizard.result["result"].unique_id == other.mac
