@@ -40,7 +40,7 @@ from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.names import client_id_of_host
-from ..pyopenbk.obk.tuning import Proposal, TuneStep, Tuning
+from ..pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
 from . import pin_form
 from .checks import console_error, socket_address, topic_problem
 from .forms import PASSWORD, WEB_PASSWORD, tidy, web_page, without
@@ -385,6 +385,8 @@ class AddingSteps(ConfigRoad):
                 )
             except NotConnectedError:
                 return {"base": "mqtt_disconnected"}
+            except StartupChangedError:
+                return {"base": "startup_changed"}
             except ConsoleError as err:
                 LOGGER.debug("Tuning of %s: %s", self.session.evidence.client_id, err)
                 return {"base": "tuning_stopped"}

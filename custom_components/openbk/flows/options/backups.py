@@ -131,8 +131,6 @@ class BackupSteps(OptionsFlow):
             await self.hass.async_add_executor_job(backup.read)
         except BackupDamagedError:
             reason = "backup_damaged"
-        except BackupError:
-            reason = "backup_unreadable"
         else:
             reason = "backup_whole"
         return self.async_abort(
