@@ -19,6 +19,7 @@ from custom_components.openbk.issues.unfinished import (
 )
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
+from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
@@ -368,6 +369,49 @@ async def test_a_socket_that_falls_silent_is_not_said_to_be_tuned(
         assert wizard.errors == {"base": "tuning_stopped"}
         lead_to(hass, socket)
         assert await wizard.submit(changes=["retain_relays"]) == "created"
+        await unload(hass)
+
+
+@walks("tune -> tune, created")
+async def test_what_was_not_seen_to_be_made_is_still_listed(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The socket falls silent between two changes, and somebody else gives it a program."""
+    async with plugged_in(stranger(mosquitto)) as socket:
+        await until(lambda: socket.firmware.http_address)
+        lead_to(hass, socket)
+        settings = socket.firmware.settings
+        wizard = await by_hand(hass)
+        assert await wizard.submit(address=socket.firmware.http_address) == "tune"
+        before, whole = settings.values.flags, hass.data[SOCKET_ACCESS]
+
+        async def silent_once_changed(host: str, port: int) -> Streams:
+            if settings.values.flags != before:
+                raise ConnectionRefusedError
+            return await whole.connect(host, port)
+
+        hass.data[SOCKET_ACCESS] = SocketAccess(
+            simulated=True, connect=silent_once_changed
+        )
+        wanted = ["retain_relays", "startup_command"]
+        assert await wizard.submit(changes=wanted) == "tune"
+        assert wizard.errors == {"base": "tuning_stopped"}
+        [field] = wizard.result["data_schema"].schema.values()
+        assert {*wanted} <= {*field.config["options"]}
+        assert settings.values.startup_command == ""
+
+        hass.data[SOCKET_ACCESS] = whole
+        settings.change(startup_command="echo theirs")
+        settings.save()
+        assert await wizard.submit(changes=wanted) == "tune"
+        assert wizard.errors == {"base": "startup_changed"}
+        [field] = wizard.result["data_schema"].schema.values()
+        assert "startup_command" in field.config["options"]
+        assert "retain_relays" not in field.config["options"]
+        assert await wizard.submit(changes=[]) == "created"
+        entry = wizard.result["result"]
+        assert list(entry.data["undo"]) == ["retain_relays"]
+        assert settings.values.startup_command == "echo theirs"
         await unload(hass)
 
 

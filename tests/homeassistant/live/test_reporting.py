@@ -4,9 +4,10 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.live.reporting import Reporting
+from custom_components.openbk.live.snapshots import SNAPSHOTS
 from tests.homeassistant.flows.options.test_options import add, begin, go_on
 from tests.support.broker import Broker
-from tests.support.simulated import configuration, plugged_in
+from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
@@ -71,6 +72,26 @@ async def test_a_simulated_socket_does_as_it_is_told(
         await until(lambda: energy.sensors["voltage"].threshold == 1.5)
         assert energy.sensors["power"].threshold == 2
         assert energy.sensors["current"].threshold == pytest.approx(0.05)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_socket_that_is_away_is_told_when_it_comes(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """What it was set to before cannot be kept then, and the choice is taken all the same."""
+    plugged = PluggedSocket(configuration(mosquitto))
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    page = await begin(hass, entry, "reporting")
+    assert (await go_on(hass, page, **NUMBERS))["type"] == "create_entry"
+    await hass.async_block_till_done()
+    assert not hass.data[SNAPSHOTS].of(entry)
+    plugged.power_on()
+    await until(lambda: entry.runtime_data.online)
+    energy = plugged.firmware.energy
+    assert energy is not None
+    await until(lambda: energy.sensors["voltage"].threshold == 1.5)
+    await plugged.power_off()
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -13,7 +13,7 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
-from custom_components.openbk.issues.updates import async_update_all
+from custom_components.openbk.issues.updates import ISSUE, async_update_all
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.firmware import FIRMWARE
 from custom_components.openbk.pyopenbk.obk.config_sector import build
@@ -223,6 +223,17 @@ async def test_what_stops_it_is_told_to_who_wants_no_response(
             await async_update_all(hass, watch=0)
         assert again.value.key == "all_running"
         assert (await running).failed == "Fridge"
+        # The repair that says so begins nothing where it is at work by then.
+        assert await async_setup_component(hass, "repairs", {})
+        flows = hass.data["repairs"]["flow_manager"]
+        page = await flows.async_init("openbk", context={"issue_id": ISSUE})
+        running = hass.async_create_task(async_update_all(hass, watch=0))
+        await asyncio.sleep(0)
+        done = await flows.async_configure(page["flow_id"], {})
+        assert done["reason"] == "going_on"
+        assert (await running).failed == "Fridge"
+        await hass.async_block_till_done()
+        assert ir.async_get(hass).async_get_issue("openbk", ISSUE)
         with pytest.raises(HomeAssistantError) as err:
             await hass.services.async_call("openbk", "update_all", {}, blocking=True)
         assert "Stopped at Fridge" in str(err.value)

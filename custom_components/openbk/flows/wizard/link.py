@@ -150,8 +150,7 @@ class LinkSteps(WizardFlow):
         """Say what is needed, and the one rule that must not be broken; ask for the adapter."""
         if user_input is not None:
             return await self.async_step_port(user_input)
-        if self.session.address is None:
-            self.session.address = await serial_port.async_only_adapter(self.hass)
+        self.session.address = await serial_port.async_only_adapter(self.hass)
         return self.async_show_form(
             step_id="intro",
             data_schema=self._port_schema,

@@ -6,7 +6,7 @@ from typing import Any, Final, override
 
 from homeassistant.config_entries import SOURCE_IMPORT, ConfigFlowResult
 from homeassistant.const import CONF_NAME
-from homeassistant.core import CALLBACK_TYPE, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, callback
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.event import async_call_later
@@ -93,10 +93,11 @@ class WaitSteps(WizardFlow):
     @callback
     def _expect_somebody(self) -> None:
         """Give the person time to go on with a dialog whose socket has reported in."""
-        if self.hass.is_running:
-            self._abandoned = async_call_later(
-                self.hass, waiting(self.hass).abandoned_after, self._add_abandoned
-            )
+        self._abandoned = async_call_later(
+            self.hass,
+            waiting(self.hass).abandoned_after,
+            HassJob(self._add_abandoned, cancel_on_shutdown=True),
+        )
 
     async def _add_abandoned(self, _now: datetime) -> None:
         """Make the entry of a socket that has reported in while nobody goes on with the dialog.

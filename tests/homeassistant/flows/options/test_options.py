@@ -152,6 +152,16 @@ async def test_tuning_behind_a_password(
         page = await go_on(hass, page, password="correct")
         assert page["step_id"] == "tune"
         assert "correct" not in str(entry.data)
+        # Somebody changes it while the proposal is looked at, which is then shown again.
+        plugged.firmware.settings.change(web_password="changed")
+        page = await go_on(hass, page, changes=["retain_relays"])
+        assert page["step_id"] == "tune_password"
+        assert page["errors"] == {"password": "socket_password"}
+        page = await go_on(hass, page, password="changed")
+        assert page["step_id"] == "tune"
+        assert plugged.firmware.settings.values.flags == 1 << 10
+        done = await go_on(hass, page, changes=["retain_relays"])
+        assert done["reason"] == "tuned"
         await hass.async_block_till_done(wait_background_tasks=True)
     await hass.config_entries.async_unload(entry.entry_id)
 

@@ -40,7 +40,7 @@ from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import APPLICATION, OPENBEKEN_CONFIG
-from tests.support.sockets import BLOW, listen, subscriptions
+from tests.support.sockets import BLOW, BUILD, listen, subscriptions
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -389,6 +389,40 @@ async def test_socket_does_not_have_what_was_written(
             await ended(hass, wizard)
         elif page != "left_written":
             await wizard.close()
+
+
+async def test_a_socket_that_runs_without_a_relay_keeps_the_pins_that_were_written(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Nothing could be done with an entry that has its present ones."""
+    async with waiting(hass, mosquitto, releases) as scene:
+        wizard, socket = scene.wizard, scene.socket
+        lead_to(hass, socket)
+        bare = SocketProfile.of(pin for pin in BLOW.pins if pin.role != PinRole.REL)
+        socket.flash.rewrite(
+            OPENBEKEN_CONFIG.start,
+            config_sector.build(scene.config.with_profile(bare)),
+        )
+        scene.let_through()
+        await scene.plug_in()
+        hass.data[WAITING] = Waiting()
+        assert await wizard.choose("wait") == "arrived_otherwise"
+        assert await wizard.choose("add_anyway") == "created"
+        data = wizard.result["result"].data
+        assert SocketProfile.from_dict(data["profile"]).pins == BLOW.pins
+        await ended(hass, wizard)
+
+
+async def test_a_socket_that_never_tells_its_address_gets_its_entry(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    async with waiting(hass, mosquitto, releases) as scene:
+        for topic, payload in (("mac", MAC), ("build", BUILD)):
+            await mqtt.async_publish(hass, f"obkE4720741/{topic}", payload, qos=1)
+        hass.data[WAITING] = Waiting(list_takes=0.1)
+        assert await scene.wizard.choose("wait") == "created"
+        assert scene.wizard.result["result"].data["address"] is None
+        await ended(hass, scene.wizard)
 
 
 async def test_socket_that_is_online_is_asked(
