@@ -8,6 +8,7 @@ from typing import Final
 from ..live.calibration import Stored
 from ..live.state import SocketState
 from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.metering.series import Measurement
 from ..pyopenbk.metering.session import Proposal
 from ..pyopenbk.meters import Meter
 from ..pyopenbk.obk.console import ConsoleError
@@ -17,6 +18,10 @@ from .sampling import HttpSampler
 
 # A factor is set from one second's pulses: with so many, one of them is half a per cent.
 LEAST_PULSES: Final = 200
+# Where the part of a count is lost, the mains have some hundred of them, and no load makes more.
+_LEAST_WHOLE: Final = 100
+# A meter whose counts are fine flickers by many of them.
+_LARGEST_SCATTER: Final = 0.005
 # What a second's pulses may miss, what the load may do in that second.
 _AGREES: Final = 0.03
 _CONFIRMING: Final = 6
@@ -49,9 +54,17 @@ def check_load(proposal: Proposal) -> None:
     if not proposal.sample.steady:
         raise OwnGainError("load_unsteady")
     for key in proposal.references:
-        measured = proposal.sample.measurements[key]
-        if measured.mean < LEAST_PULSES * measured.step:
+        if not _is_enough(proposal.sample.measurements[key]):
             raise OwnGainError("load_too_small", key)
+
+
+def _is_enough(measured: Measurement) -> bool:
+    grain = measured.grain or measured.step
+    if measured.cut:
+        return measured.mean >= _LEAST_WHOLE * grain
+    if measured.mean < LEAST_PULSES * grain:
+        return False
+    return grain == measured.step or measured.scatter < _LARGEST_SCATTER * measured.mean
 
 
 async def async_check_still_there(sampler: HttpSampler, proposal: Proposal) -> None:

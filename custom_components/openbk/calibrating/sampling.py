@@ -21,6 +21,7 @@ from ..pyopenbk.metering.series import (
     Steadiness,
     SteadySeries,
     is_frozen,
+    without_what_is_cut,
 )
 from ..pyopenbk.metering.session import Method, Sample
 from ..pyopenbk.meters import BL0937, Meter
@@ -73,6 +74,11 @@ class Sampler(ABC):
         """Return whether the load was steady for long enough."""
         return self.collected >= self.wanted
 
+    @property
+    def rare(self) -> bool:
+        """Return whether it is not complete though no reading has moved."""
+        return not self.complete and not self.restarts
+
     @abstractmethod
     async def run(self, seconds: float) -> bool:
         """Collect until complete, at most for so long; return whether it is.
@@ -111,6 +117,8 @@ class HttpSampler(Sampler):
         self._series = {
             key: SteadySeries(
                 step=meter.steps(factors)[key],
+                grain=meter.grains(factors)[key],
+                cut=key in meter.cuts,
                 wanted=int(wanted),
                 alternating=meter.alternates and key != POWER.key,
             )
@@ -168,6 +176,7 @@ class HttpSampler(Sampler):
                 if series.readings
             },
             steady=self.complete,
+            rare=self.rare,
             frozen=is_frozen(power, volt_amperes=apparent),
         )
 
@@ -198,16 +207,18 @@ class MqttSampler(Sampler):
         wanted: float,
         *,
         steps: Mapping[str, float],
+        cuts: Collection[str] = (),
         reporting: Reporting,
         counts_wh: Callable[[], bool],
     ) -> None:
         """Prepare to listen to a socket that answers no questions.
 
-        ``steps`` are what its readings go up by, in V, A and W; ``counts_wh`` returns whether its
-        counter is known to be in Wh.
+        ``steps`` are what its readings go up by, in V, A and W, ``cuts`` of which it loses the part
+        of a step each time; ``counts_wh`` returns whether its counter is known to be in Wh.
         """
         super().__init__(access, keys, wanted)
         self._steps = steps
+        self._cuts = cuts
         self._reporting = reporting
         self._counts_wh = counts_wh
         self._counter: list[tuple[float, float]] = []
@@ -272,6 +283,7 @@ class MqttSampler(Sampler):
             seconds=max(0.0, self.collected),
             measurements=measurements,
             steady=self.complete,
+            rare=self.rare,
             frozen=self._is_frozen(measurements),
         )
 
@@ -348,9 +360,11 @@ class MqttSampler(Sampler):
         return (last - first) * 3600 / max(end - start, 1.0)
 
     def _measure(self, key: str) -> Measurement | None:
-        if self._is_counted(key):
-            return self._measure_counted()
-        return self._measure_values(key)
+        counted = self._is_counted(key)
+        measured = self._measure_counted() if counted else self._measure_values(key)
+        if measured is None or key not in self._cuts:
+            return measured
+        return without_what_is_cut(measured)
 
     def _measure_counted(self) -> Measurement | None:
         points = self._counter
@@ -378,14 +392,13 @@ class MqttSampler(Sampler):
         values = [value for _, value in points]
         mean = fmean(values, weights=weights) if sum(weights) > 0 else fmean(values)
         # By less than the threshold, a reading moves without a word.
-        unsaid = max(self._steps[key], self._reporting.thresholds[key])
+        unsaid = _MOVED_SHARE * max(self._steps[key], self._reporting.thresholds[key])
         return Measurement(
             mean=mean,
-            uncertainty=sqrt(
-                pvariance(values) / len(values) + (_MOVED_SHARE * unsaid) ** 2
-            ),
+            uncertainty=sqrt(pvariance(values) / len(values) + unsaid**2),
             count=len(values),
             step=self._steps[key],
+            unsaid=unsaid,
         )
 
 
@@ -412,11 +425,13 @@ async def open_sampler(
                 access, keys, wanted, console=console, factors=factors, meter=meter
             )
             return
+    assumed = socket.profile.assumed_meter
     sampler = MqttSampler(
         access,
         keys,
         wanted,
-        steps=socket.profile.assumed_meter.steps(socket.calibration.factors),
+        steps=assumed.steps(socket.calibration.factors),
+        cuts=assumed.cuts,
         reporting=Reporting.of(socket.entry.options) or Reporting(),
         counts_wh=lambda: socket.meter.in_kwh is False,
     )

@@ -34,10 +34,12 @@ def raise_issue(
     persistent: bool = False,
     severity: ir.IssueSeverity = ir.IssueSeverity.WARNING,
     learn_more_url: str | None = None,
+    data: Mapping[str, str] = _NO_VALUES,
 ) -> None:
     """Raise an issue, or change it; its ``text`` is that of its own name unless told otherwise.
 
     The text gets the name of the socket, and ``values``, in which foreign text is escaped already.
+    ``data`` is kept with what can be repaired.
     """
     ir.async_create_issue(
         hass,
@@ -48,7 +50,7 @@ def raise_issue(
         severity=severity,
         translation_key=text or issue,
         translation_placeholders={"name": markdown_text(entry.title), **values},
-        data={"entry_id": entry.entry_id} if fixable else None,
+        data={"entry_id": entry.entry_id, **data} if fixable else None,
         learn_more_url=learn_more_url,
     )
 

@@ -1,17 +1,19 @@
 """A load near the limit of a socket's meter, or above it: told as an event and as a repair."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
-from ..const import EVENT_OVERLOAD
+from ..const import DOMAIN, EVENT_OVERLOAD
 from ..live.energy_store import ENERGY_STORE
 from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..pyopenbk.quantities import CURRENT, VOLTAGE
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import issue_id_of, raise_issue, withdraw_issues
 
 ISSUE: Final = "overload"
 ATTR_LEVEL: Final = "level"
@@ -29,6 +31,11 @@ class Level(StrEnum):
 # Shares of the limit, and for how many seconds they have to last: a motor starts with more.
 _LEVELS: Final = ((Level.REACHED, 1.0, 10.0), (Level.NEAR, 0.9, 60.0))
 _OVER_BELOW: Final = 0.85
+_OVER: Final = "overload_over"
+"""The text once the load is small again."""
+# Whoever was not at home sees it in the evening, and once more the next morning.
+_NEWS_FOR: Final = 86400.0
+_OVER_SINCE: Final = "over_since"
 
 
 @callback
@@ -40,13 +47,14 @@ def async_watch_overload(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
     if not socket.profile.has_meter:
         return lambda: None
     watch = _Watch(hass, socket)
+    watch.resume()
     stops = [socket.listen(each.key, watch.heard) for each in (VOLTAGE, CURRENT)]
 
     @callback
     def stop() -> None:
         for stop_listening in stops:
             stop_listening()
-        watch.forget()
+        watch.stop()
 
     return stop
 
@@ -65,16 +73,45 @@ class _Watch:
         self._socket = socket
         self._told: Level | None = None
         self._timers: dict[Level, CALLBACK_TYPE] = {}
+        self._is_up = False
+        """An issue tells of a load that was not seen to be small again."""
+        self._cancel_end: CALLBACK_TYPE | None = None
 
     @callback
-    def forget(self) -> None:
+    def resume(self) -> None:
+        """Go on with an issue that is there, as after a restart of Home Assistant."""
+        if (issue := self._issue) is None:
+            return
+        since = dt_util.parse_datetime(str((issue.data or {}).get(_OVER_SINCE)))
+        self._is_up = since is None
+        self._end_after(since or issue.created)
+
+    @callback
+    def stop(self) -> None:
+        """Leave no timer behind."""
+        self._forget()
+        if self._cancel_end is not None:
+            self._cancel_end()
+            self._cancel_end = None
+
+    def _forget(self) -> None:
         for cancel in self._timers.values():
             cancel()
         self._timers.clear()
 
     @property
+    def _issue(self) -> ir.IssueEntry | None:
+        issue_id = issue_id_of(self._socket.entry, ISSUE)
+        return ir.async_get(self._hass).async_get_issue(DOMAIN, issue_id)
+
+    @property
     def _limit(self) -> float:
         return self._hass.data[ENERGY_STORE].of(self._socket.identity).power_limit
+
+    @property
+    def _is_known(self) -> bool:
+        keys = (VOLTAGE.key, CURRENT.key)
+        return all(self._socket.value(key) is not None for key in keys)
 
     @property
     def _load(self) -> float:
@@ -85,8 +122,10 @@ class _Watch:
     def heard(self, value: float | None) -> None:
         share = self._load / self._limit
         if value is None or share < _OVER_BELOW:
-            self.forget()
+            self._forget()
             self._told = None
+            if self._is_up and value is not None and self._is_known:
+                self._over()
             return
         for level, from_share, lasting in _LEVELS:
             if share < from_share:
@@ -103,6 +142,7 @@ class _Watch:
         if self._told is Level.REACHED:
             return
         self._told = level
+        self._is_up = True
         entry, load, limit = self._socket.entry, self._load, self._limit
         fire(
             self._hass,
@@ -125,3 +165,43 @@ class _Watch:
             if level is Level.REACHED
             else ir.IssueSeverity.WARNING,
         )
+        self._end_after(dt_util.utcnow())
+
+    def _over(self) -> None:
+        """Say that the load is small again, for somebody who comes home later."""
+        self._is_up = False
+        if (issue := self._issue) is None:
+            return
+        now = dt_util.utcnow()
+        raise_issue(
+            self._hass,
+            self._socket.entry,
+            ISSUE,
+            {
+                key: value
+                for key, value in (issue.translation_placeholders or {}).items()
+                if key in (ATTR_LOAD, ATTR_LIMIT)
+            },
+            text=_OVER,
+            persistent=True,
+            data={_OVER_SINCE: now.isoformat()},
+        )
+        self._end_after(now)
+
+    def _end_after(self, moment: datetime) -> None:
+        if self._cancel_end is not None:
+            self._cancel_end()
+        age = (dt_util.utcnow() - moment).total_seconds()
+        left = min(_NEWS_FOR, max(0.0, _NEWS_FOR - age))
+        self._cancel_end = self._hass.loop.call_later(left, self._end).cancel
+
+    @callback
+    def _end(self) -> None:
+        """Withdraw what is no longer news, but for what a person wants to be ignored."""
+        self._cancel_end = None
+        if self._told is not None:
+            # It still flows. It ends a day after that does.
+            self._end_after(dt_util.utcnow())
+        elif (issue := self._issue) is not None and issue.dismissed_version is None:
+            self._is_up = False
+            withdraw_issues(self._hass, self._socket.entry, ISSUE)

@@ -20,9 +20,11 @@ class Meter:
     """What is stored of it divides what it counts, as large numbers, instead of multiplying it."""
     defaults: Mapping[str, float]
     """What one count is worth in V, A and W where nothing is stored."""
-    resolution: Mapping[str, float] | None = None
-    """The least by which two readings that are published differ, in V, A and W, where that is more
-    than a count."""
+    cuts: frozenset[str] = frozenset()
+    """Of these quantities the part of a count is lost with each reading; a meter with pulses gives
+    it to the next."""
+    ratios: frozenset[str] = frozenset()
+    """These are no whole counts, so that only their text has an end."""
     alternates: bool = False
     """It measures voltage and current in turns, each every other second."""
     has_frequency: bool = False
@@ -32,9 +34,23 @@ class Meter:
         """Return whether it is on a serial line: with the default one on RX1 and TX1."""
         return self.baud > 0
 
+    def grains(self, factors: Mapping[str, float]) -> Mapping[str, float]:
+        """Return what readings over HTTP go up by, in V, A and W, with these factors in the socket."""
+        counts = {**self.defaults, **factors}
+        return {
+            key: _TEXT if key in self.ratios else max(_TEXT, count)
+            for key, count in counts.items()
+        }
+
     def steps(self, factors: Mapping[str, float]) -> Mapping[str, float]:
-        """Return what readings go up by, in V, A and W, with these factors in the socket."""
-        return self.resolution or {**self.defaults, **factors}
+        """Return the least change that means something, in V, A and W, with these factors.
+
+        Fine counts flicker: there it is what the firmware takes for one.
+        """
+        grains = self.grains(factors)
+        if not self.is_serial:
+            return grains
+        return {key: max(grain, _PUBLISHED[key]) for key, grain in grains.items()}
 
 
 _KEYS: Final = (VOLTAGE.key, CURRENT.key, POWER.key)
@@ -44,6 +60,8 @@ def _of(volts: float, amperes: float, watts: float) -> Mapping[str, float]:
     return dict(zip(_KEYS, (volts, amperes, watts), strict=True))
 
 
+# Readings over HTTP have six decimals (JSON_PrintKeyValue_Float in json_interface.c, 1.18.299).
+_TEXT: Final = 1e-6
 # By less a reading is not published anew (changeSendThreshold in drv_bl_shared.c, 1.18.299).
 _PUBLISHED: Final = _of(0.25, 0.002, 0.25)
 
@@ -57,15 +75,17 @@ BL0942: Final = Meter(
     baud=4800,
     divides=True,
     defaults=_of(1 / 15188, 1 / 251210, 1 / 598),
-    resolution=_PUBLISHED,
     has_frequency=True,
 )
-# HLW8032 speaks as it does. Without CurrentSet its current is absurd.
+# HLW8032 speaks as it does. Without CurrentSet its current is absurd. What it tells are periods;
+# of their inverse the firmware takes the whole part for voltage and power (PwrCal_Scale in
+# drv_pwrCal.c, 1.18.299), so 230 V goes up by 1.9.
 CSE7766: Final = Meter(
     name="CSE7766",
     baud=4800,
     defaults=_of(1.94034719, 251210.0, 1.88214409),
-    resolution=_PUBLISHED,
+    cuts=frozenset({VOLTAGE.key, POWER.key}),
+    ratios=frozenset({CURRENT.key}),
 )
 METERS: Final[Mapping[str, Meter]] = {
     meter.name: meter for meter in (BL0937, BL0942, CSE7766)

@@ -10,7 +10,13 @@ import pytest
 from custom_components.openbk.calibrating.sampling import Sampler, open_sampler
 from custom_components.openbk.live.reporting import Reporting
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.meters import BL0942
+from custom_components.openbk.pyopenbk.metering.errors import CalibrationError, Refusal
+from custom_components.openbk.pyopenbk.metering.session import (
+    References,
+    Sample,
+    propose,
+)
+from custom_components.openbk.pyopenbk.meters import BL0942, CSE7766
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
@@ -55,6 +61,12 @@ class Heard:
                 count = wh / 1000 if kilo else wh
                 await self.say("energycounter", f"{int(count * 1000) / 1000:.3f}")
         return wh
+
+
+def refusal(sample: Sample, references: References) -> CalibrationError:
+    with pytest.raises(CalibrationError) as raised:
+        propose(sample, references, {})
+    return raised.value
 
 
 @asynccontextmanager
@@ -111,10 +123,45 @@ async def test_what_a_socket_does_not_say_by_choice_is_not_known(
     coarse = Reporting(volts=50, amperes=5, watts=200).as_options()
     async with heard(hass, in_kwh=True, options=coarse) as socket:
         await socket.draw(100, 72, wh=5000.2, kilo=True)
-        measured = socket.sampler.sample().measurements
+        sample = socket.sampler.sample()
+    measured = sample.measurements
     assert measured["voltage"].uncertainty > 15
     assert measured["current"].uncertainty > 1.5
     assert measured["power"].uncertainty > 60
+    # It is no load that is unsteady, but a choice that can be made anew.
+    refused = refusal(sample, References(power=100))
+    assert refused.refusal is Refusal.COARSE
+    assert refused.overridable
+    assert propose(sample, References(power=100), {}, trust_person=True).calibrations
+
+
+async def test_a_socket_that_says_too_little_has_no_unsteady_load(
+    hass: HomeAssistant,
+) -> None:
+    rarely = Reporting(every=60, at_rest=600).as_options()
+    async with heard(hass, in_kwh=True, options=rarely) as socket:
+        await socket.draw(100, 12, wh=5000.2, kilo=True)
+        sample = socket.sampler.sample()
+    assert not sample.steady
+    assert refusal(sample, References(power=100)).refusal is Refusal.RARE
+    async with heard(hass, in_kwh=True) as socket:
+        wh = await socket.draw(100, 30, wh=5000.2, kilo=True)
+        await socket.draw(140, 12, wh=wh, kilo=True)
+        sample = socket.sampler.sample()
+    assert refusal(sample, References(power=140)).refusal is Refusal.UNSTEADY
+
+
+async def test_a_meter_that_cuts_its_readings_is_as_sure_as_a_whole_count_of_it(
+    hass: HomeAssistant,
+) -> None:
+    profile = SocketProfile.of((), "CB2S").with_meter(CSE7766)
+    async with heard(hass, profile=profile) as socket:
+        await socket.draw(100, 72, wh=5000.2, kilo=False)
+        measured = socket.sampler.sample().measurements
+    # 230 V are 118 whole counts, 100 W are 53.
+    assert 1 < measured["voltage"].uncertainty < 2
+    assert 1 < measured["power"].uncertainty < 2
+    assert measured["current"].uncertainty < 0.002
 
 
 async def test_readings_of_another_meter_go_up_by_its_own_steps(
@@ -124,7 +171,7 @@ async def test_readings_of_another_meter_go_up_by_its_own_steps(
     async with heard(hass, profile=profile) as socket:
         await socket.draw(100, 72, wh=5000.2, kilo=False)
         measured = socket.sampler.sample().measurements
-    assert BL0942.resolution is not None
-    assert {key: measured[key].step for key in KEYS} == dict(BL0942.resolution)
+    # Its counts are finer than what it reports (drv_bl_shared of 1.18.299).
+    assert [measured[key].step for key in KEYS] == [0.25, 0.002, 0.25]
     # It shows a change of 2 mA, where the usual meter misses one of 11.
     assert measured["current"].uncertainty < 0.001

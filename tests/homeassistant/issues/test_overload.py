@@ -12,10 +12,12 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.const import EVENT_OVERLOAD
+from custom_components.openbk.issues.of_socket import raise_issue
 from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
+HOUR = 3600
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 
@@ -89,11 +91,77 @@ async def test_near_the_limit_and_above_it(hass: HomeAssistant, loaded: Loaded) 
         "limit": "3680",
     }
     assert loaded.issue.severity is ir.IssueSeverity.ERROR
-    # Whoever comes home later still sees it; the next time it is told again.
+    # Whoever comes home later still sees it, as what was; the next time it is told again.
     await loaded.carries(1.0, 10)
-    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_over"
+    assert loaded.issue.severity is ir.IssueSeverity.WARNING
     await loaded.carries(17.0, 11)
     assert loaded.told == ["near", "reached", "reached"]
+    assert loaded.issue.translation_key == "overload_reached"
 
     said = message_of(hass, loaded.events[-1])
     assert said == "carries 3910 VA of 3680 VA"
+
+
+async def test_it_is_no_news_any_more_a_day_after_the_load_went(
+    loaded: Loaded,
+) -> None:
+    await loaded.carries(17.0, 11)
+    # As long as it flows it stays, however long.
+    await loaded.carries(16.9, 30 * HOUR)
+    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_reached"
+    await loaded.carries(1.0, 23 * HOUR)
+    assert loaded.issue
+    await loaded.carries(1.1, 24.1 * HOUR)
+    assert loaded.issue is None
+
+
+async def test_the_day_goes_on_over_a_restart_of_home_assistant(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    entry = socket_entry()
+    since = dt_util.utcnow() - timedelta(hours=23)
+    raise_issue(
+        hass,
+        entry,
+        "overload",
+        {"load": "3910", "limit": "3680"},
+        text="overload_over",
+        persistent=True,
+        data={"over_since": since.isoformat()},
+    )
+    await add_socket(hass, entry)
+    loaded = Loaded(hass, entry)
+    for hours, there in ((0.5, True), (1.1, False)):
+        async_fire_time_changed(hass, dt_util.utcnow() + timedelta(hours=hours))
+        await hass.async_block_till_done()
+        assert (loaded.issue is not None) is there
+
+
+async def test_a_socket_that_is_gone_has_not_been_seen_to_recover(
+    loaded: Loaded,
+) -> None:
+    await loaded.carries(17.0, 11)
+    await loaded.socket.say("connected", "offline")
+    await until(lambda: not loaded.entry.runtime_data.online)
+    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_reached"
+    # Nobody hears of the load any more, so it ends a day after it was told.
+    async_fire_time_changed(
+        loaded.hass, dt_util.utcnow() + timedelta(seconds=25 * HOUR)
+    )
+    await loaded.hass.async_block_till_done()
+    assert loaded.issue is None
+
+
+async def test_what_a_person_ignores_stays_ignored(
+    hass: HomeAssistant, loaded: Loaded
+) -> None:
+    await loaded.carries(17.0, 11)
+    assert loaded.issue
+    ir.async_ignore_issue(hass, "openbk", loaded.issue.issue_id, True)
+    await loaded.carries(1.0, 25 * HOUR)
+    assert loaded.issue
+    await loaded.carries(17.0, 11)
+    assert loaded.issue.dismissed_version

@@ -9,7 +9,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.discovery import Evidence, async_ask
-from custom_components.openbk.pyopenbk.meters import BL0942, CSE7766, METERS
+from custom_components.openbk.pyopenbk.metering.series import SteadySeries
+from custom_components.openbk.pyopenbk.meters import BL0937, BL0942, CSE7766, METERS
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.obk.messages import Value
 from custom_components.openbk.pyopenbk.obk.startup import Part, add, meter_of, own_parts
@@ -193,6 +194,66 @@ async def test_meter_is_read_and_calibrated_by_divisors(
         assert await hass.config_entries.async_unload(entry.entry_id)
     finally:
         await plugged.power_off()
+
+
+@pytest.mark.e2e
+async def test_a_small_load_is_enough_for_a_meter_whose_counts_are_fine(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """Read every second, 20 W are 12,000 counts of a BL0942, not 80 of what it reports."""
+    plugged = plugged_with(configuration(mosquitto, METERED), power=Response(gain=0.95))
+    assert plugged.firmware.meter
+    plugged.firmware.meter.set_load(20)
+    lead_to(hass, plugged)
+    entry = socket_entry(METERED, address="127.0.0.1")
+    await add_socket(hass, entry)
+    plugged.power_on()
+    try:
+        await until(lambda: entry.runtime_data.online)
+        await entry.runtime_data.async_set_channel(1, 1)
+        await until(lambda: number(hass, "power") == pytest.approx(19, abs=0.3))
+        said = await hass.services.async_call(
+            "openbk",
+            "calibrate",
+            {
+                "device_id": entry.runtime_data.device.id,
+                "power": 20.0,
+                "seconds": 20,
+                "set_socket": True,
+            },
+            blocking=True,
+            return_response=True,
+        )
+        assert said
+        assert said["changed"] == {"home_assistant": ["power"], "socket": ["power"]}
+        stored = plugged.firmware.settings.values.calibration[2]
+        assert stored == pytest.approx(598 * 0.95, rel=0.01)
+        assert await hass.config_entries.async_unload(entry.entry_id)
+    finally:
+        await plugged.power_off()
+
+
+def test_grain_of_each_meter_is_that_of_its_readings_over_http() -> None:
+    """Six decimals of what a count is worth (drv_pwrCal and json_interface of 1.18.299)."""
+    assert BL0942.grains({}) == pytest.approx(
+        {"voltage": 1 / 15188, "current": 1 / 251210, "power": 1 / 598}
+    )
+    # Voltage and power are whole counts, the current is not.
+    known = {"voltage": 1.95, "current": 0.0036, "power": 1.9}
+    assert CSE7766.grains(known) == {"voltage": 1.95, "current": 1e-6, "power": 1.9}
+    assert BL0937.grains({"power": 1.62}) == {**BL0937.defaults, "power": 1.62}
+
+
+def test_readings_that_lose_the_part_of_a_count_are_no_surer_than_that() -> None:
+    series = SteadySeries(step=1.94, cut=True, wanted=10)
+    for _ in range(10):
+        series.add(1.94 * int(230 / 1.94))
+    measured = series.measure()
+    assert abs(230 - measured.mean) < 2 * measured.uncertainty
+    fine = SteadySeries(step=0.25, grain=1 / 598, wanted=10)
+    for reading in (20.01, 20.02) * 5:
+        fine.add(reading)
+    assert fine.measure().uncertainty < 0.01
 
 
 @pytest.mark.e2e

@@ -45,6 +45,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "no_load": ("measure", "stop"),
     "interrupted": ("measure", "stop"),
     "unsteady": ("measure", "reference", "stop"),
+    "rare": ("measure", "reference", "stop"),
     "socket_not_set": ("save_in_socket", "save", "stop"),
     "socket_unconfirmed": ("finish",),
 }
@@ -215,7 +216,9 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
             return "no_load"
         if complete:
             return "reference"
-        return "unsteady" if comparison.is_hopeless(self._measured) else "measure"
+        if not comparison.is_hopeless(self._measured):
+            return "measure"
+        return "rare" if self._sample.rare else "unsteady"
 
     def _reads_nothing(self, sample: Sample) -> bool:
         return sample.method is Method.HTTP and any(

@@ -14,6 +14,8 @@ class Refusal(StrEnum):
     NO_READINGS = "no_readings"
     ZERO_READING = "zero_reading"
     UNSTEADY = "unsteady"
+    RARE = "rare"
+    COARSE = "coarse"
     FROZEN = "frozen"
     WRONG_UNIT = "wrong_unit"
     IMPLAUSIBLE = "implausible"

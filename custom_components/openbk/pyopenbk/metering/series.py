@@ -1,9 +1,9 @@
 """Readings of one quantity under one load: their mean, how sure it is, and whether it is steady."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import sqrt
+from math import hypot, sqrt
 from statistics import fmean, variance as variance_of
 from typing import Final
 
@@ -39,7 +39,18 @@ class Measurement:
     uncertainty: float
     count: int
     step: float
-    """What one pulse in one second is worth."""
+    """What one pulse in one second is worth, or the least change that means something."""
+    grain: float = 0.0
+    """What single readings go up by; 0 where that is the step."""
+    cut: bool = False
+    """The part of a grain is lost with each reading."""
+    unsaid: float = 0.0
+    """The share of the uncertainty that is there as the socket reports no smaller change."""
+
+    @property
+    def scatter(self) -> float:
+        """Return how far a single reading is off, as a standard deviation."""
+        return self.uncertainty * sqrt(self.count)
 
 
 def measure(readings: Sequence[float], step: float) -> Measurement:
@@ -103,11 +114,25 @@ def _block_variance(readings: Sequence[float]) -> float:
     return variance_of(blocks) * _BLOCK if len(blocks) >= 3 else 0.0
 
 
+def without_what_is_cut(measured: Measurement) -> Measurement:
+    """Return the same mean, as sure as it is of readings that lose the part of a grain each time.
+
+    A steady load loses the same part each time, up to a whole grain.
+    """
+    lost = (measured.grain or measured.step) / sqrt(3)
+    uncertainty = hypot(measured.uncertainty, lost)
+    return replace(measured, uncertainty=uncertainty, cut=True)
+
+
 @dataclass(slots=True, kw_only=True)
 class SteadySeries:
     """Collect one-second readings of one quantity and start over when the load changes."""
 
     step: float
+    grain: float = 0.0
+    """What readings go up by where a step means more than that."""
+    cut: bool = False
+    """The part of a grain is lost with each reading, and not counted by the next."""
     wanted: int = 60
     """Readings that make the series complete."""
     alternating: bool = False
@@ -130,7 +155,9 @@ class SteadySeries:
     def measure(self) -> Measurement:
         """Return the mean and uncertainty of what was collected."""
         method = measure_alternating if self.alternating else measure
-        return method(self.readings, self.step)
+        grain = self.grain or self.step
+        measured = replace(method(self.readings, grain), step=self.step, grain=grain)
+        return without_what_is_cut(measured) if self.cut else measured
 
     def restart(self) -> None:
         """Drop what belongs to the load before, as another quantity saw it change."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import sqrt
 from typing import Final
 
 from ..quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
@@ -57,6 +58,8 @@ class Sample:
     seconds: float
     measurements: Mapping[str, Measurement]
     steady: bool = True
+    rare: bool = False
+    """It was not seen to be steady as too few readings came; nothing moved."""
     frozen: bool = False
     """The power stood still at the firmware's limit."""
 
@@ -274,10 +277,16 @@ def _check_sample(
         return
     if key == POWER.key and sample.frozen:
         raise CalibrationError(Refusal.FROZEN, overridable=True)
-    if not sample.steady or measured.uncertainty * COVERAGE > max(
-        _UNSTEADY * measured.mean, measured.step
-    ):
-        raise CalibrationError(Refusal.UNSTEADY, overridable=True)
+    if not sample.steady:
+        refusal = Refusal.RARE if sample.rare else Refusal.UNSTEADY
+        raise CalibrationError(refusal, overridable=True)
+    # Whoever counts coarsely may be compared; what is lost is half of that more than what is late.
+    coarse = measured.step * (1.5 if measured.cut else 1.0)
+    allowed = max(_UNSTEADY * measured.mean, coarse) / COVERAGE
+    if measured.uncertainty > allowed:
+        moved = sqrt(max(0.0, measured.uncertainty**2 - measured.unsaid**2))
+        refusal = Refusal.UNSTEADY if moved > allowed else Refusal.COARSE
+        raise CalibrationError(refusal, overridable=True)
 
 
 def at_factors(
