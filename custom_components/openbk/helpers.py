@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
+from .const import DOMAIN
 from .pyopenbk.backups import Backup, BackupFolder
 
 _BACKUPS: Final = "openbk/backups"
+_DECIMAL_SIGN: Final = "decimal_sign"
+_NO_BREAK_SPACE: Final = "\u00a0"
 
 
 class Listeners[**P]:
@@ -53,6 +57,19 @@ class Listeners[**P]:
 def utc_offset(time_zone: tzinfo | None = None) -> timedelta:
     """Return how far a time zone, or else Home Assistant's, is from UTC now, with summer time."""
     return dt_util.now(time_zone).utcoffset() or timedelta()
+
+
+@callback
+def written(hass: HomeAssistant, reading: str) -> str:
+    """Return a number with its unit as the system's language writes it, to stay on one line.
+
+    ``reading`` has a decimal point, and a space before the unit.
+    """
+    texts = async_get_cached_translations(
+        hass, hass.config.language, "selector", DOMAIN
+    )
+    sign = texts.get(f"component.{DOMAIN}.selector.number.options.{_DECIMAL_SIGN}", ".")
+    return reading.replace(".", sign).replace(" ", _NO_BREAK_SPACE)
 
 
 def backup_folder(hass: HomeAssistant) -> BackupFolder:

@@ -373,7 +373,9 @@ def _refused(socket: SocketState, error: CalibrationError) -> HomeAssistantError
             translation_placeholders={"name": socket.entry.title},
         )
     return _invalid(
-        socket, f"calibration_{error.refusal}", **refusal_placeholders(error)
+        socket,
+        f"calibration_{error.refusal}",
+        **refusal_placeholders(socket.hass, error),
     )
 
 

@@ -237,7 +237,7 @@ async def test_bad_input_is_refused_with_its_reason(
         assert not known
         if "power" in data:
             placeholders = refused.value.translation_placeholders or {}
-            assert placeholders["reading"].endswith(" W")
+            assert placeholders["reading"].endswith("\u00a0W")
         if overridable:
             await socket.call("calibrate", seconds=10, trust=True, **data)
             assert known["power"].points

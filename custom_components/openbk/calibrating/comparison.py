@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from homeassistant.core import HomeAssistant
 
 from ..const import DOMAIN
+from ..helpers import written
 from ..live.calibration import SocketCalibration, Stored
 from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import SocketState
@@ -36,16 +37,20 @@ MEASURED: Final = {quantity.key: quantity for quantity in (VOLTAGE, CURRENT, POW
 """What has a reference, by its key."""
 
 
-def refusal_placeholders(error: CalibrationError) -> dict[str, str]:
+def refusal_placeholders(
+    hass: HomeAssistant, error: CalibrationError
+) -> dict[str, str]:
     """Return the values that the text of a refusal names, with their units."""
     return {
-        "reading": _shown(error.quantity, error.reading),
-        "reference": _shown(error.quantity, error.reference),
+        "reading": _shown(hass, error.quantity, error.reading),
+        "reference": _shown(hass, error.quantity, error.reference),
     }
 
 
-def _shown(key: str | None, value: float | None) -> str:
-    return "?" if key is None or value is None else MEASURED[key].text(value)
+def _shown(hass: HomeAssistant, key: str | None, value: float | None) -> str:
+    if key is None or value is None:
+        return "?"
+    return written(hass, MEASURED[key].text(value))
 
 
 def check_ready(socket: SocketState, keys: Collection[str]) -> None:

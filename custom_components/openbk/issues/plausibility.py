@@ -10,6 +10,7 @@ from homeassistant.helpers.event import async_track_time_interval
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN
+from ..helpers import written
 from ..live.state import SocketState
 from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
@@ -127,7 +128,9 @@ def _raise(
         socket.entry,
         ISSUE,
         {
-            quantity.key: f"{socket.value(quantity.key):.{quantity.decimals}f}"
+            quantity.key: written(
+                hass, f"{socket.value(quantity.key):.{quantity.decimals}f}"
+            )
             for quantity in (VOLTAGE, CURRENT, POWER)
         },
         text=f"implausible_{contradiction}",

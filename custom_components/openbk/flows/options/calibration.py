@@ -85,8 +85,8 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
     def placeholders(self) -> dict[str, str]:
         """Return what the socket reads while it is measured, and on average afterwards."""
         if self._task is not None:
-            return calibration_text.seen(self._comparison, self.word)
-        return calibration_text.means(self._sample, self.socket.calibration)
+            return calibration_text.seen(self.hass, self._comparison, self.word)
+        return calibration_text.means(self.hass, self._sample, self.socket.calibration)
 
     async def async_step_calibration(
         self, user_input: dict[str, Any] | None = None
@@ -240,7 +240,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
                 self._proposal = self._propose(self._sample, user_input)
             except CalibrationError as err:
                 errors["base"] = str(err.refusal)
-                placeholders |= refusal_placeholders(err)
+                placeholders |= refusal_placeholders(self.hass, err)
                 if err.overridable:
                     fields[probatio.Required(CONF_TRUST, default=False)] = (
                         BooleanSelector()
@@ -290,7 +290,7 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
             menu_options=options,
             description_placeholders={
                 "table": calibration_text.result_table(
-                    self._proposal, self.socket.calibration, self.word
+                    self.hass, self._proposal, self.socket.calibration, self.word
                 ),
                 "quality": calibration_text.quality(self._proposal, self.word),
                 "contradictions": calibration_text.contradictions(

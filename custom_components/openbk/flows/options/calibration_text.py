@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
+from homeassistant.core import HomeAssistant
+
 from ...calibrating.comparison import MEASURED, Comparison
 from ...calibrating.sampling import WANTED
+from ...helpers import written
 from ...live.calibration import SocketCalibration
 from ...pyopenbk.metering.calibration import Quality
 from ...pyopenbk.metering.session import Proposal, Sample
@@ -22,7 +25,9 @@ _RESULTS: Final = (
 )
 
 
-def seen(comparison: Comparison | None, word: Words) -> dict[str, str]:
+def seen(
+    hass: HomeAssistant, comparison: Comparison | None, word: Words
+) -> dict[str, str]:
     """Return what the socket reads now, as it is shown, and how far the measurement is."""
     wanted = {"wanted": f"{WANTED}"}
     if comparison is None:
@@ -35,7 +40,7 @@ def seen(comparison: Comparison | None, word: Words) -> dict[str, str]:
     sampler, calibration = comparison.sampler, comparison.socket.calibration
     return wanted | {
         **{
-            key: _reading(key, sampler.latest.get(key), calibration)
+            key: _reading(hass, key, sampler.latest.get(key), calibration)
             for key in CALIBRATED
         },
         "seconds": f"{sampler.collected:.0f}",
@@ -44,20 +49,25 @@ def seen(comparison: Comparison | None, word: Words) -> dict[str, str]:
     }
 
 
-def means(sample: Sample | None, calibration: SocketCalibration) -> dict[str, str]:
+def means(
+    hass: HomeAssistant, sample: Sample | None, calibration: SocketCalibration
+) -> dict[str, str]:
     """Return what a sample reads on average, as it is shown now."""
     readings = {
-        key: _reading(key, sample.mean(key) if sample else None, calibration)
+        key: _reading(hass, key, sample.mean(key) if sample else None, calibration)
         for key in CALIBRATED
     }
     return {"seconds": f"{sample.seconds:.0f}" if sample else "0", **readings}
 
 
-def _reading(key: str, value: float | None, calibration: SocketCalibration) -> str:
+def _reading(
+    hass: HomeAssistant, key: str, value: float | None, calibration: SocketCalibration
+) -> str:
     if value is None:
         return _NOTHING
     correction = calibration.corrections.get(key)
-    return MEASURED[key].text(value if correction is None else correction(value))
+    shown = value if correction is None else correction(value)
+    return written(hass, MEASURED[key].text(shown))
 
 
 def known_table(calibration: SocketCalibration, word: Words) -> str:
@@ -71,21 +81,28 @@ def known_table(calibration: SocketCalibration, word: Words) -> str:
 
 
 def result_table(
-    proposal: Proposal, calibration: SocketCalibration, word: Words
+    hass: HomeAssistant,
+    proposal: Proposal,
+    calibration: SocketCalibration,
+    word: Words,
 ) -> str:
     """Return one column for each quantity, which fits a phone."""
     columns = [tuple(word("result_column", name) for name in _RESULTS)]
     for key, reference in proposal.references.items():
         fitted = proposal.calibrations[key]
         mean = proposal.sample.measurements[key].mean
+        measured = MEASURED[key]
+        figures = (
+            measured.text(calibration.calibration_of(key).correction(mean)),
+            measured.text(reference),
+            measured.text(fitted.correction(mean)),
+            f"{_residual(fitted.residuals[-1])} {measured.unit}",
+            f"± {_rounded(fitted.uncertainty(mean), 2):g} {measured.unit}",
+        )
         columns.append(
             (
                 word("calibrated_quantity", key),
-                MEASURED[key].text(calibration.calibration_of(key).correction(mean)),
-                MEASURED[key].text(reference),
-                MEASURED[key].text(fitted.correction(mean)),
-                f"{_residual(fitted.residuals[-1])} {MEASURED[key].unit}",
-                f"± {fitted.uncertainty(mean):.2g} {MEASURED[key].unit}",
+                *(written(hass, figure) for figure in figures),
             )
         )
     return _table(zip(*columns, strict=True))
@@ -106,7 +123,12 @@ def contradictions(proposal: Proposal, word: Words) -> str:
 
 def _residual(residual: float) -> str:
     """Return what is left with one digit, and nothing where nothing is."""
-    return f"{residual:+.1g}" if abs(residual) > 1e-4 else "0"
+    return f"{_rounded(residual, 1):+g}" if abs(residual) > 1e-4 else "0"
+
+
+def _rounded(number: float, digits: int) -> float:
+    """Return a number with so many digits, which are then written without an exponent."""
+    return float(f"{number:.{digits}g}")
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> str:

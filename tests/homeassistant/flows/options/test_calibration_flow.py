@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+import re
 from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -75,7 +76,7 @@ async def test_two_loads_and_save(
 
         refused = await person.type(power=2.0)
         assert refused["errors"] == {"base": "wrong_unit"}
-        assert refused["description_placeholders"]["reference"] == "2.0 W"
+        assert refused["description_placeholders"]["reference"] == "2.0\u00a0W"
         assert "trust" in refused["data_schema"].schema
         result = await person.type(power=2000, voltage=230)
         assert result["step_id"] == "result"
@@ -86,7 +87,7 @@ async def test_two_loads_and_save(
             "reference",
             "stop",
         ]
-        assert "2000.0 W" in result["description_placeholders"]["table"]
+        assert "2000.0\u00a0W" in result["description_placeholders"]["table"]
         live = socket.entry.runtime_data
         assert not live.calibration.known
 
@@ -114,14 +115,19 @@ async def test_a_known_load_and_the_sockets_own_gain(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     async with calibrated(hass, mosquitto, power=OFF) as socket:
+        hass.config.language = "de"
         person = Person(hass, socket)
         await person.begin()
         await person.choose("known_load")
         await person.type()
         result = await person.type(
-            rated_power=2000, rated_voltage=230, kind="heater", voltage=230, tolerance=3
+            rated_power=2000, rated_voltage=230, kind="heater", voltage=230, tolerance=9
         )
         assert result["step_id"] == "result"
+        table = result["description_placeholders"]["table"]
+        assert "2000,0\u00a0W" in table
+        # A hundred watts and more have no exponent.
+        assert re.search("±\u00a01[0-9]0\u00a0W", table)
         done = await person.choose("save_in_socket")
         assert done["type"] is FlowResultType.CREATE_ENTRY
         energy = socket.plugged.firmware.energy
