@@ -42,6 +42,8 @@ class Trouble(StrEnum):
     """It did not start well several times and waits in its safe mode."""
     NOT_PUT_BACK = "not_put_back"
     """It runs the new version, but lacks files or settings that it had before."""
+    KEPT_UNREADABLE = "kept_unreadable"
+    """It runs the new version, and nobody can read any more what it is to have again."""
 
 
 class UpdateFailed(HomeAssistantError):

@@ -272,10 +272,13 @@ class Updates:
 
     async def _go_on(self, entry: OpenBekenConfigEntry, record: UpdateRecord) -> None:
         """Do what was left to do when Home Assistant stopped."""
-        run, kept = self._run_of(entry), await self._kept(record)
+        run, kept = self._run_of(entry), await self._kept(entry, record)
         if record.stage is Stage.RESTARTING:
             await run.expect(record.version, record.before, record.since)
             await self._reach(entry, Stage.PUTTING_BACK)
+        if isinstance(kept, UpdateFailed):
+            # What it lacks now, nobody knows.
+            raise kept
         if kept is not None:
             if self._access.now() - record.since > _AT_ONCE:
                 kept = replace(kept, channels={})
@@ -290,7 +293,7 @@ class Updates:
         socket = self.of(identity_of_entry(entry))
         try:
             found = await self._run_of(entry).look(record.since)
-            kept = await self._kept(record)
+            kept = await self._kept(entry, record)
         finally:
             socket.is_looked_at = False
         if found is None or socket.stage is not None or socket.record is not record:
@@ -299,9 +302,9 @@ class Updates:
             socket.show(Stage.CHECKING)
             done = replace(record, stage=Stage.PUTTING_BACK)
             await self._guarded(entry, partial(self._go_on, entry, done))
-        elif record.trouble is Trouble.NOT_PUT_BACK:
+        elif record.trouble in (Trouble.NOT_PUT_BACK, Trouble.KEPT_UNREADABLE):
             return
-        elif kept is not None and kept.files:
+        elif isinstance(kept, UpdateFailed) or (kept is not None and kept.files):
             await self._note(entry, replace(record, trouble=Trouble.NOT_TAKEN))
         else:
             await self._end_well(entry)
@@ -322,8 +325,8 @@ class Updates:
         """Write down what a socket had, before anything is sent; return what it is to have again."""
         await self._hass.data[SNAPSHOTS].async_keep(entry, Before.UPDATE)
         record = self.of(identity_of_entry(entry)).record
-        earlier = await self._kept(record) if record else None
-        if earlier is not None and record is not None:
+        earlier = await self._kept(entry, record) if record else None
+        if isinstance(earlier, Keepsake) and record is not None:
             if record.trouble is Trouble.NOT_PUT_BACK:
                 found = replace(earlier, channels=found.channels, version=found.version)
             elif not found.files:
@@ -356,16 +359,28 @@ class Updates:
         )
         return found
 
-    async def _kept(self, record: UpdateRecord) -> Keepsake | None:
+    async def _kept(
+        self, entry: OpenBekenConfigEntry, record: UpdateRecord
+    ) -> Keepsake | UpdateFailed | None:
+        """Return what was kept, None where somebody has deleted it, or why it cannot be read."""
         path = self._file(record.keepsake)
         try:
             text = await self._hass.async_add_executor_job(
                 read_small_file, path, _LARGEST_KEEPSAKE
             )
             return Keepsake.from_json(text.decode())
-        except (OSError, ValueError, KeepsakeError) as err:
-            LOGGER.warning("What was kept of a socket is gone: %s", err)
+        except FileNotFoundError:
+            LOGGER.warning("What was kept of %s is gone", entry.title)
             return None
+        except (OSError, ValueError, KeepsakeError) as err:
+            LOGGER.warning(
+                "What was kept of %s cannot be read: %s",
+                entry.title,
+                type(err).__name__,
+            )
+            return UpdateFailed(
+                "kept_unreadable", Trouble.KEPT_UNREADABLE, name=entry.title
+            )
 
     async def _reach(self, entry: OpenBekenConfigEntry, stage: Stage) -> None:
         if (record := self.of(identity_of_entry(entry)).record) is not None:

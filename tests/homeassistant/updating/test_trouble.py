@@ -665,6 +665,27 @@ async def test_what_had_restarted_when_it_was_killed_is_gone_on_with(
         assert hass_storage["openbk.updates"]["data"] == {}
 
 
+async def test_what_was_kept_and_cannot_be_read_is_not_said_to_be_back(
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    own_folder: Path,
+    mosquitto: Broker,
+    releases: ReleaseServer,
+) -> None:
+    """Nobody knows what the socket lacks, until somebody has looked and sends it again."""
+    hass_storage["openbk.updates"] = left_by(Stage.RESTARTING, "damaged.json")
+    path = own_folder / "settings" / "damaged.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    async with updated(hass, mosquitto, version=NEW) as one:
+        await until(lambda: one.issue is not None)
+        assert one.issue == "update_kept_unreadable"
+        assert one.record is not None
+        await one.updates.async_send_again(one.entry)
+        assert one.issue is None
+        assert one.record is None
+
+
 async def test_a_removed_socket_is_forgotten(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
