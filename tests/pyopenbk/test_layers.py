@@ -193,6 +193,28 @@ def is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
+def test_no_call_leaves_the_chip_to_a_default() -> None:
+    """Who asks about a chip knows which one: the default is the one that most sockets have."""
+    trees = {path: ast.parse(path.read_text()) for path in files(INTEGRATION)}
+    places = {
+        node.name: names.index("chip")
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and "chip" in (names := [arg.arg for arg in node.args.args])
+    }
+    assert len(places) > 10
+    for path, tree in trees.items():
+        for call in ast.walk(tree):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+                continue
+            if (place := places.get(call.func.id)) is not None:
+                given = len(call.args) > place
+                given |= any(word.arg == "chip" for word in call.keywords)
+                assert given, f"{short(path)}:{call.lineno}"
+
+
 def test_the_product_uses_the_libraries_that_home_assistant_uses() -> None:
     """Not pyserial but serialx, not voluptuous but probatio."""
     for path in files(ROOT / "custom_components"):

@@ -30,6 +30,11 @@ from custom_components.openbk.pyopenbk.flashing.analysis import (
 )
 from custom_components.openbk.pyopenbk.flashing.dump import Dump
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
+from custom_components.openbk.pyopenbk.tuya import PinReading
+from custom_components.openbk.pyopenbk.tuya.dump import OpenBekenInsteadError
+from simulator import images
+from simulator.chips import Chip
+from simulator.factory import FactorySocket
 from tests.pyopenbk.obk import packer
 
 from .dumps import CONFIG_START, GENERIC_MAC, MAC, RF_START, chip, put, rf_sector
@@ -46,6 +51,20 @@ def analyse_dump(
 ) -> Analysis:
     """Look through the content of a BK7231N's flash."""
     return analyse(Dump(content, BK7231N), code_key, unfinished)
+
+
+def test_factory_socket_is_read_as_one_of_its_own_chip() -> None:
+    """A WB2S has the chip that it is usually sold with, and its own place for each thing."""
+    unit = FactorySocket.numbered(1, chip=Chip.BK7231T)
+    pins = Dump(unit.dump(), BK7231T).pins
+    assert isinstance(pins, PinReading)
+    assert pins.profile.module == "WB2S"
+    assert pins.warnings == ()
+    flash = BK7231T.flash
+    flashed = images.flashed(unit.dump(), images.Build(chip="BK7231T"), CONFIG)
+    blank = b"\xff" * flash.tuya_storage.size
+    flashed = put(flashed, flash.tuya_storage.start, blank)
+    assert isinstance(Dump(flashed, BK7231T).pins, OpenBekenInsteadError)
 
 
 def test_factory_chip() -> None:

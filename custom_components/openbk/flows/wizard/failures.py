@@ -54,6 +54,7 @@ JOB_ERRORS: Final[Mapping[type[errors.OpenBekenError], str]] = {
     backups.BackupStorageError: "failed_backup_storage",
     backups.BackupDamagedError: "failed_backup_storage",
     backups.BackupExistsError: "failed_backup_storage",
+    backups.UnreadableRecordError: "failed_backup_storage",
     backups.EmptyDumpError: "failed_flash_unreachable",
     rf_sector.RfSectorError: "failed_radio",
     flash_map.OutsideAllowanceError: "failed_unexpected",

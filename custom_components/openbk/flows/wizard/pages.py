@@ -73,6 +73,7 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
             "no_pins_not_found",
             "no_pins_damaged",
             "no_pins_mcu",
+            "no_pins_light",
         ),
         ("pins_known", "pins_paste", "pins_upload", "pins_edit", "leave"),
     ),

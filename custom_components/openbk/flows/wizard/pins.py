@@ -94,6 +94,8 @@ class PinSteps(WizardFlow):
                 if (meter := config.profile.serial_meter) is not None:
                     known = known.with_meter(meter, config.profile.baud)
                 self.session.take_pins(known, "configuration")
+            elif found is not None and found.is_light:
+                return self.show_page("no_pins_light")
             elif found is not None:
                 self.session.take_pins(found.profile, "chip", found)
             elif config is not None:

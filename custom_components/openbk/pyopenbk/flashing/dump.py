@@ -77,7 +77,7 @@ class Dump:
     def pins(self) -> PinReading | OpenBekenError:
         """Return the pins as the factory's storage has them, or why there are none."""
         try:
-            return read_pins(self.content)
+            return read_pins(self.content, self.chip)
         except OpenBekenError as err:
             return err
 

@@ -102,6 +102,13 @@ class PinReading:
     damage: tuple[StorageProblem, ...] = ()
     """What is wrong with the store that they were looked for in."""
 
+    @property
+    def is_light(self) -> bool:
+        """Return whether this describes a light, which has no relay to be switched."""
+        return not self.profile.relays and any(
+            warning.kind is WarningKind.LIGHT for warning in self.warnings
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 import random
 import shutil
+from typing import Final
 
 from homeassistant.core import HomeAssistant
 import pytest
@@ -58,6 +59,13 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     return tmp_path / "openbk" / "backups"
 
 
+# As 250 of 514 public ones are: the pins of the colours, and none of a relay.
+_BULB: Final = (
+    b"{category:0505,module:CB2L,cmod:rgbcw,r_pin:26,r_lv:1,g_pin:24,g_lv:1,"
+    b"b_pin:6,b_lv:1,c_pin:7,c_lv:1,w_pin:8,w_lv:1,pwmhz:1000,crc:1,}\0"
+)
+
+
 def content(socket: SimulatedSocket) -> bytes:
     return bytes(socket.flash.read(0, FLASH_SIZE))
 
@@ -105,6 +113,13 @@ class TestPins:
                 lambda: with_store(store_writer.Entry("baud_cfg", b"{}", (1, 1))),
                 "no_pins_mcu",
                 marks=walks("no_pins_mcu -> *"),
+            ),
+            pytest.param(
+                lambda: with_store(
+                    store_writer.Entry("user_param_key", _BULB, (0, 3)),
+                ),
+                "no_pins_light",
+                marks=walks("no_pins_light -> *"),
             ),
             pytest.param(
                 lambda: put(factory_dump(), TUYA_STORAGE.start, bytes(4096)),
