@@ -51,7 +51,7 @@ from tests.homeassistant.bench import PROTECTED, lead_to
 from tests.homeassistant.road import from_name, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
-from tests.support.serial_server import served
+from tests.support.serial_server import proxied, served
 from tests.support.simulated_time import SimulatedTimeLoop
 from tests.support.sockets import connect_mqtt
 from tests.support.waiting import until
@@ -74,7 +74,15 @@ _AWAITED: Final = {
 }
 """What is shown of a socket, in the order in which it comes."""
 
-_NETWORK: Final = "network"
+_SERVER: Final = "serial server"
+_PROXY: Final = "serial proxy"
+_ON_THE_NETWORK: Final = (_SERVER, _PROXY)
+"""Serial ports that others put on the network: one that knows 115200 baud alone, and one that takes
+each rate and confirms it, as those of RFC 2217 and of ESPHome do."""
+_ONE_WAY: Final = 0.002
+"""Seconds that bytes are on such a network, there and back again: of a Wi-Fi, as an assumption."""
+_GATHERED: Final = 0.008
+"""How long such a server waits for more before it sends what is no packet: another assumption."""
 _USUAL: Final = (
     "ch340",
     "ft232r",
@@ -82,6 +90,8 @@ _USUAL: Final = (
     "cp2102",
     "pl2303h",
     "8250-fast",
+    _SERVER,
+    _PROXY,
 )
 _ADAPTERS_TITLE: Final = "The same job with adapters of several kinds"
 
@@ -191,12 +201,12 @@ async def job(
     latency: float | None,
     adapter: Adapter | None = None,
     *,
-    network: bool = False,
+    network: str = "",
     kind: Chip = Chip.BK7231N,
 ) -> tuple[list[Stage], float]:
     """Return the stages of the whole job, and the processor seconds of all that took part.
 
-    With ``network`` the serial port is on a server that knows one rate.
+    ``network`` is what has the serial port, where it is on the network.
     """
     async with AsyncExitStack() as stack:
         broker = stack.enter_context(Broker())
@@ -210,7 +220,10 @@ async def job(
         )
         port = socket.path
         if network:
-            port = (await stack.enter_async_context(served(port))).address
+            server = await stack.enter_async_context(served(port, _ONE_WAY))
+            port = server.address
+            if network == _PROXY:
+                port = stack.enter_context(proxied(server))
         lead_to(hass, socket)
         said = await listen_for_mac(hass)
         before = socket.flash.content
@@ -305,11 +318,10 @@ def adapters(names: Sequence[str]) -> Iterator[Figure]:
     rows += [(f"{name}, T", name, Chip.BK7231T) for name in names[:1]]
     for row, name, kind in rows:
         adapter = ADAPTERS.get(name)
-        latency = adapter.latency if adapter else None
+        latency = adapter.latency if adapter else _GATHERED
+        network = "" if adapter else name
         with asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner:
-            stages, _ = runner.run(
-                job(latency, adapter, network=adapter is None, kind=kind)
-            )
+            stages, _ = runner.run(job(latency, adapter, network=network, kind=kind))
         took = {stage.name: stage.seconds for stage in stages}
         whole = sum(stage.needs for stage in stages)
         everything = sum(
@@ -335,7 +347,7 @@ def main() -> None:
     )
     add = parser.add_argument
     add("--latency-ms", type=float, nargs="*", default=[1.0, 16.0], metavar="MS")
-    kinds = [*ADAPTERS, _NETWORK]
+    kinds = [*ADAPTERS, *_ON_THE_NETWORK]
     add("--adapters", nargs="*", default=_USUAL, choices=kinds, metavar="NAME")
     add("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()

@@ -1,19 +1,25 @@
 """A serial port put on the network as raw bytes, as cheap serial servers do it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 import os
 import termios
+from typing import ClassVar, override
+
+from serialx.common import PortSettingsUpdate, register_uri_handler
+from serialx.platforms.serial_socket import SocketSerial, SocketSerialTransport
 
 
 class SerialServer:
     """Serves one terminal, at 115200 baud, to whoever connects; may be made to refuse."""
 
-    def __init__(self, path: str) -> None:
-        """Take the terminal; `start` opens it."""
+    def __init__(self, path: str, delay: float = 0.0) -> None:
+        """Take the terminal, which `start` opens, and how many seconds bytes are on the network."""
         self.busy = False
         """Another program is connected: everybody else is sent away at once."""
+        self.delay = delay
         self._path = path
         self._port = 0
         self._clients: set[asyncio.StreamWriter] = set()
@@ -30,6 +36,14 @@ class SerialServer:
         self._local = reader, writer
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
+
+    def set_rate(self, rate: int) -> None:
+        """Use another rate from now on."""
+        speed = getattr(termios, f"B{rate}")
+        descriptor = self._local[1].get_extra_info("pipe").fileno()
+        settings = termios.tcgetattr(descriptor)
+        settings[4] = settings[5] = speed
+        termios.tcsetattr(descriptor, termios.TCSANOW, settings)
 
     def stop(self) -> None:
         """Go off the network."""
@@ -64,8 +78,15 @@ class SerialServer:
         async def copy(
             source: asyncio.StreamReader, sink: asyncio.StreamWriter
         ) -> None:
+            coming: deque[bytes] = deque()
             while data := await source.read(4096):
-                sink.write(data)
+                if not self.delay:
+                    sink.write(data)
+                    continue
+                coming.append(data)
+                asyncio.get_running_loop().call_later(
+                    self.delay, lambda: sink.write(coming.popleft())
+                )
 
         _, pending = await asyncio.wait(
             [
@@ -97,10 +118,46 @@ async def _open_terminal(
     return receiving, reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
+class _ProxyTransport(SocketSerialTransport):
+    """A connection to a server in this process that is told the rate beside the bytes."""
+
+    transport_name = "proxy"
+    servers: ClassVar[dict[int, SerialServer]] = {}
+
+    @override
+    async def _reconfigure_port(self, update: PortSettingsUpdate) -> None:
+        assert isinstance(self._serial, SocketSerial)
+        server = self.servers[self._serial._port]  # noqa: SLF001
+        await asyncio.sleep(server.delay)
+        server.set_rate(self._serial.baudrate)
+        await asyncio.sleep(server.delay)
+
+
+@contextmanager
+def proxied(server: SerialServer) -> Iterator[str]:
+    """Have a server take the rates that a client asks for; yield its address then.
+
+    As over RFC 2217 and ESPHome's serial proxy, a client waits until a rate is confirmed.
+    """
+    host, _, port = server.address.removeprefix("socket://").partition(":")
+    _ProxyTransport.servers[int(port)] = server
+    forget = register_uri_handler(
+        scheme="proxy://",
+        unique_scheme="proxy://",
+        sync_cls=SocketSerial,
+        async_transport_cls=_ProxyTransport,
+    )
+    try:
+        yield f"proxy://{host}:{port}"
+    finally:
+        forget()
+        del _ProxyTransport.servers[int(port)]
+
+
 @asynccontextmanager
-async def served(path: str) -> AsyncIterator[SerialServer]:
-    """Put a terminal on the network for the length of the block."""
-    server = SerialServer(path)
+async def served(path: str, delay: float = 0.0) -> AsyncIterator[SerialServer]:
+    """Put a terminal on the network for the length of the block, so many seconds away."""
+    server = SerialServer(path, delay)
     await server.start()
     try:
         yield server

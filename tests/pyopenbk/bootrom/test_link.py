@@ -34,7 +34,7 @@ from simulator.faults import Fault, FaultName
 from simulator.flash import Flash
 from simulator.uart import LineOptions
 from tests.support.flash_map import FLASH_JOB
-from tests.support.serial_server import served
+from tests.support.serial_server import proxied, served
 
 from .rig import Counted, factory_like, linked_chip
 
@@ -353,6 +353,19 @@ async def test_a_port_on_the_network_keeps_its_rate(socket: SimulatedSocket) -> 
         assert socket.uart.baudrate == 115_200
         chip = await LinkedChip.identify(link)
         assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
+
+
+async def test_a_port_some_way_off_that_can_be_told_its_rate_takes_the_best(
+    socket: SimulatedSocket,
+) -> None:
+    async with served(socket.path, delay=0.02) as server:
+        with proxied(server) as address:
+            async with open_link(address) as link:
+                assert (await link.search(5)).linked
+                assert await link.set_baudrate() == 2_000_000
+                assert socket.uart.port.host_baudrate == 2_000_000
+                chip = await LinkedChip.identify(link)
+                assert await chip.read(0, 0x20000) == socket.flash.read(0, 0x20000)
 
 
 @pytest.mark.real_time
