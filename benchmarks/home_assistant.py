@@ -2,6 +2,7 @@
 
 Every figure is of a process of its own: one Home Assistant without network, disk, recorder and
 frontend, in which the messages of a broker arrive. A first socket warms it up and does not count.
+Only commands go over a real broker besides, with the sockets of all modes in one Home Assistant.
 
 ``mqtt`` is the payload that our publisher describes a socket with: what it measures and switches,
 12 entities of ours. ``mqtt all`` adds to it what our integration shows besides, such as the
@@ -33,6 +34,8 @@ TIMES: Final = frozenset(("cpu", "to_broker", "to_state"))
 """What other work on the machine makes longer, in seconds: of several runs, the least counts."""
 _AGAIN_UP_TO: Final = 100
 """A larger house takes minutes, in which what else the machine does evens out: one run is enough."""
+_COMMANDED: Final = 10
+"""Sockets of each mode, all in one Home Assistant, that are switched over a broker."""
 _SET_UP_TARGET: Final = 0.65
 _MEMORY_TARGET: Final = 0.60
 _CHANGED_TARGET: Final = 0.80
@@ -146,6 +149,19 @@ def instructions(sockets: int) -> tuple[Row, ...]:
     )
 
 
+def over_broker() -> tuple[Row, ...]:
+    """Return what is measured of a command that goes over a real broker to a socket and back."""
+
+    def microseconds(key: str) -> Callable[[Phases], float]:
+        return lambda phases: phases["command"][key] * 1e6
+
+    return (
+        Row(name="command to socket, us", figure=microseconds("to_socket")),
+        Row(name="answer to state, us", figure=microseconds("to_state")),
+        Row(name="command to state, us", figure=microseconds("all")),
+    )
+
+
 class Counter:
     """Counts the instructions of one process while it is told to."""
 
@@ -218,6 +234,23 @@ def live(mode: str, sockets: int, *options: str, counted: bool = False) -> Phase
             log.seek(0)
             sys.exit(f"{' '.join(command)}\n{log.read()}")
     return phases
+
+
+def command(sockets: int, rounds: int) -> list[Phases]:
+    """Return, of each mode, what it takes to switch so many sockets several times."""
+    module = "benchmarks.home_assistant_command"
+    options = [f"--sockets={sockets}", f"--rounds={rounds}"]
+    done = subprocess.run(
+        [sys.executable, "-m", module, *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"{module}\n{done.stderr}")
+    measured: Phases = json.loads(done.stdout)
+    return [{"command": measured[mode]} for mode in MODES]
 
 
 def proceed(process: subprocess.Popen[str]) -> Figures:
@@ -304,6 +337,7 @@ def main() -> int:
     add("--sockets", type=int, nargs="*", default=[10, 100, 1000], metavar="N")
     add("--runs", type=int, default=5, help="take the least time of so many")
     add("--count-with", type=int, default=10, metavar="N", help="sockets; 0 to skip")
+    add("--commands", type=int, default=50, metavar="N", help="each; 0 to skip")
     add("--json", type=Path, metavar="FILE", help="write the rows there as well")
     options = parser.parse_args()
     results = Results(bench="home_assistant")
@@ -311,6 +345,11 @@ def main() -> int:
         modes = measure(sockets, options.runs if sockets <= _AGAIN_UP_TO else 1)
         check(modes)
         results.rows += table(f"{sockets} sockets", set_up(sockets), modes)
+        keep(options.json, results)
+    if options.commands:
+        modes = command(_COMMANDED, options.commands)
+        title = f"A command over a broker, {_COMMANDED} sockets of each"
+        results.rows += table(title, over_broker(), modes)
         keep(options.json, results)
     if options.count_with and shutil.which("valgrind") is None:
         print("\nInstructions are not counted: valgrind is not installed.")

@@ -408,16 +408,14 @@ async def turns(hass: HomeAssistant) -> None:
 
 
 @asynccontextmanager
-async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
-    """Start a Home Assistant that is connected to a broker."""
+async def quiet() -> AsyncIterator[HomeAssistant]:
+    """Start a Home Assistant that saves nothing and asks no socket's web page."""
 
     async def closed(*_: object) -> NoReturn:
         raise ConnectionRefusedError
 
-    broker = Broker()
     with (
         tempfile.TemporaryDirectory(prefix="openbk-bench-") as folder,
-        patch.object(core_client, "AsyncMQTTClient", lambda **_: broker),
         # Some seconds after a change, so in whatever is measured by then, and from another thread.
         patch.object(Store, "async_delay_save", lambda *_: None),
     ):
@@ -426,6 +424,16 @@ async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
             hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
             frame.async_setup(hass)
             hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=closed)
+            yield hass
+            await hass.async_stop(force=True)
+
+
+@asynccontextmanager
+async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
+    """Start a Home Assistant that is connected to a broker."""
+    broker = Broker()
+    with patch.object(core_client, "AsyncMQTTClient", lambda **_: broker):
+        async with quiet() as hass:
             entry = MockConfigEntry(
                 domain=mqtt.DOMAIN,
                 data={"broker": "nowhere", "protocol": "5"},
@@ -438,7 +446,6 @@ async def home_assistant() -> AsyncIterator[tuple[HomeAssistant, Broker]]:
             await hass.async_block_till_done()
             await asyncio.sleep(2 * core_client.INITIAL_SUBSCRIBE_COOLDOWN)
             yield hass, broker
-            await hass.async_stop(force=True)
 
 
 async def live(options: argparse.Namespace) -> None:
