@@ -14,7 +14,10 @@ from .const import DOMAIN
 from .pyopenbk.backups import Backup, BackupFolder
 
 _BACKUPS: Final = "openbk/backups"
-_DECIMAL_SIGN: Final = "decimal_sign"
+# How a number looks in the language of the texts, which are English where one is missing.
+_NUMBER: Final = "number"
+_EXAMPLE: Final = "example"
+_ENGLISH_NUMBER: Final = "1,234.5"
 _NO_BREAK_SPACE: Final = "\u00a0"
 
 
@@ -65,11 +68,24 @@ def written(hass: HomeAssistant, reading: str) -> str:
 
     ``reading`` has a decimal point, and a space before the unit.
     """
+    decimal_sign = _example(hass)[-2]
+    return reading.replace(".", decimal_sign).replace(" ", _NO_BREAK_SPACE)
+
+
+@callback
+def counted(hass: HomeAssistant, number: int) -> str:
+    """Return a whole number in groups of three, as the system's language writes them."""
+    group_sign = _example(hass)[1].replace(" ", _NO_BREAK_SPACE)
+    return f"{number:,}".replace(",", group_sign)
+
+
+def _example(hass: HomeAssistant) -> str:
+    """Return what 1234.5 looks like."""
     texts = async_get_cached_translations(
         hass, hass.config.language, "selector", DOMAIN
     )
-    sign = texts.get(f"component.{DOMAIN}.selector.number.options.{_DECIMAL_SIGN}", ".")
-    return reading.replace(".", sign).replace(" ", _NO_BREAK_SPACE)
+    key = f"component.{DOMAIN}.selector.{_NUMBER}.options.{_EXAMPLE}"
+    return texts.get(key, _ENGLISH_NUMBER)
 
 
 def backup_folder(hass: HomeAssistant) -> BackupFolder:

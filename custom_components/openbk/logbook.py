@@ -1,9 +1,13 @@
 """What the logbook says of the events of sockets; as all of core's, its lines are in English."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from homeassistant.components.logbook import LOGBOOK_ENTRY_MESSAGE, LOGBOOK_ENTRY_NAME
+from homeassistant.components.logbook import (
+    LOGBOOK_ENTRY_ICON,
+    LOGBOOK_ENTRY_MESSAGE,
+    LOGBOOK_ENTRY_NAME,
+)
 from homeassistant.const import ATTR_NAME
 from homeassistant.core import Event, HomeAssistant, callback
 
@@ -40,11 +44,17 @@ def _updated(data: Mapping[str, Any]) -> str:
     return f"was updated from {data[ATTR_BEFORE]} to {data[ATTR_VERSION]}"
 
 
-_MESSAGES: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    EVENT_OVERLOAD: _overload,
-    EVENT_RESTARTED: _restarted,
-    EVENT_SWITCHED: _switched,
-    EVENT_UPDATED: _updated,
+class _Line(NamedTuple):
+    message: Callable[[Mapping[str, Any]], str]
+    icon: str
+    """Without one, the frontend leaves an empty square where the events of entities have theirs."""
+
+
+_LINES: Final[Mapping[str, _Line]] = {
+    EVENT_OVERLOAD: _Line(_overload, "mdi:alert"),
+    EVENT_RESTARTED: _Line(_restarted, "mdi:restart"),
+    EVENT_SWITCHED: _Line(_switched, "mdi:gesture-tap-button"),
+    EVENT_UPDATED: _Line(_updated, "mdi:package-up"),
 }
 
 
@@ -59,10 +69,12 @@ def async_describe_events(
 
     @callback
     def describe(event: Event[Any]) -> dict[str, str]:
+        line = _LINES[str(event.event_type)]
         return {
             LOGBOOK_ENTRY_NAME: event.data[ATTR_NAME],
-            LOGBOOK_ENTRY_MESSAGE: _MESSAGES[str(event.event_type)](event.data),
+            LOGBOOK_ENTRY_MESSAGE: line.message(event.data),
+            LOGBOOK_ENTRY_ICON: line.icon,
         }
 
-    for event_type in _MESSAGES:
+    for event_type in _LINES:
         async_describe_event(DOMAIN, event_type, describe)

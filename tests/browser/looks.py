@@ -83,6 +83,8 @@ class Looks:
         await self._resize(
             self.home.width, max(self.home.height, int(box["height"]) * 2)
         )
+        # What the mouse rests on is highlighted.
+        await self._page.mouse.move(0, 0)
         await self._page.evaluate(_SETTLED)
         box = await element.bounding_box()
         assert box is not None

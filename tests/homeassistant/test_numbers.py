@@ -5,18 +5,24 @@ from homeassistant.helpers.translation import async_get_translations
 import pytest
 
 from custom_components.openbk.const import DOMAIN
-from custom_components.openbk.helpers import written
+from custom_components.openbk.helpers import counted, written
 
 
 @pytest.mark.parametrize(
-    ("language", "number"),
-    [("en", "230.1"), ("de", "230,1"), ("pl", "230,1"), ("fr", "230.1")],
+    ("language", "reading", "size"),
+    [
+        ("en", "230.1", "2,097,152"),
+        ("de", "230,1", "2.097.152"),
+        ("pl", "230,1", "2\u00a0097\u00a0152"),
+        ("fr", "230.1", "2,097,152"),
+    ],
 )
-async def test_decimal_sign_is_that_of_the_texts(
-    hass: HomeAssistant, language: str, number: str
+async def test_signs_are_those_of_the_texts(
+    hass: HomeAssistant, language: str, reading: str, size: str
 ) -> None:
     """Where a language is missing the texts are in English, and so are the numbers."""
     hass.config.language = language
     assert written(hass, "230.1 V") == "230.1\u00a0V"
     await async_get_translations(hass, language, "selector", [DOMAIN])
-    assert written(hass, "230.1 V") == f"{number}\u00a0V"
+    assert written(hass, "230.1 V") == f"{reading}\u00a0V"
+    assert counted(hass, 2097152) == size

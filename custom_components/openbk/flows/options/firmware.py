@@ -23,6 +23,7 @@ from ...updating.record import UpdateFailed
 from ...updating.updates import UPDATES, SocketUpdate
 from .. import uploads
 from ..forms import PASSWORD
+from ..talking import TalkingFlow
 
 CONF_FILE: Final = "file"
 
@@ -34,7 +35,7 @@ _SCHEMA: Final = probatio.Schema(
 )
 
 
-class FirmwareSteps(OptionsFlow):
+class FirmwareSteps(TalkingFlow, OptionsFlow):
     """A file goes through the same checks as a release; closing the dialog does not end it."""
 
     _file: bytes = b""
@@ -69,7 +70,9 @@ class FirmwareSteps(OptionsFlow):
             description_placeholders={
                 "name": markdown_text(self.config_entry.title),
                 "installed": markdown_text(version_of(build) or "?"),
-                "newest": markdown_text(known[0].version if known else "?"),
+                "newest": markdown_text(known[0].version)
+                if known
+                else self.word("release", "none"),
             },
         )
 

@@ -14,6 +14,7 @@ from homeassistant.util.hass_dict import HassKey
 import probatio
 
 from ...const import CONF_MAC, DOMAIN, LOGGER
+from ...helpers import counted
 from ...issues.unfinished import UnfinishedSockets
 from ...network.mqtt import async_wait_for_mqtt
 from ...pyopenbk.backups import Contents, EmptyDumpError
@@ -90,7 +91,7 @@ class LinkSteps(WizardFlow):
             "owner": self._owner,
             "came_in": self._line_sample,
             "suggestion": serial_port.network_address(self.session.address or "") or "",
-            "rate": _grouped(self.session.adapter.not_understood or 0),
+            "rate": counted(self.hass, self.session.adapter.not_understood or 0),
             "how_to_reset": self.word("how_to_reset", self._how_to_reset),
             "heard": self._heard_text,
             "lesson": self._lesson,
@@ -127,7 +128,7 @@ class LinkSteps(WizardFlow):
         rate = self.session.adapter.not_understood
         if rate is None:
             return ""
-        return f"{self.word('lesson', 'slower')} {_grouped(rate)} baud."
+        return f"{self.word('lesson', 'slower')} {counted(self.hass, rate)} baud."
 
     @property
     def _elapsed(self) -> float:
@@ -384,8 +385,3 @@ def _minutes(seconds: float) -> str:
     """Return a time as minutes and seconds, ``1:05``."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}"
-
-
-def _grouped(number: int) -> str:
-    """Return a number in groups of three that no language takes for a decimal point."""
-    return f"{number:,}".replace(",", "\u202f")

@@ -20,6 +20,7 @@ from homeassistant.helpers.selector import (
 import probatio
 
 from ...const import CONF_MODEL
+from ...helpers import counted
 from ...pyopenbk.descriptions import read_description
 from ...pyopenbk.devices import KNOWN_DEVICES, devices_with
 from ...pyopenbk.errors import OpenBekenError
@@ -312,6 +313,7 @@ class PinSteps(WizardFlow):
                 }
             ),
             errors=errors,
-            description_placeholders=self.placeholders | {"size": f"{size:,}"},
+            description_placeholders=self.placeholders
+            | {"size": counted(self.hass, size)},
             last_step=False,
         )

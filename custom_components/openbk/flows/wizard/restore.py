@@ -9,6 +9,7 @@ from homeassistant.helpers.selector import BooleanSelector
 import probatio
 
 from ...const import LOGGER
+from ...helpers import counted
 from ...issues.half_written import async_review_half_written
 from ...issues.unfinished import UnfinishedSockets
 from ...pyopenbk.backups import Backup, Origin
@@ -47,7 +48,10 @@ class RestoreSteps(BackupChoice):
     @property
     def restore_placeholders(self) -> dict[str, str]:
         """Return what will be restored."""
-        values = {"backup_chip": self._backup_chip, "size": f"{self._backup_size:,}"}
+        values = {
+            "backup_chip": self._backup_chip,
+            "size": counted(self.hass, self._backup_size),
+        }
         if (chosen := self.session.chosen_backup) is not None:
             values["chosen_backup"] = chosen.path.name
             values["chosen_date"] = local_time(chosen.date)

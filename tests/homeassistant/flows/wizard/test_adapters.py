@@ -120,7 +120,7 @@ async def test_a_new_try_is_slower_than_the_one_before(
         socket.inject(Fault(name=FaultName.BAUDRATE_LIMIT, baudrate=limit))
         async with touching(hass, socket.reset, after=after) as touched:
             wizard = await to_chip(hass, socket.path)
-            for rate in ("2\u202f000\u202f000", "460\u202f800")[: tries - 1]:
+            for rate in ("2,000,000", "460,800")[: tries - 1]:
                 assert wizard.page == "failed_baud_rate"
                 assert wizard.placeholders["rate"] == rate
                 await wizard.start("retry")
