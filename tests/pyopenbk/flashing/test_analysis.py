@@ -1,6 +1,7 @@
 """What a dump says of its chip, and whether a job would write to it."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -78,6 +79,41 @@ def test_factory_chip() -> None:
     assert analysis.obstacle is None
     assert analysis.pins is None
     assert analysis.why_no_pins is not None
+
+
+LIBRETINY = (
+    packer.VECTORS
+    + Random(7).randbytes(9000)
+    + b"LibreTiny v1.9.1 on cb2s, compiled at Oct 12 2026 10:11:12, GCC 10.3.1 (-Os)\0"
+    + Random(8).randbytes(9000)
+)
+
+
+@pytest.mark.parametrize("before", ["factory", "openbeken"])
+def test_libretiny_is_told_though_an_earlier_firmware_left_most_of_its_own(
+    before: str,
+) -> None:
+    """ESPHome over a factory's or OpenBeken's firmware, which lies on behind it with its data."""
+    unit = FactorySocket().dump()
+    if before == "openbeken":
+        unit = images.flashed(unit, images.NEWEST, CONFIG)
+    start = BK7231N.flash.application.start
+    content = put(unit, start, packer.update_by_wire(LIBRETINY).ljust(0x5000, b"\xff"))
+    dump = Dump(content, BK7231N)
+    assert dump.contents is Contents.UNKNOWN
+    assert isinstance(dump.pins, PinReading)
+
+
+def test_what_libretiny_left_behind_a_shorter_openbeken_does_not_run() -> None:
+    code = packer.openbeken_code() + b"\xff" * 0x2000 + LIBRETINY
+    dump = Dump(chip(code), BK7231N)
+    assert dump.contents is Contents.OPENBEKEN
+
+
+def test_openbeken_for_another_chip_is_told_from_its_own() -> None:
+    for name in ("BK7231T", "BK7231N"):
+        content = chip(packer.openbeken_code(name))
+        assert analyse_dump(content, STANDARD_KEY).build_chip == name
 
 
 def test_chip_with_openbeken() -> None:

@@ -117,6 +117,7 @@ class WizardFlow(ConfigRoad):
             "state": self.word("state", session.state),
             "chip": session.chip.name,
             "found_chip": self._found_chip,
+            "build_chip": (session.analysis and session.analysis.build_chip) or "?",
             "backup": backup,
             "backup_kept": f"{self.word('backup', 'kept')} {backup}" if backup else "",
             "backup_folder": str(self.backups.path),

@@ -61,7 +61,13 @@ PAGES: Final[Mapping[str, tuple[str, ...]]] = {
         ("search", "check_wiring", "port", "leave"),
     ),
     **dict.fromkeys(
-        ("found_half_written", "found_openbeken", "found_blank", "found_unknown"),
+        (
+            "found_half_written",
+            "found_openbeken",
+            "found_other_build",
+            "found_blank",
+            "found_unknown",
+        ),
         ("pins", "leave"),
     ),
     **dict.fromkeys(

@@ -54,6 +54,12 @@ def at_first_sight(session: WizardSession) -> str:
     if session.unfinished is not None:
         session.take_up(session.unfinished)
         return UNFINISHED[session.analysis.state]
+    built_for = session.analysis.build_chip
+    if session.analysis.state is Contents.OPENBEKEN and built_for not in (
+        None,
+        session.chip.name,
+    ):
+        return "found_other_build"
     return _HOLDS[session.analysis.state]
 
 

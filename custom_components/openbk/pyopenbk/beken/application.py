@@ -54,6 +54,8 @@ _OPENBEKEN_CHIPS: Final = (
 )
 _TUYA_SDK: Final = re.compile(rb"TUYA IOT SDK V:|TuyaOS V:")
 _TUYA_CHIP: Final = re.compile(rb"< BUILD AT:[^>]{0,120} AT (\w{4,12}) >")
+# LT_BANNER_STR of LibreTiny's libretiny.h, which every firmware that is built on it prints.
+_LIBRETINY: Final = re.compile(rb"LibreTiny v\d[\x20-\x7e]{0,120}, compiled at ")
 # The bootloaders say "BK7231N_1.0.1" and, that of BK7231T, "BK7231S_1.0.5".
 _BOOTLOADER_NAMES: Final = {
     chip.bootloader_name.encode(): chip.name for chip in FLASHABLE
@@ -71,6 +73,8 @@ class Firmware(StrEnum):
 
     OPENBEKEN = "openbeken"
     TUYA = "tuya"
+    LIBRETINY = "libretiny"
+    """ESPHome, for one, is built on it."""
     UNKNOWN = "unknown"
 
 
@@ -146,6 +150,8 @@ def chip_of_flash(flash: bytes, application: Application) -> str | None:
 
 def identify_code(code: bytes) -> Identity:
     """Read chip and version out of plain code; what it does not say stays None."""
+    if _is_libretiny(code):
+        return Identity(firmware=Firmware.LIBRETINY, chip=None, version=None)
     line = _OPENBEKEN_LINE.search(code)
     version = line[2] if line else None
     if version is None and (built := _OPENBEKEN_VERSION.search(code)):
@@ -166,6 +172,21 @@ def identify_code(code: bytes) -> Identity:
             version=None,
         )
     return _UNKNOWN_CODE
+
+
+def _is_libretiny(code: bytes) -> bool:
+    """Return whether LibreTiny runs here: what a longer firmware of before left lies behind it."""
+    banner = _LIBRETINY.search(code)
+    return banner is not None and not any(
+        name.search(code, 0, banner.start())
+        for name in (
+            _OPENBEKEN_LINE,
+            _OPENBEKEN_VERSION,
+            *_OPENBEKEN_CHIPS,
+            _TUYA_SDK,
+            _TUYA_CHIP,
+        )
+    )
 
 
 def _openbeken_chips(code: bytes) -> set[str]:

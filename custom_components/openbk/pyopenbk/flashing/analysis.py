@@ -49,6 +49,8 @@ class Analysis:
     """The address is the one of every chip that has lost its calibration."""
     version: str | None
     """OpenBeken's version, as the code on the chip tells it."""
+    build_chip: str | None
+    """The chip that the code on this one says it was built for."""
     damaged_at: int | None
     """Flash address of the first gap or damage in an application that is not whole."""
     pins: PinReading | None
@@ -78,6 +80,7 @@ def analyse(
         mac=rf_sector.mac if rf_sector else None,
         mac_is_generic=rf_sector is not None and rf_sector.is_generic,
         version=None if unfinished else dump.application.identity.version,
+        build_chip=dump.application.identity.chip,
         damaged_at=dump.damaged_at if state is Contents.HALF_WRITTEN else None,
         pins=pins if isinstance(pins, PinReading) else None,
         why_no_pins=None if isinstance(pins, PinReading) else pins,

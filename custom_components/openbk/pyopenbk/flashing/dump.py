@@ -101,6 +101,8 @@ class Dump:
             return Contents.OPENBEKEN
         if firmware is Firmware.TUYA:
             return Contents.FACTORY
+        if firmware is Firmware.LIBRETINY:
+            return Contents.UNKNOWN
         # Neither says its name: what the two leave behind outside of the application has to tell.
         if self.config is not None:
             return Contents.OPENBEKEN

@@ -185,7 +185,7 @@ class FirmwareImage:
         """
         if self.kind not in (ImageKind.QIO, ImageKind.UA):
             raise NotForUartError(self.kind)
-        if self.identity.firmware is Firmware.TUYA:
+        if self.identity.firmware in (Firmware.TUYA, Firmware.LIBRETINY):
             raise NotOpenBekenError(self.identity.firmware)
         region = self.target.flash.application
         start = region.start if self.kind is ImageKind.QIO else 0

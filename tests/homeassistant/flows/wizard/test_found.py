@@ -59,7 +59,7 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     return tmp_path / "openbk" / "backups"
 
 
-# As 250 of 514 public ones are: the pins of the colours, and none of a relay.
+# As 271 of 514 public ones are: the pins of the colours, and none of a relay.
 _BULB: Final = (
     b"{category:0505,module:CB2L,cmod:rgbcw,r_pin:26,r_lv:1,g_pin:24,g_lv:1,"
     b"b_pin:6,b_lv:1,c_pin:7,c_lv:1,w_pin:8,w_lv:1,pwmhz:1000,crc:1,}\0"
@@ -277,6 +277,17 @@ class TestPins:
             lambda: images.flashed(blow_dump()),
             "found_openbeken",
             marks=walks("found_openbeken -> *"),
+        ),
+        pytest.param(
+            lambda: put(
+                blow_dump(),
+                APPLICATION.start,
+                images.ua(images.Build(chip="BK7231T")).ljust(
+                    APPLICATION.size, b"\xff"
+                ),
+            ),
+            "found_other_build",
+            marks=walks("found_other_build -> *"),
         ),
         pytest.param(
             lambda: factory.without(

@@ -87,6 +87,7 @@ def running(config: ConfigSector, mac: str = MAC) -> WizardSession:
     """Return the session of a chip that runs OpenBeken."""
     return WizardSession(
         analysis=Analysis(
+            build_chip=None,
             state=Contents.OPENBEKEN,
             pins=None,
             why_no_pins=None,
