@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_PORT, CONF_USERNAME
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.selector import TextSelector
 import probatio
@@ -14,7 +15,6 @@ from ..live.snapshots import Before, async_snapshots
 from ..network import discovery
 from ..network.broker import Concern, async_suggest
 from ..network.consoles import SOCKET_ACCESS, console_at
-from ..network.mqtt import NotConnectedError
 from ..network.watching import async_watch
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk import mqtt_settings
@@ -232,19 +232,44 @@ class NewBrokerSteps(BrokerForm):
         await (await async_snapshots(self.hass)).async_keep(
             self._get_reconfigure_entry(), Before.BROKER, self._console
         )
-        async with async_watch(
-            self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
-        ) as seen:
-            try:
-                failure = await self._move(wanted, seen)
-            except Exception:  # noqa: BLE001 - whatever it was, the socket is not left in between
-                LOGGER.exception("Broker of %s", self._at)
-                failure = "led_stopped"
-            if failure is not None:
-                return await self._put_back(failure)
-        here = await self._is_here()
-        self._follow()
-        return "reconfigure_successful" if here else "led_elsewhere"
+        has_begun = False
+        outcome: str | None = None
+        try:
+            async with async_watch(
+                self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
+            ) as seen:
+                has_begun = True
+                outcome = await self._move_or_put_back(wanted, seen)
+            if outcome is None:
+                try:
+                    here = await self._is_here()
+                finally:
+                    self._follow()
+                if here:
+                    return "reconfigure_successful"
+        except Exception:
+            # Only where nothing was written may the dialog say so.
+            if not has_begun:
+                raise
+            LOGGER.exception("Broker of %s, after its move", self._at)
+        return outcome or "led_elsewhere"
+
+    async def _move_or_put_back(
+        self, wanted: MqttSettings, seen: asyncio.Event
+    ) -> str | None:
+        """Return why the socket is not on the new broker, None where it is."""
+        try:
+            failure = await self._move(wanted, seen)
+        except Exception:  # noqa: BLE001 - whatever it was, the socket is not left in between
+            LOGGER.exception("Broker of %s", self._at)
+            failure = "led_stopped"
+        if failure is None:
+            return None
+        try:
+            return await self._put_back(failure)
+        except Exception:  # noqa: BLE001 - whatever it was, nobody knows what the socket has now
+            LOGGER.exception("Former broker of %s", self._at)
+            return "led_astray"
 
     async def _move(self, wanted: MqttSettings, seen: asyncio.Event) -> str | None:
         """Write the new settings and wait; return why the socket must have its own back, or None."""
@@ -284,8 +309,8 @@ class NewBrokerSteps(BrokerForm):
             return False
         try:
             evidence = await discovery.async_gather(self.hass, self._holds.client_id)
-        except NotConnectedError:
-            # Brokers are changed while Home Assistant has none.
+        except HomeAssistantError:
+            # Brokers are changed while Home Assistant has none, or its MQTT is just being unloaded.
             return False
         return format_mac(evidence.mac or "") == self._led_mac
 

@@ -36,12 +36,16 @@ def async_watch_other_sockets(
     Before the socket is started.
     """
     watch = _Watch(hass, socket)
-    stop_listening = socket.listen("mac", watch.heard)
+    stops = [
+        socket.listen("mac", watch.heard),
+        socket.listen_online(watch.came_or_went),
+    ]
     _show(hass, socket, RADIO_LOST, is_generic_mac(socket.mac))
 
     @callback
     def stop() -> None:
-        stop_listening()
+        for stop_listening in stops:
+            stop_listening()
         watch.stop()
         _leave_twin(hass, socket.entry)
         for issue in (RADIO_LOST, MAC_TWICE):
@@ -60,6 +64,13 @@ class _Watch:
         self._last = ""
         self._other: str | None = None
         self._timer: CALLBACK_TYPE | None = None
+        self._is_shared = False
+
+    @callback
+    def came_or_went(self) -> None:
+        """Let nothing count as the socket's own until whoever has come says its MAC."""
+        if self._is_shared:
+            self._socket.meter.is_of_another = True
 
     @callback
     def heard(self, mac: str | None) -> None:
@@ -67,6 +78,7 @@ class _Watch:
             return
         now = self._hass.loop.time()
         self._last = mac
+        self._socket.meter.is_of_another = mac != self._socket.mac
         if mac == self._socket.mac:
             self._own_at = now
         else:
@@ -84,6 +96,7 @@ class _Watch:
         self._tell(None)
 
     def _tell(self, issue: str | None) -> None:
+        self._is_shared = issue == TOPIC_SHARED
         for kind in (TOPIC_SHARED, TOPIC_OF_ANOTHER):
             _show(
                 self._hass,
@@ -111,6 +124,8 @@ class _Watch:
     def _over(self) -> None:
         """See who has been there alone for a while, as one says its MAC when it connects."""
         self._timer = None
+        # It may have taken the place of the own one: then the total counts on with it.
+        self._socket.meter.is_of_another = False
         if self._last == self._socket.mac:
             self._other = None
             self._tell(None)

@@ -50,6 +50,8 @@ class SocketMeter:
         self._unit_found = unit_found
         self._booted: datetime | None = None
         self._cleared: str | None = None
+        self.is_of_another = False
+        """Another socket speaks on the topic, or may: nothing is lost, as the own one counts on."""
 
     @property
     def in_kwh(self) -> bool | None:
@@ -82,15 +84,19 @@ class SocketMeter:
     @callback
     def power(self, watts: float) -> None:
         """Take a power as the socket measured it."""
+        if self.is_of_another:
+            return
         counters = self._store.of(self._identity)
         counters.power_limit = max(counters.power_limit, watts)
         self._witness.power(watts, self._now())
 
     def energy(self, key: str, number: float) -> float | None:
-        """Return what is shown for an energy, None while its unit is not known.
+        """Return what is shown for an energy, None while its unit is not known or another speaks.
 
         ``number`` is what the socket said, in kWh if it counts in Wh.
         """
+        if self.is_of_another:
+            return None
         if key == ENERGY.key and self._witness.counter(number * _KILO, self._now()):
             self._take_unit()
         if self.in_kwh is None:
@@ -113,7 +119,7 @@ class SocketMeter:
     @callback
     def uptime(self, seconds: int | None) -> None:
         """Take for how long the socket runs, None where it is gone."""
-        if seconds is not None:
+        if seconds is not None and not self.is_of_another:
             self._booted = dt_util.utcnow() - timedelta(
                 seconds=seconds / self._hass.data[SOCKET_ACCESS].speed
             )
@@ -122,6 +128,8 @@ class SocketMeter:
     @callback
     def cleared(self, stamp: str | None) -> None:
         """Take the time stamp of the last reset, None where the socket is gone."""
+        if self.is_of_another:
+            return
         self._cleared = stamp
         self._look_at_stamp()
 

@@ -1,6 +1,8 @@
 """Whether a socket is there: what it says now counts for more than what the broker kept."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, callback
@@ -8,6 +10,8 @@ from homeassistant.core import CALLBACK_TYPE, callback
 # After "offline" a socket that lives answers at once, whoever said it. The last will of a
 # connection that broke comes after the birth of the next one if the broker noticed it late.
 _ASK_AFTER: Final = (5.0, 60.0)
+# One that is there answers within a second; on a weak radio it may take some.
+_ANSWERS_WITHIN: Final = 10.0
 # Nobody needs to be asked more often on account of what is heard.
 _ASK_AGAIN_AFTER: Final = 10.0
 
@@ -30,6 +34,7 @@ class Presence:
         "_patience",
         "_proven",
         "_timer",
+        "_waiting",
         "any_answers",
         "online",
     )
@@ -58,6 +63,41 @@ class Presence:
         """Its answers alone say that it is there; the last that was published is that it is not."""
         self._patience = 0
         self._timer: CALLBACK_TYPE | None = None
+        self._waiting: tuple[asyncio.Future[bool], ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Return whether somebody waits for an answer."""
+        return bool(self._waiting)
+
+    async def answers(self) -> bool:
+        """Ask, and return whether the socket answers over the connection that it has now.
+
+        It takes what it is told in turn, so it has got what was sent before.
+        """
+        answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting += (answered,)
+        self._ask()
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ANSWERS_WITHIN):
+                    return await answered
+            return False
+        finally:
+            self._waiting = tuple(
+                each for each in self._waiting if each is not answered
+            )
+
+    @callback
+    def spoke(self, *, answer: bool) -> None:
+        """Take that the socket said something, though it may be nothing new."""
+        if answer or self.any_answers:
+            self._tell_waiting(True)
+
+    def _tell_waiting(self, answered: bool) -> None:
+        for each in self._waiting:
+            if not each.done():
+                each.set_result(answered)
 
     @property
     def in_doubt(self) -> bool:
@@ -69,6 +109,8 @@ class Presence:
         """Take what was published of the socket, by itself or by the broker."""
         if retained and self.online:
             return
+        # Whatever was sent to the connection before is lost, or nobody knows.
+        self._tell_waiting(False)
         self._lose()
         if online:
             self._appear()
@@ -101,6 +143,7 @@ class Presence:
     @callback
     def unknown(self) -> None:
         """Forget everything, as the broker is gone; it tells again when it is back."""
+        self._tell_waiting(False)
         self._lose()
 
     @callback

@@ -124,6 +124,8 @@ class Topic(Source):
         if message.retain:
             return
         if text:
+            if self._presence.waits:
+                self._presence.spoke(answer=self.is_answer)
             if self.heard_at is not None:
                 self.interval = message.timestamp - self.heard_at
             self.heard_at = message.timestamp

@@ -243,11 +243,18 @@ class SocketState:
             self.asking.for_channel(channel)
 
     async def async_command(self, command: Command) -> None:
-        """Send a console command; the firmware answers none of those we use.
+        """Send a console command and see that the socket is there, which got it then.
 
-        Raises HomeAssistantError if the socket is not there.
+        The firmware answers none of those that we use, but a question after it. Raises
+        HomeAssistantError if the socket is not there, or may have been gone already.
         """
         await self.async_send(messages.console(self.client_id, command))
+        if not await self.presence.answers():
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="command_unanswered",
+                translation_placeholders={"name": self.entry.title},
+            )
 
     async def async_set_time_server(self, server: str) -> None:
         """Let the socket ask a time server from now on; it keeps the server over restarts.

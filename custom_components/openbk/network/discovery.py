@@ -29,7 +29,7 @@ from ..const import (
 from ..helpers import utc_offset
 from ..pyopenbk.meters import BL0942, METERS
 from ..pyopenbk.obk import messages, readings, tuning as tuning_of_socket
-from ..pyopenbk.obk.console import Console, NotAnAnswerError
+from ..pyopenbk.obk.console import Console, NotAnAnswerError, UnreachableError
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
 from ..pyopenbk.obk.startup import meter_of, runs_lines
@@ -317,8 +317,8 @@ async def async_tune(
 ) -> None:
     """Make a change that the person agreed to, and see it made where the web page is open.
 
-    Raises ConsoleError where the socket did not take it over, NotConnectedError where it could
-    not be sent.
+    Raises ConsoleError where the socket did not take it over or answered no more, and
+    NotConnectedError where it could not be sent.
     """
     if console is None:
         await _send_lines(hass, client_id, tuning.commands)
@@ -339,8 +339,21 @@ async def async_take_back(
 async def _send_lines(
     hass: HomeAssistant, client_id: str, lines: Iterable[str]
 ) -> None:
-    for line in lines:
-        await publish(hass, messages.console(client_id, line))
+    """Send commands, and see that the socket answers after them, as it takes all in turn.
+
+    Raises UnreachableError where it does not: nobody knows then whether it got them.
+    """
+    evidence = Evidence(client_id=client_id)
+    async with _listening(hass, evidence, ("host", "build")) as heard:
+        for line in lines:
+            await publish(hass, messages.console(client_id, line))
+        heard.clear()
+        await publish(hass, messages.publish_all(client_id))
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN):
+                await heard.wait()
+        except TimeoutError as err:
+            raise UnreachableError("no answer over MQTT") from err
 
 
 async def async_probe(hass: HomeAssistant) -> list[str]:

@@ -331,6 +331,25 @@ async def test_whatever_stops_the_move_the_socket_is_given_back_what_it_had(
             assert settings_of(socket) == before
 
 
+@walks("lead -> led_astray")
+async def test_what_stops_the_way_back_is_not_said_to_have_changed_nothing(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    entry = added(hass)
+    with Broker() as left:
+        async with left_behind(left) as socket:
+            with Broker() as new:
+                wizard = await ask_for(hass, entry)
+                await fill_in(wizard, socket, new)
+            # The new broker is gone, and something breaks where the former is to be written.
+            wire.stumble = f"port={left.port}".encode()
+            assert await wizard.submit() == "led_astray"
+            assert socket.firmware.settings.values.mqtt_port == new.port
+
+
 @walks("new_broker_consent -> new_broker_consent")
 async def test_no_password_stands_in_an_address_without_consent(
     hass: HomeAssistant,

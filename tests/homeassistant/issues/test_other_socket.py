@@ -101,6 +101,42 @@ async def test_two_sockets_on_one_topic_are_both_named(hass: HomeAssistant) -> N
     assert not issues(hass)
 
 
+async def test_energy_is_that_of_the_own_socket_alone(hass: HomeAssistant) -> None:
+    """The other one's counter stands near its own, and somebody has reset that."""
+    entry = socket_entry(energy_in_kwh=False)
+    scripted = await online(hass, entry)
+    live = entry.runtime_data
+
+    async def says(mac: str, *energies: str) -> None:
+        await scripted.say("connected", "online", retain=True)
+        for text in energies[:1]:
+            await scripted.say("energycounter/get", text)
+        await scripted.say("mac", mac)
+        for text in energies[1:]:
+            await scripted.say("energycounter/get", text)
+        await until(lambda: live.value("mac") == mac)
+        await hass.async_block_till_done()
+
+    def energy() -> float | None:
+        value = live.value("energy")
+        return None if value is None else float(value)
+
+    await says(MAC, "5000.000", "5001.000")
+    assert energy() == pytest.approx(5.001)
+    await says(OTHER_MAC)
+    await until(lambda: live.meter.is_of_another)
+    for _ in range(3):
+        # From here on nothing of the other counts, also before it says who it is.
+        await says(OTHER_MAC, "5020.000", "5021.000", "5022.000")
+        await says(MAC, "5050.000", "5002.000")
+        assert "topic_shared" in issues(hass)
+        await until(lambda: energy() == pytest.approx(5.002))
+    await after_ten_minutes(hass)
+    assert not live.meter.is_of_another
+    await scripted.say("energycounter/get", "5003.000")
+    await until(lambda: energy() == pytest.approx(5.003))
+
+
 async def test_the_simulated_firmware_of_two_sockets_with_one_configuration(
     hass: HomeAssistant, mosquitto: Broker
 ) -> None:

@@ -1,10 +1,12 @@
 """A socket that speaks is there, whatever the broker kept; one that does not is not."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import (
@@ -261,3 +263,70 @@ async def test_a_socket_without_channels_is_asked_for_its_list(
     await scripted.say("host", CLIENT_ID)
     await scripted.say("build", BUILD)
     await until(lambda: entry.runtime_data.online)
+
+
+@pytest.mark.e2e
+@connected
+@pytest.mark.parametrize(
+    ("domain", "action", "data"),
+    [
+        ("switch", "turn_on", {"entity_id": "switch.washing_machine_child_lock"}),
+        (
+            "select",
+            "select_option",
+            {
+                "entity_id": "select.washing_machine_power_on_behavior",
+                "option": "off",
+            },
+        ),
+        (
+            "select",
+            "select_option",
+            {"entity_id": "select.washing_machine_wi_fi_led_mode", "option": "off"},
+        ),
+        ("button", "press", {"entity_id": "button.washing_machine_reset_energy"}),
+        ("button", "press", {"entity_id": "button.washing_machine_restart"}),
+    ],
+)
+async def test_what_a_socket_may_not_have_got_is_not_said_to_be_done(
+    hass: HomeAssistant, domain: str, action: str, data: dict[str, str]
+) -> None:
+    """A broker that has just restarted still has its flag, and the socket is not back yet."""
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.deaf = True
+    noted = dict(entry.data)
+    before = hass.states.get(data["entity_id"])
+    with pytest.raises(HomeAssistantError) as failed:
+        await hass.services.async_call(domain, action, data, blocking=True)
+    assert failed.value.translation_key == "command_unanswered"
+    assert entry.data == noted
+    if domain != "button":
+        assert hass.states.get(data["entity_id"]) == before
+    # It is there after all, and the same can be done again.
+    scripted.deaf = False
+    await hass.services.async_call(domain, action, data, blocking=True)
+    await hass.async_block_till_done()
+    assert domain == "button" or entry.data != noted
+
+
+async def test_one_that_connects_anew_meanwhile_may_have_missed_it() -> None:
+    watched = Watched()
+    presence = watched.presence
+    presence.published(True, retained=True)
+    asking = asyncio.ensure_future(presence.answers())
+    await asyncio.sleep(0)
+    assert presence.waits
+    # Something that nobody asked for proves nothing.
+    presence.spoke(answer=False)
+    presence.published(True, retained=False)
+    presence.spoke(answer=True)
+    assert not await asking
+    assert not presence.waits
+    asking = asyncio.ensure_future(presence.answers())
+    await asyncio.sleep(0)
+    presence.spoke(answer=True)
+    assert await asking

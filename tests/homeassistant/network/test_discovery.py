@@ -222,3 +222,20 @@ async def test_probe_asks_who_is_online_and_unknown(
     assert not any(
         item.topic == "+/connected" for item in hass.data["mqtt"].client.subscriptions
     )
+
+
+async def test_a_change_over_mqtt_counts_only_when_the_socket_answers_after_it(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    (tuning,) = propose_by_topics().tunings
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    with pytest.raises(UnreachableError):
+        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
+    assert ("cmnd/" + CLIENT_ID + "/SetFlag", "50 0") in scripted.heard
+    with pytest.raises(UnreachableError):
+        await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None)
+    async with plugged_in(configuration(mosquitto, flags=1 << 50)) as plugged:
+        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
+        await until(lambda: not plugged.firmware.settings.values.flags >> 50 & 1)
