@@ -6,6 +6,7 @@ from enum import StrEnum
 from math import isfinite, log10, sqrt
 from typing import Any, Final, Self
 
+from ..foreign_numbers import finite
 from .correction import IDENTITY, Correction, CorrectionError
 from .errors import CalibrationError, Refusal
 from .series import Measurement
@@ -72,13 +73,13 @@ class CalibrationPoint:
         """Read what as_dict returned; raises KeyError, TypeError or ValueError."""
         return cls(
             measurement=Measurement(
-                mean=float(stored["reading"]),
-                uncertainty=float(stored["uncertainty"]),
-                count=int(stored["samples"]),
-                step=float(stored["step"]),
+                mean=finite(stored["reading"]),
+                uncertainty=finite(stored["uncertainty"]),
+                count=int(finite(stored["samples"])),
+                step=finite(stored["step"]),
             ),
-            reference=float(stored["reference"]),
-            reference_uncertainty=float(stored["reference_uncertainty"]),
+            reference=finite(stored["reference"]),
+            reference_uncertainty=finite(stored["reference_uncertainty"]),
         )
 
     def scaled(self, ratio: float) -> Self:
@@ -182,12 +183,12 @@ class Calibration:
             return cls(
                 correction=Correction.from_dict(stored),
                 points=tuple(map(CalibrationPoint.from_dict, stored["points"])),
-                gain_variance=float(stored["gain_variance"]),
-                offset_variance=float(stored["offset_variance"]),
-                covariance=float(stored["covariance"]),
+                gain_variance=finite(stored["gain_variance"]),
+                offset_variance=finite(stored["offset_variance"]),
+                covariance=finite(stored["covariance"]),
                 offset_significant=bool(stored["offset_significant"]),
-                scale_uncertainty=float(stored["scale_uncertainty"]),
-                factor=None if factor is None else float(factor),
+                scale_uncertainty=finite(stored["scale_uncertainty"]),
+                factor=None if factor is None else finite(factor),
             )
         except (KeyError, TypeError, ValueError) as err:
             raise CorrectionError("not a stored calibration") from err

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..errors import OpenBekenError
+from ..foreign_numbers import finite
 
 _SECONDS_PER_HOUR = 3600
 
@@ -64,7 +65,9 @@ class Correction:
     def from_dict(cls, stored: Mapping[str, Any]) -> Self:
         """Read what as_dict returned; raises CorrectionError where it is something else."""
         try:
-            correction = cls(gain=float(stored["gain"]), offset=float(stored["offset"]))
+            correction = cls(
+                gain=finite(stored["gain"]), offset=finite(stored["offset"])
+            )
         except (KeyError, TypeError, ValueError) as err:
             raise CorrectionError("not a stored correction") from err
         if not correction.gain > 0:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import exp, isfinite
+from math import exp
 from typing import Any, Final, Self
 
+from ..foreign_numbers import finite
 from .correction import Correction
 from .series import DEFAULT_POWER_LIMIT
 
@@ -137,10 +138,10 @@ class SteadyCounter:
         """Read what as_dict returned; raises KeyError, TypeError or ValueError for anything else."""
         raw, day = stored["raw"], stored["day"]
         return cls(
-            offset=_finite(stored["offset"]),
-            raw=None if raw is None else _finite(raw),
-            at=_finite(stored["at"]),
-            day=None if day is None else int(day),
+            offset=finite(stored["offset"]),
+            raw=None if raw is None else finite(raw),
+            at=finite(stored["at"]),
+            day=None if day is None else int(finite(day)),
         )
 
     def _arrive(self, raw: float, now: float, day: int | None) -> float:
@@ -253,11 +254,11 @@ class CorrectedCounter:
         # It was one alone until the two days before yesterday were shown.
         ratios = stored["ratios"] if "ratios" in stored else [stored["ratio_before"]]
         return cls(
-            ahead=_finite(stored["ahead"]),
-            counted=None if counted is None else _finite(counted),
-            at=_finite(stored["counted_at"]),
-            watts=_finite(stored["watts"]),
-            ratios=tuple(None if ratio is None else _finite(ratio) for ratio in ratios),
+            ahead=finite(stored["ahead"]),
+            counted=None if counted is None else finite(counted),
+            at=finite(stored["counted_at"]),
+            watts=finite(stored["watts"]),
+            ratios=tuple(None if ratio is None else finite(ratio) for ratio in ratios),
         )
 
     def _grow(self, growth: float, elapsed: float, correction: Correction) -> None:
@@ -274,10 +275,3 @@ class CorrectedCounter:
         fading = exp(-elapsed / _RECENT_SECONDS)
         self.recent_corrected = self.recent_corrected * fading + corrected
         self.recent_counted = self.recent_counted * fading + growth
-
-
-def _finite(stored: object) -> float:
-    """Return a stored number, or raise TypeError or ValueError."""
-    if not isinstance(stored, int | float) or not isfinite(stored):
-        raise ValueError("not a stored number")
-    return float(stored)

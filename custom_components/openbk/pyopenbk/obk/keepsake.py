@@ -8,8 +8,9 @@ import json
 from typing import Any, Final, Self
 import zlib
 
-from ..beken.update_slots import UpdateSlot
+from ..beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..errors import OpenBekenError
+from ..foreign_numbers import finite
 from ..profile import ProfileError, SocketProfile
 from .commands import (
     Command,
@@ -26,6 +27,8 @@ from .ota import read_files
 # ConsumptionThreshold: what the firmware may have counted and not saved, and its rounding.
 _UNSAVED: Final = 20.0
 _VERSION: Final = 1
+# No file system is larger than the slot that it lies in.
+_MOST_FILES: Final = max(slot.region.size for slot in UPDATE_SLOTS.values())
 
 
 class KeepsakeError(OpenBekenError):
@@ -89,18 +92,28 @@ class Keepsake:
                 start_values=None if starts is None else tuple(starts),
                 startup_command=stored["startup_command"],
                 scripts=tuple(stored["scripts"]),
-                files=zlib.decompress(b64decode(stored["files"])),
+                files=_unpack(stored["files"]),
             )
         except (
             AttributeError,
             KeyError,
             TypeError,
             ValueError,
+            OverflowError,
             RecursionError,
             ProfileError,
             zlib.error,
         ) as err:
             raise KeepsakeError("not what was kept of a socket") from err
+
+
+def _unpack(text: str) -> bytes:
+    """Return a file system; raises ValueError or zlib.error for what is none, or too large."""
+    unpacking = zlib.decompressobj()
+    files = unpacking.decompress(b64decode(text), _MOST_FILES)
+    if not unpacking.eof:
+        raise ValueError("no whole file system")
+    return files
 
 
 async def take_keepsake(
@@ -137,7 +150,7 @@ async def read_energy(console: Console) -> float | None:
     """
     said = await console.command(readings_command())
     with suppress(KeyError, TypeError, ValueError):
-        return float(said["StatusSNS"]["ENERGY"]["ConsumptionTotal"])
+        return finite(said["StatusSNS"]["ENERGY"]["ConsumptionTotal"])
     return None
 
 

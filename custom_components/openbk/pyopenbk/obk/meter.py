@@ -7,6 +7,7 @@ from math import isfinite
 import struct
 from typing import Any, Final
 
+from ..foreign_numbers import finite
 from ..meters import BL0937, Meter
 from ..quantities import CURRENT, POWER, VOLTAGE
 from .commands import Command, reading_command
@@ -54,17 +55,18 @@ async def read_meter(console: Console) -> MeterReading:
 
     Over HTTP a status command is harmless, unlike over MQTT.
     """
-    reply = await console.request("GET", "/cm?cmnd=Status%208")
+    return _readings((await console.request("GET", "/cm?cmnd=Status%208")).body)
+
+
+def _readings(body: bytes) -> MeterReading:
     try:
-        said: Any = json.loads(reply.body)
+        said: Any = json.loads(body)
         energy = said["StatusSNS"]["ENERGY"]
         volts, amperes, watts = (
-            float(energy[name]) for name in ("Voltage", "Current", "Power")
+            finite(energy[name]) for name in ("Voltage", "Current", "Power")
         )
-    except (KeyError, TypeError, ValueError) as err:
+    except (KeyError, TypeError, ValueError, RecursionError) as err:
         raise NotAnAnswerError("no readings in the answer") from err
-    if not (isfinite(volts) and isfinite(amperes) and isfinite(watts)):
-        raise NotAnAnswerError("readings that are no numbers")
     return MeterReading(voltage=volts, current=amperes, power=watts)
 
 

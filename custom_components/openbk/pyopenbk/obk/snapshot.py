@@ -9,6 +9,7 @@ import re
 from typing import Any, Final, Self
 
 from ..errors import OpenBekenError
+from ..foreign_numbers import finite
 from ..profile import ProfileError, SocketProfile
 from .commands import (
     Command,
@@ -176,13 +177,14 @@ class Snapshot:
                 startup_command=str(stored["startup_command"]),
                 startup_is_whole=bool(stored["startup_is_whole"]),
                 scripts=tuple(map(str, stored["scripts"])),
-                factors=tuple(map(float, stored["factors"])),
+                factors=tuple(map(finite, stored["factors"])),
             )
         except (
             AttributeError,
             KeyError,
             TypeError,
             ValueError,
+            OverflowError,
             ProfileError,
         ) as err:
             raise SnapshotError("no snapshot of settings") from err

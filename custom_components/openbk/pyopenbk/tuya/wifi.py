@@ -1,7 +1,6 @@
 """The Wi-Fi that a factory's firmware was joined to, out of its store."""
 
 import base64
-import binascii
 from dataclasses import dataclass, field
 import json
 from typing import Final
@@ -45,5 +44,5 @@ def read_wifi(dump: bytes, chip: FlashableChip = BK7231N) -> FactoryWifi | None:
         if known.get("wfb64"):
             password = base64.b64decode(password, validate=True).decode()
         return FactoryWifi(ssid=str(known["ssid"]), password=str(password))
-    except ValueError, AttributeError, TypeError, binascii.Error:
+    except ValueError, AttributeError, TypeError, RecursionError:
         return None
