@@ -23,7 +23,7 @@ Password         {password}
 Add the integration: Settings, Devices & services, Add integration, OpenBeken.
 Serial port      {serial}   (choose "Enter manually")
 MQTT broker      {broker} port {port}, user name {broker_user}, password {broker_password}
-                 (submit the loopback address twice: here the socket really is on this machine)
+                 (press Next twice at the loopback address: here the socket really is on this machine)
 
 The socket is simulated; nobody has to touch it. Ctrl-C ends everything.
 """

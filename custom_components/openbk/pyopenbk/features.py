@@ -56,7 +56,7 @@ FEATURES: Final = (
         needs=frozenset({Need.MQTT, Need.PAGE, Need.ADDRESS, Need.METER}),
     ),
     Feature(
-        name="leading it to another broker",
+        name="moving it to another broker",
         short="other broker",
         needs=frozenset({Need.PAGE, Need.ADDRESS}),
     ),
