@@ -125,6 +125,8 @@ def test_a_guess_is_not_part_of_what_is_compared() -> None:
             "module": "",
         },
         {"pins": []},
+        {"pins": [], "module": "", "meter": "HLW8032"},
+        {"pins": [], "module": "", "meter": "BL0942", "baud": "4800"},
     ],
 )
 def test_stored_values_that_are_no_profile_are_refused(stored: Any) -> None:

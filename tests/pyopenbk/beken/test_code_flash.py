@@ -37,6 +37,18 @@ def test_cipher_agrees_with_bk7231tools(address: int) -> None:
     assert apply_cipher(DATA, address) == expected
 
 
+@pytest.mark.parametrize("last", [0x12345670, 0x00345670, 0xFF345670])
+def test_cipher_of_any_key_agrees_with_bk7231tools(last: int) -> None:
+    """The last word of a key switches parts off, and chooses how the address is mixed."""
+    random = Random(last)
+    for choice in range(0, 0x2000, 37):
+        words = [random.getrandbits(32) for _ in range(3)]
+        key = (*words, last & ~0x1FFF | choice)
+        for address in (0, 0x7FFFFC, 0xFFFF_0000):
+            expected = bytes(BekenCodeCipher(key).encrypt(DATA[:64], address))
+            assert apply_cipher(DATA[:64], address, key) == expected
+
+
 def test_cipher_undoes_itself() -> None:
     """The same call encrypts and decrypts."""
     assert apply_cipher(apply_cipher(DATA)) == DATA

@@ -5,6 +5,7 @@ import pytest
 from custom_components.openbk.pyopenbk.beken.rf_sector import (
     GENERIC_MAC,
     RfSectorError,
+    RfSectorLostError,
     is_generic_mac,
     parse_rf_sector,
 )
@@ -61,6 +62,18 @@ def test_a_blank_address_is_none(mac: str) -> None:
     """Neither zeros nor erased bytes."""
     with pytest.raises(RfSectorError):
         parse_rf_sector(bytes(sector_with(mac)))
+
+
+def test_erased_flash_where_a_group_has_to_begin_is_a_sector_that_broke_off() -> None:
+    """Its head says that there is more; what is laid out in another way is not judged."""
+    mac = "02:ab:cd:ef:01:23"
+    end = 8 + int.from_bytes(sector_with(mac)[4:8], "little")
+    sector = sector_with(mac)
+    sector[4:8] = (end + 8).to_bytes(4, "little")
+    with pytest.raises(RfSectorLostError):
+        parse_rf_sector(bytes(sector))
+    sector[end : end + 8] = b"\1\2\3\4\0\0\0\0"
+    assert parse_rf_sector(bytes(sector)).mac == mac
 
 
 def test_another_record_in_its_place_is_no_address() -> None:

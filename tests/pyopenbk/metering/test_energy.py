@@ -206,6 +206,14 @@ def test_a_corrected_counter_follows_the_corrected_power() -> None:
     assert abs((corrected.recent_ratio or 0) - LINE(1000) / 1000) < 1e-5
 
 
+def test_without_energy_there_is_no_ratio() -> None:
+    corrected = CorrectedCounter()
+    assert corrected.recent_ratio is None
+    corrected.update(100.0, 0, LINE)
+    corrected.update(100.0, 60, LINE)
+    assert corrected.recent_ratio is None
+
+
 def test_a_correction_that_comes_or_goes_is_no_step() -> None:
     corrected = CorrectedCounter()
     corrected.update(100.0, 0, IDENTITY)

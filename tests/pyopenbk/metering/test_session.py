@@ -1,5 +1,7 @@
 """A comparison: references that fit, that contradict, that follow from each other."""
 
+from dataclasses import replace
+
 from hypothesis import given, strategies as st
 import pytest
 
@@ -115,6 +117,30 @@ def test_what_cannot_be_meant_is_refused_with_its_quantity(
 def test_contradicting_results_are_named() -> None:
     proposal = propose(sample(), References(power=2600), {})
     assert proposal.contradictions == (Contradiction.POWER_EXCEEDS_VOLT_AMPERES,)
+
+
+def test_a_voltage_that_no_label_has_is_refused() -> None:
+    with pytest.raises(CalibrationError) as raised:
+        references_of_load(
+            2000,
+            23,
+            kind=LoadKind.HEATER,
+            mains=231,
+            mains_measured=True,
+            tolerance=0.05,
+        )
+    assert raised.value.refusal is Refusal.IMPLAUSIBLE
+    assert (raised.value.reading, raised.value.reference) == (231, 23)
+    assert raised.value.quantity == "voltage"
+
+
+def test_what_was_not_read_can_neither_be_compared_nor_contradict() -> None:
+    whole = sample()
+    only = {"power": whole.measurements["power"]}
+    seen = replace(whole, measurements=only)
+    error = refusal(References(voltage=230), seen)
+    assert error.refusal is Refusal.NO_READINGS
+    assert propose(seen, References(power=2600), {}).contradictions == ()
 
 
 def test_a_bulb_follows_the_voltage_less_than_a_heater() -> None:

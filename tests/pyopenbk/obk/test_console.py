@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
+from custom_components.openbk.pyopenbk.beken.chips import BK7231N
+from custom_components.openbk.pyopenbk.obk import mqtt_settings
+from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, place_of
 from custom_components.openbk.pyopenbk.obk.console import (
     CommandRefusedError,
     Console,
@@ -14,6 +16,8 @@ from custom_components.openbk.pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,
 )
+from custom_components.openbk.pyopenbk.obk.meter import read_meter, read_stored_factors
+from simulator.openbeken.settings import config_region
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, configuration
 from tests.support.sockets import BLOW, MAC
@@ -27,6 +31,8 @@ INFO_BODY = (
     b'"shortName":"obk8C123456","startcmd":""}'
 )
 INFO = JSON + INFO_BODY
+ELSEWHERE = INFO_BODY.replace(b"BK7231N", b"LN882H")
+READINGS = b'{"StatusSNS":{"ENERGY":{"Voltage":%b,"Current":%b,"Power":23}}}'
 
 
 @asynccontextmanager
@@ -249,6 +255,18 @@ async def test_info_that_is_no_json_is_understood(body: bytes) -> None:
         (Console.pins, b'{"roles":{"a":1},"channels":[1]}'),
         (Console.pins, b'{"roles":[1]}'),
         (Console.startup_command, b"{}"),
+        (Console.channels, b'{"1":"on"}'),
+        (Console.channels, b'{"1":null}'),
+        # Of these chips nobody knows where the configuration is, so pages are asked.
+        (Console.channel_types, ELSEWHERE),
+        (Console.channel_types, ELSEWHERE.replace(b"{", b'{"types":[true],')),
+        (Console.flags, ELSEWHERE),
+        (Console.start_values, ELSEWHERE),
+        (Console.startup_command, ELSEWHERE),
+        (read_stored_factors, ELSEWHERE),
+        (read_meter, b'{"StatusSNS":{}}'),
+        (read_meter, READINGS % (b'"low"', b"0.1")),
+        (read_meter, READINGS % (b"230.1", b"NaN")),
     ],
 )
 async def test_hostile_answers_are_no_answers(
@@ -271,6 +289,36 @@ async def test_flash_that_the_firmware_does_not_read(config: ConfigSector) -> No
     async with served(config) as plugged:
         with pytest.raises(NotAnAnswerError):
             await console_of(plugged).read_flash(0x200000, 16)
+
+
+@pytest.mark.parametrize(
+    ("ask", "field", "found"),
+    [
+        (Console.startup_command, "startup_command", b"\xffecho"),
+        (mqtt_settings.read, "mqtt_client_id", b"\xc3"),
+        (read_stored_factors, "calibration", b"\xff\xff\xff\xff"),
+        (read_stored_factors, "calibration", b"\0\0\x80\xbf"),
+    ],
+)
+async def test_what_lies_in_the_flash_may_be_no_text_and_no_number(
+    config: ConfigSector,
+    ask: Callable[[Console], Awaitable[object]],
+    field: str,
+    found: bytes,
+) -> None:
+    async with served(config) as plugged:
+        offset, _ = place_of(field)
+        plugged.flash.rewrite(config_region(BK7231N).start + offset, found)
+        with pytest.raises(NotAnAnswerError):
+            await ask(console_of(plugged))
+
+
+async def test_a_build_that_cannot_read_its_flash_is_asked_by_its_pages() -> None:
+    """What comes back is no flash where the configuration may be."""
+    raw = ELSEWHERE.replace(b"LN882H", b"W600")
+    async with answering(JSON + raw) as console:
+        with pytest.raises(NotAnAnswerError):
+            await console.flags()
 
 
 async def test_scripts_that_run_at_boot(config: ConfigSector) -> None:

@@ -227,6 +227,19 @@ async def test_a_chosen_old_release_is_found_by_its_version(
         await index.get("../../../elsewhere")
 
 
+async def test_a_release_without_files_for_any_socket_is_none(
+    index: ReleaseIndex, github: FakeGitHub
+) -> None:
+    """A draft, or one whose entry makes no sense."""
+    assert (await index.update("1.18.300")).version == "1.18.300"
+    for change in ({"draft": True}, {"assets": None}):
+        odd = github.releases[0] | {"tag_name": "1.18.400"} | change
+        github.releases.append(odd)
+        with pytest.raises(NotFoundError):
+            await index.update("1.18.400")
+        github.releases.remove(odd)
+
+
 async def test_drafts_are_not_listed_and_previews_are_not_the_latest(
     index: ReleaseIndex, github: FakeGitHub
 ) -> None:

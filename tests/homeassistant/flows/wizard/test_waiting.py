@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,12 @@ from homeassistant.components import mqtt
 from homeassistant.components.device_tracker import SourceType
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_fire_time_changed,
+)
 
 from custom_components.openbk.flows.pictures import wifi_code
 from custom_components.openbk.flows.wizard.arrival import WAITING, Arrival, Waiting
@@ -407,6 +412,11 @@ async def test_a_socket_that_runs_without_a_relay_keeps_the_pins_that_were_writt
         await scene.plug_in()
         hass.data[WAITING] = Waiting()
         assert await wizard.choose("wait") == "arrived_otherwise"
+        # Nobody but the person decides that, however long the dialog stays open.
+        late = dt_util.utcnow() + timedelta(seconds=Waiting().abandoned_after + 1)
+        async_fire_time_changed(hass, late)
+        await hass.async_block_till_done()
+        assert not hass.config_entries.async_entries("openbk")
         assert await wizard.choose("add_anyway") == "created"
         data = wizard.result["result"].data
         assert SocketProfile.from_dict(data["profile"]).pins == BLOW.pins
