@@ -98,6 +98,13 @@ def test_every_published_set_of_parameters_is_read_alike_in_and_out_of_its_stora
     assert lights
 
 
+@pytest.mark.parametrize("blank", ["\u00a0", "\u2009", "\u3000"])
+def test_the_blanks_of_a_page_are_blanks(blank: str) -> None:
+    text = f"{{rl1_pin:{blank}26,{blank}bt1_pin{blank}:11}}"
+    found = read_description(text)
+    assert {pin.pin for pin in found.profile.pins} == {11, 26}
+
+
 def test_a_role_that_is_not_known_costs_its_pin_alone() -> None:
     """It is named in the template's notes."""
     found = read_description(TEMPLATE.replace("LED_n;1", "Lamp;1"))

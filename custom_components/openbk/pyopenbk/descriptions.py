@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 import json
+import re
 from typing import Any, Final
 
 from .beken.chips import BK7231N, Chip
@@ -20,6 +21,9 @@ from .tuya.user_params import parse_user_params
 _PARAMETERS: Final = frozenset({"user_param_key", "device_configuration"})
 # Such a device has a second controller, which owns the pins.
 _SERIAL_LINE: Final = frozenset({"baud_cfg", "uart_adapt_params"})
+
+
+_OTHER_BLANKS: Final = re.compile(r"[^\S\r\n\t ]")
 
 
 class DescriptionError(OpenBekenError):
@@ -42,6 +46,8 @@ def read_description(text: str, chip: Chip = BK7231N) -> Description:
     Of Tuya's data the whole of what a tool read out of a dump will do. Raises TemplateError for a
     template without pins, TuyaMcuError, and DescriptionError for any other text.
     """
+    # Pages put blanks of their own between words.
+    text = _OTHER_BLANKS.sub(" ", text)
     with suppress(ValueError):
         found = load_object(text)
         if "pins" in found:

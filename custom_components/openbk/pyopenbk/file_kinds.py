@@ -36,6 +36,8 @@ _BY_START: Final = (
     (b"7z\xbc\xaf\x27\x1c", FileKind.ARCHIVE),
     (b"\xfd7zXZ\0", FileKind.ARCHIVE),
     (b"Rar!\x1a\x07", FileKind.ARCHIVE),
+    (b"BZh", FileKind.ARCHIVE),
+    (b"\x28\xb5\x2f\xfd", FileKind.ARCHIVE),
     (b"UF2\n", FileKind.UF2),
     (b"\x7fELF", FileKind.ELF),
     (b"RBL\0", FileKind.OVER_THE_AIR),
@@ -43,6 +45,8 @@ _BY_START: Final = (
     (b"CFG", FileKind.OPENBEKEN_CONFIG),
     (b"TLV\0", FileKind.RF_CALIBRATION),
 )
+_TAR: Final = b"ustar"
+_TAR_PLACE: Final = 257
 _ESP_MAGIC: Final = 0xE9
 _ESP_MOST_SEGMENTS: Final = 16
 _LOOKED_AT: Final = 4096
@@ -61,6 +65,8 @@ def name_file(data: bytes) -> FileKind:
         return FileKind.EMPTY
     if not data.strip(data[:1]) and data[0] in (0x00, 0xFF):
         return FileKind.BLANK
+    if data.startswith(_TAR, _TAR_PLACE):
+        return FileKind.ARCHIVE
     for start, kind in _BY_START:
         if data.startswith(start):
             return kind

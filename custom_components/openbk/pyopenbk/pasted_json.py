@@ -3,7 +3,7 @@
 from collections.abc import Callable
 import json
 import re
-from typing import Any, Final
+from typing import Any, Final, Self
 
 # The longest published template has some two thousand characters.
 LONGEST_TEXT: Final = 64 * 1024
@@ -19,7 +19,23 @@ _STRING_OR_COMMENT: Final = re.compile(
 _STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])', re.DOTALL)
 
 
-def load_object(text: str) -> dict[str, Any]:
+class JsonObject(dict[str, Any]):
+    """An object, of whose names given more than once the last one counts."""
+
+    repeated: tuple[str, ...] = ()
+    """The names that were given before with another value."""
+
+    @classmethod
+    def of(cls, pairs: list[tuple[str, Any]]) -> Self:
+        """Return the object of these names and values."""
+        found = cls(pairs)
+        found.repeated = tuple(
+            dict.fromkeys(name for name, value in pairs if found[name] != value)
+        )
+        return found
+
+
+def load_object(text: str) -> JsonObject:
     """Return the object in a text; what is outside of its outermost braces does not count.
 
     Raises ValueError where there is none, or where it is longer than 64 KiB or nested too deep.
@@ -31,11 +47,13 @@ def load_object(text: str) -> dict[str, Any]:
         mended = mend(text)
         try:
             value = json.loads(
-                mended[mended.index("{") : mended.rindex("}") + 1], strict=False
+                mended[mended.index("{") : mended.rindex("}") + 1],
+                strict=False,
+                object_pairs_hook=JsonObject.of,
             )
         except ValueError, RecursionError:
             continue
-        if isinstance(value, dict) and _is_shallow(value):
+        if isinstance(value, JsonObject) and _is_shallow(value):
             return value
     raise ValueError("no JSON in the text")
 

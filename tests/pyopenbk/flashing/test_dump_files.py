@@ -146,7 +146,8 @@ def test_what_is_no_dump_is_called_what_it_is(data: bytes, kind: FileKind) -> No
     [
         FACTORY[:0x1F6000],
         FACTORY[0x11000:],
-        FACTORY * 2,
+        FACTORY + blank(FACTORY, 0x1D0000, 0x1D1000),
+        FACTORY + bytes(range(256)),
         images.qio(),
         FACTORY[:0x1000],
     ],
@@ -156,6 +157,22 @@ def test_a_part_of_a_dump_or_more_than_one_is_told_by_its_size(data: bytes) -> N
     with pytest.raises(PartOfAFlashError) as refused:
         read_dump_file(data)
     assert refused.value.size == len(data)
+
+
+@pytest.mark.parametrize(
+    "surplus",
+    [b"\xff" * 0x200000, bytes(0x300), FACTORY, FACTORY[:0x100000], FACTORY * 2],
+    ids=lambda surplus: f"{len(surplus)} bytes",
+)
+def test_what_a_tool_read_beyond_the_end_is_left_out_with_a_word(
+    surplus: bytes,
+) -> None:
+    flash = read_dump_file(FACTORY + surplus)
+    assert flash.content == FACTORY
+    assert flash.notes == (DumpNote.SURPLUS,)
+    turned = read_dump_file(factory.rotated(FACTORY) + b"\xff")
+    assert turned.content == FACTORY
+    assert turned.notes == (DumpNote.SURPLUS, DumpNote.ROTATED)
 
 
 @pytest.mark.parametrize("fill", [0x00, 0xFF])

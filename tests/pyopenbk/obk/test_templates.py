@@ -104,6 +104,16 @@ def test_a_pin_that_cannot_be_read_is_named_and_left_out(
     assert template.notes == (note,)
 
 
+def test_a_pin_with_two_uses_is_named() -> None:
+    """No text may cost a relay without a word; the web application takes the last one, too."""
+    text = '{"pins":{"26":"Rel;1","24":"Rel;2","26":"Btn;1","24":"Rel;2"}}'
+    template = parse_template(text)
+    assert [pin.role for pin in template.profile.pins] == [PinRole.REL, PinRole.BTN]
+    assert template.notes == (TemplateNote(kind=NoteKind.NAMED_TWICE, about="26"),)
+    twice = parse_template('{"pins":{"26":"Rel;1"},"pins":{"24":"Rel;1"}}')
+    assert twice.notes == (TemplateNote(kind=NoteKind.NAMED_TWICE, about="pins"),)
+
+
 def test_another_chip_is_named() -> None:
     """The same board may be sold with it."""
     for chip, notes in (

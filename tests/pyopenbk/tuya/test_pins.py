@@ -106,6 +106,9 @@ def test_each_key_has_its_role(pairs: str, pin: tuple[int, str, int]) -> None:
     [
         ("rl1_pin:26", True),
         ("rl1_pin:26,rl1_lv:1", False),
+        ("rl1_pin:26,rl1_lv:2", True),
+        ("rl1_pin:26,rl1_lv:-1", True),
+        ("rl1_pin:26,rl1_lv:low", True),
         ("bt1_pin:11", True),
         ("bt1_pin:11,bt1_lv:0", False),
         ("bt1_pin:11,bt1_lv:1", True),

@@ -1,6 +1,6 @@
 """Files that somebody wants to put onto a chip: named, turned the right way round, described."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -36,6 +36,8 @@ class DumpNote(StrEnum):
 
     ROTATED = "rotated"
     """It was read from 0x11000 on and wrapped around; it was turned the right way round."""
+    SURPLUS = "surplus"
+    """It is longer than the flash: what is behind that is blank, or the flash once more."""
     APPLICATION_BLANK = "application_blank"
     APPLICATION_DAMAGED = "application_damaged"
     """Its firmware has a gap or damage and will hardly start."""
@@ -68,6 +70,8 @@ def read_dump_file(data: bytes, chip: FlashableChip = BK7231N) -> WholeFlash:
     RotatedWithoutBootloaderError. Whether it fits a chip, `FlashingJob.check_restore` says.
     """
     flash = chip.flash
+    if (whole := _without_surplus(data, flash.size)) is not data:
+        return _noted(read_dump_file(whole, chip), DumpNote.SURPLUS)
     if len(data) == flash.size and _is_right_way_round(data, flash):
         return describe_flash(data, chip)
     kind = name_file(data)
@@ -95,6 +99,20 @@ def describe_flash(
     return WholeFlash(
         content=content, analysis=analysis, notes=(*notes, *_notes(analysis))
     )
+
+
+def _noted(flash: WholeFlash, note: DumpNote) -> WholeFlash:
+    return replace(flash, notes=(note, *flash.notes))
+
+
+def _without_surplus(data: bytes, size: int) -> bytes:
+    """Return the flash alone where a tool read more: it wraps around there, or nothing answers."""
+    whole, surplus = data[:size], data[size:]
+    if not surplus:
+        return data
+    is_blank = any(not surplus.strip(fill) for fill in (b"\xff", b"\0"))
+    again = whole * -(-len(surplus) // size)
+    return whole if is_blank or again.startswith(surplus) else data
 
 
 def _notes(analysis: Analysis) -> list[DumpNote]:

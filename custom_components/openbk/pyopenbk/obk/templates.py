@@ -10,13 +10,13 @@ from typing import Any, Final
 from ..beken.chips import BK7231N, Chip
 from ..errors import OpenBekenError
 from ..foreign_text import one_line
-from ..pasted_json import load_object
+from ..pasted_json import JsonObject, load_object
 from ..profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..roles import role_from_name
 from .flags import UNWANTED_FLAGS
 from .startup import LONGEST_STARTUP_COMMAND, meter_of
 
-_PIN: Final = re.compile(r"\d{1,2}")
+_PIN: Final = re.compile(r"\d{1,2}", re.ASCII)
 _CHANNEL: Final = re.compile(r"\s*(\d{1,2})?\s*")
 _LONGEST_SHOWN: Final = 32
 # The firmware's flags end at 51 (OpenBeken 1.18.300).
@@ -41,6 +41,8 @@ class NoteKind(StrEnum):
     """The chip has no such pin, or what it does is not to be read; it was left out."""
     BAD_CHANNEL = "bad_channel"
     """The pin is on a channel that does not exist; it was left out."""
+    NAMED_TWICE = "named_twice"
+    """It has more than one use, of which the last one was taken."""
     OTHER_CHIP = "template_chip"
     """The template is for another chip."""
     ODD_MODULE = "odd_module"
@@ -96,7 +98,13 @@ def read_template(template: Mapping[str, Any], chip: Chip = BK7231N) -> DeviceTe
     pins = template.get("pins")
     if not isinstance(pins, dict) or not pins:
         raise TemplateError("the text has no pins")
-    notes: list[TemplateNote] = []
+    notes = [
+        _note(NoteKind.NAMED_TWICE, name)
+        for part in (template, pins)
+        if isinstance(part, JsonObject)
+        for name in part.repeated
+        if part is pins or name == "pins"
+    ]
     read = [
         pin for name, use in pins.items() if (pin := _read_pin(name, use, chip, notes))
     ]
@@ -129,9 +137,10 @@ def _read_pin(
     if not has_pin or not isinstance(use, str):
         notes.append(_note(NoteKind.NO_PIN, name))
         return None
+    pin = int(name)
     role_name, *numbers = use.split(";")
     if (role := role_from_name(role_name)) is None:
-        notes.append(_note(NoteKind.UNKNOWN_ROLE, f"P{int(name)} {role_name.strip()}"))
+        notes.append(_note(NoteKind.UNKNOWN_ROLE, f"P{pin} {role_name.strip()}"))
         return None
     channels = [0, 0]
     if role.has_channel:
@@ -139,12 +148,10 @@ def _read_pin(
             match = _CHANNEL.fullmatch(number)
             channel = int(match[1] or 0) if match else HIGHEST_CHANNEL + 1
             if channel > HIGHEST_CHANNEL:
-                notes.append(_note(NoteKind.BAD_CHANNEL, f"P{int(name)} {use.strip()}"))
+                notes.append(_note(NoteKind.BAD_CHANNEL, f"P{pin} {use.strip()}"))
                 return None
             channels[place] = channel
-    return PinAssignment(
-        pin=int(name), role=role, channel=channels[0], channel2=channels[1]
-    )
+    return PinAssignment(pin=pin, role=role, channel=channels[0], channel2=channels[1])
 
 
 def _read_command(command: object, notes: list[TemplateNote]) -> str:

@@ -225,6 +225,7 @@ _METERS_OVER_UART: Final = {2: "HLW8032", 3: "BL0942"}
 _SERIAL_METERS: Final = {2: CSE7766, 3: BL0942}
 # RX1 and TX1 of BK7231N and BK7231T (new_pins.c, 1.18.299).
 _FIRST_UART: Final = frozenset({10, 11})
+_LEVELS: Final = (0, 1)
 _METER_BL0937: Final = 0
 _METER_HLW8012: Final = 1
 _LATCHING: Final = 1
@@ -303,6 +304,8 @@ def _use(
         return None
     number = match[1] if match.re.groups else ""
     level = _number(params, rule.level_key.format(number))
+    if level not in _LEVELS:
+        level = None
     is_high = rule.level if level is None else level
     role = rule.active_high if is_high else rule.active_low
     # OpenBeken drives two coils, by high pulses.
