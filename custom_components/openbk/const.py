@@ -23,6 +23,7 @@ CONF_TUNED: Final = "tuned"
 CONF_UNDO: Final = "undo"
 # Whether the socket counts its energy in kWh, where that is known.
 CONF_ENERGY_IN_KWH: Final = "energy_in_kwh"
+CONF_FEEDS_IN: Final = "feeds_in"
 # LEDs that have a channel of their own and are kept dark, by pin; without it such an LED is a light.
 CONF_DARK_LEDS: Final = "dark_leds"
 CONF_FIRST_LED_USES: Final = "first_led_uses"

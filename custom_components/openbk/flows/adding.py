@@ -205,7 +205,7 @@ class AddingSteps(ConfigRoad):
     async def _find_topic(self, client_id: str) -> dict[str, str]:
         if not client_id:
             return {"base": "socket_missing"}
-        if problem := topic_problem(client_id):
+        if problem := topic_problem(client_id, has_it=True):
             return {CONF_CLIENT_ID: problem}
         try:
             evidence = await discovery.async_gather(self.hass, client_id)

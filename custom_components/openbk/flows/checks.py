@@ -9,28 +9,36 @@ from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..pyopenbk.ipv4 import is_in_a_network
 from ..pyopenbk.obk.addresses import AddressError, parse_address
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
-from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id
+from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id, is_root_of_topics
 from ..pyopenbk.obk.setup import size_of
 
 
-def topic_problem(client_id: str) -> str | None:
-    """Return the key of why a socket cannot have this topic, or None."""
-    return _topic_problem(client_id, "topic_too_long", "topic_invalid")
+def topic_problem(client_id: str, *, has_it: bool = False) -> str | None:
+    """Return the key of why a socket cannot have this topic, or None.
+
+    ``has_it``: it was given the topic elsewhere, where more is possible.
+    """
+    return _topic_problem(client_id, "topic_too_long", "topic_invalid", has_it=has_it)
 
 
 @callback
 def topics_problem(
-    hass: HomeAssistant, client_id: str, group: str, *, own: ConfigEntry | None
+    hass: HomeAssistant,
+    client_id: str,
+    group: str,
+    *,
+    own: ConfigEntry | None,
+    has_them: bool = False,
 ) -> str | None:
     """Return the key of what is wrong with the two topics of a socket, or None.
 
-    ``own`` is the entry that the socket has already.
+    ``own`` is the entry that the socket has already. ``has_them``: it was given them elsewhere.
 
     Two sockets under one name would throw each other off the broker for ever, and a name that is
     the group of others would make one command switch them all.
     """
-    problem = topic_problem(client_id) or _topic_problem(
-        group, "group_too_long", "group_invalid"
+    problem = topic_problem(client_id, has_it=has_them) or _topic_problem(
+        group, "group_too_long", "group_invalid", has_it=has_them
     )
     if problem is not None:
         return problem
@@ -71,8 +79,11 @@ def console_error(err: ConsoleError) -> str:
     return "socket_not_openbeken"
 
 
-def _topic_problem(topic: str, too_long: str, invalid: str) -> str | None:
+def _topic_problem(
+    topic: str, too_long: str, invalid: str, *, has_it: bool
+) -> str | None:
     size = size_of(topic)
     if size is not None and size > LONGEST_CLIENT_ID:
         return too_long
-    return None if is_client_id(topic) else invalid
+    possible = is_root_of_topics(topic) if has_it else is_client_id(topic)
+    return None if possible else invalid

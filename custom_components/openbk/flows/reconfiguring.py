@@ -96,7 +96,9 @@ class ReconfigureSteps(ConfigRoad):
             tidy(user_input[CONF_CLIENT_ID]),
             tidy(user_input[CONF_GROUP]),
         )
-        if problem := topics_problem(self.hass, client_id, group, own=entry):
+        if problem := topics_problem(
+            self.hass, client_id, group, own=entry, has_them=True
+        ):
             return {"base": problem}
         address = user_input.get(CONF_ADDRESS, "").strip()
         if address and socket_address(address) is None:
@@ -143,7 +145,9 @@ class ReconfigureSteps(ConfigRoad):
     ) -> str | None:
         """Ask who is on a topic; return the key of why it cannot take the place of this one."""
         group = entry.data[CONF_GROUP]
-        if problem := topics_problem(self.hass, client_id, group, own=entry):
+        if problem := topics_problem(
+            self.hass, client_id, group, own=entry, has_them=True
+        ):
             return problem
         try:
             evidence = await discovery.async_gather(self.hass, client_id)

@@ -32,6 +32,7 @@ class SocketMeter:
         *,
         in_kwh: bool | None,
         unit_found: Callable[[bool], None],
+        feeds_in: bool = False,
     ) -> None:
         """Prepare for a socket; ``in_kwh`` is its unit where that is known.
 
@@ -48,6 +49,8 @@ class SocketMeter:
             in_kwh = False
         self._witness = UnitWitness(in_kwh=in_kwh)
         self._unit_found = unit_found
+        self.feeds_in = feeds_in
+        """Its power may be below zero, as behind a solar inverter; else the firmware says zero."""
         self._booted: datetime | None = None
         self._cleared: str | None = None
         self.is_of_another = False
@@ -87,7 +90,7 @@ class SocketMeter:
         if self.is_of_another:
             return
         counters = self._store.of(self._identity)
-        counters.power_limit = max(counters.power_limit, watts)
+        counters.power_limit = max(counters.power_limit, abs(watts))
         self._witness.power(watts, self._now())
 
     def energy(self, key: str, number: float) -> float | None:

@@ -195,6 +195,7 @@ class Publisher:
                 corrections=self.socket.corrections,
                 energy=self._line,
                 energy_in_kwh=bool(self.socket.meter.in_kwh),
+                feeds_in=self.socket.meter.feeds_in,
             )
         )
         try:

@@ -4,14 +4,14 @@ There are some twenty thousand of them in a large house, so each is no more than
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, override
+from typing import Any, ClassVar, Final, override
 
 from homeassistant.components import mqtt
 from homeassistant.core import callback
 
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Decoder, Value
-from ..pyopenbk.quantities import POWER
+from ..pyopenbk.quantities import FED_IN, POWER
 from .calibration import SocketCalibration
 from .clock import SocketClock
 from .meter import SocketMeter
@@ -226,6 +226,9 @@ class Reading(Topic):
         return self._calibration.correct(self._key, value)
 
 
+_decode_power: Final = messages.decode_quantity(FED_IN)
+
+
 class Power(Reading):
     """The power, which also tells what the energy counters can have counted."""
 
@@ -236,11 +239,15 @@ class Power(Reading):
     ) -> None:
         """Correct the power, and let the meter know of it as it was measured."""
         super().__init__(presence, POWER.key, calibration)
+        self._decode = _decode_power
         self._meter = meter
 
     @override
     def shown(self, value: Value) -> Value | None:
-        """Return the corrected power."""
+        """Return the corrected power, None for one that this socket cannot have measured."""
+        if float(value) < 0 and not self._meter.feeds_in:
+            self.refused += 1
+            return None
         self._meter.power(float(value))
         return super().shown(value)
 

@@ -17,6 +17,7 @@ from ..const import (
     CONF_CLIENT_ID,
     CONF_DARK_LEDS,
     CONF_ENERGY_IN_KWH,
+    CONF_FEEDS_IN,
     CONF_FIRMWARE,
     CONF_FIRST_LED_USES,
     CONF_LABELS,
@@ -119,6 +120,7 @@ class SocketState:
             self._today,
             in_kwh=_in_kwh(entry),
             unit_found=self._unit_found,
+            feeds_in=entry.data.get(CONF_FEEDS_IN, False),
         )
         self.values = SocketValues(
             hass, self.presence, self.calibration, self.clock, self.meter
@@ -478,6 +480,10 @@ class SocketState:
         in_kwh = bool(flags & Flag.ENERGY_IN_KWH.mask)
         self._note_unit(in_kwh)
         self.meter.learn_unit(in_kwh)
+        feeds_in = bool(flags & Flag.ALLOW_NEGATIVE_POWER.mask)
+        if feeds_in != self.meter.feeds_in:
+            self.meter.feeds_in = feeds_in
+            self._update_entry({CONF_FEEDS_IN: feeds_in})
 
     @callback
     def _labels_read(self, labels: Mapping[int, str]) -> None:

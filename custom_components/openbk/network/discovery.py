@@ -169,7 +169,7 @@ class Answers:
 def client_id_of(info: MqttServiceInfo) -> str | None:
     """Return whose build this is, or None if it is not an OpenBeken's."""
     client_id, _, suffix = info.topic.partition("/")
-    if suffix != "build" or not messages.is_client_id(client_id):
+    if suffix != "build" or not messages.is_root_of_topics(client_id):
         return None
     return client_id if messages.is_build(str(info.payload)) else None
 
@@ -413,7 +413,7 @@ async def _online_strangers(hass: HomeAssistant) -> list[str]:
         client_id, _, _ = message.topic.partition("/")
         if (
             message.payload == "online"
-            and messages.is_client_id(client_id)
+            and messages.is_root_of_topics(client_id)
             and len(online) < _MOST_ONLINE
         ):
             online.add(client_id)

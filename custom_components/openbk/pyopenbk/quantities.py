@@ -101,6 +101,8 @@ POWER: Final = Quantity(
     decimals=1,
     highest=HIGHEST_POWER,
 )
+FED_IN: Final = replace(POWER, lowest=-HIGHEST_POWER)
+"""The power of a socket with a solar inverter behind it, which flag 25 lets the firmware say."""
 APPARENT_POWER: Final = Quantity(
     key="apparent_power",
     name="Apparent power",

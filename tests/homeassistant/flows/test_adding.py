@@ -314,7 +314,7 @@ async def test_nothing_is_found(hass: HomeAssistant) -> None:
 async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
         wizard = await by_hand(hass)
-        await wizard.submit(client_id="no/topic")
+        await wizard.submit(client_id="no+topic")
         assert wizard.errors == {"client_id": "topic_invalid"}
         await wizard.submit(client_id="ж" * 32)
         assert wizard.errors == {"client_id": "topic_too_long"}
@@ -528,7 +528,7 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         assert await wizard.choose("moved") == "moved"
         await wizard.submit_suggested(client_id="taken")
         assert wizard.errors == {"base": "topic_taken"}
-        await wizard.submit_suggested(client_id="a b")
+        await wizard.submit_suggested(client_id="a+b")
         assert wizard.errors == {"base": "topic_invalid"}
         await wizard.submit_suggested(client_id="bekens_n")
         assert wizard.errors == {"base": "topic_same"}

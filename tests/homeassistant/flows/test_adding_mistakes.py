@@ -474,7 +474,7 @@ class TestReplacing:
         wizard = Wizard(hass)
         wizard.look_at(await entry.start_reconfigure_flow(hass))
         await wizard.choose("replaced")
-        await wizard.submit(client_id="a b")
+        await wizard.submit(client_id="a+b")
         assert wizard.errors == {"base": "topic_invalid"}
         assert await wizard.submit(client_id=topic) == "hardware_replaced"
         return wizard

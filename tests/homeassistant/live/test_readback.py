@@ -15,7 +15,7 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
-from tests.support.sockets import BLOW, add_socket, socket_entry
+from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -160,4 +160,46 @@ async def test_the_unit_of_energy_is_nothing_to_a_socket_without_a_meter(
         entry = await add(hass, plugged, profile=lamp, tuned=False)
         await until(lambda: state(hass, LOCK) == ("on", False))
         assert "energy_in_kwh" not in entry.data
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_power_that_is_fed_in_is_shown_where_the_socket_says_so(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """A solar inverter is behind it, and flag 25 lets the firmware say numbers below zero."""
+
+    def power() -> object:
+        return entry.runtime_data.value("power")
+
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    await scripted.say("voltage/get", "230.0")
+    await scripted.say("current/get", "1.500")
+    await scripted.say("power/get", "12.00")
+    await until(lambda: power() == 12)
+    # Without it, no socket measures such a number.
+    await scripted.say("power/get", "-345.00")
+    await scripted.say("voltage/get", "231.0")
+    await until(lambda: entry.runtime_data.value("voltage") == 231)
+    assert power() == 12
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert await hass.config_entries.async_remove(entry.entry_id)
+
+    config = configuration(mosquitto, flags=1 << 25 | 1 << 10)
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged)
+        await until(lambda: entry.data.get("feeds_in"))
+        await plugged.power_off()
+        await scripted.say("connected", "online", retain=True)
+        await until(lambda: entry.runtime_data.online)
+        for name, text in (("voltage", "230.0"), ("current", "1.500")):
+            await scripted.say(f"{name}/get", text)
+        await scripted.say("power/get", "-345.00")
+        await until(lambda: power() == -345)
+        state = hass.states.get("sensor.washing_machine_power")
+        assert state
+        assert float(state.state) == -345
     await hass.config_entries.async_unload(entry.entry_id)

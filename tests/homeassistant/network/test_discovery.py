@@ -65,6 +65,26 @@ def test_only_builds_of_openbeken_count() -> None:
         assert discovery.client_id_of(said(topic, payload)) is None
 
 
+async def test_a_socket_whose_name_has_blanks_is_found_and_followed(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    name = "Kitchen & Bad 1"
+    assert discovery.client_id_of(said(f"{name}/build", BUILD)) == name
+    async with plugged_in(stranger(mosquitto, mqtt_client_id=name)) as plugged:
+        await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
+        (found,) = await discovery.async_find(hass)
+        assert (found.client_id, found.mac) == (name, MAC)
+        # Renamed on its own page while Home Assistant had it under another name.
+        entry = socket_entry()
+        await add_socket(hass, entry)
+        assert async_follow(hass, entry, client_id=name)
+        await until(lambda: entry.data["client_id"] == name)
+        await until(lambda: entry.runtime_data.value("channel_1") == 0)
+        await entry.runtime_data.async_set_channel(1, 1)
+        await until(lambda: plugged.firmware.relay(1))
+        assert await hass.config_entries.async_unload(entry.entry_id)
+
+
 async def test_evidence_of_a_socket_with_factory_flags(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -152,6 +152,20 @@ def test_what_no_socket_can_have_measured_is_left_out(
     assert template.render(value=value) == ""
 
 
+@pytest.mark.parametrize("corrected", [False, True])
+def test_power_below_zero_is_shown_where_the_firmware_says_it(corrected: bool) -> None:
+    """Flag 25 is for a solar inverter behind the socket."""
+    corrections = {"power": Correction(gain=1.1, offset=0.5)} if corrected else {}
+    components = discovery_payload(described(corrections=corrections, feeds_in=True))[
+        "cmps"
+    ]
+    for said, right in (("-45.30", -49.33), ("45.30", 50.33), ("0.00", 0)):
+        shown = rendered(components["power"]["val_tpl"], said)
+        assert shown == pytest.approx(right if corrected else float(said), abs=0.01)
+    assert rendered(components["power_factor"]["val_tpl"], "-0.500") < 0
+    assert rendered(components["power_factor"]["val_tpl"], "-4.77") == -1
+
+
 def test_a_socket_that_counts_in_kwh_is_described_so() -> None:
     components = discovery_payload(described(energy_in_kwh=True))["cmps"]
     for key in ("energy", "energy_today", "energy_yesterday", "energy_last_hour"):

@@ -155,6 +155,14 @@ def test_client_ids() -> None:
         assert not messages.is_client_id(wrong)
 
 
+def test_what_somebody_else_called_a_socket_may_have_blanks() -> None:
+    """OpenBeken 1.18.299 takes commands as "Kitchen & Bad 1", and answers under that name."""
+    for there in ("Kitchen & Bad 1", "home/plug", "obk8C123456"):
+        assert messages.is_root_of_topics(there)
+    for wrong in ("", "a+", "#", "x" * 64, "$SYS", "a\x7f", "\ud800", "a\tb"):
+        assert not messages.is_root_of_topics(wrong)
+
+
 def test_client_ids_are_measured_in_bytes() -> None:
     assert messages.is_client_id("розетка-холодильника")
     assert messages.is_client_id("ж" * 31 + "x")

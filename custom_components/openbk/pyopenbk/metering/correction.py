@@ -26,10 +26,11 @@ class Correction:
     offset: float = 0.0
 
     def __call__(self, reading: float) -> float:
-        """Return the corrected reading, never below zero."""
-        if reading <= 0:
+        """Return the corrected reading, never on the other side of zero."""
+        if reading == 0:
             return 0.0
-        return max(0.0, self.gain * reading + self.offset)
+        corrected = self.gain * reading + self.offset
+        return max(0.0, corrected) if reading > 0 else min(0.0, corrected)
 
     @property
     def is_identity(self) -> bool:

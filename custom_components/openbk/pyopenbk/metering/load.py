@@ -96,4 +96,5 @@ def _is_step(before: float | None, after: float, least: float) -> bool:
         # The first sample may hold anything, for all we know.
         return True
     change = abs(after - before)
-    return change > least and change > _RELATIVE_STEP * max(before, after)
+    larger = max(abs(before), abs(after))
+    return change > least and change > _RELATIVE_STEP * larger

@@ -38,9 +38,9 @@ class UnitWitness:
         self._begin()
 
     def power(self, watts: float, now: float) -> None:
-        """Take a power in W at a moment in seconds."""
+        """Take a power in W at a moment in seconds; the counter grows by what is fed in, too."""
         self._flow(now)
-        self._watts, self._watts_at = watts, now
+        self._watts, self._watts_at = abs(watts), now
 
     def counter(self, number: float, now: float) -> bool:
         """Take what the counter says, in whatever unit; return whether the unit is another now."""

@@ -92,6 +92,8 @@ class Described:
     energy: EnergyLine = EnergyLine()
     energy_in_kwh: bool = False
     """The socket counts its energy in kWh (flag 40)."""
+    feeds_in: bool = False
+    """Its power may be below zero (flag 25)."""
 
 
 def discovery_topic(prefix: str, identity: str) -> str:
@@ -259,6 +261,8 @@ def _template(socket: Described, quantity: Quantity) -> str | None:
     if quantity is POWER_FACTOR:
         # The firmware mixes samples of different loads and exceeds one then.
         highest = _HIGHEST_MIXED_FACTOR
+    if socket.feeds_in and quantity in (POWER, POWER_FACTOR):
+        lowest = -highest
     shown = _shown(socket, quantity)
     fits = f"{lowest:g} <= value | float({_NO_NUMBER:g}) <= {highest:g}"
     return f"{{{{ {shown} if {fits} else '' }}}}"
@@ -270,13 +274,20 @@ def _shown(socket: Described, quantity: Quantity) -> str:
     if (correction := socket.corrections.get(quantity.key)) is not None:
         corrected = f"{correction.gain!r} * ({number}) + {correction.offset!r}"
         digits = quantity.decimals + 2
-        return f"(0 if {number} <= 0 else ([{corrected}, 0] | max) | round({digits}))"
+        side = f"([{corrected}, 0] | max)"
+        if quantity is POWER and socket.feeds_in:
+            side = f"({side} if {number} > 0 else ([{corrected}, 0] | min))"
+            return f"(0 if {number} == 0 else {side} | round({digits}))"
+        return f"(0 if {number} <= 0 else {side} | round({digits}))"
     if quantity is ENERGY and (line := socket.energy) != EnergyLine():
         total = f"{number} * {_factor(socket, quantity) * line.gain!r} + {line.base!r}"
         return f"[{total}, {line.floor!r}] | max | round(6)"
     gain = _gain(socket, quantity)
     if quantity is POWER_FACTOR:
-        return f"[{_times(number, gain)}, 1] | min | round(3)"
+        mixed = f"[{_times(number, gain)}, 1] | min"
+        if socket.feeds_in:
+            mixed = f"[{mixed}, -1] | max"
+        return f"{mixed} | round(3)"
     if (factor := _factor(socket, quantity) * gain) != 1:
         return f"({_times(number, factor)}) | round({quantity.decimals + 3})"
     return "value"

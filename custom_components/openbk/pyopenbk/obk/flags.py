@@ -14,6 +14,7 @@ class Flag(StrEnum):
     OWN_DISCOVERY = "own_discovery"
     TASMOTA_TELEMETRY = "tasmota_telemetry"
     MULTIPLIED_VALUES = "multiplied_values"
+    ALLOW_NEGATIVE_POWER = "allow_negative_power"
     ENERGY_IN_KWH = "energy_in_kwh"
     IGNORE_BUTTONS = "ignore_buttons"
     NO_GET_SUFFIX = "no_get_suffix"
@@ -37,6 +38,7 @@ _FLAG_NUMBERS: Final = {
     Flag.OWN_DISCOVERY: 27,
     Flag.TASMOTA_TELEMETRY: 30,
     Flag.MULTIPLIED_VALUES: 33,
+    Flag.ALLOW_NEGATIVE_POWER: 25,
     Flag.ENERGY_IN_KWH: 40,
     Flag.IGNORE_BUTTONS: 41,
     Flag.NO_GET_SUFFIX: 50,

@@ -204,9 +204,17 @@ def below(client_id: str, topic: str) -> str | None:
 
 
 def is_client_id(text: str) -> bool:
-    """Return whether a text can be a client id, and so the root of a socket's topics.
+    """Return whether a socket can be given a client id, which is the root of its topics.
 
     It has to fit into 63 bytes of UTF-8; no wildcard finds a topic that begins with ``$``.
+    """
+    return is_root_of_topics(text) and _CLIENT_ID.fullmatch(text) is not None
+
+
+def is_root_of_topics(text: str) -> bool:
+    """Return whether a socket may have a client id that somebody gave it on its own page.
+
+    Blanks and levels work there (OpenBeken 1.18.299).
     """
     try:
         length = len(text.encode())
@@ -215,7 +223,7 @@ def is_client_id(text: str) -> bool:
     return (
         length <= LONGEST_CLIENT_ID
         and text.isprintable()
-        and _CLIENT_ID.fullmatch(text) is not None
+        and _ROOT.fullmatch(text) is not None
     )
 
 
@@ -278,6 +286,7 @@ def ask_address(client_id: str) -> Publication:
 
 
 _CONNECTED: Final = {"online": True, "offline": False}
+_ROOT: Final = re.compile(r"(?!\$)[^+#\x00-\x1f\x7f]+")
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
 _MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_[0-9]{{1,2}}")
