@@ -232,27 +232,23 @@ class NewBrokerSteps(BrokerForm):
         await (await async_snapshots(self.hass)).async_keep(
             self._get_reconfigure_entry(), Before.BROKER, self._console
         )
-        has_begun = False
-        outcome: str | None = None
+        async with async_watch(
+            self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
+        ) as seen:
+            # From here on nothing may be raised: only where nothing was written does a page say so.
+            return await self._move_or_put_back(wanted, seen) or await self._arrive()
+
+    async def _arrive(self) -> str:
+        """Let the entry follow a socket that is on its new broker; return the reason to end for."""
         try:
-            async with async_watch(
-                self.hass, self.session.settings.broker, wanted.client_id, self._led_mac
-            ) as seen:
-                has_begun = True
-                outcome = await self._move_or_put_back(wanted, seen)
-            if outcome is None:
-                try:
-                    here = await self._is_here()
-                finally:
-                    self._follow()
-                if here:
-                    return "reconfigure_successful"
-        except Exception:
-            # Only where nothing was written may the dialog say so.
-            if not has_begun:
-                raise
+            try:
+                here = await self._is_here()
+            finally:
+                self._follow()
+        except Exception:  # noqa: BLE001 - whatever it was, the socket has moved
             LOGGER.exception("Broker of %s, after its move", self._at)
-        return outcome or "led_elsewhere"
+            here = False
+        return "reconfigure_successful" if here else "led_elsewhere"
 
     async def _move_or_put_back(
         self, wanted: MqttSettings, seen: asyncio.Event

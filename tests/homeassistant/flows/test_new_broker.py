@@ -466,6 +466,27 @@ async def test_a_closed_dialog_does_not_leave_it_in_between(
             await unload(hass)
 
 
+async def test_an_entry_that_is_removed_meanwhile_does_not_leave_it_in_between(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Home Assistant closes the dialog with it, and the move goes on to its end."""
+    entry = added(hass)
+    with Broker() as left:
+        async with left_behind(left) as socket:
+            wizard = await ask_for(hass, entry)
+            await fill_in(wizard, socket, mosquitto)
+            assert await wizard.start({}) == "lead"
+            await until(lambda: wire.heard_of("MqttUser"))
+            await hass.config_entries.async_remove(entry.entry_id)
+            await until(lambda: "after its move" in caplog.text)
+            assert socket.firmware.settings.values.mqtt_port == mosquitto.port
+            assert not hass.config_entries.async_entries("openbk")
+
+
 @pytest.mark.parametrize(
     ("password", "then", "agreed"),
     [
