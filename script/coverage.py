@@ -23,10 +23,10 @@ class Part:
 
 PARTS: Final = (
     Part(
-        name="dialogs", folders=("flows/", "config_flow.py", "repairs.py"), floor=99.4
+        name="dialogs", folders=("flows/", "config_flow.py", "repairs.py"), floor=100.0
     ),
-    Part(name="integration", folders=("",), floor=97.0),
-    Part(name="library", folders=("pyopenbk/",), floor=97.8),
+    Part(name="integration", folders=("",), floor=97.3),
+    Part(name="library", folders=("pyopenbk/",), floor=98.0),
 )
 
 
@@ -62,13 +62,29 @@ def shares(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def faults(report: Mapping[str, Any]) -> Iterator[str]:
-    """Return a line for each part that is below its floor or was not measured."""
+    """Return a line for each part that is below its floor or was not measured.
+
+    Behind one that is below stand its lines, and its ways from one line to another, that no test runs.
+    """
     found = shares(report)
     for part in PARTS:
         if part.name not in found:
             yield f"{part.name}: not measured"
         elif found[part.name] < part.floor:
             yield f"{part.name}: {found[part.name]:.2f} % is less than {part.floor} %"
+            yield from _gaps(report, part)
+
+
+def _gaps(report: Mapping[str, Any], part: Part) -> Iterator[str]:
+    for path, found in sorted(report["files"].items()):
+        if part_of(path) is not part:
+            continue
+        missed = [
+            *map(str, found["missing_lines"]),
+            *(f"{start}->{end}" for start, end in found["missing_branches"]),
+        ]
+        if missed:
+            yield f"  {path.removeprefix(_PRODUCT)}: {', '.join(missed)}"
 
 
 def worst(report: Mapping[str, Any], count: int = 15) -> list[str]:

@@ -22,7 +22,9 @@ def report(**missed: int) -> Mapping[str, Any]:
                     "num_branches": 20,
                     "covered_branches": 20,
                     "missing_branches": 0,
-                }
+                },
+                "missing_lines": [*range(1, missed.get(name, 0) + 1)],
+                "missing_branches": [],
             }
             for name, path in (("flows", FLOWS), ("other", ENTITIES), ("lib", LIBRARY))
         }
@@ -49,9 +51,21 @@ def test_whole_coverage_is_enough() -> None:
 
 
 def test_a_part_below_its_floor_is_a_fault() -> None:
-    (fault,) = coverage.faults(report(lib=10))
-    assert fault.startswith("library: 90.00 %")
-    assert coverage.worst(report(lib=10)) == ["   10  pyopenbk/roles.py"]
+    fault, where = coverage.faults(report(lib=3))
+    assert fault.startswith("library: 97.00 %")
+    assert where == "  pyopenbk/roles.py: 1, 2, 3"
+    assert coverage.worst(report(lib=3)) == ["    3  pyopenbk/roles.py"]
+
+
+def test_a_way_that_is_not_taken_in_a_dialog_is_named() -> None:
+    found = report()
+    flow = found["files"][FLOWS]
+    flow["summary"] |= {"covered_branches": 19, "missing_branches": 1}
+    flow["missing_branches"] = [[61, -50]]
+    assert [*coverage.faults(found)] == [
+        "dialogs: 99.00 % is less than 100.0 %",
+        "  flows/adding.py: 61->-50",
+    ]
 
 
 def test_a_part_that_was_not_measured_is_a_fault() -> None:
