@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from math import inf
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -12,6 +13,7 @@ from ..const import DOMAIN, EVENT_OVERLOAD
 from ..live.energy_store import ENERGY_STORE
 from ..live.events import fire
 from ..live.state import OpenBekenConfigEntry, SocketState
+from ..pyopenbk.metering.series import DEFAULT_POWER_LIMIT
 from ..pyopenbk.quantities import CURRENT, VOLTAGE
 from .of_socket import issue_id_of, raise_issue, withdraw_issues
 
@@ -31,6 +33,10 @@ class Level(StrEnum):
 # Shares of the limit, and for how many seconds they have to last: a motor starts with more.
 _LEVELS: Final = ((Level.REACHED, 1.0, 10.0), (Level.NEAR, 0.9, 60.0))
 _OVER_BELOW: Final = 0.85
+# A meter on a serial line has no limit of its own (drv_bl0942, drv_cse7766 of 1.18.299), but a
+# plug-in socket has: 16 A. What carries this much more is made for more.
+_RATED: Final = "overload_rated"
+_MADE_FOR_MORE: Final = 1.25 * DEFAULT_POWER_LIMIT
 _OVER: Final = "overload_over"
 """The text once the load is small again."""
 # Whoever was not at home sees it in the evening, and once more the next morning.
@@ -106,7 +112,10 @@ class _Watch:
 
     @property
     def _limit(self) -> float:
-        return self._hass.data[ENERGY_STORE].of(self._socket.identity).power_limit
+        largest = self._hass.data[ENERGY_STORE].of(self._socket.identity).power_limit
+        if self._socket.profile.serial_meter is None:
+            return largest
+        return DEFAULT_POWER_LIMIT if largest < _MADE_FOR_MORE else inf
 
     @property
     def _is_known(self) -> bool:
@@ -159,7 +168,9 @@ class _Watch:
             entry,
             ISSUE,
             {"load": f"{load:.0f}", "limit": f"{limit:.0f}"},
-            text=f"{ISSUE}_{level}",
+            text=f"{ISSUE}_{level}"
+            if self._socket.profile.serial_meter is None
+            else _RATED,
             persistent=True,
             severity=ir.IssueSeverity.ERROR
             if level is Level.REACHED

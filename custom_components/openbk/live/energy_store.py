@@ -14,7 +14,7 @@ from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
 from ..pyopenbk.metering.resets import ClearDate
 from ..pyopenbk.metering.series import DEFAULT_POWER_LIMIT
-from ..pyopenbk.quantities import ENERGY, ENERGY_TODAY, HIGHEST_POWER
+from ..pyopenbk.quantities import ANY_POWER, ENERGY, ENERGY_TODAY
 
 _VERSION: Final = 2
 # A counter that was re-based would step back if this were lost; a plain new number would not.
@@ -268,7 +268,7 @@ def _read(stored: object) -> Counters:
         by_key=dict(_counters(stored.get("counters"))),
         cleared=ClearDate(stamp=stamp if isinstance(stamp, str) else None),
         power_limit=min(
-            HIGHEST_POWER,
+            ANY_POWER.highest,
             max(DEFAULT_POWER_LIMIT, limit if isinstance(limit, int | float) else 0.0),
         ),
     )

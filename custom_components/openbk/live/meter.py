@@ -11,7 +11,7 @@ from ..const import LOGGER
 from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.metering.units import UnitWitness
-from ..pyopenbk.quantities import ENERGY, METER
+from ..pyopenbk.quantities import ENERGY, HIGHEST_POWER, METER
 from .energy_store import ENERGY_STORE, CurrentCorrection
 
 COUNTERS: Final = frozenset(item.key for item in METER if item.grows)
@@ -33,6 +33,7 @@ class SocketMeter:
         in_kwh: bool | None,
         unit_found: Callable[[bool], None],
         feeds_in: bool = False,
+        highest_power: float = HIGHEST_POWER,
     ) -> None:
         """Prepare for a socket; ``in_kwh`` is its unit where that is known.
 
@@ -51,6 +52,8 @@ class SocketMeter:
         self._unit_found = unit_found
         self.feeds_in = feeds_in
         """Its power may be below zero, as behind a solar inverter; else the firmware says zero."""
+        self.highest_power = highest_power
+        """The most in W that it can measure."""
         self._booted: datetime | None = None
         self._cleared: str | None = None
         self.is_of_another = False
@@ -60,6 +63,11 @@ class SocketMeter:
     def in_kwh(self) -> bool | None:
         """Return whether the socket counts in kWh, None while nobody can know."""
         return self._witness.in_kwh
+
+    @property
+    def lowest_power(self) -> float:
+        """Return the least in W that it can measure."""
+        return -self.highest_power if self.feeds_in else 0.0
 
     @property
     def lost_counters(self) -> bool:

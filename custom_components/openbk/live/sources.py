@@ -11,7 +11,7 @@ from homeassistant.core import callback
 
 from ..pyopenbk.obk import messages
 from ..pyopenbk.obk.messages import Decoder, Value
-from ..pyopenbk.quantities import FED_IN, POWER
+from ..pyopenbk.quantities import ANY_POWER, POWER
 from .calibration import SocketCalibration
 from .clock import SocketClock
 from .meter import SocketMeter
@@ -226,7 +226,7 @@ class Reading(Topic):
         return self._calibration.correct(self._key, value)
 
 
-_decode_power: Final = messages.decode_quantity(FED_IN)
+_decode_power: Final = messages.decode_quantity(ANY_POWER)
 
 
 class Power(Reading):
@@ -245,7 +245,7 @@ class Power(Reading):
     @override
     def shown(self, value: Value) -> Value | None:
         """Return the corrected power, None for one that this socket cannot have measured."""
-        if float(value) < 0 and not self._meter.feeds_in:
+        if not self._meter.lowest_power <= float(value) <= self._meter.highest_power:
             self.refused += 1
             return None
         self._meter.power(float(value))

@@ -121,6 +121,7 @@ class SocketState:
             in_kwh=_in_kwh(entry),
             unit_found=self._unit_found,
             feeds_in=entry.data.get(CONF_FEEDS_IN, False),
+            highest_power=self.profile.assumed_meter.highest_power,
         )
         self.values = SocketValues(
             hass, self.presence, self.calibration, self.clock, self.meter

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import re
 from typing import Final
 
-from .quantities import CURRENT, POWER, VOLTAGE
+from .quantities import ANY_POWER, CURRENT, HIGHEST_POWER, POWER, VOLTAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,11 @@ class Meter:
     def is_serial(self) -> bool:
         """Return whether it is on a serial line: with the default one on RX1 and TX1."""
         return self.baud > 0
+
+    @property
+    def highest_power(self) -> float:
+        """Return the most in W that it can show: PowerMax is for a meter with pulses alone."""
+        return ANY_POWER.highest if self.is_serial else HIGHEST_POWER
 
     def grains(self, factors: Mapping[str, float]) -> Mapping[str, float]:
         """Return what readings over HTTP go up by, in V, A and W, with these factors in the socket."""

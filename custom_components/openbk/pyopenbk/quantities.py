@@ -101,8 +101,13 @@ POWER: Final = Quantity(
     decimals=1,
     highest=HIGHEST_POWER,
 )
-FED_IN: Final = replace(POWER, lowest=-HIGHEST_POWER)
-"""The power of a socket with a solar inverter behind it, which flag 25 lets the firmware say."""
+ANY_POWER: Final = replace(
+    POWER,
+    lowest=-_HIGHEST_VOLTAGE / 2 * _HIGHEST_CURRENT,
+    highest=_HIGHEST_VOLTAGE / 2 * _HIGHEST_CURRENT,
+)
+"""The power of any meter: one on a serial line has no PowerMax, and a solar inverter behind the
+socket feeds in, which flag 25 lets the firmware say."""
 APPARENT_POWER: Final = Quantity(
     key="apparent_power",
     name="Apparent power",

@@ -13,6 +13,8 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.openbk.const import EVENT_OVERLOAD
 from custom_components.openbk.issues.of_socket import raise_issue
+from custom_components.openbk.pyopenbk.meters import BL0942
+from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.logbook import message_of
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
@@ -165,3 +167,27 @@ async def test_what_a_person_ignores_stays_ignored(
     assert loaded.issue
     await loaded.carries(17.0, 11)
     assert loaded.issue.dismissed_version
+
+
+async def test_a_meter_without_a_limit_of_its_own_is_not_said_to_have_one(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """A BL0942 shows what flows, up to 63 A in a socket for a rail."""
+    entry = socket_entry(SocketProfile.of((), "CB3S").with_meter(BL0942))
+    await add_socket(hass, entry)
+    loaded = Loaded(hass, entry)
+    await loaded.socket.connect()
+    await until(lambda: entry.runtime_data.online)
+    await loaded.socket.say("voltage/get", "230")
+    await loaded.carries(16.5, 11)
+    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_rated"
+    await loaded.carries(1.0, 25 * HOUR)
+    assert loaded.issue is None
+    await loaded.socket.say("power/get", "9200.00")
+    await until(lambda: entry.runtime_data.value("power") == 9200)
+    await loaded.carries(40.0, 120)
+    assert loaded.issue is None
+    await loaded.socket.say("power/get", "92000.00")
+    await loaded.carries(40.1)
+    assert entry.runtime_data.value("power") == 9200

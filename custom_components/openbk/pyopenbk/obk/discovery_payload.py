@@ -258,6 +258,8 @@ def _template(socket: Described, quantity: Quantity) -> str | None:
         return None
     factor = _factor(socket, quantity)
     lowest, highest = quantity.lowest / factor, quantity.highest / factor
+    if quantity is POWER:
+        highest = socket.profile.assumed_meter.highest_power
     if quantity is POWER_FACTOR:
         # The firmware mixes samples of different loads and exceeds one then.
         highest = _HIGHEST_MIXED_FACTOR
