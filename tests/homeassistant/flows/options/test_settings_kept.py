@@ -223,7 +223,7 @@ async def test_what_was_chosen_stays_chosen_while_more_is_kept(
         await run_and_save(hass, entry, "SetFlag 41 1")
         [chosen] = hass.data[SNAPSHOTS].of(entry)
         page = await begin(hass, entry, "snapshots")
-        await call(hass, entry, "console", command="SetFlag 41 0")
+        await call(hass, entry, "console", command="SetFlag 6 1")
         assert len(kept(hass, entry)) == 2
         page = await choose(hass, page, chosen)
         assert page["step_id"] == "snapshot"

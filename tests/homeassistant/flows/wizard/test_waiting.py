@@ -396,6 +396,7 @@ async def test_socket_does_not_have_what_was_written(
             await wizard.close()
 
 
+@pytest.mark.slow
 async def test_a_socket_that_runs_without_a_relay_keeps_the_pins_that_were_written(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -423,6 +424,7 @@ async def test_a_socket_that_runs_without_a_relay_keeps_the_pins_that_were_writt
         await ended(hass, wizard)
 
 
+@pytest.mark.slow
 async def test_a_socket_that_never_tells_its_address_gets_its_entry(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
