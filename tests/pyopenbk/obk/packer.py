@@ -12,7 +12,10 @@ STANDARD_KEY = "510FB093A3CBEADC5993A17EC7ADEB03"
 OTHER_KEY = "9A3762484B78128658E2C58528457575"
 NO_KEY = "0" * 32
 
-VECTORS = bytes.fromhex("0E0000EA14F09FE5")
+# A branch, seven loads, and where these lead, as every application of these chips begins.
+VECTORS = bytes.fromhex("0E0000EA" + 7 * "14F09FE5") + b"".join(
+    place.to_bytes(4, "little") for place in range(0x10040, 0x10120, 0x20)
+)
 _TIME = 1_700_000_000
 
 
