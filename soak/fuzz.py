@@ -62,6 +62,7 @@ from custom_components.openbk.pyopenbk.obk.releases import (
     _update as _offer,
     parse_version,
 )
+from custom_components.openbk.pyopenbk.obk.snapshot import Snapshot
 from custom_components.openbk.pyopenbk.obk.templates import parse_template
 from custom_components.openbk.pyopenbk.profile import ProfileError, SocketProfile
 from custom_components.openbk.pyopenbk.tuya.reader import read_pins
@@ -293,22 +294,6 @@ _TEMPLATE: Final = (
     '"command":"","image":"","wiki":""}'
 )
 _PROFILE: Final = parse_template(_TEMPLATE).profile
-_KEEPSAKE: Final = Keepsake(
-    mac=_CHIP.mac,
-    version="1.18.300",
-    profile=_PROFILE,
-    channels={1: 1},
-    energy=1.0,
-    flags=1024,
-    start_values=(0,) * 64,
-    startup_command="",
-    scripts=(),
-    files=b"",
-).as_json()
-_KEEPSAKE_THAT_SWELLS: Final = json.dumps(
-    json.loads(_KEEPSAKE)
-    | {"files": b64encode(zlib.compress(bytes(0x1000_0000))).decode()}
-)
 _USER_PARAMS: Final = (
     "{Jsonver:1.1.2,net_trig:2,netled1_pin:8,netled1_lv:0,rl1_pin:26,rl1_lv:1,bt1_pin:11,"
     "bt1_lv:0,ele_pin:7,vi_pin:8,sel_pin_pin:24,sel_pin_lv:1,ele_fun_en:1,chip_type:0,module:CB2S,}"
@@ -326,6 +311,17 @@ _SNAPSHOT: Final = {
     "scripts": [],
     "factors": [0.1, 0.001, 1.5],
 }
+_KEEPSAKE: Final = Keepsake(
+    settings=Snapshot.from_dict(_SNAPSHOT),
+    version="1.18.300",
+    channels={1: 1},
+    energy=1.0,
+    files=b"",
+).as_json()
+_KEEPSAKE_THAT_SWELLS: Final = json.dumps(
+    json.loads(_KEEPSAKE)
+    | {"files": b64encode(zlib.compress(bytes(0x1000_0000))).decode()}
+)
 _KEPT: Final = {
     "at": "2026-11-29T12:00:00+00:00",
     "before": "update",

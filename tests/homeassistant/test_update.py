@@ -217,6 +217,7 @@ def changing_settings(one: Updated) -> Iterator[None]:
         settings.set_flag(21, on=False)
         settings.change(startup_command="echo new")
         settings.change_entry("start_values", 1, 0)
+        settings.change_entry("channel_types", 5, 0)
 
     one.once(Stage.RESTARTING, change)
     yield
@@ -278,16 +279,23 @@ async def test_energy_is_put_back_also_where_the_socket_is_lost_on_the_way(
 async def test_settings_that_a_version_changes_are_put_back(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
-    async with updated(hass, mosquitto, start_values=LAST_STATE) as one:
+    """All that is kept before every change is put back, and one picture of it is taken for both."""
+    typed = tuple(6 if channel == 5 else 0 for channel in range(64))
+    async with updated(
+        hass, mosquitto, start_values=LAST_STATE, channel_types=typed
+    ) as one:
         before = one.firmware.settings.values
         await one.look()
         with changing_settings(one):
             await one.install()
+        assert hass.data[SNAPSHOTS].of(one.entry)[0].before is Before.UPDATE
+        assert "SetChannelType 5 Toggle" in hass.data[SNAPSHOTS].of(one.entry)[0].text
         now = one.firmware.settings.values
         assert one.version == NEW.version
         assert now.flags == before.flags
         assert now.startup_command == before.startup_command
         assert tuple(now.start_values) == tuple(before.start_values)
+        assert tuple(now.channel_types) == typed
 
 
 async def test_what_changed_is_told_as_text(

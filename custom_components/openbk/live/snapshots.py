@@ -134,6 +134,13 @@ class Snapshots:
         except (OpenBekenError, TimeoutError) as err:
             LOGGER.debug("Settings of %s are not kept: %s", entry.title, err)
             return False
+        await self.async_note(entry, before, snapshot)
+        return True
+
+    async def async_note(
+        self, entry: ConfigEntry, before: Before, snapshot: Snapshot
+    ) -> None:
+        """Keep what a socket was just found to be set to, without secrets."""
         kept = KeptSettings(
             at=dt_util.utcnow(),
             before=before,
@@ -147,7 +154,6 @@ class Snapshots:
         mine.append(kept)
         del mine[:-_KEPT]
         await self._save()
-        return True
 
     async def async_forget(self, entry: ConfigEntry) -> None:
         """Drop what was kept of a socket that is removed, or that other hardware takes the place of."""

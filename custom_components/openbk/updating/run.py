@@ -74,12 +74,7 @@ class UpdateRun:
         await self._wait_for_others()
         self._show(Stage.SAVING, None)
         try:
-            found = await keepsake.take_keepsake(
-                self._console(),
-                slot,
-                info.mac,
-                ota.version_of_info(info.build) or info.build,
-            )
+            found = await keepsake.take_keepsake(self._console(), slot, info)
             version = await self._check(data, slot, found)
             kept = await keep(found, version)
         except OpenBekenError as err:
@@ -87,7 +82,9 @@ class UpdateRun:
         await self._send(data)
         # Somebody may have switched it meanwhile.
         with suppress(OpenBekenError):
-            outputs = await keepsake.read_outputs(self._console(), kept.profile)
+            outputs = await keepsake.read_outputs(
+                self._console(), kept.settings.profile
+            )
             kept = replace(kept, channels=outputs)
         return kept, version
 
@@ -204,8 +201,9 @@ class UpdateRun:
             raise refusal(err, self._name) from err
 
     async def _check(self, data: bytes, slot: UpdateSlot, found: Keepsake) -> str:
-        scripts = (found.startup_command or "", *found.scripts)
-        drivers = ota.drivers_of(found.profile, scripts)
+        settings = found.settings
+        scripts = (settings.startup_command, *settings.scripts)
+        drivers = ota.drivers_of(settings.profile, scripts)
         return await self._hass.async_add_executor_job(
             ota.check_update, data, slot, drivers
         )

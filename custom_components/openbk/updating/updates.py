@@ -323,7 +323,9 @@ class Updates:
         version: str,
     ) -> Keepsake:
         """Write down what a socket had, before anything is sent; return what it is to have again."""
-        await self._hass.data[SNAPSHOTS].async_keep(entry, Before.UPDATE)
+        await self._hass.data[SNAPSHOTS].async_note(
+            entry, Before.UPDATE, found.settings.without_secrets()
+        )
         record = self.of(identity_of_entry(entry)).record
         earlier = await self._kept(entry, record) if record else None
         if isinstance(earlier, Keepsake) and record is not None:

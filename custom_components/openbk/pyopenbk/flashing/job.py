@@ -439,14 +439,14 @@ class FlashingJob:
                 break
         if (mac := subject.own_mac) is None:
             return subject
+        record, readable = None, True
         try:
             record = await self._run(self._records.find, mac)
         except UnreadableRecordError as err:
             _LOGGER.warning("%s", err)
-            record = None
-        else:
-            if record is None:
-                return subject
+            readable = False
+        if record is None and readable:
+            return subject
         first = subject.flash.first_sector
         if has_ended(record, await chip.read(first.start, first.size)):
             # Only its record was left behind.

@@ -1,7 +1,7 @@
 """What a socket has before its firmware changes, so that it can have it again afterwards."""
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 import json
@@ -11,22 +11,15 @@ import zlib
 from ..beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..errors import OpenBekenError
 from ..foreign_numbers import finite
-from ..profile import ProfileError, SocketProfile
-from .commands import (
-    Command,
-    channel_command,
-    energy_command,
-    flag_word_commands,
-    pin_commands,
-    readings_command,
-    start_value_commands,
-)
-from .console import Console
-from .ota import read_files
+from ..profile import SocketProfile
+from .commands import channel_command, energy_command, readings_command
+from .console import Console, SocketInfo
+from .ota import read_files, version_of_info
+from .snapshot import Snapshot, SnapshotError, read_settings
 
 # ConsumptionThreshold: what the firmware may have counted and not saved, and its rounding.
 _UNSAVED: Final = 20.0
-_VERSION: Final = 1
+_VERSION: Final = 2
 # No file system is larger than the slot that it lies in.
 _MOST_FILES: Final = max(slot.region.size for slot in UPDATE_SLOTS.values())
 
@@ -37,21 +30,16 @@ class KeepsakeError(OpenBekenError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keepsake:
-    """What one socket had at a moment; no password is in it, but scripts and files may hold some."""
+    """What one socket had at a moment; scripts and files in it may hold passwords."""
 
-    mac: str
+    settings: Snapshot
+    """All of them, with what scripts hold."""
     version: str
     """The firmware's at that moment."""
-    profile: SocketProfile
     channels: Mapping[int, int]
     """Values of the channels that a relay or an LED is on."""
     energy: float | None
     """The total in Wh, None where no meter runs."""
-    flags: int | None = None
-    start_values: tuple[int, ...] | None = None
-    startup_command: str | None = None
-    scripts: tuple[str, ...] = ()
-    """What runs at boot out of its file system."""
     files: bytes = field(default=b"", repr=False)
     """The whole file system, nothing where there is none."""
 
@@ -60,15 +48,10 @@ class Keepsake:
         return json.dumps(
             {
                 "format": _VERSION,
-                "mac": self.mac,
+                "settings": self.settings.as_dict(),
                 "version": self.version,
-                "profile": self.profile.as_dict(),
                 "channels": {str(key): value for key, value in self.channels.items()},
                 "energy": self.energy,
-                "flags": self.flags,
-                "start_values": self.start_values,
-                "startup_command": self.startup_command,
-                "scripts": self.scripts,
                 "files": b64encode(zlib.compress(self.files)).decode(),
             },
             indent=1,
@@ -79,19 +62,13 @@ class Keepsake:
         """Read what ``as_json`` returned; raises KeepsakeError for anything else."""
         try:
             stored: dict[str, Any] = json.loads(text)
-            starts = stored["start_values"]
             return cls(
-                mac=str(stored["mac"]),
+                settings=Snapshot.from_dict(stored["settings"]),
                 version=str(stored["version"]),
-                profile=SocketProfile.from_dict(stored["profile"]),
                 channels={
                     int(key): int(value) for key, value in stored["channels"].items()
                 },
                 energy=stored["energy"],
-                flags=stored["flags"],
-                start_values=None if starts is None else tuple(starts),
-                startup_command=stored["startup_command"],
-                scripts=tuple(stored["scripts"]),
                 files=_unpack(stored["files"]),
             )
         except (
@@ -101,7 +78,7 @@ class Keepsake:
             ValueError,
             OverflowError,
             RecursionError,
-            ProfileError,
+            SnapshotError,
             zlib.error,
         ) as err:
             raise KeepsakeError("not what was kept of a socket") from err
@@ -117,21 +94,15 @@ def _unpack(text: str) -> bytes:
 
 
 async def take_keepsake(
-    console: Console, slot: UpdateSlot, mac: str, version: str
+    console: Console, slot: UpdateSlot, info: SocketInfo
 ) -> Keepsake:
     """Ask a socket for all that an update can cost it; raises ConsoleError."""
-    profile = await console.pins()
-    readable = slot.config is not None
+    settings = await read_settings(console, info)
     return Keepsake(
-        mac=mac,
-        version=version,
-        profile=profile,
-        channels=await read_outputs(console, profile),
+        settings=settings,
+        version=version_of_info(info.build) or info.build,
+        channels=await read_outputs(console, settings.profile),
         energy=await read_energy(console),
-        flags=await console.flags() if readable else None,
-        start_values=await _start_values(console) if readable else None,
-        startup_command=await console.startup_command() if readable else None,
-        scripts=await console.boot_scripts(),
         files=await read_files(console, slot),
     )
 
@@ -156,7 +127,7 @@ async def read_energy(console: Console) -> float | None:
 
 async def put_outputs_back(console: Console, kept: Keepsake) -> None:
     """Set relays and LEDs to what they were; raises ConsoleError."""
-    now = await read_outputs(console, kept.profile)
+    now = await read_outputs(console, kept.settings.profile)
     for channel, value in kept.channels.items():
         if now.get(channel) not in (None, value):
             await console.command(channel_command(channel, value))
@@ -180,41 +151,10 @@ async def put_settings_back(console: Console, kept: Keepsake) -> bool:
 
     A start-up command is run at the next boot only. Raises ConsoleError.
     """
-    for command in _settings(kept, await _settings_of(console, kept)):
+    then, now = kept.settings, await read_settings(console, await console.info())
+    for command in then.commands(now):
         await console.command(command)
-    if kept.startup_command is None:
+    if now.startup_command == then.startup_command:
         return False
-    if await console.startup_command() == kept.startup_command:
-        return False
-    await console.set_startup_command(kept.startup_command)
+    await console.set_startup_command(then.startup_command)
     return True
-
-
-async def _start_values(console: Console) -> tuple[int, ...]:
-    """Return those of all channels, as chips tell them whose configuration is read by address."""
-    return tuple((await console.start_values()).values())
-
-
-async def _settings_of(console: Console, kept: Keepsake) -> Keepsake:
-    return Keepsake(
-        mac=kept.mac,
-        version=kept.version,
-        profile=await console.pins(),
-        channels=kept.channels,
-        energy=kept.energy,
-        flags=None if kept.flags is None else await console.flags(),
-        start_values=None
-        if kept.start_values is None
-        else await _start_values(console),
-    )
-
-
-def _settings(kept: Keepsake, now: Keepsake) -> Iterator[Command]:
-    """Yield the commands that turn the settings of now into those that were kept."""
-    yield from pin_commands(now.profile, kept.profile)
-    if kept.flags is not None and now.flags is not None:
-        yield from flag_word_commands(now.flags, kept.flags)
-    if kept.start_values is not None and now.start_values is not None:
-        yield from start_value_commands(
-            dict(enumerate(now.start_values)), dict(enumerate(kept.start_values))
-        )

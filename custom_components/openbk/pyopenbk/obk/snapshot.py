@@ -1,8 +1,8 @@
-"""The configuration of a socket at a moment: readable, to be compared, and put back; no password in it."""
+"""The configuration of a socket at a moment: readable, to be compared, and put back."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import ndiff
 from enum import StrEnum
 import re
@@ -98,7 +98,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What one socket was set to; the Wi-Fi, passwords and what looks like one are left out."""
+    """What one socket was set to, but for the Wi-Fi and logins.
+
+    Scripts may hold passwords: what is shown or kept for long is `without_secrets`.
+    """
 
     identity: Mapping[str, str]
     """What it said of itself, by the name of the command or the thing."""
@@ -107,10 +110,10 @@ class Snapshot:
     channel_types: tuple[int, ...]
     start_values: Mapping[int, int]
     """Of the channels that start with something else than 0."""
-    startup_command: str
-    startup_is_whole: bool
+    startup_command: str = field(repr=False)
+    startup_is_whole: bool = True
     """Whether nothing was left out of the start-up command."""
-    scripts: tuple[str, ...] = ()
+    scripts: tuple[str, ...] = field(default=(), repr=False)
     """What it runs at boot out of its file system."""
     factors: tuple[float, ...] = field(default=())
     """Those of its meter as stored, where they can be read and were ever set."""
@@ -119,6 +122,16 @@ class Snapshot:
     def mac(self) -> str:
         """Return whose settings these are."""
         return self.identity["MAC"]
+
+    def without_secrets(self) -> Self:
+        """Return the same without what looks like a password, a key or a token."""
+        shown = without_secrets(self.startup_command)
+        return replace(
+            self,
+            startup_command=shown,
+            startup_is_whole=self.startup_is_whole and shown == self.startup_command,
+            scripts=tuple(map(without_secrets, self.scripts)),
+        )
 
     @property
     def text(self) -> str:
@@ -239,23 +252,27 @@ def without_secrets(script: str) -> str:
 
 
 async def take_snapshot(console: Console) -> Snapshot:
-    """Ask a socket for its settings; raises ConsoleError, also for a build that does not tell them."""
-    identity = dict(_identity(await console.info()))
-    startup_command = await console.startup_command()
-    shown = without_secrets(startup_command)
+    """Ask a socket for its settings, without secrets; raises as read_settings."""
+    return (await read_settings(console, await console.info())).without_secrets()
+
+
+async def read_settings(console: Console, info: SocketInfo) -> Snapshot:
+    """Ask a socket for its settings, with all that scripts hold.
+
+    Raises ConsoleError, also for a build that does not tell them.
+    """
     factors: tuple[float, ...] = ()
     with suppress(NotAnAnswerError):
         factors = await read_stored_factors(console)
     starts = await console.start_values()
     return Snapshot(
-        identity=identity,
+        identity=dict(_identity(info)),
         profile=await console.pins(),
         flags=await console.flags(),
         channel_types=await console.channel_types(),
         start_values={channel: value for channel, value in starts.items() if value},
-        startup_command=shown,
-        startup_is_whole=shown == startup_command,
-        scripts=tuple(map(without_secrets, await console.boot_scripts())),
+        startup_command=await console.startup_command(),
+        scripts=await console.boot_scripts(),
         factors=factors if any(factors) else (),
     )
 
