@@ -3,11 +3,17 @@
 from typing import Any
 
 from homeassistant.core import Context, HomeAssistant
-from homeassistant.exceptions import ServiceValidationError, Unauthorized
+from homeassistant.exceptions import (
+    HomeAssistantError,
+    ServiceValidationError,
+    Unauthorized,
+)
 from homeassistant.helpers import device_registry as dr
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser
 
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
+from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.flows.options.test_options import add
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
@@ -71,6 +77,28 @@ async def test_without_the_web_page_it_goes_over_mqtt_but_nothing_that_floods(
             reason = await refusal(hass, entry, command)
             assert reason == "command_only_over_http"
         assert settings.values.flags >> 41 & 1
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_command_that_nobody_answers_is_not_said_to_be_run(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        entry = await add(hass, plugged)
+        await until(lambda: entry.runtime_data.readback.child_lock is False)
+        whole = hass.data[SOCKET_ACCESS]
+        asked: list[int] = []
+
+        async def once(host: str, port: int) -> Streams:
+            asked.append(port)
+            if len(asked) > 1:
+                raise ConnectionRefusedError
+            return await whole.connect(host, port)
+
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=once)
+        with pytest.raises(HomeAssistantError) as err:
+            await call(hass, entry, "console", command="Status 8")
+        assert err.value.translation_key == "command_unanswered"
     await hass.config_entries.async_unload(entry.entry_id)
 
 
