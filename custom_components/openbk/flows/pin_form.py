@@ -98,6 +98,18 @@ _ERRORS: Final = {
 }
 # Uses that have no role here, so that their own name says most.
 _NAMED_USES: Final = frozenset({WarningKind.PIN_WITHOUT_ROLE})
+# Of the whole socket: the text says itself what it is about, and Tuya's parameter tells a person nothing.
+_OF_THE_SOCKET: Final = frozenset(
+    {
+        WarningKind.METER_DISABLED,
+        WarningKind.METER_OVER_UART,
+        WarningKind.METER_ON_UART,
+        WarningKind.METER_HLW8012,
+        WarningKind.CHANNEL_COUNT,
+        WarningKind.LIGHT,
+        WarningKind.OTHER_CHIP,
+    }
+)
 
 
 class LineError(ValueError):
@@ -147,10 +159,14 @@ def notes(reading: PinReading, word: Words) -> str:
         for conflict in reading.conflicts
     ]
     for warning in reading.warnings:
+        text = word("pin_warning", warning.kind)
+        if warning.kind in _OF_THE_SOCKET and warning.pin is None:
+            lines.append(f"{text[0].upper()}{text[1:]}.")
+            continue
         about = f"P{warning.pin}" if warning.pin is not None else ""
         if warning.kind in _NAMED_USES or not about:
             about = f"{about} {markdown_text(warning.key)}".strip()
-        lines.append(f"{about}: {word('pin_warning', warning.kind)}")
+        lines.append(f"{about}: {text}")
     if any(pin.polarity_guessed for pin in reading.profile.pins):
         lines.append(word("pin_warning", "polarity_guessed"))
     if reading.damage:

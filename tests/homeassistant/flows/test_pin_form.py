@@ -5,6 +5,8 @@ import pytest
 from custom_components.openbk.flows import pin_form
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
+from custom_components.openbk.pyopenbk.tuya.pins import profile_from_user_params
+from tests.hassfest.parts import texts
 from tests.support.sockets import TWO_COILS
 
 BLOW = SocketProfile.of(
@@ -113,3 +115,23 @@ def test_summary_counts_what_is_there_several_times() -> None:
     values = pin_form.to_form(BLOW) | {"more": {"others": "P9 Rel 2"}}
     profile = pin_form.from_form(values, None, 28)
     assert pin_form.summary(profile, word).startswith("2 × relay, button")
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"rl1_pin": 26, "chip_type": 3}, "- The meter is a chip on the serial line"),
+        ({"rl1_pin": 26, "chip_type": 4}, "- The meter is a chip on a serial line"),
+        ({"rl1_pin": 26, "ch_num": 2}, "- The numbers of channels and relays"),
+    ],
+)
+def test_notes_on_the_whole_socket_name_no_parameter_of_tuya(
+    params: dict[str, int], said: str
+) -> None:
+    options = texts()["selector"]
+    notes = pin_form.notes(
+        profile_from_user_params(params),
+        lambda selector, option: str(options[selector]["options"][option]),
+    )
+    assert said in notes
+    assert not any(key in notes for key in params)
