@@ -161,4 +161,10 @@ def _owner(address: str, users: Mapping[str, str | None]) -> str | None:
 
 
 def _resolved(address: str) -> str:
-    return str(Path(address).resolve()) if address.startswith("/") else address
+    if not address.startswith("/"):
+        return address
+    try:
+        return str(Path(address).resolve())
+    except ValueError:
+        # No path has a NUL in it.
+        return address

@@ -188,6 +188,16 @@ def test_folder_that_cannot_be_read_is_not_said_to_be_empty(
             ask()
 
 
+def test_folder_on_a_drive_that_is_away_is_not_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "openbk").symlink_to("/nowhere/nas")
+    folder = BackupFolder(tmp_path / "openbk" / "backups")
+    records = JobRecords(folder)
+
+    for ask in (folder.list, records.list, lambda: records.find(MAC)):
+        with pytest.raises(BackupError):
+            ask()
+
+
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 

@@ -80,10 +80,23 @@ def list_files(folder: Path, suffix: str) -> list[Path]:
     """
     try:
         return [path for path in folder.iterdir() if path.name.endswith(suffix)]
-    except FileNotFoundError, NotADirectoryError:
+    except NotADirectoryError:
         return []
+    except FileNotFoundError as err:
+        if is_missing(folder):
+            return []
+        raise typed(err, folder) from err
     except OSError as err:
         raise typed(err, folder) from err
+
+
+def is_missing(path: Path) -> bool:
+    """Return whether nothing is there, and not only a link to a drive that is away."""
+    while not path.exists():
+        if path.is_symlink():
+            return False
+        path = path.parent
+    return True
 
 
 def has_plain_name(path: Path) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from ..backups import BackupFolder
 from ..backups.errors import UnreadableRecordError
 from ..backups.files import (
+    is_missing,
     list_files,
     read_date,
     read_small_file,
@@ -197,9 +198,11 @@ class JobRecords:
 def _read(path: Path) -> JobRecord | None:
     try:
         record = JobRecord.from_json(read_small_file(path).decode())
-    except FileNotFoundError, NotADirectoryError:
+    except NotADirectoryError:
         return None
     except (OSError, ValueError) as err:
+        if isinstance(err, FileNotFoundError) and is_missing(path):
+            return None
         raise UnreadableRecordError(
             f"the record of a job {path.name} cannot be read: {type(err).__name__}"
         ) from err

@@ -19,7 +19,7 @@ from custom_components.openbk.flows.wizard.link import SEARCHING, Searching
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from tests.homeassistant.bench import MAC, chip, factory_dump, is_free, open_port
-from tests.homeassistant.road import take
+from tests.homeassistant.road import take, to_chip, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.pyopenbk.flashing import dumps
 from tests.pyopenbk.obk import packer
@@ -161,10 +161,32 @@ class TestPort:
             assert await wizard.submit(adapter=socket.path) == "wiring"
             await wizard.close()
 
-    @pytest.mark.parametrize("address", ["nonsense://1", "nonsense://[::1"])
+    @pytest.mark.parametrize(
+        "address", ["nonsense://1", "nonsense://[::1", "/dev/tty\0USB0", "/dev/zero"]
+    )
     async def test_not_an_address(self, hass: HomeAssistant, address: str) -> None:
         wizard = await open_port(hass, address)
         assert wizard.errors == {"adapter": "port_unsupported"}
+
+    async def test_its_name_leads_to_another_number_after_it_was_plugged_in_again(
+        self, hass: HomeAssistant, tmp_path: Path
+    ) -> None:
+        """As /dev/serial/by-id does: what was typed once is right again."""
+        by_id = tmp_path / "usb-1a86_USB_Serial-if00-port0"
+        async with chip(factory_dump()) as before, chip(factory_dump()) as after:
+            by_id.symlink_to(before.path)
+            wizard = await to_chip(hass, str(by_id))
+            assert wizard.page == "no_pins_erased"
+            before.unplug(0)
+            by_id.unlink()
+            await wizard.close()
+            await hass.async_block_till_done()
+            again = await open_port(hass, str(by_id))
+            assert again.errors == {"adapter": "port_missing"}
+            by_id.symlink_to(after.path)
+            await again.submit_suggested()
+            assert await walk_on(again) == "no_pins_erased"
+            await again.close()
 
     @walks("intro -> port -> backup")
     async def test_held_by_another_program(self, hass: HomeAssistant) -> None:
