@@ -171,6 +171,8 @@ class House:
     async def add(self, numbers: Iterable[int]) -> None:
         """Let Home Assistant know sockets, and wait until their topics are subscribed to."""
         numbers = list(numbers)
+        # Core may subscribe to the first ones while others are still set up.
+        wanted = self.broker.subscriptions + len(numbers) * self._topics
         if self.mode == "openbk":
             entries = [native_entry(number) for number in numbers]
             for entry in entries:
@@ -187,9 +189,7 @@ class House:
                 message(discovery_topic(mqtt.DEFAULT_PREFIX, mac(number)), text)
                 for number, text in zip(numbers, payloads, strict=True)
             )
-        if self._topics:
-            wanted = self.broker.subscriptions + len(numbers) * self._topics
-            await self.broker.subscribed(wanted)
+        await self.broker.subscribed(wanted)
         await turns(self.hass)
 
     async def warm_up(self) -> None:
