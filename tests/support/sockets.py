@@ -184,6 +184,8 @@ class ScriptedSocket:
         if verb == "get" and payload:
             return
         self.heard.append((message.topic, payload))
+        if name == "cmnd" and verb.endswith("/publishChannel"):
+            name, verb = payload, "get"
         if self.deaf or not name.isdecimal():
             return
         channel = int(name)

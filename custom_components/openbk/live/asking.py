@@ -94,6 +94,17 @@ class Asking:
         )
 
     @callback
+    def after_command(self, build: str) -> None:
+        """Ask a socket that was just sent a command, on the way that commands take.
+
+        ``build`` is what it runs.
+        """
+        for channel, _ in self._values.channels():
+            self._send([messages.ask_by_command(self._client_id, build, channel)])
+            return
+        self.for_list()
+
+    @callback
     def for_list(self) -> None:
         """Ask for everything that the socket says of itself."""
         self._send([messages.publish_all(self._client_id)])

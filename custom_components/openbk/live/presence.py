@@ -70,14 +70,14 @@ class Presence:
         """Return whether somebody waits for an answer."""
         return bool(self._waiting)
 
-    async def answers(self) -> bool:
-        """Ask, and return whether the socket answers over the connection that it has now.
+    async def answers(self, ask: CALLBACK_TYPE) -> bool:
+        """Have it asked, and return whether it answers over the connection that it has now.
 
         It takes what it is told in turn, so it has got what was sent before.
         """
         answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting += (answered,)
-        self._ask()
+        ask()
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_ANSWERS_WITHIN):

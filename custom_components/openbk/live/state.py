@@ -252,7 +252,9 @@ class SocketState:
         HomeAssistantError if the socket is not there, or may have been gone already.
         """
         await self.async_send(messages.console(self.client_id, command))
-        if not await self.presence.answers():
+        if not await self.presence.answers(
+            partial(self.asking.after_command, self.build)
+        ):
             raise HomeAssistantError(
                 translation_domain=DOMAIN,
                 translation_key="command_unanswered",

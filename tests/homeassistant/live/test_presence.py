@@ -23,6 +23,7 @@ from tests.support.sockets import (
     CLIENT_ID,
     ScriptedSocket,
     add_socket,
+    connect_mqtt,
     socket_entry,
 )
 from tests.support.waiting import until
@@ -317,7 +318,7 @@ async def test_one_that_connects_anew_meanwhile_may_have_missed_it() -> None:
     watched = Watched()
     presence = watched.presence
     presence.published(True, retained=True)
-    asking = asyncio.ensure_future(presence.answers())
+    asking = asyncio.ensure_future(presence.answers(lambda: None))
     await asyncio.sleep(0)
     assert presence.waits
     # Something that nobody asked for proves nothing.
@@ -326,7 +327,41 @@ async def test_one_that_connects_anew_meanwhile_may_have_missed_it() -> None:
     presence.spoke(answer=True)
     assert not await asking
     assert not presence.waits
-    asking = asyncio.ensure_future(presence.answers())
+    asking = asyncio.ensure_future(presence.answers(lambda: None))
     await asyncio.sleep(0)
     presence.spoke(answer=True)
     assert await asking
+
+
+@pytest.mark.e2e
+async def test_a_command_that_the_broker_keeps_to_itself_is_not_said_to_be_done(
+    socket_enabled: None,
+    hass: HomeAssistant,
+    mock_hass_config: None,
+    hass_storage: dict[str, object],
+) -> None:
+    """Its access list lets Home Assistant switch and hear, but send no commands."""
+    access = "user home\ntopic deny cmnd/#\ntopic readwrite #\nuser plug\ntopic readwrite #\n"
+    with Broker(users={"home": "x", "plug": "y"}, access=access) as broker:
+        own = await connect_mqtt(hass, broker, username="home", password="x")
+        config = configuration(broker, mqtt_username="plug", mqtt_password="y")
+        async with plugged_in(config) as socket:
+            entry = socket_entry(firmware=BUILD)
+            await add_socket(hass, entry)
+            await until(lambda: entry.runtime_data.value("channel_1") == 0)
+            await entry.runtime_data.async_set_channel(1, 1)
+            await until(lambda: socket.firmware.relay(1))
+            await until(lambda: entry.runtime_data.value("channel_1") == 1)
+            # Nothing that was asked for before may be under way.
+            await asyncio.sleep(3)
+            with pytest.raises(HomeAssistantError) as failed:
+                await hass.services.async_call(
+                    "switch",
+                    "turn_on",
+                    {"entity_id": "switch.washing_machine_child_lock"},
+                    blocking=True,
+                )
+            assert failed.value.translation_key == "command_unanswered"
+            assert "child_lock" not in entry.data
+            await hass.config_entries.async_unload(entry.entry_id)
+        await hass.config_entries.async_unload(own.entry_id)

@@ -163,6 +163,22 @@ def test_what_somebody_else_called_a_socket_may_have_blanks() -> None:
         assert not messages.is_root_of_topics(wrong)
 
 
+@pytest.mark.parametrize(
+    ("build", "topic"),
+    [
+        ("OpenBK7231N 1.18.300 Nov 22 2026 16:44:43", "cmnd/obk/publishChannel"),
+        ("OpenBK7231N 1.15.577 Mar 11 2023 16:44:43", "cmnd/obk/publishChannel"),
+        ("OpenBK7231N 1.15.576 Mar 11 2023 16:44:43", "obk/1/get"),
+        ("OpenBK7231N main_0123456789ab", "obk/1/get"),
+        ("", "obk/1/get"),
+    ],
+)
+def test_question_after_a_command_takes_the_same_way_where_it_can(
+    build: str, topic: str
+) -> None:
+    assert messages.ask_by_command("obk", build, 1).topic == topic
+
+
 def test_client_ids_are_measured_in_bytes() -> None:
     assert messages.is_client_id("розетка-холодильника")
     assert messages.is_client_id("ж" * 31 + "x")

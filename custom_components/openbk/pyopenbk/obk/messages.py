@@ -277,6 +277,17 @@ def publish_all(client_id: str) -> Publication:
     return console(client_id, "publishAll")
 
 
+def ask_by_command(client_id: str, build: str, channel: int) -> Publication:
+    """Build the question for a channel that comes to the socket as commands do.
+
+    A broker may let Home Assistant write one topic and not another. ``build`` is what the socket
+    runs: ``publishChannel`` is there since 1.15.577, and answered at once (seen with 1.18.299).
+    """
+    if (release_of(build) or ()) < _PUBLISHES_CHANNEL:
+        return ask_channel(client_id, channel)
+    return console(client_id, f"publishChannel {channel}")
+
+
 def ask_address(client_id: str) -> Publication:
     """Build the question for the address, which is the last but the channels in the list.
 
@@ -285,6 +296,7 @@ def ask_address(client_id: str) -> Publication:
     return console(client_id, f"publish {client_id}/ip $IP 1")
 
 
+_PUBLISHES_CHANNEL: Final = (1, 15, 577)
 _CONNECTED: Final = {"online": True, "offline": False}
 _ROOT: Final = re.compile(r"(?!\$)[^+#\x00-\x1f\x7f]+")
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
