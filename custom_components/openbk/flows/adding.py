@@ -60,6 +60,7 @@ class AddingSteps(ConfigRoad):
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
     _labels: Mapping[int, str] = MappingProxyType({})
+    _group: str | None = None
     """What the socket calls its relays."""
 
     @property
@@ -318,6 +319,7 @@ class AddingSteps(ConfigRoad):
         self._proposal = answers.proposal()
         self._asked = answers.flags is not None
         self._labels = answers.labels
+        self._group = answers.group
         if pin_form.problem_of(answers.profile):
             return self.show_page("pins_incomplete")
         return await self.async_step_tune()
@@ -410,6 +412,7 @@ class AddingSteps(ConfigRoad):
             undo=undo_data({}, done),
             in_kwh=self._counts_in_kwh(done),
             labels=self._labels,
+            group=self._group,
         )
         return self.async_create_entry(title=self.session.evidence.client_id, data=data)
 

@@ -16,7 +16,7 @@ from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.mqtt import publish, subscribed
 from ..pyopenbk.foreign_text import markdown_code
-from ..pyopenbk.obk.messages import Publication, channel_key
+from ..pyopenbk.obk.messages import Publication, below, channel_key
 from .of_socket import raise_issue, withdraw_issues
 
 ISSUE: Final = "retained_commands"
@@ -151,7 +151,7 @@ def _filters(entries: Sequence[OpenBekenConfigEntry]) -> set[str]:
     """Return what to subscribe to: a broker has few retained commands, a house many sockets."""
     names = {name for entry in entries for name in _names(entry)}
     if len(names) > _MOST_NAMES:
-        names = {"+"}
+        names = {"+"} | {name for name in names if "/" in name}
     return {f for name in names for f in (f"{name}/+/set", f"cmnd/{name}/+")}
 
 
@@ -161,16 +161,25 @@ def _of(entry: OpenBekenConfigEntry, found: Commands) -> Commands:
     return {
         topic: payload
         for topic, payload in found.items()
-        if topic.removeprefix("cmnd/").partition("/")[0] in names
+        if any(_is_for(name, topic) for name in names)
     }
+
+
+def _is_for(name: str, topic: str) -> bool:
+    """Return whether a socket obeys a topic under this name, which may be the beginning of another."""
+    rest = below(name, topic)
+    if rest is not None and rest.count("/") == 1:
+        return True
+    rest = below(f"cmnd/{name}", topic)
+    return rest is not None and "/" not in rest
 
 
 def _is_on(entry: OpenBekenConfigEntry, topic: str) -> bool:
     """Return whether an empty message on this topic would switch a relay off."""
-    name, _, rest = topic.partition("/")
-    if not rest.endswith("/set") or not entry.runtime_data.online:
+    if not topic.endswith("/set") or not entry.runtime_data.online:
         return False
-    if name not in _names(entry):
+    name = next((each for each in _names(entry) if _is_for(each, topic)), None)
+    if name is None or (rest := below(name, topic)) is None:
         return False
     number = _CHANNEL.match(rest)
     channel = int((number and number[0]) or 0)

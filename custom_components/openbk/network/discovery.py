@@ -147,6 +147,8 @@ class Answers:
     build: str = ""
     labels: Mapping[int, str] = field(default_factory=dict)
     """What it calls its relays, by channel."""
+    group: str | None = None
+    """The topic that it shares with others, None where it does not tell."""
 
     def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.
@@ -244,6 +246,8 @@ async def async_ask(
         profile=await console.pins(),
     )
     with suppress(NotAnAnswerError):
+        answers = replace(answers, group=await console.group())
+    with suppress(NotAnAnswerError):
         if len(answers.profile.relays) > 1:
             answers = replace(answers, labels=await console.labels())
         answers = replace(
@@ -290,10 +294,12 @@ def entry_data(
     undo: Mapping[str, list[str]],
     in_kwh: bool | None,
     labels: Mapping[int, str] | None = None,
+    group: str | None = None,
 ) -> dict[str, Any]:
     """Return the data of the entry of a discovered socket.
 
     ``undo`` takes back the tuning; ``in_kwh`` is whether it counts energy in kWh, if that is known.
+    Without a ``group`` it has that of its chip.
     """
     known: dict[str, Any] = {}
     if in_kwh is not None:
@@ -303,7 +309,7 @@ def entry_data(
     return known | {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
-        CONF_GROUP: group_of(messages.chip_of(evidence.build or "")),
+        CONF_GROUP: group or group_of(messages.chip_of(evidence.build or "")),
         CONF_PROFILE: profile.as_dict(),
         CONF_ADDRESS: evidence.address,
         CONF_FIRMWARE: evidence.build,

@@ -12,11 +12,15 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.issues.retained_commands import shown
+from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
+from custom_components.openbk.network.discovery import Evidence, async_ask, entry_data
 from custom_components.openbk.repairs import async_create_fix_flow
 from tests.support.broker import Broker
 from tests.support.simulated import plugged_in, stranger
 from tests.support.sockets import (
+    BUILD,
     CLIENT_ID,
+    MAC,
     ScriptedSocket,
     add_socket,
     socket_entry,
@@ -167,3 +171,42 @@ def test_other_peoples_commands_are_shown_as_text() -> None:
     assert len(text.splitlines()) == 11
     assert text.splitlines()[0] == "- `x/0/set`: ``[a](http://b)` ⏎ # c``"
     assert text.endswith("- …")
+
+
+async def test_commands_for_a_name_with_levels_and_for_a_group_of_ones_own_are_told(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """The name of one begins with that of another, whose commands are none of its business."""
+    others = [
+        socket_entry(mac=f"c8:47:8c:12:34:0{n}", client_id=f"p{n}") for n in "12345"
+    ]
+    own = socket_entry(client_id="home/plug", group="upstairs")
+    home = socket_entry(mac="c8:47:8c:12:34:99", client_id="home")
+    for topic in ("home/plug/1/set", "cmnd/home/plug/POWER"):
+        await mqtt.async_publish(hass, topic, "1", 1, True)
+    for entry in (home, *others, own):
+        await add_socket(hass, entry)
+    await until(lambda: issue(hass, own))
+    assert not any(issue(hass, entry) for entry in (home, *others))
+    page = Repair(hass, own)
+    assert await page.step(submit=True) == "create_entry"
+    assert issue(hass, own) is None
+    await mqtt.async_publish(hass, "upstairs/1/set", "1", 1, True)
+    assert await hass.config_entries.async_reload(own.entry_id)
+    await until(lambda: issue(hass, own))
+
+
+async def test_a_group_that_somebody_chose_is_read_from_the_socket(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    config = stranger(mosquitto, mqtt_group="upstairs")
+    async with plugged_in(config) as plugged:
+        await until(lambda: plugged.firmware.http_address)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True)
+        answers = await async_ask(hass, str(plugged.firmware.http_address))
+    assert answers.group == "upstairs"
+    said = Evidence(client_id=CLIENT_ID, values={"mac": MAC, "build": BUILD})
+    told: dict[str, Any] = {"tuned": True, "undo": {}, "in_kwh": False}
+    for group, known in (("upstairs", "upstairs"), (None, "bekens_n")):
+        data = entry_data(said, answers.profile, group=group, **told)
+        assert data["group"] == known

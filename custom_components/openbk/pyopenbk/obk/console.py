@@ -19,6 +19,7 @@ from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
 from .commands import Command
 from .config_sector import place_of
+from .messages import is_root_of_topics
 from .setting_pages import (
     drivers_of,
     flags_of,
@@ -249,6 +250,14 @@ class Console:
         if raw is not None:
             return dict(enumerate(_START_VALUES.unpack(raw)))
         return await self._page("/cfg_startup", start_values_of)
+
+    async def group(self) -> str | None:
+        """Return the topic that it shares with others, None where nobody knows where it is kept."""
+        raw = await self.read_config(*place_of("mqtt_group"))
+        if raw is None:
+            return None
+        group = raw.partition(b"\0")[0].decode(errors="replace")
+        return group if is_root_of_topics(group) else None
 
     async def labels(self) -> Mapping[int, str]:
         """Return what the socket calls its relays, by channel, where it was told a name."""
