@@ -65,7 +65,7 @@ class Subscriptions:
     (2026.11). So they are left while it is unloaded, and made again when it is back.
     """
 
-    __slots__ = ("_hass", "_leave", "_topics")
+    __slots__ = ("_hass", "_leave", "_making", "_topics")
 
     def __init__(
         self, hass: HomeAssistant, topics: Callable[[], Iterable[tuple[str, Received]]]
@@ -74,6 +74,8 @@ class Subscriptions:
         self._hass = hass
         self._topics = topics
         self._leave: list[CALLBACK_TYPE] = []
+        self._making: object | None = None
+        """What is being made just now; whoever ends it meanwhile makes it another."""
 
     async def begin(self) -> None:
         """Subscribe, at once or when core's MQTT is loaded."""
@@ -91,14 +93,24 @@ class Subscriptions:
 
     async def subscribe(self) -> None:
         """Make the subscriptions, where they are not made and core's MQTT is loaded."""
-        if self._leave or not _is_loaded(self._hass):
+        if self._leave or self._making or not _is_loaded(self._hass):
             return
-        for topic, received in self._topics():
-            self._leave.append(await mqtt.async_subscribe(self._hass, topic, received))
+        self._making = making = object()
+        try:
+            for topic, received in self._topics():
+                leave = await mqtt.async_subscribe(self._hass, topic, received)
+                if self._making is not making:
+                    leave()
+                    return
+                self._leave.append(leave)
+        finally:
+            if self._making is making:
+                self._making = None
 
     @callback
     def unsubscribe(self) -> None:
         """Leave the topics for now."""
+        self._making = None
         while self._leave:
             self._leave.pop()()
 

@@ -1,6 +1,7 @@
 """Core's MQTT may come late, and may be loaded anew while sockets are set up."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigEntryState
@@ -8,7 +9,11 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.mqtt import async_wait_for_mqtt, subscribed
+from custom_components.openbk.network.mqtt import (
+    Subscriptions,
+    async_wait_for_mqtt,
+    subscribed,
+)
 from tests.support.sockets import CLIENT_ID, ScriptedSocket, listen, socket_entry
 from tests.support.waiting import until
 
@@ -107,3 +112,30 @@ async def test_a_question_that_is_open_while_mqtt_is_loaded_anew_is_answered(
         await until(heard.is_set)
         assert listened_to(hass) == [topic, topic]
     assert listened_to(hass) == [topic]
+
+
+async def test_what_is_left_while_it_is_being_subscribed_to_is_not_listened_to(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """An entry may be unloaded while core's MQTT comes back."""
+    asked: list[str] = []
+
+    def topics() -> Iterator[tuple[str, Callable[[mqtt.ReceiveMessage], None]]]:
+        for number in range(4):
+            asked.append(str(number))
+            yield f"{CLIENT_ID}/{number}/get", lambda _: None
+            if number == 1:
+                # Somebody ends it, and begins anew, while it is under way.
+                listening.end()
+
+    before = listened_to(hass)
+    listening = Subscriptions(hass, topics)
+    await listening.begin()
+    assert listened_to(hass) == before
+    assert asked == ["0", "1", "2"]
+    # Two who make it at once make it once.
+    quiet = Subscriptions(hass, lambda: [(f"{CLIENT_ID}/9/get", lambda _: None)])
+    await asyncio.gather(quiet.begin(), quiet.subscribe(), quiet.subscribe())
+    assert listened_to(hass) == sorted([*before, f"{CLIENT_ID}/9/get"])
+    quiet.end()
+    assert listened_to(hass) == before
