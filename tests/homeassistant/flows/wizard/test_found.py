@@ -158,7 +158,8 @@ class TestPins:
             assert wizard.page == "pins"
             notes = wizard.placeholders["notes"].splitlines()
             assert any(note.startswith("- P11: ") for note in notes)
-            assert any(note.startswith(r"- ch\_num: ") for note in notes)
+            # Of the whole socket, so no parameter stands before it.
+            assert any(note.startswith("- The numbers of channels") for note in notes)
             await wizard.close()
 
     @walks("radio_generic -> radio_keep -> no_pins_erased")
