@@ -12,6 +12,7 @@ from typing import Any
 from homeassistant.components.mqtt import client
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import executor
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -27,6 +28,10 @@ from tests.support.sockets import connect_mqtt
 # What this library says of each frame never gets through while a link is open, which a test of the boot loader holds.
 # The harness has everything logged, and messages for nobody would be a tenth of what the wizard's tests cost.
 logging.getLogger("serialx").setLevel(logging.INFO)
+
+# At a stop each of Home Assistant's threads gets a share of the first second, and is interrupted then. On a busy
+# machine that hits one that is about to pass the word to stop on to the next, which then never ends.
+executor.EXECUTOR_SHUTDOWN_TIMEOUT = 300
 
 
 @pytest.hookimpl(tryfirst=True)
