@@ -117,3 +117,18 @@ def test_the_defaults_are_those_of_the_wizard() -> None:
     assert Reporting.of({}) is None
     assert Reporting.of(Reporting().as_options()) == Reporting()
     assert Reporting().commands[0] == "VCPPublishIntervals 3 89"
+
+
+@pytest.mark.parametrize(
+    ("version", "asks"), [("1.15.599", False), ("1.15.600", True), ("main_0123", True)]
+)
+async def test_firmware_that_does_not_know_the_commands_is_not_said_to_obey(
+    hass: HomeAssistant, version: str, asks: bool
+) -> None:
+    entry = socket_entry(firmware=f"OpenBK7231N {version} Mar 16 2023 10:00:00")
+    await add_socket(hass, entry)
+    page = await begin(hass, entry, "reporting")
+    assert page["type"] == ("form" if asks else "abort")
+    if not asks:
+        assert page["reason"] == "reporting_too_old"
+        assert page["description_placeholders"] == {"version": version}

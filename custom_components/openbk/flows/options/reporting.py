@@ -16,6 +16,7 @@ from homeassistant.helpers.selector import (
 )
 import probatio
 
+from ...const import CONF_FIRMWARE
 from ...live.reporting import (
     CONF_AMPERES,
     CONF_AT_REST,
@@ -28,6 +29,7 @@ from ...live.reporting import (
 from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.obk.messages import release_of, version_of
 from ..forms import without
 
 
@@ -58,13 +60,23 @@ _SCHEMA: Final = probatio.Schema(
 )
 
 
+# VCPPublishIntervals; the thresholds came two days earlier.
+_KNOWN_SINCE: Final = (1, 15, 600)
+
+
 class ReportingSteps(OptionsFlow):
     """One page; the entry is loaded anew, which tells the socket."""
 
     async def async_step_reporting(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Ask for the numbers."""
+        """Ask for the numbers, where the firmware knows the commands for them."""
+        build = self.config_entry.data[CONF_FIRMWARE] or ""
+        if (release := release_of(build)) is not None and release < _KNOWN_SINCE:
+            return self.async_abort(
+                reason="reporting_too_old",
+                description_placeholders={"version": version_of(build) or ""},
+            )
         options = self.config_entry.options
         chosen = Reporting.of(user_input or options) or Reporting()
         errors: dict[str, str] = {}
