@@ -95,7 +95,13 @@ def _examine(code: bytes, key: CodeKey, chip: Chip) -> Verdict:
 
 def _bootloader_runs(records: bytes, key: CodeKey) -> bool:
     first = encipher(records[:4], 0, key)
-    return first[3] == _ARM_BRANCH and not damaged_records(records)
+    if first[3] != _ARM_BRANCH or damaged_records(records):
+        return False
+    # Nothing checks it, but code with a hole or with parts of another build runs into nowhere.
+    mark = rbl.RblHeader.parse(from_records(records[-_HEADER_SIZE:]))
+    if mark is None or mark.raw_size > mark.body_size:
+        return True
+    return mark.describes_flash(from_records(records[:-_HEADER_SIZE]))
 
 
 def _why_not(records: bytes, key: CodeKey, model: Model) -> str | None:

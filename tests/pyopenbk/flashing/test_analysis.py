@@ -1,5 +1,6 @@
 """What a dump says of its chip, and whether a job would write to it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -11,6 +12,7 @@ from custom_components.openbk.pyopenbk.beken.code_flash import (
     STANDARD_KEY,
     CodeKey,
     CodeKeyWords,
+    check_records,
 )
 from custom_components.openbk.pyopenbk.checksums import crc32_jamcrc
 from custom_components.openbk.pyopenbk.flashing import (
@@ -26,6 +28,7 @@ from custom_components.openbk.pyopenbk.flashing.analysis import (
     analyse,
     check_bootloader,
     code_key_of,
+    find_obstacle,
     has_ended,
     starts_nothing,
 )
@@ -33,9 +36,11 @@ from custom_components.openbk.pyopenbk.flashing.dump import Dump
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector, build
 from custom_components.openbk.pyopenbk.tuya import PinReading
 from custom_components.openbk.pyopenbk.tuya.dump import OpenBekenInsteadError
-from simulator import images
+from simulator import code_image, images
+from simulator.boot import bootloader_runs
 from simulator.chips import Chip
 from simulator.factory import FactorySocket
+from simulator.flash import Flash
 from tests.pyopenbk.obk import packer
 
 from .dumps import CONFIG_START, GENERIC_MAC, MAC, RF_START, chip, put, rf_sector
@@ -256,6 +261,34 @@ def test_bootloader_that_cannot_start(
 
     assert isinstance(obstacle, BootloaderUnfitError)
     assert obstacle.trouble is trouble
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda old, new: new[:0x6000] + old[0x6000:],
+        lambda old, new: new[:0x6606] + old[0x6606:],
+        lambda old, _: put(old, 0x6000, b"\xff" * 0x1000),
+        lambda old, _: put(old, 0x6606, b"\xff" * 34),
+    ],
+    ids=["mixed", "mixed at a border of records", "hole", "a blank record"],
+)
+@pytest.mark.parametrize("chip_", [Chip.BK7231N, Chip.BK7231T])
+def test_bootloader_that_another_tool_was_cut_off_in_is_not_built_on(
+    cut: Callable[[bytes, bytes], bytes], chip_: Chip
+) -> None:
+    """None or two of its records are damaged; only the mark behind it tells."""
+    model = {Chip.BK7231N: BK7231N, Chip.BK7231T: BK7231T}[chip_]
+    old = FactorySocket.numbered(1, chip=chip_).dump()
+    new = code_image.bootloader("another build")
+    assert find_obstacle(Dump(old, model), None) is None
+    torn = cut(old[:0x11000], new)
+    dump = put(old, 0, torn)
+    assert len(check_records(torn).damaged) <= 2
+    assert not bootloader_runs(Flash(dump))
+    obstacle = find_obstacle(Dump(dump, model), None)
+    assert isinstance(obstacle, BootloaderUnfitError)
+    assert obstacle.trouble is BootloaderTrouble.DAMAGED
 
 
 def test_damage_in_an_unused_corner_of_the_bootloader_is_tolerated() -> None:

@@ -237,6 +237,19 @@ def _find_mark(flash: bytes) -> tuple[int, RblHeader] | None:
     return found
 
 
+def contradicts_mark(flash: bytes) -> bool:
+    """Return whether the mark behind some code says that it was other code.
+
+    A mark with impossible sizes, as some packers make, says nothing.
+    """
+    if (found := _find_mark(flash)) is None:
+        return False
+    end, mark = found
+    if not 0 <= mark.body_size - mark.raw_size < 256:
+        return False
+    return not _body_matches(strip_checksums(flash[:end]), mark)
+
+
 def _body_matches(cipher_text: bytes, mark: RblHeader) -> bool:
     """Check the CRC-32 over the content as it lies in flash, without the records' checksums.
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..backups import Contents
-from ..beken.application import key_of_first_words
+from ..beken.application import contradicts_mark, key_of_first_words
 from ..beken.code_flash import (
     RECORD_SIZE,
     STANDARD_KEY,
@@ -122,7 +122,9 @@ def check_bootloader(dump: Dump, key: CodeKey) -> None:
     """Raise BootloaderUnfitError unless the bootloader can start an application on this chip.
 
     Records outside of what runs may be anything, so single ones do not count; a region where most
-    are wrong is no bootloader.
+    are wrong is no bootloader. Where the mark behind it is there, it says of each byte that runs
+    whether it is right, as it does in 24 dumps and all releases: another tool may have been cut off
+    in the middle of it.
     """
     region = dump.chip.flash.bootloader
     bootloader = dump.part(region)
@@ -130,7 +132,11 @@ def check_bootloader(dump: Dump, key: CodeKey) -> None:
         raise BootloaderUnfitError(BootloaderTrouble.BLANK)
     records = check_records(bootloader)
     starts = check_records(bootloader[:RECORD_SIZE]).sound
-    if not starts or records.sound <= len(records.damaged):
+    if (
+        not starts
+        or contradicts_mark(bootloader)
+        or records.sound <= len(records.damaged)
+    ):
         raise BootloaderUnfitError(BootloaderTrouble.DAMAGED)
     if key_of_first_words(bootloader, region.start) is not key:
         raise BootloaderUnfitError(BootloaderTrouble.FOREIGN)
