@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from random import Random
 
 import pytest
 
@@ -86,12 +85,7 @@ def test_factory_chip() -> None:
     assert analysis.why_no_pins is not None
 
 
-LIBRETINY = (
-    packer.VECTORS
-    + Random(7).randbytes(9000)
-    + b"LibreTiny v1.9.1 on cb2s, compiled at Oct 12 2026 10:11:12, GCC 10.3.1 (-Os)\0"
-    + Random(8).randbytes(9000)
-)
+LIBRETINY = packer.libretiny_code()
 
 
 @pytest.mark.parametrize("before", ["factory", "openbeken"])

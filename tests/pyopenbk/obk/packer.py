@@ -43,6 +43,16 @@ def tuya_code(chip: str = "bk7231n") -> bytes:
     )
 
 
+def libretiny_code() -> bytes:
+    """Return plain code that names itself as what is built on LibreTiny does."""
+    banner = (
+        b"LibreTiny v1.9.1 on cb2s, compiled at Oct 12 2026 10:11:12, GCC 10.3.1 (-Os)"
+    )
+    return (
+        VECTORS + Random(7).randbytes(9000) + banner + b"\0" + Random(8).randbytes(9000)
+    )
+
+
 @cache
 def application(code: bytes, key: str = STANDARD_KEY) -> bytes:
     """Return the 0x118F70 bytes at 0x11000: encrypted, with checksums and the mark."""

@@ -260,12 +260,22 @@ def test_a_backup_of_a_broken_socket_is_still_a_backup() -> None:
     assert recognise(bytes(dump)).key is CodeKey.UNKNOWN
 
 
-def test_tuyas_firmware_is_not_written_as_openbeken() -> None:
-    """A QIO cut out of a factory dump is sound and still wrong."""
-    image = recognise(packer.qio(packer.tuya_code()))
+@pytest.mark.parametrize(
+    ("code", "firmware"),
+    [
+        (packer.tuya_code(), Firmware.TUYA),
+        (packer.libretiny_code(), Firmware.LIBRETINY),
+    ],
+    ids=["tuya", "libretiny"],
+)
+def test_other_firmware_is_not_written_as_openbeken(
+    code: bytes, firmware: Firmware
+) -> None:
+    """A QIO cut out of a factory dump is sound and still wrong, and so is an ESPHome."""
+    image = recognise(packer.qio(code))
     with pytest.raises(NotOpenBekenError) as refused:
         _ = image.application
-    assert refused.value.firmware is Firmware.TUYA
+    assert refused.value.firmware is firmware
 
 
 @pytest.mark.parametrize(
