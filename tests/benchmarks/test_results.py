@@ -83,8 +83,10 @@ def test_what_is_accepted_is_what_was_measured_last() -> None:
     assert "uart" in every
     measured = [MEASURED / f"{bench}.json" for bench in every]
     assert judge(measured, every) == []
-    for rows in every.values():
+    for bench, rows in every.items():
         assert rows
+        # The whole job is compared with what it needs at the best rate, which not every port takes.
+        largest = 6.0 if bench == "job" else 1.5
         for row in rows.values():
-            assert 0 < row.share <= 1.5
+            assert 0 < row.share <= largest
             assert 0 < row.tolerance <= 0.5
