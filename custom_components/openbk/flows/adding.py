@@ -60,8 +60,9 @@ class AddingSteps(ConfigRoad):
     _asked: bool = False
     """It said over HTTP what it is set to, so it is known what would be worth changing."""
     _labels: Mapping[int, str] = MappingProxyType({})
-    _group: str | None = None
     """What the socket calls its relays."""
+    _group: str | None = None
+    """The topic that it shares with others, where it could be asked for it."""
 
     @property
     def adding_placeholders(self) -> dict[str, str]:
