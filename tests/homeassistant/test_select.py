@@ -1,5 +1,8 @@
 """Choices are written into the running socket and remembered."""
 
+import asyncio
+from itertools import permutations
+
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
@@ -125,6 +128,43 @@ async def test_after_a_power_cut(hass: HomeAssistant, scripted: ScriptedSocket) 
         await choose(hass, POWER_CUT, option)
         expected = ("cmnd/obk8C123456/Backlog", f"SetStartValue 1 {value}")
         await until(lambda expected=expected: expected in scripted.heard)
+
+
+CHOICES = {WIFI_LED: "off", BUTTON: "events_only", POWER_CUT: "off"}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("order", permutations(CHOICES), ids=range(6))
+async def test_a_scene_that_sets_several_things_has_all_of_them(
+    hass: HomeAssistant, scripted: ScriptedSocket, order: tuple[str, ...], at_once: bool
+) -> None:
+    """Some have the entry loaded anew, while the socket would answer the others."""
+    [entry] = hass.config_entries.async_entries("openbk")
+    made = [
+        hass.services.async_call(
+            "select",
+            "select_option",
+            {"entity_id": entity_id, "option": CHOICES[entity_id]},
+            blocking=True,
+        )
+        for entity_id in order
+    ]
+    before = asyncio.get_running_loop().time()
+    if at_once:
+        await asyncio.gather(*made)
+    else:
+        for each in made:
+            await each
+    assert asyncio.get_running_loop().time() - before < 5
+    await hass.async_block_till_done()
+    for entity_id, option in CHOICES.items():
+        await until(lambda ask=entity_id, shown=option: state(hass, ask) == shown)
+    pins = {pin["pin"]: pin["role"] for pin in entry.data["profile"]["pins"]}
+    assert (pins[8], pins[11]) == ("LED_n", "Btn_ScriptOnly")
+    assert entry.data["dark_leds"] == [8]
+    assert entry.data["power_cut"] == {"1": "off"}
+    said = [payload for topic, payload in scripted.heard if topic.endswith("/Backlog")]
+    assert len(said) == len(CHOICES)
 
 
 async def test_relay_with_two_coils(

@@ -147,6 +147,11 @@ class Presence:
         self._lose()
 
     @callback
+    def unheard(self) -> None:
+        """Let nobody wait for what it says, as it is not listened to any more."""
+        self._tell_waiting(False)
+
+    @callback
     def stop(self) -> None:
         """Leave no timer behind."""
         self._asked = False

@@ -1,6 +1,8 @@
 """One live socket: what it last said, who listens, and what it is told."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -62,6 +64,8 @@ from .values import SocketValues
 type OpenBekenConfigEntry = ConfigEntry[SocketState]
 
 MANUFACTURER: Final = "OpenBeken"
+# What a script or a scene sets next comes within so many seconds.
+_RELOAD_AFTER: Final = 0.1
 
 
 class SocketState:
@@ -101,6 +105,11 @@ class SocketState:
         self._unsubscribe: list[CALLBACK_TYPE] = []
         self._subscriptions = Subscriptions(hass, self._topics)
         self._was_online = False
+        self._changing = 0
+        """How many settings are being made just now."""
+        self._is_outdated = False
+        """There are other entities by now than those that were set up."""
+        self._reload: asyncio.Task[None] | None = None
         self.presence = Presence(
             came=self._came, gone=self._gone, ask=self._ask_for_life, later=self._later
         )
@@ -187,7 +196,10 @@ class SocketState:
     @callback
     def stop(self) -> None:
         """Leave no subscription and no timer behind."""
+        self._is_outdated = False
+        self._stop_reload()
         self._subscriptions.end()
+        self.presence.unheard()
         self.presence.stop()
         self._cancel_timers()
         while self._unsubscribe:
@@ -251,15 +263,17 @@ class SocketState:
         The firmware answers none of those that we use, but a question after it. Raises
         HomeAssistantError if the socket is not there, or may have been gone already.
         """
-        await self.async_send(messages.console(self.client_id, command))
-        if not await self.presence.answers(
-            partial(self.asking.after_command, self.build)
-        ):
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key="command_unanswered",
-                translation_placeholders={"name": self.entry.title},
-            )
+        with self._before_reload():
+            await self.async_send(messages.console(self.client_id, command))
+            if await self.presence.answers(
+                partial(self.asking.after_command, self.build)
+            ):
+                return
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="command_unanswered",
+            translation_placeholders={"name": self.entry.title},
+        )
 
     async def async_set_time_server(self, server: str) -> None:
         """Let the socket ask a time server from now on; it keeps the server over restarts.
@@ -295,17 +309,52 @@ class SocketState:
         A changed profile decides which entities there are, so the entry is loaded anew. Raises
         HomeAssistantError, with the entry as it was, if the socket is not there.
         """
-        if commands := list(commands):
-            if self.online:
-                before = Before.PINS if CONF_PROFILE in data else Before.SETTING
-                await self.hass.data[SNAPSHOTS].async_keep(self.entry, before)
-            await self.async_command(backlog(commands))
-            self.readback.changed()
-        self.hass.config_entries.async_update_entry(
-            self.entry, data={**self.entry.data, **data}
-        )
-        if CONF_PROFILE in data:
-            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
+        with self._before_reload():
+            if commands := list(commands):
+                if self.online:
+                    before = Before.PINS if CONF_PROFILE in data else Before.SETTING
+                    await self.hass.data[SNAPSHOTS].async_keep(self.entry, before)
+                await self.async_command(backlog(commands))
+                self.readback.changed()
+            self.hass.config_entries.async_update_entry(
+                self.entry, data={**self.entry.data, **data}
+            )
+            if CONF_PROFILE in data:
+                # What is chosen next builds on it.
+                self.profile = SocketProfile.from_dict(data[CONF_PROFILE])
+                self._is_outdated = True
+
+    @contextmanager
+    def _before_reload(self) -> Iterator[None]:
+        """Have the entry loaded anew after the block only: meanwhile nobody would hear an answer.
+
+        Nor at once then, as a script or a scene may have more to set.
+        """
+        self._stop_reload()
+        self._changing += 1
+        try:
+            yield
+        finally:
+            self._changing -= 1
+            if self._is_outdated:
+                self._reload_soon()
+
+    def _reload_soon(self) -> None:
+        self._is_outdated = True
+        if not self._changing and self._reload is None:
+            self._reload = self.hass.async_create_task(
+                self._load_anew(), f"openbk reload of {self.client_id}"
+            )
+
+    def _stop_reload(self) -> None:
+        if self._reload is not None:
+            self._reload.cancel()
+            self._reload = None
+
+    async def _load_anew(self) -> None:
+        await asyncio.sleep(_RELOAD_AFTER)
+        self._reload = None
+        self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
 
     async def async_change_profile(
         self, profile: SocketProfile, first: Iterable[Command] = (), **data: Any
@@ -474,7 +523,7 @@ class SocketState:
         self.hass.config_entries.async_update_entry(
             self.entry, data={**self.entry.data, CONF_PROFILE: profile.as_dict()}
         )
-        self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
+        self._reload_soon()
 
     @callback
     def _flags_read(self, flags: int) -> None:
@@ -499,7 +548,7 @@ class SocketState:
             self.hass.config_entries.async_update_entry(
                 self.entry, data={**self.entry.data, CONF_LABELS: named}
             )
-            self.hass.config_entries.async_schedule_reload(self.entry.entry_id)
+            self._reload_soon()
 
     @callback
     def _unit_found(self, in_kwh: bool) -> None:

@@ -314,6 +314,28 @@ async def test_what_a_socket_may_not_have_got_is_not_said_to_be_done(
     assert domain == "button" or entry.data != noted
 
 
+@pytest.mark.e2e
+@connected
+async def test_nobody_waits_for_a_socket_that_is_not_listened_to_any_more(
+    hass: HomeAssistant,
+) -> None:
+    entry = socket_entry()
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.deaf = True
+    live = entry.runtime_data
+    sending = asyncio.ensure_future(live.async_command("SetFlag 41 1"))
+    await until(lambda: live.presence.waits)
+    before = hass.loop.time()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    with pytest.raises(HomeAssistantError) as failed:
+        await sending
+    assert failed.value.translation_key == "command_unanswered"
+    assert hass.loop.time() - before < 5
+
+
 async def test_one_that_connects_anew_meanwhile_may_have_missed_it() -> None:
     watched = Watched()
     presence = watched.presence
