@@ -96,8 +96,11 @@ def openbeken_image_t(version: str = "1.18.299", size: int = 130_000) -> Firmwar
 
 
 @cache
-def openbeken_image(version: str = "1.18.299", size: int = 130_000) -> FirmwareImage:
-    """Return a release image that the simulated chip starts, too."""
+def openbeken_image(version: str = "1.18.299", size: int = 130_010) -> FirmwareImage:
+    """Return a release image that the simulated chip starts, too.
+
+    For code of every other sixteen bytes the packer writes a mark with impossible sizes.
+    """
     code = packer.openbeken_code(version=version) + Random(version).randbytes(size)
     code += f"OpenBK7231N {version} Jul 24 2026 12:00:00\0".encode()
     return recognise(packer.qio(code))
