@@ -269,6 +269,9 @@ class SocketState:
                 partial(self.asking.after_command, self.build)
             ):
                 return
+            if is_loaded(self.entry):
+                # It may have got it all the same; then that is shown once it is read.
+                self.readback.changed()
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="command_unanswered",

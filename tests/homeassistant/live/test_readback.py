@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -15,7 +16,14 @@ from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
-from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import (
+    BLOW,
+    BUILD,
+    ScriptedSocket,
+    add_socket,
+    connect_mqtt,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -147,6 +155,34 @@ async def test_what_another_socket_says_at_the_address_is_not_taken_for_ours(
         assert state(hass, POWER_CUT)[1]
         assert entry.data["energy_in_kwh"] is False
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_what_a_socket_got_and_did_not_say_is_shown_once_it_is_read(
+    socket_enabled: None,
+    hass: HomeAssistant,
+    mock_hass_config: None,
+    hass_storage: dict[str, object],
+) -> None:
+    """The command came through, but not the question after it."""
+    users = {"home": "x", "plug": "y"}
+    access = "user home\ntopic deny cmnd/+/publishChannel\ntopic readwrite #\nuser plug\ntopic readwrite #\n"
+    with Broker(users=users, access=access) as broker:
+        own = await connect_mqtt(hass, broker, username="home", password="x")
+        config = configuration(broker, mqtt_username="plug", mqtt_password="y")
+        async with plugged_in(config) as plugged:
+            entry = await add(hass, plugged, firmware=BUILD)
+            await until(lambda: state(hass, LOCK) == ("off", False))
+            # Nothing that was asked for before may be under way.
+            await asyncio.sleep(20)
+            with pytest.raises(HomeAssistantError) as failed:
+                await hass.services.async_call(
+                    "switch", "turn_on", {"entity_id": LOCK}, blocking=True
+                )
+            assert failed.value.translation_key == "command_unanswered"
+            await until(lambda: state(hass, LOCK) == ("on", False))
+            assert "child_lock" not in entry.data
+            await hass.config_entries.async_unload(entry.entry_id)
+        await hass.config_entries.async_unload(own.entry_id)
 
 
 async def test_the_unit_of_energy_is_nothing_to_a_socket_without_a_meter(
