@@ -26,8 +26,6 @@ class UpdateSlot:
     byte more erases what lies behind: on BK7231N the radio calibration."""
     suffix: str
     """How the name of the file ends: OpenBK7231N_1.18.299.rbl."""
-    config: Region | None
-    """The configuration sector, where its place in the flash is known."""
 
     @property
     def chip(self) -> str:
@@ -40,7 +38,6 @@ UPDATE_SLOTS: Final[Mapping[str, UpdateSlot]] = {
         target=chip,
         region=chip.flash.ota,
         suffix=chip.update_suffix,
-        config=chip.flash.openbeken_config,
     )
     for chip in FLASHABLE
     if chip.update_suffix

@@ -62,13 +62,14 @@ class Keepsake:
         """Read what ``as_json`` returned; raises KeepsakeError for anything else."""
         try:
             stored: dict[str, Any] = json.loads(text)
+            energy = stored["energy"]
             return cls(
                 settings=Snapshot.from_dict(stored["settings"]),
                 version=str(stored["version"]),
                 channels={
                     int(key): int(value) for key, value in stored["channels"].items()
                 },
-                energy=stored["energy"],
+                energy=None if energy is None else finite(energy),
                 files=_unpack(stored["files"]),
             )
         except (
