@@ -90,5 +90,5 @@ class PolaritySteps(TalkingFlow, OptionsFlow):
             )
         except HomeAssistantError:
             # It was there when the form was submitted; nothing is noted that it may not have got.
-            return self.async_abort(reason="not_loaded")
+            return self.async_abort(reason="polarity_unanswered")
         return self.async_abort(reason="polarity_changed")
