@@ -135,3 +135,12 @@ def test_notes_on_the_whole_socket_name_no_parameter_of_tuya(
     )
     assert said in notes
     assert not any(key in notes for key in params)
+
+
+def test_a_warning_that_is_about_no_pin_names_what_it_is_about() -> None:
+    """A parameter of Tuya's, unless it is about the whole socket, which the text then says itself."""
+    params = {"rl1_pin": "P?", "rl1_lv": 1, "module": "CB2S", "ele_fun_en": 0}
+    params |= {"ele_pin": 7, "vi_pin": 6, "sel_pin_pin": 24}
+    lines = pin_form.notes(profile_from_user_params(params), word).splitlines()
+    assert r"- rl1\_pin: unreadable" in lines
+    assert "- Meter_disabled." in lines
