@@ -18,7 +18,8 @@ def topic_problem(client_id: str, *, has_it: bool = False) -> str | None:
 
     ``has_it``: it was given the topic elsewhere, where more is possible.
     """
-    return _topic_problem(client_id, "topic_too_long", "topic_invalid", has_it=has_it)
+    wrong = "topic_impossible" if has_it else "topic_invalid"
+    return _topic_problem(client_id, "topic_too_long", wrong, has_it=has_it)
 
 
 @callback
@@ -37,8 +38,9 @@ def topics_problem(
     Two sockets under one name would throw each other off the broker for ever, and a name that is
     the group of others would make one command switch them all.
     """
+    wrong = "group_impossible" if has_them else "group_invalid"
     problem = topic_problem(client_id, has_it=has_them) or _topic_problem(
-        group, "group_too_long", "group_invalid", has_it=has_them
+        group, "group_too_long", wrong, has_it=has_them
     )
     if problem is not None:
         return problem

@@ -315,7 +315,7 @@ async def test_by_topic(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with plugged_in(stranger(mosquitto)) as socket:
         wizard = await by_hand(hass)
         await wizard.submit(client_id="no+topic")
-        assert wizard.errors == {"client_id": "topic_invalid"}
+        assert wizard.errors == {"client_id": "topic_impossible"}
         await wizard.submit(client_id="ж" * 32)
         assert wizard.errors == {"client_id": "topic_too_long"}
         await until(lambda: socket.firmware.http_address)
@@ -529,8 +529,10 @@ async def test_reconfigure(hass: HomeAssistant, mosquitto: Broker) -> None:
         await wizard.submit_suggested(client_id="taken")
         assert wizard.errors == {"base": "topic_taken"}
         await wizard.submit_suggested(client_id="a+b")
-        assert wizard.errors == {"base": "topic_invalid"}
-        await wizard.submit_suggested(client_id="bekens_n")
+        assert wizard.errors == {"base": "topic_impossible"}
+        await wizard.submit_suggested(client_id="moved", group="a+b")
+        assert wizard.errors == {"base": "group_impossible"}
+        await wizard.submit_suggested(client_id="bekens_n", group="bekens_n")
         assert wizard.errors == {"base": "topic_same"}
         await wizard.submit_suggested(client_id="moved", address="not one")
         assert wizard.errors == {"address": "socket_address_invalid"}

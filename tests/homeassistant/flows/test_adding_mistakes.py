@@ -475,7 +475,7 @@ class TestReplacing:
         wizard.look_at(await entry.start_reconfigure_flow(hass))
         await wizard.choose("replaced")
         await wizard.submit(client_id="a+b")
-        assert wizard.errors == {"base": "topic_invalid"}
+        assert wizard.errors == {"base": "topic_impossible"}
         assert await wizard.submit(client_id=topic) == "hardware_replaced"
         return wizard
 
