@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from math import inf
 from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -34,9 +33,9 @@ class Level(StrEnum):
 _LEVELS: Final = ((Level.REACHED, 1.0, 10.0), (Level.NEAR, 0.9, 60.0))
 _OVER_BELOW: Final = 0.85
 # A meter on a serial line has no limit of its own (drv_bl0942, drv_cse7766 of 1.18.299), but a
-# plug-in socket has: 16 A. What carries this much more is made for more.
+# plug-in socket has: 16 A. Nothing that it measures says that it is made for more, as a socket
+# that is overloaded measures the same; a person can say so by ignoring the issue.
 _RATED: Final = "overload_rated"
-_MADE_FOR_MORE: Final = 1.25 * DEFAULT_POWER_LIMIT
 _OVER: Final = "overload_over"
 """The text once the load is small again."""
 # Whoever was not at home sees it in the evening, and once more the next morning.
@@ -112,10 +111,9 @@ class _Watch:
 
     @property
     def _limit(self) -> float:
-        largest = self._hass.data[ENERGY_STORE].of(self._socket.identity).power_limit
-        if self._socket.profile.serial_meter is None:
-            return largest
-        return DEFAULT_POWER_LIMIT if largest < _MADE_FOR_MORE else inf
+        if self._socket.profile.serial_meter is not None:
+            return DEFAULT_POWER_LIMIT
+        return self._hass.data[ENERGY_STORE].of(self._socket.identity).power_limit
 
     @property
     def _is_known(self) -> bool:

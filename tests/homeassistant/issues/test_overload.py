@@ -172,7 +172,7 @@ async def test_what_a_person_ignores_stays_ignored(
 async def test_a_meter_without_a_limit_of_its_own_is_not_said_to_have_one(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
-    """A BL0942 shows what flows, up to 63 A in a socket for a rail."""
+    """A BL0942 shows what flows, up to 63 A in a socket for a rail, or in one that melts."""
     entry = socket_entry(SocketProfile.of((), "CB3S").with_meter(BL0942))
     await add_socket(hass, entry)
     loaded = Loaded(hass, entry)
@@ -186,8 +186,9 @@ async def test_a_meter_without_a_limit_of_its_own_is_not_said_to_have_one(
     assert loaded.issue is None
     await loaded.socket.say("power/get", "9200.00")
     await until(lambda: entry.runtime_data.value("power") == 9200)
-    await loaded.carries(40.0, 120)
-    assert loaded.issue is None
+    await loaded.carries(40.0, 11)
+    assert loaded.issue
+    assert loaded.issue.translation_key == "overload_rated"
     await loaded.socket.say("power/get", "92000.00")
     await loaded.carries(40.1)
     assert entry.runtime_data.value("power") == 9200
