@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.helpers.storage import Store
 from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.util import dt as dt_util
 
@@ -86,6 +87,12 @@ def _example(hass: HomeAssistant) -> str:
     )
     key = f"component.{DOMAIN}.selector.{_NUMBER}.options.{_EXAMPLE}"
     return texts.get(key, _ENGLISH_NUMBER)
+
+
+async def async_stored(store: Store[Any]) -> dict[str, Any]:
+    """Return what a store holds by name; anything else in its place counts as nothing."""
+    stored = await store.async_load()
+    return stored if isinstance(stored, dict) else {}
 
 
 def backup_folder(hass: HomeAssistant) -> BackupFolder:

@@ -50,6 +50,21 @@ async def test_a_socket_comes_up_whatever_is_damaged(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
+@pytest.mark.parametrize("damage", [[], 5, "x"], ids=["list", "number", "text"])
+async def test_a_socket_comes_up_where_something_else_was_stored(
+    hass: HomeAssistant, hass_storage: dict[str, Any], damage: object
+) -> None:
+    entry = socket_entry()
+    for name, version in {"energy": 2, "updates": 1, "unfinished": 1}.items():
+        hass_storage[f"openbk.{name}"] = {"version": version, "data": damage}
+    stored = {"version": 1, "data": {entry.entry_id: damage}}
+    hass_storage["openbk.settings"] = stored
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert not hass.data[SNAPSHOTS].of(entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
 def state_of(hass: HomeAssistant, entity_id: str) -> str | None:
     state = hass.states.get(entity_id)
     return state.state if state else None

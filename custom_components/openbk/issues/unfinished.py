@@ -9,6 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 
 from ..const import DOMAIN, LOGGER
+from ..helpers import async_stored
 from ..pyopenbk.backups import BackupError
 from ..pyopenbk.backups.files import (
     make_private_folder,
@@ -98,7 +99,7 @@ class UnfinishedSockets:
 
     async def async_find(self, mac: str) -> UnfinishedSocket | None:
         """Return what was chosen for the chip with this address."""
-        stored = (await self._async_load()).get(mac)
+        stored = (await async_stored(self._store)).get(mac)
         if stored is None:
             return None
         try:
@@ -108,10 +109,6 @@ class UnfinishedSockets:
                 "What was chosen for %s cannot be read: %s", mac, type(err).__name__
             )
             return None
-
-    async def _async_load(self) -> dict[str, dict[str, Any]]:
-        stored = await self._store.async_load()
-        return stored if isinstance(stored, dict) else {}
 
     async def async_firmware(self, mac: str) -> bytes | None:
         """Return the file that was being written; without it, it has to be fetched again."""
@@ -133,7 +130,7 @@ class UnfinishedSockets:
         self, mac: str, socket: UnfinishedSocket, firmware: bytes
     ) -> None:
         """Keep this on disk before the first byte of the chip is changed."""
-        sockets = await self._async_load()
+        sockets = await async_stored(self._store)
         await self._store.async_save(sockets | {mac: socket.as_dict()})
 
         def write() -> None:
@@ -147,7 +144,7 @@ class UnfinishedSockets:
 
     async def async_forget(self, mac: str) -> None:
         """Forget a socket that has reported in."""
-        sockets = await self._async_load()
+        sockets = await async_stored(self._store)
         if sockets.pop(mac, None) is not None:
             await self._store.async_save(sockets)
 

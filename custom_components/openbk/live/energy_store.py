@@ -9,6 +9,7 @@ from homeassistant.helpers.storage import Store
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
+from ..helpers import async_stored
 from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.correction import IDENTITY, Correction
 from ..pyopenbk.metering.energy import CorrectedCounter, SteadyCounter
@@ -61,11 +62,10 @@ class EnergyStore:
 
     async def async_load(self) -> None:
         """Read the counters from disk; what is damaged counts from the next number on."""
-        stored = await self._store.async_load()
-        if isinstance(stored, Mapping):
-            self._sockets = {
-                identity: _read(counters) for identity, counters in stored.items()
-            }
+        self._sockets = {
+            identity: _read(counters)
+            for identity, counters in (await async_stored(self._store)).items()
+        }
 
     @callback
     def of(self, identity: str) -> Counters:

@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
+from ..helpers import async_stored
 from ..network.consoles import async_console_of
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk.console import Console
@@ -106,8 +107,8 @@ class Snapshots:
 
     async def async_load(self) -> None:
         """Read what was kept."""
-        for entry_id, items in (await self._store.async_load() or {}).items():
-            for item in items:
+        for entry_id, items in (await async_stored(self._store)).items():
+            for item in items if isinstance(items, list) else ():
                 try:
                     kept = KeptSettings.from_dict(item)
                 except SnapshotError as err:

@@ -14,7 +14,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_FIRMWARE, DOMAIN, LOGGER
-from ..helpers import Listeners
+from ..helpers import Listeners, async_stored
 from ..pyopenbk.backups.errors import BackupError
 from ..pyopenbk.backups.files import (
     has_size,
@@ -88,7 +88,7 @@ async def async_digest_of(hass: HomeAssistant, asset: Asset) -> str | None:
     """Return the digest that a file must have: the published one, else that of the first download."""
     if asset.digest is not None:
         return asset.digest
-    return (await _digest_store(hass).async_load() or {}).get(asset.url)
+    return (await async_stored(_digest_store(hass))).get(asset.url)
 
 
 async def async_trust(hass: HomeAssistant, asset: Asset, data: bytes) -> None:
@@ -97,7 +97,7 @@ async def async_trust(hass: HomeAssistant, asset: Asset, data: bytes) -> None:
     async with hass.data.setdefault(_DIGESTS, asyncio.Lock()):
         if await async_digest_of(hass, asset) is None:
             store = _digest_store(hass)
-            known = await store.async_load() or {}
+            known = await async_stored(store)
             await store.async_save(known | {asset.url: digest_of(data)})
 
 

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 from ..const import DOMAIN
 from ..pyopenbk.backups.errors import BackupError
 from ..pyopenbk.errors import OpenBekenError
+from ..pyopenbk.foreign_numbers import finite
 from ..pyopenbk.obk import image, ota, releases
 from ..pyopenbk.obk.console import PasswordError
 
@@ -138,7 +139,7 @@ class UpdateRecord:
             version=str(stored["version"]),
             before=str(stored["before"]),
             stage=Stage(stored["stage"]),
-            since=float(stored["since"]),
+            since=finite(stored["since"]),
             # Names only, wherever else somebody wants to lead.
             keepsake=Path(stored["keepsake"]).name,
             own_file=Path(own_file).name if own_file else None,

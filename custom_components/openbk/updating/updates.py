@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
-from ..helpers import Listeners
+from ..helpers import Listeners, async_stored
 from ..live.events import tell_update
 from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import OpenBekenConfigEntry, identity_of_entry
@@ -108,7 +108,7 @@ class Updates:
 
     async def async_load(self) -> None:
         """Read the records; from now on an upload is ended before Home Assistant stops."""
-        for identity, item in (await self._store.async_load() or {}).items():
+        for identity, item in (await async_stored(self._store)).items():
             try:
                 self.of(identity).record = UpdateRecord.from_dict(item)
             except (KeyError, TypeError, ValueError) as err:
