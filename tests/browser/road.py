@@ -9,7 +9,8 @@ from demo.wizard import Dialog as Flow
 from tests.support.broker import Broker
 
 from .conftest import Scene
-from .dialog import LANGUAGES
+from .dialog import LANGUAGES, Dialog
+from .hands import Hands
 from .looks import PHONE
 
 
@@ -44,6 +45,17 @@ async def add_a_socket(scene: Scene) -> None:
     with suppress(asyncio.CancelledError):
         await resetting
     await flow.walk(answers, until="created")
+
+
+async def find_chip(dialog: Dialog, hands: Hands, *pages: str) -> None:
+    """Wait for one of the pages that follow the search once the chip is started.
+
+    Where its moment passed unheard, as on a machine that is busy with others, start it again.
+    """
+    while await dialog.shows("seen_nothing", *pages) == "seen_nothing":
+        await dialog.choose("search")
+        await dialog.shows("search")
+        await hands.reset()
 
 
 async def switch_on(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from tests.support.broker import Broker, free_port
 
 from .conftest import Scene
 from .looks import FEW_SCREENS
-from .road import look_in_other_languages
+from .road import find_chip, look_in_other_languages
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -103,6 +103,7 @@ async def _wire_wrongly(scene: Scene) -> None:
     await dialog.choose("search")
     await dialog.shows("search")
     await hands.reset()
+    await find_chip(dialog, hands, "backup", "pins")
 
 
 async def _give_wrong_pins(scene: Scene, folder: Path) -> None:
@@ -217,6 +218,7 @@ async def _come_back(scene: Scene) -> None:
     await dialog.press()
     await dialog.shows("search")
     await hands.power(on=True)
+    await find_chip(dialog, hands, "resume")
     await scene.look("resume")
     await dialog.choose("resume_passwords")
     await dialog.shows("resume_passwords")

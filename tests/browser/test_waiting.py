@@ -10,6 +10,7 @@ from tests.support.broker import Broker
 from .conftest import Scene
 from .hands import Hands
 from .looks import FEW_SCREENS
+from .road import find_chip
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -51,6 +52,7 @@ async def _write_for(scene: Scene, broker: Broker, adapter: Path) -> None:
     await dialog.press()
     await dialog.shows("search")
     await scene.hands.reset()
+    await find_chip(dialog, scene.hands, "backup", "pins")
     await dialog.choose("use_pins")
     await dialog.shows("name")
     await dialog.fill(name="Washing machine")
@@ -120,7 +122,7 @@ async def _correct_the_broker(scene: Scene) -> None:
     await dialog.press()
     await dialog.shows("search")
     await hands.reset()
-    await dialog.shows("reassemble")
+    await find_chip(dialog, hands, "reassemble")
     await dialog.switch("Flash another socket")
     await scene.look("reassemble", "another")
     await hands.power(on=False)
@@ -135,6 +137,7 @@ async def _flash_the_next(scene: Scene) -> None:
         await dialog.press()
         await dialog.shows("search")
         await hands.reset()
+        await find_chip(dialog, hands, "backup", "pins")
         await dialog.choose("use_pins")
         await scene.look("name", "next")
         await dialog.fill(name="Dishwasher")

@@ -8,7 +8,7 @@ from demo import rig
 from tests.support.broker import Broker
 
 from .conftest import Scene
-from .road import reads_at_least, switch_on
+from .road import find_chip, reads_at_least, switch_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -33,6 +33,7 @@ async def test_from_a_factory_socket_to_a_discovered_one(scene: Scene) -> None:
     await scene.portray("search")
     await hands.dawdle("read_4k", nth=20)
     await hands.reset()
+    await find_chip(dialog, hands, "backup")
     await scene.look("backup")
     await scene.portray("backup")
     await hands.mend()
