@@ -23,13 +23,12 @@ async def async_review_half_written(hass: HomeAssistant) -> None:
     """
     jobs = JobRecords(backup_folder(hass))
     try:
-        records = await hass.async_add_executor_job(jobs.list)
-        unreadable = await hass.async_add_executor_job(jobs.unreadable)
+        records = await hass.async_add_executor_job(jobs.by_mac)
     except BackupError as err:
         # What was told is not known to be over.
         LOGGER.warning("Half-written chips cannot be looked for: %s", err)
         return
-    left = {_issue_id(mac) for mac in (*(each.mac for each in records), *unreadable)}
+    left = {_issue_id(mac) for mac in records}
     known = [
         issue_id
         for domain, issue_id in ir.async_get(hass).issues
@@ -38,15 +37,12 @@ async def async_review_half_written(hass: HomeAssistant) -> None:
     for issue_id in known:
         if issue_id not in left:
             ir.async_delete_issue(hass, DOMAIN, issue_id)
-    for record in records:
-        _raise(hass, record.mac, {"name": await _name_of(hass, record.mac)}, record)
-    for mac in unreadable:
-        path = str(jobs.path_of(mac))
-        names = {
-            "name": await _name_of(hass, mac),
-            "file": markdown_text(path, len(path)),
-        }
-        _raise(hass, mac, names, None)
+    for mac, record in records.items():
+        names = {"name": await _name_of(hass, mac)}
+        if record is None:
+            path = str(jobs.path_of(mac))
+            names["file"] = markdown_text(path, len(path))
+        _raise(hass, mac, names, record)
 
 
 def _raise(

@@ -155,7 +155,7 @@ class JobRecords:
         """
         return tuple(
             sorted(
-                (found for found in self._all().values() if found),
+                (found for found in self.by_mac().values() if found),
                 key=lambda record: record.started,
                 reverse=True,
             )
@@ -163,7 +163,7 @@ class JobRecords:
 
     def unreadable(self) -> tuple[str, ...]:
         """Return the MACs of the chips whose records cannot be read; raises BackupError."""
-        return tuple(mac for mac, found in self._all().items() if found is None)
+        return tuple(mac for mac, found in self.by_mac().items() if found is None)
 
     def remove(self, mac: str) -> None:
         """Forget the job of a chip; a record that cannot be removed does no harm."""
@@ -172,8 +172,11 @@ class JobRecords:
         except OSError as err:
             _LOGGER.warning("The record of a finished job stays: %s", err.strerror)
 
-    def _all(self) -> dict[str, JobRecord | None]:
-        """Return the record of each chip by its MAC, None for one that cannot be read."""
+    def by_mac(self) -> dict[str, JobRecord | None]:
+        """Return the record of each chip by its MAC, None for one that cannot be read.
+
+        Raises BackupError where the folder cannot be.
+        """
         found: dict[str, JobRecord | None] = {}
         for path in list_files(self._folder.path, _SUFFIX):
             mac = ":".join(_PAIR.findall(path.stem))
