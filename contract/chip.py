@@ -178,7 +178,18 @@ class Chip(Judged):
         self.stuck_at = None
 
     async def _order(self, rate: int) -> None:
-        """Tell the loader to change, follow, and see its echo at the new rate."""
+        """Take both sides to a rate and see the loader's echo there.
+
+        A busy host may follow too late to hear it: a loader that has gone listens at the new rate,
+        and echoes the same order once more.
+        """
+        try:
+            await self._order_once(rate)
+        except BrokenError:
+            same("the link check", (await self.ask(LINK_CHECK)).raw, LINKED)
+            await self._order_once(rate)
+
+    async def _order_once(self, rate: int) -> None:
         request = short(0x0F, number(rate) + bytes([_RATE_DELAY]))
         transport = self.port.transport
         transport.write(request)

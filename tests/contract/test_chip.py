@@ -1,6 +1,7 @@
 """The simulated chip is judged by the table by which a real one is."""
 
 import asyncio
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
@@ -9,11 +10,13 @@ import sys
 import pytest
 
 from contract.chip import SearchError, chip_on
-from contract.chip_table import CHIP_TABLE
+from contract.chip_table import CHIP_TABLE, understands
 from contract.expectations import Outcome, Verdict, play
 from simulator.chip import simulated_chip
 from simulator.chips import Chip
+from simulator.commands import Command
 from simulator.factory import FactorySocket
+from simulator.faults import Fault, FaultName, Faults
 
 
 def nothing(_: Verdict) -> None:
@@ -53,6 +56,22 @@ async def test_report_tells_the_chip(tmp_path: Path) -> None:
     assert (told["kind"], told["chip"]) == ("chip", "BK7231N")
     assert told["chip_id"] == "0x7231c"
     assert len(told["expectations"]) == len(CHIP_TABLE)
+
+
+async def test_echo_that_was_missed_is_asked_for_again() -> None:
+    unheard = Fault(name=FaultName.REPLY_DROPPED, command=Command.SET_BAUDRATE)
+    table = [understands(921_600)]
+    faults = Faults()
+    async with (
+        simulated_chip(FactorySocket().dump(), faults=faults) as simulated,
+        chip_on(str(simulated.path), 20) as judged,
+    ):
+        faults.add(unheard)
+        (once,) = await play(table, judged, nothing)
+        assert (once.outcome, once.reason) == (Outcome.PASSED, "")
+        faults.add(replace(unheard, times=0))
+        (always,) = await play(table, judged, nothing)
+        assert always.outcome is Outcome.FAILED
 
 
 async def test_search_ends_with_what_to_do() -> None:
