@@ -182,7 +182,7 @@ def _draw_line(chooser: random.Random) -> Circumstances:
         )
     name = chooser.choice([None, *ADAPTERS])
     adapter = ADAPTERS[name] if name else None
-    latency = adapter.latency if adapter else 0.001
+    latency = adapter.latency if adapter else chooser.choice((0.001, 0.016))
     return Circumstances(
         adapter=name, paced=True, latency=latency or 0.0, baudrates=DEFAULT_LADDER
     )

@@ -85,6 +85,30 @@ MUTANTS: Final = (
         tests=("tests/pyopenbk/bootrom/test_link.py",),
     ),
     Mutant(
+        name="link checks go behind a change that a loader may wait for ever for the rest of",
+        file="bootrom/link.py",
+        old="            and not self.waits_for_ever\n            and self._push_failures",
+        new="            and self._push_failures",
+        tests=("tests/pyopenbk/bootrom/test_slow_adapter.py",),
+    ),
+    Mutant(
+        name="link checks go on behind changes though nobody hears them",
+        file="bootrom/link.py",
+        old="        self._push_failures += any(",
+        new="        self._push_failures += 0 * any(",
+        tests=("tests/pyopenbk/bootrom/test_slow_adapter.py",),
+    ),
+    Mutant(
+        name="a block of which a few bytes are right is taken for right",
+        file="bootrom/programming.py",
+        old="            if crc != crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):",
+        new="            if crc == crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):\n"
+        "                work.sectors = []\n"
+        "                return work\n"
+        "            else:",
+        tests=("tests/pyopenbk/bootrom/test_programming.py",),
+    ),
+    Mutant(
         name="a request may change any flash (bounds off)",
         file="beken/flash_map.py",
         old="if length <= 0 or not any(",
@@ -272,9 +296,9 @@ MUTANTS: Final = (
     Mutant(
         name="what goes over the line is logged",
         file="bootrom/link.py",
-        old="        self._port.write(data)\n        if request",
+        old="        self._port.write(data + frames",
         new='        _LOGGER.debug("sent %s", data.hex())\n'
-        "        self._port.write(data)\n        if request",
+        "        self._port.write(data + frames",
         cases=("undisturbed configure",),
     ),
     Mutant(

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 import logging
+import math
 from typing import Final
 
 from ..beken.flash_map import NOTHING, SECTOR_SIZE, WriteAllowance
@@ -47,6 +48,15 @@ _STRIKES_TOLERATED: Final = 3.0
 _STRIKE_FORGIVEN: Final = 0.1
 # How many failures of requests sent ahead, none of which was ever answered, end sending ahead.
 _EARLY_FAILURES_TOLERATED: Final = 2
+# Of the attempts at requests that are sent at once, the last ones are made one by one: a chip may take
+# one ahead, and not several.
+_ATTEMPTS_APART: Final = 2
+# An FTDI chip keeps what does not fill a packet for 16 ms, unless it is told to be quick. Where even
+# a link check takes so long beyond its time on the line, something like that is in between.
+_HELD_BACK: Final = 0.005
+_PACKET: Final = 62
+_LINK_REPLY_SIZE: Final = 8
+_PUSH_FAILURES_TOLERATED: Final = 2
 
 
 @asynccontextmanager
@@ -84,6 +94,8 @@ class Pending:
     lost: bool = False
     """The answer to a later request came, so this one's never will."""
     fence: Pending | None = None
+    is_push: bool = False
+    """A link check whose reply only pushes the one before it out of the adapter."""
 
 
 class Link:
@@ -133,6 +145,9 @@ class Link:
         self._flight: deque[Pending] = deque()
         self._early_answered = False
         self._early_failures = 0
+        self._held_back: float | None = None
+        """The least that a link check took beyond its time on the line, in seconds."""
+        self._push_failures = 0
         self._strikes = 0.0
         self._loop = asyncio.get_running_loop()
 
@@ -148,10 +163,17 @@ class Link:
         """Return whether this chip takes requests while it works on an earlier one."""
         return self._early_failures < _EARLY_FAILURES_TOLERATED
 
-    def send(self, request: Request, allowance: WriteAllowance = NOTHING) -> Pending:
+    def send(
+        self,
+        request: Request,
+        allowance: WriteAllowance = NOTHING,
+        *,
+        pushes: int = 0,
+    ) -> Pending:
         """Send ``request``; what it erases or programs must lie within ``allowance``.
 
-        Every request leaves through here. Raises OutsideAllowanceError, PortUnavailableError.
+        So many link checks follow whose replies nobody waits for. Every request leaves through
+        here. Raises OutsideAllowanceError, PortUnavailableError.
         """
         if request.changes is not None:
             allowance.check(*request.changes)
@@ -171,10 +193,44 @@ class Link:
             pending.early = True
             self._flight.append(fence)
             data = fence.request.encode() + data
-        self._port.write(data)
+        self._port.write(data + frames.LINK_CHECK_BYTES * pushes)
         if request.command.reply is not None:
             self._flight.append(pending)
+        for _ in range(pushes):
+            self._flight.append(Pending(frames.link_check(), early=True, is_push=True))
         return pending
+
+    def send_pushed(
+        self, *requests: Request, allowance: WriteAllowance = NOTHING
+    ) -> list[Pending]:
+        """Send requests, and what pushes their replies out of an adapter that holds them back."""
+        *first, last = requests
+        pushes = 0
+        # Nothing may follow a CRC: where that lost a byte, it would take one of these.
+        if self._pushes and last.command is not frames.CHECK_CRC:
+            missing = -sum(request.reply_size for request in requests) % _PACKET
+            pushes = math.ceil(missing / _LINK_REPLY_SIZE)
+        sent = [self.send(request, allowance) for request in first]
+        return [*sent, self.send(last, allowance, pushes=pushes)]
+
+    @property
+    def holds_back(self) -> bool:
+        """Return whether each reply takes long, which something on the way holds back."""
+        return self._held_back is not None and self._held_back > _HELD_BACK
+
+    @property
+    def _pushes(self) -> bool:
+        """Return whether link checks behind a request bring its reply sooner.
+
+        Only to a chip that was seen to take what is sent ahead, and that gives up a frame of which
+        bytes got lost. Whoever pushes a change sends nothing else before that is answered.
+        """
+        return (
+            self.holds_back
+            and self._early_answered
+            and not self.waits_for_ever
+            and self._push_failures < _PUSH_FAILURES_TOLERATED
+        )
 
     async def receive(self, pending: Pending) -> Reply:
         """Wait for the reply to ``pending``, the oldest request without one.
@@ -208,7 +264,8 @@ class Link:
         while True:
             attempts -= 1
             try:
-                return await self.receive(self.send(request, allowance))
+                (pending,) = self.send_pushed(request, allowance=allowance)
+                return await self.receive(pending)
             except (NoReplyError, StatusError) as err:
                 _LOGGER.debug("%s: %s", request, err)
                 await self.recover(was_writing=request.command is frames.WRITE_SECTOR)
@@ -217,16 +274,15 @@ class Link:
 
     async def exchange_all(self, *requests: Request, attempts: int = 4) -> list[Reply]:
         """Send a few short requests at once, where the chip takes that; else as `exchange`."""
-        if not self.sends_ahead:
+        if not self.sends_ahead or attempts <= _ATTEMPTS_APART:
             return [await self.exchange(request) for request in requests]
         try:
-            flight = [self.send(request) for request in requests]
-            return [await self.receive(pending) for pending in flight]
+            return [
+                await self.receive(pending) for pending in self.send_pushed(*requests)
+            ]
         except (NoReplyError, StatusError) as err:
             _LOGGER.debug("%s", err)
             await self.recover()
-            if attempts <= 1:
-                raise
         return await self.exchange_all(*requests, attempts=attempts - 1)
 
     async def crc(self, start: int, length: int) -> int:
@@ -241,6 +297,7 @@ class Link:
         """
         self.failures += 1
         self._strikes += 1
+        self._note_pushes(self._flight)
         if self.waits_for_ever:
             await self._quiet(QUIET)
             await self.finish_frame()
@@ -307,18 +364,27 @@ class Link:
     def _deliver(self, frame: Frame) -> None:
         """Give ``frame`` to the request that it answers; what was asked before that is lost."""
         for place, pending in enumerate(self._flight):
-            if place and pending.request.command is frames.CHECK_CRC:
+            if place and (
+                pending.is_push or pending.request.command is frames.CHECK_CRC
+            ):
+                # These replies look alike, so they prove nothing of what was asked before.
                 continue
             reply = pending.request.accept(frame)
             if reply is not None:
                 pending.reply = reply
                 if pending.request is self._unanswered_change:
                     self._unanswered_change = None
-                for _ in range(place):
-                    self._flight.popleft().lost = True
+                lost = [self._flight.popleft() for _ in range(place)]
+                for earlier in lost:
+                    earlier.lost = True
+                self._note_pushes(lost)
                 self._flight.popleft()
                 return
         self._notice_stray(frame)
+
+    def _note_pushes(self, lost: Iterable[Pending]) -> None:
+        """Push no more where a chip turns out not to hear it."""
+        self._push_failures += any(pending.is_push for pending in lost)
 
     def _notice_stray(self, frame: Frame) -> None:
         """Remember flash that was changed although nobody asked: a request damaged on its way."""
@@ -394,12 +460,19 @@ class Link:
         for _ in range(3):
             self._flight.clear()
             pending = self.send(frames.link_check())
-            end = self._loop.time() + 0.3 * self._patience
+            asked = self._loop.time()
+            end = asked + 0.3 * self._patience
             while (frame := await self._frame(end)) is not None:
                 self._deliver(frame)
                 if pending.reply is not None:
+                    self._note_latency(self._loop.time() - asked)
                     return True
         return False
+
+    def _note_latency(self, seconds: float) -> None:
+        on_the_line = (len(frames.LINK_CHECK_BYTES) + _LINK_REPLY_SIZE) * 10
+        waited = seconds - on_the_line / self.baudrate
+        self._held_back = min(waited, self._held_back or waited)
 
     # Baud rates
 

@@ -103,7 +103,8 @@ class Loader(ABC):
         After NoReplyError and StatusError comes `recover_write`.
         """
         request = frames.write_sector(sector, data)
-        await self.link.receive(self.link.send(request, allowance))
+        (pending,) = self.link.send_pushed(request, allowance=allowance)
+        await self.link.receive(pending)
 
     async def recover_write(self) -> None:
         """Make the loader listen again that may still wait for the rest of a sector.

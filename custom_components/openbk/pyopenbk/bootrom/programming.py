@@ -33,6 +33,9 @@ _BLOCK_ERASE: Final = 0.300
 _SECTOR_PROGRAM: Final = 0.012
 _WRITE_FRAME: Final = 4108
 
+_PROBE_SIZE: Final = 256
+_BLANK_PROBE_CRC: Final = crc32_jamcrc(b"\xff" * _PROBE_SIZE)
+
 _ATTEMPTS: Final = 4
 _ROUNDS: Final = 6
 _FAILURES_IN_A_ROW: Final = 8
@@ -154,15 +157,19 @@ class FlashProgrammer:
     async def _compare(self, start: int, end: int) -> _Work:
         """Find out what differs in one block.
 
-        Mostly either all of a block differs or nothing does. One sector, whose CRC takes a
-        sixteenth of the time, tells which of the two to expect.
+        Mostly either all of a block differs or nothing does. A few bytes, whose CRC takes next to
+        no time, tell which of the two to expect.
         """
         work = _Work(start, end, list(self._sectors(start, end)))
         if not self._expects_equal:
             probe = self._probe(work)
-            crc = await self._loader.crc(probe, SECTOR_SIZE)
-            if crc != crc32_jamcrc(self._wanted(probe)):
-                work.is_blank = crc == BLANK_SECTOR_CRC and await self._is_blank(work)
+            crc = await self._loader.crc(probe, _PROBE_SIZE)
+            if crc != crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):
+                work.is_blank = (
+                    crc == _BLANK_PROBE_CRC
+                    and await self._is_blank(probe, SECTOR_SIZE)
+                    and await self._is_blank(start, end - start)
+                )
                 if work.is_blank:
                     work.sectors = self._not_blank(work.sectors)
                 return work
@@ -176,11 +183,9 @@ class FlashProgrammer:
         """Return the last sector that is not to be blank: it is written last, too."""
         return (self._not_blank(work.sectors) or work.sectors)[-1]
 
-    async def _is_blank(self, work: _Work) -> bool:
-        length = work.end - work.start
-        return await self._loader.crc(work.start, length) == crc32_jamcrc(
-            b"\xff" * length
-        )
+    async def _is_blank(self, start: int, length: int) -> bool:
+        crc = await self._loader.crc(start, length)
+        return crc == crc32_jamcrc(b"\xff" * length)
 
     # Changing
 

@@ -23,7 +23,8 @@ _READS_AHEAD: Final = 2
 # What one CRC covers. Behind a CRC nothing is sent ahead, so that each costs one round trip in which
 # the line is idle: the larger the better. But what is blank in an area is only skipped at its ends,
 # and a sector takes 8 ms to hash but, even at 2 Mbaud, 21 ms to read. So areas grow in dense data,
-# shrink where gaps are, and stay small in blank flash, where single sectors lie about.
+# shrink where gaps are, and stay small in blank flash, where single sectors lie about; there they grow
+# only where a round trip takes as long as a sector.
 _SMALLEST_AREA: Final = SECTOR_SIZE
 _BLANK_AREA: Final = 8 * SECTOR_SIZE
 _LARGEST_AREA: Final = 2 * BLOCK_SIZE
@@ -90,7 +91,7 @@ class FlashReader:
         self._surveyed = 0
         self._handed_out = 0
         self._reported = 0
-        self._area_size = _BLANK_AREA
+        self._area_size = self._blank_size = _BLANK_AREA
         self._failures = 0
 
     async def read(self) -> bytes:
@@ -131,7 +132,7 @@ class FlashReader:
     def _ask_for_crc(self) -> None:
         start = self._surveyed
         after_blank = self._is_blank_before(start)
-        size = _BLANK_AREA if after_blank else self._area_size
+        size = self._blank_size if after_blank else self._area_size
         end = min(start + size, self._length)
         sectors = deque(range(start, end, SECTOR_SIZE))
         area = _Area(start, end, 0, after_blank, sectors, len(sectors))
@@ -170,6 +171,10 @@ class FlashReader:
         self._areas.append(area)
         if self._prove(area):
             self._area_size = _BLANK_AREA
+            if self._link.holds_back:
+                self._blank_size = min(self._blank_size * 2, _LARGEST_AREA)
+        else:
+            self._blank_size = _BLANK_AREA
 
     def _take_sector(self, area: _Area, sector: int, data: bytes) -> None:
         if area.proven:
