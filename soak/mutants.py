@@ -296,9 +296,9 @@ MUTANTS: Final = (
     Mutant(
         name="what goes over the line is logged",
         file="bootrom/link.py",
-        old="        self._port.write(data + frames",
+        old='        self._port.write(b"".join((data',
         new='        _LOGGER.debug("sent %s", data.hex())\n'
-        "        self._port.write(data + frames",
+        '        self._port.write(b"".join((data',
         cases=("undisturbed configure",),
     ),
     Mutant(

@@ -55,7 +55,8 @@ _ATTEMPTS_APART: Final = 2
 # a link check takes so long beyond its time on the line, something like that is in between.
 _HELD_BACK: Final = 0.005
 _PACKET: Final = 62
-_LINK_REPLY_SIZE: Final = 8
+# The chip's id.
+_HARMLESS_REGISTER: Final = 0x00800000
 _PUSH_FAILURES_TOLERATED: Final = 2
 
 
@@ -95,7 +96,22 @@ class Pending:
     """The answer to a later request came, so this one's never will."""
     fence: Pending | None = None
     is_push: bool = False
-    """A link check whose reply only pushes the one before it out of the adapter."""
+    """A request whose reply only pushes the one before it out of the adapter."""
+
+
+def _pushes_behind(size: int) -> list[Request]:
+    """Return what changes nothing and fills a packet behind replies of so many bytes.
+
+    Where it can be done with nothing left over, which would come by itself later.
+    """
+    missing = -size % _PACKET
+    read = frames.read_register(_HARMLESS_REGISTER)
+    check = frames.link_check()
+    for reads in range(missing // read.reply_size + 1):
+        checks, rest = divmod(missing - reads * read.reply_size, check.reply_size)
+        if not rest:
+            return [read] * reads + [check] * checks
+    return [check] * math.ceil(missing / check.reply_size)
 
 
 class Link:
@@ -168,12 +184,12 @@ class Link:
         request: Request,
         allowance: WriteAllowance = NOTHING,
         *,
-        pushes: int = 0,
+        pushes: Sequence[Request] = (),
     ) -> Pending:
         """Send ``request``; what it erases or programs must lie within ``allowance``.
 
-        So many link checks follow whose replies nobody waits for. Every request leaves through
-        here. Raises OutsideAllowanceError, PortUnavailableError.
+        ``pushes`` follow it, for whose replies nobody waits. Every request leaves through here.
+        Raises OutsideAllowanceError, PortUnavailableError.
         """
         if request.changes is not None:
             allowance.check(*request.changes)
@@ -193,11 +209,10 @@ class Link:
             pending.early = True
             self._flight.append(fence)
             data = fence.request.encode() + data
-        self._port.write(data + frames.LINK_CHECK_BYTES * pushes)
+        self._port.write(b"".join((data, *(push.encode() for push in pushes))))
         if request.command.reply is not None:
             self._flight.append(pending)
-        for _ in range(pushes):
-            self._flight.append(Pending(frames.link_check(), early=True, is_push=True))
+        self._flight += (Pending(push, early=True, is_push=True) for push in pushes)
         return pending
 
     def send_pushed(
@@ -205,11 +220,10 @@ class Link:
     ) -> list[Pending]:
         """Send requests, and what pushes their replies out of an adapter that holds them back."""
         *first, last = requests
-        pushes = 0
+        pushes: Sequence[Request] = ()
         # Nothing may follow a CRC: where that lost a byte, it would take one of these.
         if self._pushes and last.command is not frames.CHECK_CRC:
-            missing = -sum(request.reply_size for request in requests) % _PACKET
-            pushes = math.ceil(missing / _LINK_REPLY_SIZE)
+            pushes = _pushes_behind(sum(request.reply_size for request in requests))
         sent = [self.send(request, allowance) for request in first]
         return [*sent, self.send(last, allowance, pushes=pushes)]
 
@@ -220,7 +234,7 @@ class Link:
 
     @property
     def _pushes(self) -> bool:
-        """Return whether link checks behind a request bring its reply sooner.
+        """Return whether others behind a request bring its reply sooner.
 
         Only to a chip that was seen to take what is sent ahead, and that gives up a frame of which
         bytes got lost. Whoever pushes a change sends nothing else before that is answered.
@@ -465,13 +479,13 @@ class Link:
             while (frame := await self._frame(end)) is not None:
                 self._deliver(frame)
                 if pending.reply is not None:
-                    self._note_latency(self._loop.time() - asked)
+                    self._note_latency(pending.request, self._loop.time() - asked)
                     return True
         return False
 
-    def _note_latency(self, seconds: float) -> None:
-        on_the_line = (len(frames.LINK_CHECK_BYTES) + _LINK_REPLY_SIZE) * 10
-        waited = seconds - on_the_line / self.baudrate
+    def _note_latency(self, request: Request, seconds: float) -> None:
+        size = len(request.encode()) + request.reply_size
+        waited = seconds - size * 10 / self.baudrate
         self._held_back = min(waited, self._held_back or waited)
 
     # Baud rates
