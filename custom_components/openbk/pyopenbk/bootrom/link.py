@@ -51,8 +51,8 @@ _EARLY_FAILURES_TOLERATED: Final = 2
 # Of the attempts at requests that are sent at once, the last ones are made one by one: a chip may take
 # one ahead, and not several.
 _ATTEMPTS_APART: Final = 2
-# An FTDI chip keeps what does not fill a packet for 16 ms, unless it is told to be quick. Where even
-# a link check takes so long beyond its time on the line, something like that is in between.
+# An FTDI chip keeps what does not fill a packet for 16 ms, unless it is told to be quick. Where a reply
+# that needs no work takes so long beyond its time on the line, something like that is in between.
 _HELD_BACK: Final = 0.005
 _PACKET: Final = 62
 # The chip's id.
@@ -162,7 +162,7 @@ class Link:
         self._early_answered = False
         self._early_failures = 0
         self._held_back: float | None = None
-        """The least that a link check took beyond its time on the line, in seconds."""
+        """The least that a reply took beyond its time on the line, in seconds."""
         self._push_failures = 0
         self._strikes = 0.0
         self._loop = asyncio.get_running_loop()
@@ -278,13 +278,24 @@ class Link:
         while True:
             attempts -= 1
             try:
-                (pending,) = self.send_pushed(request, allowance=allowance)
-                return await self.receive(pending)
+                return await self._ask(request, allowance)
             except (NoReplyError, StatusError) as err:
                 _LOGGER.debug("%s: %s", request, err)
                 await self.recover(was_writing=request.command is frames.WRITE_SECTOR)
                 if not attempts:
                     raise
+
+    async def _ask(self, request: Request, allowance: WriteAllowance) -> Reply:
+        """Exchange once, and note how long a reply that comes by itself is held back."""
+        comes_by_itself = not (request.work or self._pushes)
+        began = self._loop.time()
+        (pending,) = self.send_pushed(request, allowance=allowance)
+        reply = await self.receive(pending)
+        if comes_by_itself:
+            size = len(request.encode()) + request.reply_size
+            waited = self._loop.time() - began - size * 10 / self.baudrate
+            self._held_back = min(waited, self._held_back or waited)
+        return reply
 
     async def exchange_all(self, *requests: Request, attempts: int = 4) -> list[Reply]:
         """Send a few short requests at once, where the chip takes that; else as `exchange`."""
@@ -474,19 +485,12 @@ class Link:
         for _ in range(3):
             self._flight.clear()
             pending = self.send(frames.link_check())
-            asked = self._loop.time()
-            end = asked + 0.3 * self._patience
+            end = self._loop.time() + 0.3 * self._patience
             while (frame := await self._frame(end)) is not None:
                 self._deliver(frame)
                 if pending.reply is not None:
-                    self._note_latency(pending.request, self._loop.time() - asked)
                     return True
         return False
-
-    def _note_latency(self, request: Request, seconds: float) -> None:
-        size = len(request.encode()) + request.reply_size
-        waited = seconds - size * 10 / self.baudrate
-        self._held_back = min(waited, self._held_back or waited)
 
     # Baud rates
 
