@@ -101,8 +101,8 @@ MUTANTS: Final = (
     Mutant(
         name="a block of which a few bytes are right is taken for right",
         file="bootrom/programming.py",
-        old="            if crc != crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):",
-        new="            if crc == crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):\n"
+        old="            if crc != crc32_jamcrc(self._part(page, page + _PAGE_SIZE)):",
+        new="            if crc == crc32_jamcrc(self._part(page, page + _PAGE_SIZE)):\n"
         "                work.sectors = []\n"
         "                return work\n"
         "            else:",

@@ -33,8 +33,9 @@ _BLOCK_ERASE: Final = 0.300
 _SECTOR_PROGRAM: Final = 0.012
 _WRITE_FRAME: Final = 4108
 
-_PROBE_SIZE: Final = 256
-_BLANK_PROBE_CRC: Final = crc32_jamcrc(b"\xff" * _PROBE_SIZE)
+# What a SPI NOR flash programs at once, in bytes.
+_PAGE_SIZE: Final = 256
+_BLANK_PAGE_CRC: Final = crc32_jamcrc(b"\xff" * _PAGE_SIZE)
 
 _ATTEMPTS: Final = 4
 _ROUNDS: Final = 6
@@ -157,17 +158,17 @@ class FlashProgrammer:
     async def _compare(self, start: int, end: int) -> _Work:
         """Find out what differs in one block.
 
-        Mostly either all of a block differs or nothing does. A few bytes, whose CRC takes next to
-        no time, tell which of the two to expect.
+        Mostly either all of a block differs or nothing does. One page, whose CRC takes next to no
+        time, tells which of the two to expect.
         """
         work = _Work(start, end, list(self._sectors(start, end)))
         if not self._expects_equal:
-            probe = self._probe(work)
-            crc = await self._loader.crc(probe, _PROBE_SIZE)
-            if crc != crc32_jamcrc(self._part(probe, probe + _PROBE_SIZE)):
+            page = self._last_page(start, end)
+            crc = await self._loader.crc(page, _PAGE_SIZE)
+            if crc != crc32_jamcrc(self._part(page, page + _PAGE_SIZE)):
                 work.is_blank = (
-                    crc == _BLANK_PROBE_CRC
-                    and await self._is_blank(probe, SECTOR_SIZE)
+                    crc == _BLANK_PAGE_CRC
+                    and await self._is_blank(page - page % SECTOR_SIZE, SECTOR_SIZE)
                     and await self._is_blank(start, end - start)
                 )
                 if work.is_blank:
@@ -179,9 +180,10 @@ class FlashProgrammer:
         self._expects_equal = not work.sectors
         return work
 
-    def _probe(self, work: _Work) -> int:
-        """Return the last sector that is not to be blank: it is written last, too."""
-        return (self._not_blank(work.sectors) or work.sectors)[-1]
+    def _last_page(self, start: int, end: int) -> int:
+        """Return the last page that is not to be blank: it is written last, too."""
+        length = len(bytes(self._part(start, end)).rstrip(b"\xff"))
+        return start + (length or end - start) - 1 & -_PAGE_SIZE
 
     async def _is_blank(self, start: int, length: int) -> bool:
         crc = await self._loader.crc(start, length)
