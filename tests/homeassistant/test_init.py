@@ -69,6 +69,8 @@ async def test_one_exact_subscription_for_each_topic_somebody_listens_to(
             "button/get",
             "datetime",
             "build",
+            # What it says after a command.
+            "openbk/heard/get",
             "ip",
             # Whether another socket speaks there.
             "mac",

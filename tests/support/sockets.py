@@ -147,7 +147,8 @@ async def add_socket(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 class ScriptedSocket:
     """Speaks for a socket over Home Assistant's own connection to the broker.
 
-    It answers questions for its channels and echoes changed ones, as the real one does.
+    It answers questions for its channels, says the words that it is told to and echoes changed
+    channels, as the real one does (recorded from OpenBeken 1.18.299).
     """
 
     def __init__(self, hass: HomeAssistant, client_id: str = CLIENT_ID) -> None:
@@ -184,9 +185,12 @@ class ScriptedSocket:
         if verb == "get" and payload:
             return
         self.heard.append((message.topic, payload))
-        if name == "cmnd" and verb.endswith("/publishChannel"):
-            name, verb = payload, "get"
-        if self.deaf or not name.isdecimal():
+        if self.deaf:
+            return
+        if name == "cmnd" and verb.endswith("/publish"):
+            topic, _, word = payload.partition(" ")
+            self.hass.async_create_task(self.say(f"{topic}/get", word))
+        if not name.isdecimal():
             return
         channel = int(name)
         if verb == "set":

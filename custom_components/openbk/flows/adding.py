@@ -384,7 +384,11 @@ class AddingSteps(ConfigRoad):
                 continue
             try:
                 await discovery.async_tune(
-                    self.hass, self.session.evidence.client_id, tuning, console
+                    self.hass,
+                    self.session.evidence.client_id,
+                    tuning,
+                    console,
+                    build=self.session.evidence.build,
                 )
             except NotConnectedError:
                 return {"base": "mqtt_disconnected"}

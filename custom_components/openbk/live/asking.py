@@ -94,13 +94,13 @@ class Asking:
         )
 
     @callback
-    def after_command(self, build: str) -> None:
-        """Ask a socket that was just sent a command, on the way that commands take.
-
-        ``build`` is what it runs.
-        """
+    def after_command(self, word: str | None) -> None:
+        """Ask a socket that was just sent a command, for a word where its firmware can say one."""
+        if word is not None:
+            self._send([messages.ask_for_word(self._client_id, word)])
+            return
         for channel, _ in self._values.channels():
-            self._send([messages.ask_by_command(self._client_id, build, channel)])
+            self._send([messages.ask_channel(self._client_id, channel)])
             return
         self.for_list()
 

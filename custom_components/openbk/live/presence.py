@@ -63,20 +63,23 @@ class Presence:
         """Its answers alone say that it is there; the last that was published is that it is not."""
         self._patience = 0
         self._timer: CALLBACK_TYPE | None = None
-        self._waiting: tuple[asyncio.Future[bool], ...] = ()
+        self._waiting: tuple[tuple[asyncio.Future[bool], str | None], ...] = ()
+        """Who waits for an answer, each with the word that it says."""
 
     @property
     def waits(self) -> bool:
         """Return whether somebody waits for an answer."""
         return bool(self._waiting)
 
-    async def answers(self, ask: CALLBACK_TYPE) -> bool:
+    async def answers(self, ask: CALLBACK_TYPE, word: str | None = None) -> bool:
         """Have it asked, and return whether it answers over the connection that it has now.
 
-        It takes what it is told in turn, so it has got what was sent before.
+        It takes what it is told in turn, so it has got what was sent before. ``word`` is what it is
+        asked to say, which nobody else is; without one, anything counts that it may be asked for,
+        though it may have been under way.
         """
         answered: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting += (answered,)
+        self._waiting += ((answered, word),)
         ask()
         try:
             with suppress(TimeoutError):
@@ -85,19 +88,30 @@ class Presence:
             return False
         finally:
             self._waiting = tuple(
-                each for each in self._waiting if each is not answered
+                each for each in self._waiting if each[0] is not answered
             )
 
     @callback
     def spoke(self, *, answer: bool) -> None:
         """Take that the socket said something, though it may be nothing new."""
         if answer or self.any_answers:
-            self._tell_waiting(True)
+            self._tell_waiting(None)
 
-    def _tell_waiting(self, answered: bool) -> None:
-        for each in self._waiting:
-            if not each.done():
-                each.set_result(answered)
+    @callback
+    def said(self, word: str) -> None:
+        """Take that the socket said a word just now."""
+        self._tell_waiting(word)
+
+    def _give_up_waiting(self) -> None:
+        """Let nobody wait any longer, as it is not known what the socket got."""
+        for answered, _ in self._waiting:
+            if not answered.done():
+                answered.set_result(False)
+
+    def _tell_waiting(self, word: str | None) -> None:
+        for answered, expected in self._waiting:
+            if expected == word and not answered.done():
+                answered.set_result(True)
 
     @property
     def in_doubt(self) -> bool:
@@ -110,7 +124,7 @@ class Presence:
         if retained and self.online:
             return
         # Whatever was sent to the connection before is lost, or nobody knows.
-        self._tell_waiting(False)
+        self._give_up_waiting()
         self._lose()
         if online:
             self._appear()
@@ -143,13 +157,13 @@ class Presence:
     @callback
     def unknown(self) -> None:
         """Forget everything, as the broker is gone; it tells again when it is back."""
-        self._tell_waiting(False)
+        self._give_up_waiting()
         self._lose()
 
     @callback
     def unheard(self) -> None:
         """Let nobody wait for what it says, as it is not listened to any more."""
-        self._tell_waiting(False)
+        self._give_up_waiting()
 
     @callback
     def stop(self) -> None:

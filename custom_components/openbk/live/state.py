@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from secrets import token_hex
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -191,6 +192,7 @@ class SocketState:
         """Yield what is listened to, the channels before ``connected``."""
         for key, source in self.values.topics():
             yield f"{self.client_id}/{messages.topic_of(key)}", source.received
+        yield messages.heard_topic(self.client_id), self._word_heard
         yield f"{self.client_id}/connected", self._connected
 
     @callback
@@ -260,13 +262,15 @@ class SocketState:
     async def async_command(self, command: Command) -> None:
         """Send a console command and see that the socket is there, which got it then.
 
-        The firmware answers none of those that we use, but a question after it. Raises
-        HomeAssistantError if the socket is not there, or may have been gone already.
+        The firmware answers none of those that we use, but says a word that it is told after it;
+        of one too old for that, anything that it says counts. Raises HomeAssistantError if the
+        socket is not there, or may have been gone already.
         """
+        word = token_hex(4) if messages.says_on_command(self.build) else None
         with self._before_reload():
             await self.async_send(messages.console(self.client_id, command))
             if await self.presence.answers(
-                partial(self.asking.after_command, self.build)
+                partial(self.asking.after_command, word), word
             ):
                 return
             if is_loaded(self.entry):
@@ -414,6 +418,14 @@ class SocketState:
         online = messages.decode_connected(str(message.payload))
         if online is not None:
             self.presence.published(online, retained=message.retain)
+
+    @callback
+    def _word_heard(self, message: mqtt.ReceiveMessage) -> None:
+        """Take the word that a command asked for, and leave none at the broker (flag 7)."""
+        if word := str(message.payload):
+            if not message.retain:
+                self.presence.said(word)
+            self._send_soon([messages.forget_word(message.topic)])
 
     @callback
     def _broker_changed(self, connected: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from secrets import token_hex
 from typing import Any, Final
 
 from homeassistant.components import mqtt
@@ -319,42 +320,59 @@ def entry_data(
 
 
 async def async_tune(
-    hass: HomeAssistant, client_id: str, tuning: Tuning, console: Console | None
+    hass: HomeAssistant,
+    client_id: str,
+    tuning: Tuning,
+    console: Console | None,
+    *,
+    build: str | None,
 ) -> None:
     """Make a change that the person agreed to, and see it made where the web page is open.
 
-    Raises ConsoleError where the socket did not take it over or answered no more, and
-    NotConnectedError where it could not be sent.
+    ``build`` is what the socket runs. Raises ConsoleError where the socket did not take it over or
+    answered no more, and NotConnectedError where it could not be sent.
     """
     if console is None:
-        await _send_lines(hass, client_id, tuning.commands)
+        await _send_lines(hass, client_id, build, tuning.commands)
     else:
         await tuning_of_socket.apply(console, tuning, hass.data[SOCKET_ACCESS].sleep)
 
 
 async def async_take_back(
-    hass: HomeAssistant, client_id: str, undo: Iterable[str], console: Console | None
+    hass: HomeAssistant,
+    client_id: str,
+    undo: Iterable[str],
+    console: Console | None,
+    *,
+    build: str | None,
 ) -> None:
     """Take one change back; raises as ``async_tune``."""
     if console is None:
-        await _send_lines(hass, client_id, undo)
+        await _send_lines(hass, client_id, build, undo)
     else:
         await tuning_of_socket.take_back(console, undo, hass.data[SOCKET_ACCESS].sleep)
 
 
 async def _send_lines(
-    hass: HomeAssistant, client_id: str, lines: Iterable[str]
+    hass: HomeAssistant, client_id: str, build: str | None, lines: Iterable[str]
 ) -> None:
     """Send commands, and see that the socket answers after them, as it takes all in turn.
 
     Raises UnreachableError where it does not: nobody knows then whether it got them.
     """
-    evidence = Evidence(client_id=client_id)
-    async with _listening(hass, evidence, ("host", "build")) as heard:
+    if messages.says_on_command(build or ""):
+        word = token_hex(4)
+        question = messages.ask_for_word(client_id, word)
+        listening = _listening_for_word(hass, client_id, word)
+    else:
+        question = messages.publish_all(client_id)
+        evidence = Evidence(client_id=client_id)
+        listening = _listening(hass, evidence, ("host", "build"))
+    async with listening as heard:
         for line in lines:
             await publish(hass, messages.console(client_id, line))
         heard.clear()
-        await publish(hass, messages.publish_all(client_id))
+        await publish(hass, question)
         try:
             async with asyncio.timeout(_ANSWERED_WITHIN):
                 await heard.wait()
@@ -453,6 +471,32 @@ async def _listening(
     topics = {f"{evidence.client_id}/{suffix}" for suffix in suffixes}
     async with subscribed(hass, topics, received):
         yield heard
+
+
+@asynccontextmanager
+async def _listening_for_word(
+    hass: HomeAssistant, client_id: str, word: str
+) -> AsyncIterator[asyncio.Event]:
+    """Set the event once a socket says a word, and leave none at the broker (flag 7)."""
+    heard = asyncio.Event()
+    said_on: set[str] = set()
+
+    @callback
+    def received(message: mqtt.ReceiveMessage) -> None:
+        if message.payload == word and not message.retain:
+            said_on.add(message.topic)
+            heard.set()
+
+    topics = {
+        messages.heard_topic(client_id, without_get=without_get)
+        for without_get in (False, True)
+    }
+    async with subscribed(hass, topics, received):
+        yield heard
+        # What the socket said counts, also where the broker has gone by now.
+        with suppress(HomeAssistantError):
+            for topic in said_on:
+                await publish(hass, messages.forget_word(topic))
 
 
 def _read(hass: HomeAssistant, suffix: str, payload: str) -> Change | None:

@@ -15,6 +15,7 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.live.presence import Presence
+from custom_components.openbk.pyopenbk.obk import messages
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import (
@@ -24,6 +25,7 @@ from tests.support.sockets import (
     ScriptedSocket,
     add_socket,
     connect_mqtt,
+    listen,
     socket_entry,
 )
 from tests.support.waiting import until
@@ -336,6 +338,110 @@ async def test_nobody_waits_for_a_socket_that_is_not_listened_to_any_more(
     assert hass.loop.time() - before < 5
 
 
+async def test_only_the_word_that_it_was_asked_for_is_an_answer() -> None:
+    watched = Watched()
+    presence = watched.presence
+    presence.published(True, retained=True)
+    asking = asyncio.ensure_future(presence.answers(lambda: None, "0badcafe"))
+    old = asyncio.ensure_future(presence.answers(lambda: None))
+    await asyncio.sleep(0)
+    presence.any_answers = True
+    presence.spoke(answer=True)
+    assert await old
+    presence.said("deadbeef")
+    await asyncio.sleep(0)
+    assert presence.waits
+    assert not asking.done()
+    presence.said("0badcafe")
+    assert await asking
+    assert not presence.waits
+    # Nor is it one that it says over another connection.
+    asking = asyncio.ensure_future(presence.answers(lambda: None, "0badcafe"))
+    await asyncio.sleep(0)
+    presence.published(True, retained=False)
+    presence.said("0badcafe")
+    assert not await asking
+
+
+@pytest.mark.e2e
+@connected
+async def test_what_a_socket_says_by_itself_is_no_answer_to_a_command(
+    hass: HomeAssistant,
+) -> None:
+    """Its channel comes now and then, also where it never heard of the command."""
+    entry = socket_entry(firmware=BUILD)
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.deaf = True
+    sending = asyncio.ensure_future(entry.runtime_data.async_command("SetFlag 41 1"))
+    asked = f"cmnd/{CLIENT_ID}/publish"
+    await until(lambda: asked in dict(scripted.heard))
+    topic, word = dict(scripted.heard)[asked].split(" ")
+    await scripted.say("1/get", "1")
+    # That of another command, which comes late.
+    await scripted.say(f"{topic}/get", "0badcafe")
+    await scripted.say("1/get", "0")
+    await scripted.say("1/get", "1")
+    await until(lambda: hass.states.get(RELAY).state == "on")
+    await hass.async_block_till_done()
+    assert not sending.done()
+    await scripted.say(f"{topic}/get", word)
+    await sending
+
+
+@pytest.mark.e2e
+@connected
+async def test_firmware_that_is_too_old_to_say_a_word_is_asked_for_a_channel(
+    hass: HomeAssistant,
+) -> None:
+    entry = socket_entry(firmware="OpenBK7231N 1.15.576 Mar 11 2023 09:29:36")
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass)
+    await scripted.connect()
+    await until(lambda: available(hass)[RELAY])
+    scripted.heard.clear()
+    await entry.runtime_data.async_command("SetFlag 41 1")
+    command = (f"cmnd/{CLIENT_ID}/SetFlag", "41 1")
+    question = (f"{CLIENT_ID}/1/get", "")
+    assert [item for item in scripted.heard if item in (command, question)] == [
+        command,
+        question,
+    ]
+    assert f"cmnd/{CLIENT_ID}/publish" not in dict(scripted.heard)
+
+
+@pytest.mark.e2e
+@connected
+async def test_no_word_is_left_at_the_broker_by_a_socket_that_has_everything_kept(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    topic = messages.heard_topic(CLIENT_ID)
+    async with plugged_in(configuration(mosquitto, flags=1 << 10 | 1 << 7)) as socket:
+        # One that came when Home Assistant was not there any more.
+        await mqtt.async_publish(hass, topic, "0badcafe", 1, True)
+        entry = socket_entry(firmware=BUILD)
+        await add_socket(hass, entry)
+        await until(lambda: entry.runtime_data.value("channel_1") == 0)
+        heard: list[mqtt.ReceiveMessage] = []
+        await listen(hass, f"{CLIENT_ID}/+/+/get", heard.append)
+        await entry.runtime_data.async_command("SetFlag 41 1")
+        assert socket.firmware.settings.values.flags >> 41 & 1
+        await until(lambda: heard and heard[-1].payload == "")
+        assert {message.topic for message in heard} == {topic}
+        assert {message.payload for message in heard} - {"", "0badcafe"}
+        await hass.config_entries.async_unload(entry.entry_id)
+    # Whoever comes next is told what the broker keeps, and then what is new.
+    kept: list[mqtt.ReceiveMessage] = []
+    await listen(hass, f"{CLIENT_ID}/#", kept.append)
+    await mqtt.async_publish(hass, f"{CLIENT_ID}/new", "x")
+    await until(lambda: kept and kept[-1].topic == f"{CLIENT_ID}/new")
+    topics = {message.topic for message in kept if message.retain}
+    assert f"{CLIENT_ID}/1/get" in topics
+    assert topic not in topics
+
+
 async def test_one_that_connects_anew_meanwhile_may_have_missed_it() -> None:
     watched = Watched()
     presence = watched.presence
@@ -374,8 +480,6 @@ async def test_a_command_that_the_broker_keeps_to_itself_is_not_said_to_be_done(
             await entry.runtime_data.async_set_channel(1, 1)
             await until(lambda: socket.firmware.relay(1))
             await until(lambda: entry.runtime_data.value("channel_1") == 1)
-            # Nothing that was asked for before may be under way.
-            await asyncio.sleep(3)
             with pytest.raises(HomeAssistantError) as failed:
                 await hass.services.async_call(
                     "switch",

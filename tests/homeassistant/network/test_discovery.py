@@ -171,7 +171,7 @@ async def test_tuning_has_effect_and_is_taken_back(
         before = await discovery.async_ask(hass, address)
         console = console_at(hass, address)
         for tuning in before.proposal().tunings:
-            await discovery.async_tune(hass, CLIENT_ID, tuning, console)
+            await discovery.async_tune(hass, CLIENT_ID, tuning, console, build=BUILD)
         settings = plugged.firmware.settings
         await until(lambda: settings.values.startup_command.startswith("backlog"))
         await until(lambda: settings.values.flags == (1 << 10) | (1 << 21))
@@ -185,7 +185,9 @@ async def test_tuning_has_effect_and_is_taken_back(
         plugged.firmware.press_button(11)
         await until(lambda: "single" in presses)
         for tuning in before.proposal().tunings:
-            await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, console)
+            await discovery.async_take_back(
+                hass, CLIENT_ID, tuning.undo, console, build=BUILD
+            )
         assert settings.values.startup_command == ""
         assert settings.values.flags == 1 << 10
 
@@ -200,9 +202,9 @@ async def test_one_flag_is_set_over_mqtt_where_the_web_page_is_closed(
         # It says so behind its own subscriptions.
         await until(lambda: heard)
         settings = plugged.firmware.settings
-        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
+        await discovery.async_tune(hass, CLIENT_ID, tuning, None, build=BUILD)
         await until(lambda: settings.values.flags == 1 << 10)
-        await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None)
+        await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None, build=BUILD)
         await until(lambda: settings.values.flags == 1 << 10 | 1 << 50)
 
 
@@ -250,12 +252,31 @@ async def test_a_change_over_mqtt_counts_only_when_the_socket_answers_after_it(
     (tuning,) = propose_by_topics().tunings
     scripted = ScriptedSocket(hass)
     await scripted.connect()
+    scripted.deaf = True
+    tuned = asyncio.ensure_future(
+        discovery.async_tune(hass, CLIENT_ID, tuning, None, build=BUILD)
+    )
+    asked = f"cmnd/{CLIENT_ID}/publish"
+    await until(lambda: asked in dict(scripted.heard))
+    assert (f"cmnd/{CLIENT_ID}/SetFlag", "50 0") in scripted.heard
+    # It says so by itself, as it does whenever Home Assistant or a connection is new.
+    await scripted.say("host", CLIENT_ID)
+    await scripted.say("build", BUILD)
     with pytest.raises(UnreachableError):
-        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
-    assert ("cmnd/" + CLIENT_ID + "/SetFlag", "50 0") in scripted.heard
-    with pytest.raises(UnreachableError):
-        await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None)
+        await tuned
+    scripted.deaf = False
+    await discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None, build=BUILD)
+    # Of firmware that cannot be told a word, its list is an answer.
+    scripted.heard.clear()
+    old = asyncio.ensure_future(
+        discovery.async_take_back(hass, CLIENT_ID, tuning.undo, None, build=None)
+    )
+    await until(lambda: (f"cmnd/{CLIENT_ID}/publishAll", "") in scripted.heard)
+    assert not old.done()
+    await scripted.say("host", CLIENT_ID)
+    await old
+    scripted.deaf = True
     async with plugged_in(configuration(mosquitto, flags=1 << 50)) as plugged:
         await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
-        await discovery.async_tune(hass, CLIENT_ID, tuning, None)
+        await discovery.async_tune(hass, CLIENT_ID, tuning, None, build=BUILD)
         await until(lambda: not plugged.firmware.settings.values.flags >> 50 & 1)

@@ -164,19 +164,32 @@ def test_what_somebody_else_called_a_socket_may_have_blanks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("build", "topic"),
+    ("build", "says"),
     [
-        ("OpenBK7231N 1.18.300 Nov 22 2026 16:44:43", "cmnd/obk/publishChannel"),
-        ("OpenBK7231N 1.15.577 Mar 11 2023 16:44:43", "cmnd/obk/publishChannel"),
-        ("OpenBK7231N 1.15.576 Mar 11 2023 16:44:43", "obk/1/get"),
-        ("OpenBK7231N main_0123456789ab", "obk/1/get"),
-        ("", "obk/1/get"),
+        ("OpenBK7231N 1.18.300 Nov 22 2026 16:44:43", True),
+        ("OpenBK7231N 1.15.577 Mar 11 2023 16:44:43", True),
+        ("OpenBK7231N 1.15.576 Mar 11 2023 16:44:43", False),
+        ("OpenBK7231N main_0123456789ab", False),
+        ("", False),
     ],
 )
-def test_question_after_a_command_takes_the_same_way_where_it_can(
-    build: str, topic: str
+def test_a_socket_is_told_a_word_where_its_firmware_is_known_to_say_it(
+    build: str, says: bool
 ) -> None:
-    assert messages.ask_by_command("obk", build, 1).topic == topic
+    assert messages.says_on_command(build) is says
+
+
+def test_a_word_is_said_where_the_socket_itself_does_not_listen() -> None:
+    """It takes ``<client>/<one level>/get`` for a question for a channel."""
+    sent = messages.ask_for_word("Kitchen & Bad 1", "0badcafe")
+    assert sent.topic == "cmnd/Kitchen & Bad 1/publish"
+    topic, word = sent.payload.split(" ")
+    assert word == "0badcafe"
+    assert topic.count("/") == 1
+    assert messages.heard_topic("obk") == f"obk/{topic}/get"
+    assert messages.heard_topic("obk", without_get=True) == f"obk/{topic}"
+    forgotten = messages.forget_word("obk/x")
+    assert (forgotten.topic, forgotten.payload, forgotten.retain) == ("obk/x", "", True)
 
 
 def test_client_ids_are_measured_in_bytes() -> None:

@@ -58,6 +58,7 @@ OBEYED: tuple[tuple[str, str, list[tuple[str, str]]], ...] = (
     (f"cmnd/{CLIENT}/Flags", "", []),
     (f"cmnd/{CLIENT}/nonsense", "1", []),
     (f"cmnd/{CLIENT}/publish", "button single", [("button/get", "single")]),
+    (f"cmnd/{CLIENT}/publish", "a/b 0badcafe", [("a/b/get", "0badcafe")]),
     (f"cmnd/{CLIENT}/publishInt", "x 12abc", [("x/get", "12")]),
     (f"cmnd/{CLIENT}/publishFloat", "x 1.5", [("x/get", "1.500000")]),
     (f"cmnd/{CLIENT}/publishFloat", "x 1.57 0 1", [("x/get", "1.5")]),

@@ -12,6 +12,7 @@ from ...const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
     CONF_ENERGY_IN_KWH,
+    CONF_FIRMWARE,
     CONF_MAC,
     CONF_TUNED,
     CONF_UNDO,
@@ -128,7 +129,11 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         try:
             for tuning in wanted:
                 await discovery.async_tune(
-                    self.hass, data[CONF_CLIENT_ID], tuning, console
+                    self.hass,
+                    data[CONF_CLIENT_ID],
+                    tuning,
+                    console,
+                    build=data[CONF_FIRMWARE],
                 )
                 done.append(tuning)
                 self._note_undo(undo_data(self._undo, [tuning]))
@@ -189,7 +194,11 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             # Another dialog may have taken some back.
             for step in (each for each in self._chosen if each in self._undo):
                 await discovery.async_take_back(
-                    self.hass, entry.data[CONF_CLIENT_ID], self._undo[step], console
+                    self.hass,
+                    entry.data[CONF_CLIENT_ID],
+                    self._undo[step],
+                    console,
+                    build=entry.data[CONF_FIRMWARE],
                 )
                 self._note_undo(without(self._undo, step))
         except (ConsoleError, NotConnectedError) as err:

@@ -277,15 +277,34 @@ def publish_all(client_id: str) -> Publication:
     return console(client_id, "publishAll")
 
 
-def ask_by_command(client_id: str, build: str, channel: int) -> Publication:
-    """Build the question for a channel that comes to the socket as commands do.
+def says_on_command(build: str) -> bool:
+    """Return whether a socket publishes what a command tells it to; ``build`` is what it runs."""
+    return (release_of(build) or ()) >= _SAYS_ON_COMMAND
 
-    A broker may let Home Assistant write one topic and not another. ``build`` is what the socket
-    runs: ``publishChannel`` is there since 1.15.577, and answered at once (seen with 1.18.299).
+
+def heard_topic(client_id: str, *, without_get: bool = False) -> str:
+    """Return where a socket says the word that ``ask_for_word`` gives it.
+
+    Two levels below its name, it is no question to the socket itself, which listens to one level
+    and ``get``; flag 50 leaves that out.
     """
-    if (release_of(build) or ()) < _PUBLISHES_CHANNEL:
-        return ask_channel(client_id, channel)
-    return console(client_id, f"publishChannel {channel}")
+    suffix = "" if without_get else "/get"
+    return f"{client_id}/{_HEARD}{suffix}"
+
+
+def ask_for_word(client_id: str, word: str) -> Publication:
+    """Build the command to say a word of letters and digits, with QoS 1 at once.
+
+    The firmware runs commands in turn, so one that came before it is over once the word is heard.
+    Recorded from OpenBeken 1.18.299: ``publish a/b x`` is answered by ``x`` on ``<client>/a/b/get``,
+    which the broker keeps with flag 7.
+    """
+    return console(client_id, f"publish {_HEARD} {word}")
+
+
+def forget_word(topic: str) -> Publication:
+    """Build the message that has the broker forget a word that it may have kept."""
+    return Publication(topic=topic, payload="", retain=True)
 
 
 def ask_address(client_id: str) -> Publication:
@@ -296,7 +315,10 @@ def ask_address(client_id: str) -> Publication:
     return console(client_id, f"publish {client_id}/ip $IP 1")
 
 
-_PUBLISHES_CHANNEL: Final = (1, 15, 577)
+# cmnd/<client>/publish is older than the oldest release that was looked at (1.10.0). Since this one
+# it does the same in all: a value as it is, below the client id (new_mqtt.c of its tag, 1.18.299).
+_SAYS_ON_COMMAND: Final = (1, 15, 577)
+_HEARD: Final = "openbk/heard"
 _CONNECTED: Final = {"online": True, "offline": False}
 _ROOT: Final = re.compile(r"(?!\$)[^+#\x00-\x1f\x7f]+")
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
