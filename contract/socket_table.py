@@ -367,6 +367,20 @@ async def _no_echo_of_commands(socket: Socket) -> None:
     same("what was said on stat/…", heard, [])
 
 
+async def _runs_in_turn(socket: Socket) -> None:
+    since = socket.marker
+    words = ["first", "second", "third"]
+    for word in words:
+        socket.send("publish", f"contract/turn {word}")
+    await socket.hear("contract/turn/get", words[-1], since=since)
+    told = [
+        message.payload.decode(errors="backslashreplace")
+        for message in socket.broker.heard[since:]
+        if message.topic == f"{socket.topic}/contract/turn/get"
+    ]
+    same("what was said", told, words)
+
+
 # With what a person grants
 
 
@@ -713,6 +727,11 @@ SOCKET_TABLE: Final[tuple[Row, ...]] = (
     ),
     does("MQTT: cmnd/…/Status 5 is answered on stat/…/STATUS5", _status_5, Need.BROKER),
     does("MQTT: most commands have no reply", _no_echo_of_commands, Need.BROKER),
+    does(
+        "MQTT: commands run in turn, and publish takes a topic of two levels",
+        _runs_in_turn,
+        Need.BROKER,
+    ),
     publishes("blanks around an argument are none of it", "  contract   a  ", "a"),
     publishes("a blank ends an argument", "contract a b", "a"),
     publishes("a tab does too", "contract a\tb", "a"),
