@@ -191,6 +191,9 @@ class AddingSteps(ConfigRoad):
         password = self.web_password(address)
         try:
             answers = await discovery.async_ask(self.hass, address, password)
+        except PasswordError:
+            wrong = "socket_password" if password else "socket_needs_password"
+            return {CONF_PASSWORD: wrong}
         except ConsoleError as err:
             LOGGER.debug("Socket at %s: %s", address, err)
             return {CONF_ADDRESS: console_error(err)}

@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant, callback
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..pyopenbk.ipv4 import is_in_a_network
 from ..pyopenbk.obk.addresses import AddressError, parse_address
-from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
+from ..pyopenbk.obk.console import ConsoleError, UnreachableError
 from ..pyopenbk.obk.messages import LONGEST_CLIENT_ID, is_client_id, is_root_of_topics
 from ..pyopenbk.obk.setup import size_of
 
@@ -71,9 +71,7 @@ def socket_address(typed: str) -> str | None:
 
 
 def console_error(err: ConsoleError) -> str:
-    """Return the key of the text for why a socket could not be asked."""
-    if isinstance(err, PasswordError):
-        return "socket_password"
+    """Return the key of the text for why no socket could be asked at an address."""
     if isinstance(err, AddressError):
         return "socket_address_invalid"
     if isinstance(err, UnreachableError):

@@ -142,7 +142,7 @@ class NewBrokerSteps(BrokerForm):
             console = console_at(self.hass, self._at, password)
             info = await console.info()
             if format_mac(info.mac) != self._led_mac:
-                return self._show_new_broker({CONF_ADDRESS: "socket_other"})
+                return self._show_new_broker({CONF_ADDRESS: "address_of_another"})
             self._holds = await mqtt_settings.read(console)
         except SettingsUnknownError:
             return self._show_new_broker({CONF_ADDRESS: "socket_settings_unknown"})

@@ -334,7 +334,9 @@ async def test_with_a_password(hass: HomeAssistant, mosquitto: Broker) -> None:
         address = socket.firmware.http_address
         wizard = await by_hand(hass)
         await wizard.submit(address=address)
-        assert wizard.errors == {"address": "socket_password"}
+        assert wizard.errors == {"password": "socket_needs_password"}
+        await wizard.submit(address=address, password="mistyped")
+        assert wizard.errors == {"password": "socket_password"}
         assert await wizard.submit(address=address, password="correct") == "tune"
         assert await wizard.submit(changes=[]) == "created"
         data = wizard.result["result"].data

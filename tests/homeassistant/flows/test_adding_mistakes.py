@@ -159,13 +159,13 @@ async def test_a_password_goes_nowhere_but_where_it_was_typed_for(
     wizard = await Wizard.open(hass, "existing")
     async with server(gate) as address, server(gate) as another:
         await wizard.submit(address=address, password="WEBSECRET42")
-        assert wizard.errors == {"address": "socket_password"}
+        assert wizard.errors == {"password": "socket_password"}
         assert any(heard)
         assert "WEBSECRET42" not in wizard.sent
         kept = wizard.placeholders["web_password"]
         heard.clear()
         await wizard.submit(address=another)
-        assert wizard.errors == {"address": "socket_password"}
+        assert wizard.errors == {"password": "socket_needs_password"}
         assert heard
         assert not any(heard)
         assert wizard.placeholders["web_password"] != kept

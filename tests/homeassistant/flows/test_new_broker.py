@@ -307,7 +307,7 @@ async def test_another_socket_that_has_got_the_address_meanwhile_is_not_led(
             _, _, port = str(there_now.firmware.http_address).partition(":")
             wire.led_to = int(port)
             assert await wizard.submit() == "new_broker"
-            assert wizard.errors == {"address": "socket_other"}
+            assert wizard.errors == {"address": "address_of_another"}
             assert settings_of(there_now) == before
             await wizard.close()
 
@@ -588,7 +588,7 @@ async def test_nobody_else_is_told_a_password(
             page = await fill_in(wizard, other, mosquitto, **login)
             assert page == "new_broker_password"
             assert await wizard.submit(password="correct") == "new_broker"
-            assert wizard.errors == {"address": "socket_other"}
+            assert wizard.errors == {"address": "address_of_another"}
             assert not wire.heard_of("BROKERSECRET42")
             # It asks for the password of the web page, and never learns who it should be.
             page = await fill_in(wizard, address, mosquitto, **login)

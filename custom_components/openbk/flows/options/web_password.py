@@ -70,7 +70,8 @@ class WebPasswordSteps(OptionsFlow):
                 self.hass, self.config_entry, present, new
             )
         except PasswordError:
-            errors[CONF_PRESENT] = "socket_password"
+            wrong = "socket_password" if present else "socket_needs_password"
+            errors[CONF_PRESENT] = wrong
         except ConsoleError:
             errors["base"] = "socket_unreachable"
         except ServiceValidationError:

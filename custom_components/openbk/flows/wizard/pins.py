@@ -220,8 +220,10 @@ class PinSteps(WizardFlow):
     async def async_step_pins_known(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Choose from the models whose pins are known."""
+        """Choose from the models whose pins are known; without a choice, another source."""
         if user_input is not None:
+            if CONF_MODEL not in user_input:
+                return self.show_page("pins_other")
             device = KNOWN_DEVICES[user_input[CONF_MODEL]]
             self.session.take_pins(device.profile, "model")
             self.session.settings = replace(self.session.settings, model=device.title)
@@ -235,7 +237,7 @@ class PinSteps(WizardFlow):
             step_id="pins_known",
             data_schema=probatio.Schema(
                 {
-                    probatio.Required(CONF_MODEL): SelectSelector(
+                    probatio.Optional(CONF_MODEL): SelectSelector(
                         SelectSelectorConfig(
                             options=options, mode=SelectSelectorMode.DROPDOWN
                         )
@@ -249,9 +251,11 @@ class PinSteps(WizardFlow):
     async def async_step_pins_paste(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Read an OpenBeken template or Tuya's configuration from pasted text."""
+        """Read a template or Tuya's configuration from pasted text; without one, another source."""
         errors: dict[str, str] = {}
         if user_input is not None:
+            if not user_input.get(CONF_TEXT, "").strip():
+                return self.show_page("pins_other")
             try:
                 self._take_text(user_input[CONF_TEXT])
             except OpenBekenError as err:
@@ -263,7 +267,7 @@ class PinSteps(WizardFlow):
             data_schema=self.add_suggested_values_to_schema(
                 probatio.Schema(
                     {
-                        probatio.Required(CONF_TEXT): TextSelector(
+                        probatio.Optional(CONF_TEXT): TextSelector(
                             TextSelectorConfig(multiline=True)
                         )
                     }
@@ -284,10 +288,12 @@ class PinSteps(WizardFlow):
     async def async_step_pins_upload(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Read the pins out of a dump that was made earlier or elsewhere."""
+        """Read the pins out of a dump from elsewhere; without one, another source."""
         errors: dict[str, str] = {}
         size = 0
         if user_input is not None:
+            if CONF_DUMP not in user_input:
+                return self.show_page("pins_other")
             try:
                 dump = await uploads.async_read(self.hass, user_input[CONF_DUMP])
                 size = len(dump)
@@ -307,7 +313,7 @@ class PinSteps(WizardFlow):
             step_id="pins_upload",
             data_schema=probatio.Schema(
                 {
-                    probatio.Required(CONF_DUMP): FileSelector(
+                    probatio.Optional(CONF_DUMP): FileSelector(
                         FileSelectorConfig(accept=".bin,application/octet-stream")
                     )
                 }

@@ -69,7 +69,7 @@ async def test_it_is_set_changed_and_removed(
         # As after a restart of Home Assistant.
         keep_password(hass, entry.data["address"], None)
         page = await fill_in(hass, entry, "")
-        assert page["errors"] == {"present_password": "socket_password"}
+        assert page["errors"] == {"present_password": "socket_needs_password"}
         done = await fill_in(hass, entry, "", present=second)
         assert done["reason"] == "web_password_removed"
         assert settings.values.web_password == ""

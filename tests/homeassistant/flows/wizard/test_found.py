@@ -221,7 +221,7 @@ class TestPins:
         "pins_other -> *",
         "pins -> pins_edit -> pins",
         "pins -> pins_other",
-        "pins_known -> pins",
+        "pins_known -> *",
         "pins_paste -> *",
         "pins_upload -> *",
         "pins_edit -> *",
@@ -231,6 +231,10 @@ class TestPins:
         async with chip(blow_dump()) as socket:
             wizard = await to_chip(hass, socket.path)
             await wizard.choose("pins_other")
+            # Whoever has nothing to give there is not kept.
+            for source in ("pins_known", "pins_paste", "pins_upload"):
+                await wizard.choose(source)
+                assert await wizard.submit() == "pins_other"
             await wizard.choose("pins_known")
             assert await wizard.submit(model="blow_72_074") == "pins"
 

@@ -23,7 +23,6 @@ from custom_components.openbk.pyopenbk.obk.addresses import AddressError
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.console import (
     ConsoleError,
-    PasswordError,
     UnreachableError,
 )
 from custom_components.openbk.pyopenbk.obk.flags import Flag
@@ -127,7 +126,6 @@ def test_a_password_is_kept_only_for_the_network_and_login_that_it_is_of() -> No
 @pytest.mark.parametrize(
     ("error", "key"),
     [
-        (PasswordError("closed"), "socket_password"),
         (AddressError("nowhere"), "socket_address_invalid"),
         (UnreachableError("silent"), "socket_unreachable"),
         (ConsoleError("a fridge"), "socket_not_openbeken"),
