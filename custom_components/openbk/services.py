@@ -223,7 +223,7 @@ async def _run(
                 add=add,
                 trust_person=call.data[ATTR_TRUST],
             )
-            return await comparison.apply(call.service, proposal, own_gain=own_gain)
+            done = await comparison.apply(call.service, proposal, own_gain=own_gain)
     except CalibrationError as err:
         raise _refused(socket, err) from err
     except OwnGainError as err:
@@ -234,6 +234,15 @@ async def _run(
             translation_key="calibration_interrupted",
             translation_placeholders={"name": socket.entry.title},
         ) from err
+    seen = done.get("socket", {}).get("confirmed", False)
+    if own_gain and not seen and not call.return_response:
+        # Whoever reads the response finds it there.
+        raise HomeAssistantError(
+            translation_domain=DOMAIN,
+            translation_key="own_gain_not_set",
+            translation_placeholders={"name": socket.entry.title},
+        )
+    return done
 
 
 def _check_idle(socket: SocketState) -> None:

@@ -184,6 +184,36 @@ async def test_a_socket_is_not_set_by_a_load_that_moves(
 
 
 @pytest.mark.e2e
+async def test_a_socket_that_was_not_set_is_told_whether_or_not_somebody_reads_the_response(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    async with calibrated(hass, mosquitto, power=OFF) as socket:
+        calibration = socket.entry.runtime_data.calibration
+        # As soon as the correction is in force, the load is another one.
+        calibration.listen(lambda: socket.meter.set_load(1000))
+        said = await socket.call("calibrate", power=2000, seconds=10, set_socket=True)
+        assert said["socket_problem"] == "load_changed"
+        await socket.load(2000)
+        with pytest.raises(HomeAssistantError) as failed:
+            await hass.services.async_call(
+                "openbk",
+                "calibrate",
+                {
+                    "device_id": socket.device_id,
+                    "power": 2000,
+                    "seconds": 10,
+                    "set_socket": True,
+                },
+                blocking=True,
+            )
+        assert failed.value.translation_key == "own_gain_not_set"
+        assert calibration.factors["power"] == 1.5
+        assert calibration.known["power"].correction.gain == pytest.approx(
+            1.08, rel=0.01
+        )
+
+
+@pytest.mark.e2e
 async def test_what_was_counted_is_safe_before_another_correction_counts(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
