@@ -21,10 +21,7 @@ from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.flashing import Analysis
 from custom_components.openbk.pyopenbk.obk.addresses import AddressError
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
-from custom_components.openbk.pyopenbk.obk.console import (
-    ConsoleError,
-    UnreachableError,
-)
+from custom_components.openbk.pyopenbk.obk.console import ConsoleError, UnreachableError
 from custom_components.openbk.pyopenbk.obk.flags import Flag
 from custom_components.openbk.pyopenbk.obk.image import WrongChipError
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings, WifiNetwork

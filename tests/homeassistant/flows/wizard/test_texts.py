@@ -194,7 +194,9 @@ def test_documentation_lists_every_page_and_where_it_leads() -> None:
 
 @pytest.mark.parametrize("language", ["en", "pl", "de"])
 def test_every_page_of_a_failure_says_what_state_the_chip_is_in(language: str) -> None:
-    steps = json.loads((TRANSLATIONS / f"{language}.json").read_text())["config"]["step"]
+    steps = json.loads((TRANSLATIONS / f"{language}.json").read_text())["config"][
+        "step"
+    ]
     # Another chip than the one that was written says nothing of that one.
     silent = {page for page in pages.PAGES if page.startswith("failed_")} - {
         page for page in steps if "{state}" in steps[page].get("description", "")
