@@ -1,4 +1,4 @@
-"""Judge a socket or a chip: ``script/contract socket ADDRESS`` or ``script/contract chip PORT``."""
+"""Judge a socket or a chip: `script/contract socket ADDRESS` or `script/contract chip PORT`."""
 
 import argparse
 import asyncio
@@ -21,6 +21,10 @@ from .masking import Mask
 from .socket import Ending, Grants, Levels, socket_at
 from .socket_table import SOCKET_TABLE
 
+_WHAT_TO_CHECK = {
+    "socket": "Check the address, and that the socket has power.",
+    "chip": "Check the name of the port, and that the adapter is plugged in.",
+}
 _SOCKET_HELP = """\
 Without options nothing is changed. Settings that --writes changes are put back, also after Ctrl-C.
 The report names no network, address, login or text of yours, and half of the MAC.
@@ -173,8 +177,12 @@ async def _judge(options: argparse.Namespace) -> int:
     judge = _judge_socket if options.kind == "socket" else _judge_chip
     try:
         report = await judge(options)
-    except (BrokenError, SearchError, OSError) as err:
+    except (BrokenError, SearchError) as err:
         print(f"error: {err or type(err).__name__}", file=sys.stderr)
+        return 2
+    except OSError as err:
+        print(f"error: {err or type(err).__name__}", file=sys.stderr)
+        print(_WHAT_TO_CHECK[options.kind], file=sys.stderr)
         return 2
     outcomes = [Outcome(row["outcome"]) for row in report["expectations"]]
     counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}

@@ -1,4 +1,4 @@
-"""Start the demo, or walk through it without a person: ``python -m demo [--check]``."""
+"""Start a real Home Assistant beside a simulated socket, or walk through it without a person."""
 
 import argparse
 import asyncio

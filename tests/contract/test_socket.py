@@ -202,11 +202,14 @@ async def test_web_password_lets_in_and_is_asked_for(
 
 
 @pytest.mark.real_time
-async def test_nobody_there_is_an_error_of_its_own(unused_tcp_port: int) -> None:
+async def test_nobody_there_is_an_error_of_its_own_that_says_what_to_check(
+    unused_tcp_port: int,
+) -> None:
     process = await contract("socket", f"127.0.0.1:{unused_tcp_port}")
     _, errors = await process.communicate()
     assert process.returncode == 2
     assert errors.startswith(b"error: ")
+    assert b"Check the address" in errors
 
 
 async def test_server_with_other_heads_fails(rig: Rig, mosquitto: Broker) -> None:
