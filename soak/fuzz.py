@@ -45,6 +45,7 @@ from custom_components.openbk.pyopenbk.metering.energy import (
     SteadyCounter,
 )
 from custom_components.openbk.pyopenbk.obk import (
+    builds,
     config_sector,
     messages,
     setting_pages,
@@ -125,7 +126,12 @@ def _message(text: str) -> None:
     messages.parse(topic, payload)
     messages.is_build(payload)
     messages.is_client_id(topic)
-    messages.version_of(payload)
+    builds.is_build(builds.in_todays_words(payload, "BK7231N"))
+    builds.release_of(payload)
+
+
+def _sensors_and_readings(body: bytes) -> None:
+    _readings(_sensors(body))
 
 
 def _shown(text: str) -> None:

@@ -27,7 +27,8 @@ from .live.state import OpenBekenConfigEntry, SocketState, identity_of_entry
 from .pyopenbk.backups.errors import BackupError, UnreadableRecordError
 from .pyopenbk.backups.folder import BackupFolder
 from .pyopenbk.flashing.records import JobRecord, JobRecords
-from .pyopenbk.obk.messages import channel_key, version_of
+from .pyopenbk.obk.builds import version_of
+from .pyopenbk.obk.messages import channel_key
 from .pyopenbk.quantities import CALIBRATED, DIAGNOSTICS, FREQUENCY, METER
 from .updating.updates import UPDATES, SocketUpdate
 

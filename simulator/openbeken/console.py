@@ -52,7 +52,7 @@ _REPEATED_ID: Final = 255
 _INTEGER: Final = re.compile(r"\s*([+-]?\d+)", re.ASCII)
 # Known to the firmware, of no consequence here.
 _IGNORED: Final = (
-    "state", "sensor", "status", "result", "powersave", "loglevel", "logfeature",
+    "state", "result", "powersave", "loglevel", "logfeature",
     "logtype", "logdelay", "setchannelvisible", "setchannelprivate",
     "setpinrolenames", "pwmfrequency", "indexrefreshinterval", "clearnopingtime",
 )  # fmt: skip
@@ -75,6 +75,7 @@ class Console:
         """What ``echo`` was last told to say."""
         self._commands: dict[str, Command] = {
             **dict.fromkeys(_IGNORED, lambda _: Result.OK),
+            **self._questions(),
             **self._text_commands(),
             **self._pin_commands(),
             **self._channel_commands(),
@@ -83,6 +84,12 @@ class Console:
             **self._event_commands(),
             **self._system_commands(),
         }
+
+    def _questions(self) -> dict[str, Command]:
+        """Return the commands for answers that are given whether these are known or not."""
+        if not self._device.release.has_status_command:
+            return {}
+        return dict.fromkeys(("sensor", "status"), lambda _: Result.OK)
 
     def register(self, commands: Mapping[str, Command]) -> None:
         """Add the commands of another part, by their names in lower case."""

@@ -349,7 +349,8 @@ class MqttService:
         yield f"cmnd/{client}/+"
         if group:
             yield f"cmnd/{group}/+"
-        yield f"{client}/+/get"
+        if self._device.release.answers_questions:
+            yield f"{client}/+/get"
         if self._device.release.answers_home_assistant:
             yield "homeassistant/+"
         if self._flag(Flag.TELE_PUBLISHES):

@@ -17,13 +17,16 @@ class Release:
 
     @property
     def build(self) -> str:
-        """Return the text of the ``build`` topic."""
+        """Return the text of the ``build`` topic, until 1.17.484 that of the pages."""
+        if not self.at_least(1, 17, 485):
+            return self.built_on
         return f"Open{self.chip.name} {self.version} {self.built}"
 
     @property
     def built_on(self) -> str:
         """Return how pages and /api/info name the build."""
-        return f"Built on {self.built} version {self.version}"
+        verb = "Built" if self.at_least(1, 17, 651) else "Build"
+        return f"{verb} on {self.built} version {self.version}"
 
     def at_least(self, *wanted: int) -> bool:
         """Return whether this is that release or a later one.
@@ -57,9 +60,9 @@ class Release:
     def derives_power(self) -> bool:
         """Return whether apparent and reactive power and the power factor are published.
 
-        They came in March 2024; the first release that has them was not determined.
+        They came in March 2024 (names of drv_bl_shared.c).
         """
-        return self.at_least(1, 17, 480)
+        return self.at_least(1, 17, 491)
 
     @property
     def cuts_decimals(self) -> bool:
@@ -73,8 +76,39 @@ class Release:
 
     @property
     def reports_temperature(self) -> bool:
-        """Return whether the self state has a chip temperature."""
-        return self.at_least(1, 18)
+        """Return whether the self state has a chip temperature (new_mqtt.c)."""
+        return self.at_least(1, 17, 589)
+
+    @property
+    def names_itself(self) -> bool:
+        """Return whether /api/info has its short name (rest_interface.c)."""
+        return self.at_least(1, 17, 70)
+
+    @property
+    def answers_questions(self) -> bool:
+        """Return whether it listens on the topics on which channels are asked for (new_mqtt.c)."""
+        return self.at_least(1, 15, 362)
+
+    @property
+    def tells_second_channels(self) -> bool:
+        """Return whether /api/pins has the second channels of pins (rest_interface.c)."""
+        return self.at_least(1, 17, 473)
+
+    @property
+    def tells_results(self) -> bool:
+        """Return whether /api/cmnd says how a command ended and what it answers.
+
+        Before, it says OK to everything (rest_interface.c).
+        """
+        return self.at_least(1, 15, 607)
+
+    @property
+    def has_status_command(self) -> bool:
+        """Return whether Status and Sensor are commands.
+
+        Before, it is unknown and answered all the same (cmd_tasmota.c, json_interface.c).
+        """
+        return self.at_least(1, 17, 752)
 
     @property
     def reports_frequency(self) -> bool:

@@ -126,7 +126,11 @@ class Web:
             f'"mqtttopic":"{values.mqtt_client_id}",',
             f'"chipset":"{device.release.chip.name}",',
             f'"webapp":"{values.webapp_url}",',
-            f'"shortName":"{values.short_name}",',
+            *(
+                (f'"shortName":"{values.short_name}",',)
+                if device.release.names_itself
+                else ()
+            ),
         )
         command = values.startup_command
         for char, escaped in (("\n", "\\n"), ("\r", "\\r"), ('"', '\\"')):
@@ -149,7 +153,7 @@ class Web:
             "roles": values.roles[:count],
             "channels": channels,
         }
-        if second:
+        if second and self._device.release.tells_second_channels:
             answer["channels2"] = second
         answer["states"] = [self._device.channel(channel) for channel in channels]
         return _json(answer)
@@ -204,6 +208,8 @@ class Web:
     def _post_command(self, request: Request) -> Answer:
         line = "" if self._device.release.loses_posts else request.text
         result = self._console.execute(line)
+        if not self._device.release.tells_results:
+            return _result(200, Result.OK.message)
         kind = "success" if result is Result.OK else "error"
         reply = tasmota.reply_to_line(self._device, line)
         return json_text(

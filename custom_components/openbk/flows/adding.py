@@ -204,6 +204,7 @@ class AddingSteps(ConfigRoad):
         if evidence.mac is None or format_mac(evidence.mac) != format_mac(answers.mac):
             return {CONF_ADDRESS: "socket_not_on_broker"}
         evidence.given_address = address
+        evidence.chip = answers.chip
         self.session.evidence = evidence
         return {}
 
@@ -298,6 +299,7 @@ class AddingSteps(ConfigRoad):
             except ConsoleError as err:
                 LOGGER.debug("Pins of %s: %s", self.session.evidence.client_id, err)
             else:
+                self.session.evidence.chip = answers.chip
                 if not pin_form.problem_of(answers.profile):
                     self.session.profile = replace(
                         answers.profile, module=unfinished.profile.module
@@ -319,6 +321,8 @@ class AddingSteps(ConfigRoad):
         return added
 
     async def _take_answers(self, answers: Answers) -> ConfigFlowResult:
+        assert self.session.evidence is not None
+        self.session.evidence.chip = answers.chip
         self.session.take_pins(answers.profile, "socket")
         self._proposal = answers.proposal()
         self._asked = answers.flags is not None

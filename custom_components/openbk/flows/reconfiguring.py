@@ -22,10 +22,10 @@ from ..const import (
 from ..live.entries import async_entry_of, async_replace_hardware
 from ..live.state import OpenBekenConfigEntry, identity_of_entry
 from ..network import discovery
+from ..network.discovery import Answers
 from ..network.mqtt import NotConnectedError
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import ConsoleError
-from ..pyopenbk.profile import SocketProfile
 from ..updating.updates import UPDATES
 from . import pin_form
 from .checks import socket_address, topics_problem
@@ -176,12 +176,14 @@ class ReconfigureSteps(ConfigRoad):
         data: dict[str, Any] = {
             CONF_CLIENT_ID: self.session.evidence.client_id,
             CONF_ADDRESS: self.session.evidence.address,
-            CONF_FIRMWARE: self.session.evidence.build,
         }
         if (
-            profile := await self._profile_at(self.session.evidence.address, mac)
+            answers := await self._answers_at(self.session.evidence.address, mac)
         ) is not None:
-            data[CONF_PROFILE] = profile.as_dict()
+            self.session.evidence.chip = answers.chip
+            if not pin_form.problem_of(answers.profile):
+                data[CONF_PROFILE] = answers.profile.as_dict()
+        data[CONF_FIRMWARE] = self.session.evidence.build
         # What an update left behind is in the old hardware.
         await self.hass.data[UPDATES].async_forget(identity_of_entry(entry))
         await async_replace_hardware(self.hass, entry, mac, **data)
@@ -190,8 +192,8 @@ class ReconfigureSteps(ConfigRoad):
             description_placeholders={"name": markdown_text(entry.title), "mac": mac},
         )
 
-    async def _profile_at(self, address: str | None, mac: str) -> SocketProfile | None:
-        """Return the pins of a socket if it tells them; they may be others than before."""
+    async def _answers_at(self, address: str | None, mac: str) -> Answers | None:
+        """Return what a socket says over HTTP if it does; its pins may be others than before."""
         if address is None:
             return None
         try:
@@ -199,5 +201,4 @@ class ReconfigureSteps(ConfigRoad):
         except ConsoleError as err:
             LOGGER.debug("Pins at %s: %s", address, err)
             return None
-        known = answers.mac == mac and not pin_form.problem_of(answers.profile)
-        return answers.profile if known else None
+        return answers if answers.mac == mac else None

@@ -9,13 +9,14 @@ from homeassistant.util import dt as dt_util
 
 from ..helpers import utc_offset
 from ..pyopenbk.obk import messages
+from ..pyopenbk.obk.builds import version_of
 from ..pyopenbk.obk.commands import (
     Command,
     time_command,
     time_zone_command,
     utc_offset_command,
 )
-from ..pyopenbk.obk.messages import Publication, version_of
+from ..pyopenbk.obk.messages import Publication
 from ..pyopenbk.obk.releases import Lack, lacks, parse_version
 from .presence import Later
 

@@ -23,12 +23,14 @@ class Readback:
         hass: HomeAssistant,
         entry: ConfigEntry,
         later: Later,
+        chip_read: Callable[[str], None],
         flags_read: Callable[[int], None],
         labels_read: Callable[[Mapping[int, str]], None] | None = None,
     ) -> None:
         """Prepare for a socket; nothing is asked yet.
 
-        ``flags_read`` is told its flags, ``labels_read`` what it calls its relays.
+        ``chip_read`` is told its chip, ``flags_read`` its flags, ``labels_read`` what it calls its
+        relays.
         """
         self.child_lock: bool | None = None
         self.power_cut: dict[int, PowerCutState] | None = None
@@ -36,6 +38,7 @@ class Readback:
         self._hass = hass
         self._entry = entry
         self._later = later
+        self._chip_read = chip_read
         self._flags_read = flags_read
         self._labels_read = labels_read
         self._timer: CALLBACK_TYPE | None = None
@@ -65,6 +68,8 @@ class Readback:
     async def _read(self) -> None:
         try:
             console = await async_console_of(self._hass, self._entry.data)
+            if console.chip is not None:
+                self._chip_read(console.chip)
             flags = await console.flags()
             starts = await console.start_values()
             if self._labels_read is not None:

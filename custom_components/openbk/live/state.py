@@ -38,7 +38,7 @@ from ..network.mqtt import Received, Subscriptions, publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.meters import BL0942
-from ..pyopenbk.obk import messages, readings
+from ..pyopenbk.obk import builds, messages, readings
 from ..pyopenbk.obk.commands import Command, backlog, energy_command, pin_commands
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
@@ -108,6 +108,7 @@ class SocketState:
         self._was_online = False
         self._changing = 0
         """How many settings are being made just now."""
+        self._chip = messages.chip_of(self.build)
         self._is_outdated = False
         """There are other entities by now than those that were set up."""
         self._reload: asyncio.Task[None] | None = None
@@ -156,6 +157,7 @@ class SocketState:
             hass,
             entry,
             self._later,
+            self._chip_read,
             self._flags_read,
             # Those of a lone relay are the device itself.
             self._labels_read if len(self.profile.relays) > 1 else None,
@@ -508,7 +510,10 @@ class SocketState:
 
     @callback
     def _build_changed(self, build: str | None) -> None:
-        if build is not None and build != self.entry.data[CONF_FIRMWARE]:
+        if build is None:
+            return
+        build = builds.in_todays_words(build, self._chip)
+        if build != self.entry.data[CONF_FIRMWARE]:
             self._update_entry({CONF_FIRMWARE: build})
             if self.online and self.values.needs_clock:
                 # It may take the time from here now.
@@ -539,6 +544,14 @@ class SocketState:
             self.entry, data={**self.entry.data, CONF_PROFILE: profile.as_dict()}
         )
         self._reload_soon()
+
+    @callback
+    def _chip_read(self, chip: str) -> None:
+        """Know the chip, which an older release does not name over MQTT."""
+        self._chip = chip
+        build = builds.in_todays_words(self.build, chip)
+        if build != self.build:
+            self._update_entry({CONF_FIRMWARE: build})
 
     @callback
     def _flags_read(self, flags: int) -> None:
@@ -614,7 +627,7 @@ class SocketState:
             model=model or module,
             model_id=module if model else None,
             hw_version=chip,
-            sw_version=messages.version_of(self.build),
+            sw_version=builds.version_of(self.build),
             configuration_url=self.url,
         )
 

@@ -29,7 +29,7 @@ from ..const import (
 )
 from ..helpers import utc_offset
 from ..pyopenbk.meters import BL0942, METERS
-from ..pyopenbk.obk import messages, readings, tuning as tuning_of_socket
+from ..pyopenbk.obk import builds, messages, readings, tuning as tuning_of_socket
 from ..pyopenbk.obk.console import Console, NotAnAnswerError, UnreachableError
 from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
@@ -75,6 +75,8 @@ class Evidence:
     values: dict[str, Value] = field(default_factory=dict)
     given_address: str | None = None
     """Where a person said that it is: an address or a host name."""
+    chip: str | None = None
+    """What it told over HTTP; an older release does not name its chip over MQTT."""
     without_get: bool = False
     """It leaves out the end of its topics (flag 50), so an entry would wait for it in vain."""
 
@@ -85,8 +87,9 @@ class Evidence:
 
     @property
     def build(self) -> str | None:
-        """Return the build text."""
-        return _text(self.values.get("build"))
+        """Return the build text, as today's releases say it where its chip is known."""
+        said = _text(self.values.get("build"))
+        return None if said is None else builds.in_todays_words(said, self.chip)
 
     @property
     def address(self) -> str | None:
@@ -174,7 +177,7 @@ def client_id_of(info: MqttServiceInfo) -> str | None:
     client_id, _, suffix = info.topic.partition("/")
     if suffix != "build" or not messages.is_root_of_topics(client_id):
         return None
-    return client_id if messages.is_build(str(info.payload)) else None
+    return client_id if builds.is_build(str(info.payload)) else None
 
 
 async def async_gather(
@@ -500,10 +503,14 @@ async def _listening_for_word(
 
 
 def _read(hass: HomeAssistant, suffix: str, payload: str) -> Change | None:
-    if suffix != "ip":
-        return messages.parse(suffix, payload)
-    address = told_address(hass, payload)
-    return None if address is None else Change(key=suffix, value=address)
+    match suffix:
+        case "ip":
+            value = told_address(hass, payload)
+        case "build":
+            value = builds.decode_build(payload)
+        case _:
+            return messages.parse(suffix, payload)
+    return None if value is None else Change(key=suffix, value=value)
 
 
 def _text(value: Value | None) -> str | None:

@@ -11,7 +11,7 @@ from homeassistant.helpers import entity_registry as er
 from ..const import DOMAIN
 from ..live.state import OpenBekenConfigEntry
 from ..network.consoles import SOCKET_ACCESS
-from ..pyopenbk.obk.messages import version_of
+from ..pyopenbk.obk.builds import version_of
 from .record import FAULTS_OF_ONE_SOCKET, UpdateFailed
 from .updates import UPDATES
 

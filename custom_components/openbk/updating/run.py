@@ -15,6 +15,7 @@ from ..network.consoles import SOCKET_ACCESS, console_at
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..pyopenbk.errors import OpenBekenError
 from ..pyopenbk.obk import keepsake, ota
+from ..pyopenbk.obk.builds import version_of
 from ..pyopenbk.obk.console import (
     Console,
     ConsoleError,
@@ -23,7 +24,6 @@ from ..pyopenbk.obk.console import (
     UnreachableError,
 )
 from ..pyopenbk.obk.keepsake import Keepsake
-from ..pyopenbk.obk.messages import version_of
 from ..pyopenbk.obk.ota import UploadError
 from ..pyopenbk.obk.saving import SAVED_AFTER
 from .record import Stage, Trouble, UpdateFailed, refusal

@@ -13,6 +13,7 @@ from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAcces
 from custom_components.openbk.pyopenbk.metering.session import Method
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
+from simulator.openbeken.release import Release
 from tests.homeassistant.flows.options.test_options import begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
@@ -83,6 +84,27 @@ async def test_open_server_tells(
         await until(lambda: read)
         assert state(hass, LOCK) == ("off", False)
         assert state(hass, POWER_CUT) == ("last", False)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_the_chip_of_an_older_release_is_learnt(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """Before 1.17.485 its build names none (new_mqtt.c), and without it there are no updates."""
+    release = Release(version="1.17.360", built="Dec 17 2023 10:00:00")
+    config = configuration(mosquitto, web_password="secret")
+    async with plugged_in(config, release=release) as plugged:
+        entry = await add(hass, plugged)
+        await until(lambda: entry.data["firmware"] == release.build)
+        device = entry.runtime_data.device
+        assert (device.hw_version, device.sw_version) == (None, "1.17.360")
+
+        plugged.firmware.settings.change(web_password="")
+        entry.runtime_data.readback.begin()
+        today = "OpenBK7231N 1.17.360 Dec 17 2023 10:00:00"
+        await until(lambda: entry.data["firmware"] == today)
+        device = entry.runtime_data.device
+        assert (device.hw_version, device.sw_version) == ("BK7231N", "1.17.360")
     await hass.config_entries.async_unload(entry.entry_id)
 
 

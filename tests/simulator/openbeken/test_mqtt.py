@@ -139,7 +139,7 @@ async def test_old_release(mosquitto: Broker) -> None:
     assert all("/get" in p.topic for p in said)
     assert {p.qos for p in said} == {1}
     assert not any("apparent" in p.topic or "factor" in p.topic for p in said)
-    assert rig.device.release.build.startswith("OpenBK7231N 1.17.360 ")
+    assert rig.device.release.build == "Build on Dec 17 2023 10:00:00 version 1.17.360"
 
 
 async def test_flag_2_repeats_the_list(mosquitto: Broker) -> None:

@@ -29,7 +29,7 @@ from ...live.reporting import (
 from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.messages import release_of, version_of
+from ...pyopenbk.obk.builds import release_of, version_of
 from ..forms import without
 
 

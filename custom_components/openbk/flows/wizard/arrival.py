@@ -20,6 +20,7 @@ from ...network.addresses import told_address
 from ...network.consoles import console_at
 from ...network.mqtt import publish
 from ...pyopenbk.obk.addresses import AddressError
+from ...pyopenbk.obk.builds import is_build
 from ...pyopenbk.obk.config_sector import ConfigSector
 from ...pyopenbk.obk.console import ConsoleError
 from ...pyopenbk.obk.flags import UNWANTED_FLAGS, WANTED_FLAGS
@@ -27,7 +28,6 @@ from ...pyopenbk.obk.messages import (
     ask_address,
     decode_connected,
     decode_mac,
-    is_build,
     publish_all,
 )
 from ...pyopenbk.profile import SocketProfile

@@ -23,6 +23,7 @@ from ...const import (
 )
 from ...live.calibration import SocketCalibration
 from ...pyopenbk.obk import config_sector
+from ...pyopenbk.obk.builds import in_todays_words
 from ...pyopenbk.obk.flags import Flag, power_cut_state
 from ...pyopenbk.obk.meter import factors_of
 from ...pyopenbk.obk.startup import Part
@@ -37,6 +38,7 @@ def entry_data(session: WizardSession) -> dict[str, Any]:
     assert session.arrival is not None
     assert session.profile is not None
     written = config_sector.parse(session.written_config)
+    build = session.arrival.build
     return {
         CONF_MAC: format_mac(session.written_mac),
         CONF_CLIENT_ID: session.settings.client_id,
@@ -44,7 +46,7 @@ def entry_data(session: WizardSession) -> dict[str, Any]:
         CONF_MODEL: session.settings.model or None,
         CONF_PROFILE: session.profile.with_extras("", 0).as_dict(),
         CONF_ADDRESS: session.arrival.address,
-        CONF_FIRMWARE: session.arrival.build,
+        CONF_FIRMWARE: build and in_todays_words(build, session.chip.name),
         CONF_TIME_ZONE: session.settings.time_zone,
         # Somebody's own start-up command may need the clock as it is.
         CONF_TUNED: Part.CLOCK not in session.left_out,

@@ -165,6 +165,11 @@ class Console:
         self._chip: str | None = None
         self._config: tuple[int | None] | None = None
 
+    @property
+    def chip(self) -> str | None:
+        """Return the chip that the socket named when it was asked for its ``info``."""
+        return self._chip
+
     async def info(self) -> SocketInfo:
         """Return what the socket is: the best single question, as only OpenBeken answers it so."""
         reply = await self.request("GET", "/api/info")

@@ -19,7 +19,8 @@ from ..quantities import (
     VOLTAGE,
     Quantity,
 )
-from .messages import Gesture, button_key, topic_of, version_of
+from .builds import version_of
+from .messages import Gesture, button_key, topic_of
 from .settings import independent_leds
 
 type Component = dict[str, Any]

@@ -11,8 +11,9 @@ from ..quantities import (
     VOLTAGE,
     Quantity,
 )
+from .builds import release_of
 from .commands import Command, backlog
-from .messages import Publication, console, release_of
+from .messages import Publication, console
 
 # Of each the constant that has its value, and the decimals that the firmware itself gives it. They
 # are there since 2023-06, today and yesterday since 2024-01 (cmd_if.c, drv_bl_shared.c).

@@ -150,7 +150,7 @@ async def test_what_the_broker_kept_of_an_earlier_life_is_no_sign_of_it(
 ) -> None:
     for topic, payload in (
         ("mac", MAC),
-        ("build", "OpenBK7231N 1.17.360 Dec 17 2023 09:13:22"),
+        ("build", "Build on Dec 17 2023 09:13:22 version 1.17.360"),
         ("ip", "192.168.1.9"),
         ("connected", "online"),
     ):

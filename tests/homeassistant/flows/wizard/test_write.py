@@ -1045,6 +1045,19 @@ class TestFirmware:
             assert "older version" in wizard.placeholders["firmware_notes"]
             await wizard.close()
 
+    async def test_the_release_of_the_guide_is_known_when_it_reports_in(
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    ) -> None:
+        """Its build names no chip (g_build_str in new_mqtt.c of the tag 1.17.360)."""
+        async with socket_on_the_bench(blow_dump()) as socket:
+            wizard = await to_pins(hass, socket)
+            await to_firmware(wizard, mosquitto)
+            assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
+            await wizard.submit()
+            entry = await finish(hass, wizard)
+        built = images.OF_THE_GUIDE.built
+        assert entry.data["firmware"] == f"OpenBK7231N 1.17.360 {built}"
+
     async def test_notes_of_a_release_are_shown_as_text(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
