@@ -17,6 +17,7 @@ from custom_components.openbk.pyopenbk.obk.console import (
     UnreachableError,
 )
 from custom_components.openbk.pyopenbk.obk.meter import read_meter, read_stored_factors
+from simulator.openbeken.release import Release
 from simulator.openbeken.settings import config_region
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, configuration
@@ -36,9 +37,11 @@ READINGS = b'{"StatusSNS":{"ENERGY":{"Voltage":%b,"Current":%b,"Power":23}}}'
 
 
 @asynccontextmanager
-async def served(config: ConfigSector) -> AsyncIterator[PluggedSocket]:
+async def served(
+    config: ConfigSector, release: Release | None = None
+) -> AsyncIterator[PluggedSocket]:
     """Yield a simulated socket whose web server can be reached."""
-    plugged = PluggedSocket(config, speed=50)
+    plugged = PluggedSocket(config, speed=50, release=release)
     plugged.power_on()
     try:
         await until(lambda: plugged.firmware.http_address)
@@ -230,6 +233,53 @@ async def test_info_that_is_no_json_is_understood(body: bytes) -> None:
     assert info.chip == "BK7231N"
     assert info.uptime == 40
     assert info.build.endswith("1.18.299")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # rest_interface.c of the tags 1.15.250 and 1.17.69.
+        b'{"uptime_s":40,"build":"Build on Jan  8 2023 10:00:00 version 1.15.250",'
+        b'"ip":"192.168.1.50","mac":"c8:47:8c:12:34:56","mqtthost":"broker.lan:1883",'
+        b'"mqtttopic":"obk8C123456","chipset":"BK7231N","webapp":"https://openbekeniot.'
+        b'github.io/webapp/","supportsClientDeviceDB":true}',
+        b'{"uptime_s":40,"build":"Build on Apr 29 2023 06:30:00 version 1.17.69",'
+        b'"ip":"192.168.1.50","mac":"c8:47:8c:12:34:56","flags":"1024",'
+        b'"mqtthost":"broker.lan:1883","mqtttopic":"obk8C123456","chipset":"BK7231N",'
+        b'"webapp":"https://openbekeniot.github.io/webapp/","startcmd":"",'
+        b'"supportsSSDP":0,"supportsClientDeviceDB":true}',
+        # With a quote in the start-up command, which is not escaped there.
+        b'{"uptime_s":40,"build":"Build on Apr 29 2023 06:30:00 version 1.17.69",'
+        b'"ip":"192.168.1.50","mac":"c8:47:8c:12:34:56","flags":"1024",'
+        b'"mqtthost":"broker.lan:1883","mqtttopic":"obk8C123456","chipset":"BK7231N",'
+        b'"webapp":"https://openbekeniot.github.io/webapp/","startcmd":"echo "a"",'
+        b'"supportsSSDP":0,"supportsClientDeviceDB":true}',
+    ],
+)
+async def test_a_release_before_1_17_70_tells_no_short_name(body: bytes) -> None:
+    """It came to /api/info on 2023-04-29; all else that we need is there since 2022."""
+    async with answering(JSON + body) as console:
+        info = await console.info()
+    assert (info.mac, info.chip, info.client_id) == (MAC, "BK7231N", "obk8C123456")
+    assert info.broker == "broker.lan:1883"
+    assert info.short_name == ""
+
+
+async def test_a_question_that_is_unknown_may_be_answered_all_the_same() -> None:
+    """Status is a command since 1.17.752; /api/cmnd says 501 before, with the answer.
+
+    ``http_rest_post_cmd`` and ``CMD_ExecuteCommandArgs`` of the tag 1.17.360.
+    """
+    head = JSON.replace(b"200", b"501")
+    said = b'{"error":501, "msg":"Unknown command", "res":%b}'
+    async with answering(head + said % b'{"StatusSNS":{}}') as console:
+        assert await console.command("Status 8") == {"StatusSNS": {}}
+        with pytest.raises(CommandRefusedError):
+            await console.command("StatusQuo")
+    async with answering(head + said % b"{}") as console:
+        with pytest.raises(CommandRefusedError) as refused:
+            await console.command("Status 8")
+    assert refused.value.unknown
 
 
 @pytest.mark.parametrize(

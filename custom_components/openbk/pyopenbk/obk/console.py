@@ -124,6 +124,7 @@ class SocketInfo:
     chip: str
     client_id: str
     short_name: str
+    """Empty before 1.17.70, which does not tell it."""
     build: str
     uptime: int
     """Seconds since it started."""
@@ -180,7 +181,7 @@ class Console:
                 address=_text(said["ip"]),
                 chip=_text(said["chipset"]),
                 client_id=_text(said["mqtttopic"]),
-                short_name=_text(said["shortName"]),
+                short_name=_text(said.get("shortName", "")),
                 build=_text(said["build"]),
                 uptime=_whole(said["uptime_s"]),
                 broker=_text(said["mqtthost"]),
@@ -326,7 +327,7 @@ class Console:
         if said.get("msg") == _NOTHING_TO_RUN:
             await self.request("GET", f"/cm?cmnd={quote(command, safe='')}")
             return None
-        if said.get("success") != 200:
+        if said.get("success") != 200 and not _is_answered(command, said):
             raise CommandRefusedError(command, unknown=said.get("error") == 501)
         return said.get("res")
 
@@ -518,6 +519,12 @@ def _as_json(reply: Reply) -> Any:
         return json.loads(reply.body, parse_constant=_no_number)
     except (ValueError, RecursionError) as err:
         raise NotAnAnswerError("broken JSON") from err
+
+
+def _is_answered(command: Command, said: Mapping[str, Any]) -> bool:
+    """Return whether this is the answer to a question that the console does not know."""
+    name = command.casefold().partition(" ")[0]
+    return name in _QUESTIONS and bool(said.get("res"))
 
 
 def _no_number(name: str) -> None:

@@ -309,7 +309,8 @@ def _identity(info: SocketInfo) -> Iterator[tuple[str, str]]:
     yield "Chip", info.chip
     yield "Build", info.build
     yield "MAC", info.mac
-    yield "ShortName", info.short_name
+    if info.short_name:
+        yield "ShortName", info.short_name
     yield "MQTT broker", info.broker
     yield "MqttClient", info.client_id
 
