@@ -55,7 +55,7 @@ from custom_components.openbk.pyopenbk.obk.addresses import parse_address
 from custom_components.openbk.pyopenbk.obk.console import parse_reply
 from custom_components.openbk.pyopenbk.obk.image import recognise
 from custom_components.openbk.pyopenbk.obk.keepsake import Keepsake
-from custom_components.openbk.pyopenbk.obk.meter import _readings
+from custom_components.openbk.pyopenbk.obk.meter import _readings, _sensors
 from custom_components.openbk.pyopenbk.obk.ota import check_update, version_of_info
 from custom_components.openbk.pyopenbk.obk.releases import (
     Update,
@@ -124,7 +124,6 @@ def _frames(data: bytes) -> None:
 def _message(text: str) -> None:
     topic, _, payload = text.partition(" ")
     messages.parse(topic, payload)
-    messages.is_build(payload)
     messages.is_client_id(topic)
     builds.is_build(builds.in_todays_words(payload, "BK7231N"))
     builds.release_of(payload)
@@ -516,7 +515,7 @@ TARGETS: Final = (
         "address", parse_address, ("192.0.2.7", "192.0.2.7:8080", "[::1]", "a.local")
     ),
     Target("HTTP reply", parse_reply, (_REPLY,)),
-    Target("readings over HTTP", _readings, (_READINGS,)),
+    Target("readings over HTTP", _sensors_and_readings, (_READINGS,)),
     Target(
         "start-up command",
         startup.parse,

@@ -5,9 +5,19 @@ import json
 
 import pytest
 
-from custom_components.openbk.pyopenbk.obk.keepsake import Keepsake, KeepsakeError
+from custom_components.openbk.pyopenbk.obk.commands import energy_command
+from custom_components.openbk.pyopenbk.obk.keepsake import (
+    Keepsake,
+    KeepsakeError,
+    read_energy,
+)
 from custom_components.openbk.pyopenbk.obk.snapshot import Snapshot
+from simulator.openbeken.release import Release
+from tests.pyopenbk.obk.test_console import console_of, served
+from tests.support.broker import Broker
+from tests.support.simulated import configuration
 from tests.support.sockets import BLOW, MAC
+from tests.support.waiting import until
 
 KEPT = Keepsake(
     settings=Snapshot(
@@ -36,3 +46,26 @@ def test_an_energy_that_is_no_number_is_not_put_into_a_socket(energy: object) ->
     text = json.dumps(json.loads(KEPT.as_json()) | {"energy": energy})
     with pytest.raises(KeepsakeError):
         Keepsake.from_json(text)
+
+
+@pytest.mark.parametrize("version", ["1.15.606", "1.17.751", "1.18.300"])
+async def test_the_energy_of_every_release_is_read(version: str) -> None:
+    """Status was no command before 1.17.752, and /api/cmnd told no answer before 1.15.607.
+
+    ``cmd_tasmota.c`` and ``rest_interface.c`` of the tags around these.
+    """
+    config = configuration(Broker(port=1))
+    async with served(config, Release(version=version)) as plugged:
+        console = console_of(plugged)
+        await until(lambda: plugged.firmware.energy)
+        await console.command(energy_command(1234.5))
+        counted = await read_energy(console)
+        # It goes on counting, fifty times as fast.
+        assert counted is not None
+        assert 1234 <= counted < 1334
+
+
+async def test_without_a_meter_there_is_no_energy() -> None:
+    config = configuration(Broker(port=1), BLOW.with_pins(BLOW.relays))
+    async with served(config) as plugged:
+        assert await read_energy(console_of(plugged)) is None

@@ -12,8 +12,9 @@ from ..beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..errors import OpenBekenError
 from ..foreign_numbers import finite
 from ..profile import SocketProfile
-from .commands import channel_command, energy_command, readings_command
+from .commands import channel_command, energy_command
 from .console import Console, SocketInfo
+from .meter import read_sensors
 from .ota import read_files, version_of_info
 from .snapshot import Snapshot, SnapshotError, read_settings
 
@@ -120,9 +121,9 @@ async def read_energy(console: Console) -> float | None:
 
     Raises ConsoleError. Whatever unit it publishes in, it counts in Wh.
     """
-    said = await console.command(readings_command())
+    said = await read_sensors(console)
     with suppress(KeyError, TypeError, ValueError):
-        return finite(said["StatusSNS"]["ENERGY"]["ConsumptionTotal"])
+        return finite(said["ENERGY"]["ConsumptionTotal"])
     return None
 
 

@@ -6,11 +6,12 @@ import json
 from math import isfinite
 import struct
 from typing import Any, Final
+from urllib.parse import quote
 
 from ..foreign_numbers import finite
 from ..meters import BL0937, Meter
 from ..quantities import CURRENT, POWER, VOLTAGE
-from .commands import Command, reading_command
+from .commands import Command, reading_command, readings_command
 from .config_sector import place_of
 from .console import Console, NotAnAnswerError
 
@@ -51,23 +52,39 @@ def factor_command(key: str, reference: float) -> Command:
 
 
 async def read_meter(console: Console) -> MeterReading:
-    """Ask for the latest readings; raises ConsoleError, also for a socket without a meter.
-
-    Over HTTP a status command is harmless, unlike over MQTT.
-    """
-    return _readings((await console.request("GET", "/cm?cmnd=Status%208")).body)
+    """Ask for the latest readings; raises ConsoleError, also for a socket without a meter."""
+    return _readings(await read_sensors(console))
 
 
-def _readings(body: bytes) -> MeterReading:
+def _readings(said: Any) -> MeterReading:
     try:
-        said: Any = json.loads(body)
-        energy = said["StatusSNS"]["ENERGY"]
         volts, amperes, watts = (
-            finite(energy[name]) for name in ("Voltage", "Current", "Power")
+            finite(said["ENERGY"][name]) for name in ("Voltage", "Current", "Power")
         )
-    except (KeyError, TypeError, ValueError, RecursionError) as err:
+    except (KeyError, TypeError, ValueError) as err:
         raise NotAnAnswerError("no readings in the answer") from err
     return MeterReading(voltage=volts, current=amperes, power=watts)
+
+
+async def read_sensors(console: Console) -> Any:
+    """Return what a socket says of its sensors, None from a build without Tasmota's answers.
+
+    Over HTTP a status command is harmless, unlike over MQTT. This page answers it in all releases;
+    /api/cmnd does not tell before 1.15.607, and calls it unknown before 1.17.752.
+
+    Raises ConsoleError.
+    """
+    command = quote(readings_command())
+    return _sensors((await console.request("GET", f"/cm?cmnd={command}")).body)
+
+
+def _sensors(body: bytes) -> Any:
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)["StatusSNS"]
+    except (KeyError, TypeError, ValueError, RecursionError) as err:
+        raise NotAnAnswerError("no sensors in the answer") from err
 
 
 async def read_factors(console: Console, meter: Meter = BL0937) -> dict[str, float]:
