@@ -14,9 +14,12 @@ from custom_components.openbk.pyopenbk.obk.snapshot import (
     put_snapshot_back,
     take_snapshot,
 )
+from custom_components.openbk.pyopenbk.roles import PinRole
+from simulator.openbeken.release import Release
 from tests.pyopenbk.obk.test_console import console_of, served
 from tests.support.broker import Broker
 from tests.support.simulated import configuration
+from tests.support.sockets import BLOW
 
 NOWHERE = Broker(port=1)
 
@@ -67,6 +70,22 @@ async def test_everything_that_commands_change_is_put_back() -> None:
         assert after == kept
         values = plugged.firmware.settings.values
         assert replace(values, change_counter=before.change_counter) == before
+
+
+async def test_second_channels_that_an_older_release_does_not_tell_stay() -> None:
+    """/api/pins has them since 1.17.473 (rest_interface.c): after an update they would seem new."""
+    pins = [
+        replace(pin, channel2=4) if pin.role is PinRole.BTN else pin
+        for pin in BLOW.pins
+    ]
+    profile = BLOW.with_pins(pins)
+    socket = configuration(NOWHERE, profile)
+    async with served(socket, Release(version="1.17.472")) as plugged:
+        kept = await take_snapshot(console_of(plugged))
+        assert kept.profile.pins == profile.pins
+    async with served(socket) as plugged:
+        now = await take_snapshot(console_of(plugged))
+        assert not [*kept.commands(now)]
 
 
 async def test_what_commands_cannot_put_back_is_named() -> None:

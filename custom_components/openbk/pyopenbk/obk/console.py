@@ -2,7 +2,14 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -17,6 +24,7 @@ from ..beken.rf_sector import is_generic_mac
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
+from .builds import release_of
 from .commands import Command
 from .config_sector import place_of
 from .messages import is_root_of_topics
@@ -47,6 +55,10 @@ _ROLES: Final = {int(role): role for role in PinRole}
 # Builds without Tasmota's answers leave "res" empty, which is no JSON (http_rest_post_cmd, 1.18.300).
 _WITHOUT_ANSWER: Final = re.compile(rb'(?<="res":)(?=\}\Z)')
 _NOTHING_TO_RUN: Final = "No command entered"
+# Questions that are no commands before 1.17.752: they count as unknown, and are answered (cmd_tasmota.c).
+_QUESTIONS: Final = frozenset({"sensor", "status"})
+# The first release whose /api/pins has the second channels of pins, unless all of them are 0.
+_TELLS_SECOND_CHANNELS: Final = (1, 17, 473)
 
 # The status line ends with a bare LF, the header lines with CR LF, in every release since 2022.
 # Errors of /api/flash have the status -1.
@@ -164,6 +176,7 @@ class Console:
         self._lock = lock or asyncio.Lock()
         self._asked_for_password = False
         self._chip: str | None = None
+        self._release: tuple[int, ...] | None = None
         self._config: tuple[int | None] | None = None
 
     @property
@@ -190,6 +203,7 @@ class Console:
             raise NotAnAnswerError("/api/info lacks what every OpenBeken says") from err
         if info.chip != self._chip:
             self._chip, self._config = info.chip, None
+        self._release = release_of(info.build)
         return info
 
     async def check_whose(self, mac: str, client_id: str) -> None:
@@ -201,11 +215,14 @@ class Console:
             raise OtherSocketError("another socket has this address now")
 
     async def pins(self) -> SocketProfile:
-        """Return the pins; roles that are newer than this library count as none."""
+        """Return the pins; roles that are newer than this library count as none.
+
+        An older release tells the second channels only where ``info`` was asked before.
+        """
         said = await self._json("GET", "/api/pins")
         try:
             roles, channels = said["roles"], said["channels"]
-            second = said.get("channels2", [])
+            second = said.get("channels2") or await self._second_channels()
             return SocketProfile.of(
                 PinAssignment(
                     pin=pin,
@@ -217,6 +234,12 @@ class Console:
             )
         except (LookupError, TypeError, ValueError, ProfileError) as err:
             raise NotAnAnswerError("/api/pins is no list of pins") from err
+
+    async def _second_channels(self) -> Sequence[int]:
+        """Return the second channels of pins of a release that is known not to tell them."""
+        if self._release is None or self._release >= _TELLS_SECOND_CHANNELS:
+            return ()
+        return await self.read_config(*place_of("channels2")) or ()
 
     async def channels(self) -> dict[int, int]:
         """Return the values of the channels that have a pin."""
