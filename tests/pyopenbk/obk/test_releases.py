@@ -706,8 +706,11 @@ def test_versions_are_compared_as_numbers() -> None:
     ("version", "lacking"),
     [
         ("1.17.360", set(Lack)),
+        ("1.17.490", set(Lack)),
+        ("1.17.491", set(Lack) - {Lack.POWER_FACTOR, Lack.OLDER_DAYS}),
+        ("1.17.588", set(Lack) - {Lack.POWER_FACTOR, Lack.OLDER_DAYS}),
         (
-            "1.18.24",
+            "1.17.589",
             set(Lack) - {Lack.CHIP_TEMPERATURE, Lack.POWER_FACTOR, Lack.OLDER_DAYS},
         ),
         (

@@ -140,11 +140,11 @@ class Lack(StrEnum):
     MDNS = "mdns"
 
 
-# The first version that has it. Of the chip's temperature only 1.17.360 is known to lack it.
+# The first version that has it (drv_bl_shared.c and new_mqtt.c, by tags).
 _PRESENT_SINCE: Final[Mapping[Lack, Version]] = {
-    Lack.CHIP_TEMPERATURE: (1, 17, 361),
-    Lack.POWER_FACTOR: (1, 18),
-    Lack.OLDER_DAYS: (1, 18),
+    Lack.POWER_FACTOR: (1, 17, 491),
+    Lack.OLDER_DAYS: (1, 17, 491),
+    Lack.CHIP_TEMPERATURE: (1, 17, 589),
     Lack.ACCURATE_METER: (1, 18, 25),
     Lack.STATE_ON_REQUEST: (1, 18, 171),
     Lack.TIME_FROM_HOME_ASSISTANT: (1, 18, 224),
