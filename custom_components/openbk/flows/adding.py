@@ -38,6 +38,7 @@ from ..network.mqtt import NotConnectedError, async_wait_for_mqtt
 from ..network.strangers import strangers
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
+from ..pyopenbk.obk.builds import release_of, version_of
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
@@ -49,6 +50,9 @@ from .tuning_form import CONF_CHANGES, proposal_text, tune_schema, undo_data
 
 CONF_FOUND: Final = "found"
 _ANOTHER: Final = "another"
+# Before, a socket does not listen on the topics on which its channels are asked for (new_mqtt.c):
+# nobody could tell its state, nor whether it got a command.
+_ANSWERS_SINCE: Final = (1, 15, 362)
 
 
 class AddingSteps(ConfigRoad):
@@ -261,6 +265,12 @@ class AddingSteps(ConfigRoad):
         """Ask the socket for its pins over HTTP, with a password where it has one."""
         assert self.session.evidence is not None
         errors: dict[str, str] = {}
+        build = self.session.evidence.build or ""
+        if (release := release_of(build)) is not None and release < _ANSWERS_SINCE:
+            return self.async_abort(
+                reason="release_too_old",
+                description_placeholders={"version": version_of(build) or ""},
+            )
         if self.session.unfinished is not None:
             return await self._add_unfinished(self.session.unfinished)
         if (address := self.session.evidence.address) is None:

@@ -15,6 +15,7 @@ from custom_components.openbk.flows.wizard.pages import PAGES
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
+from simulator.openbeken.release import Release
 from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
@@ -405,10 +406,62 @@ async def test_discovered_by_its_build(hass: HomeAssistant, mosquitto: Broker) -
         assert flow["step_id"] == "discovery_confirm"
 
 
+@walks(
+    "discovery_confirm -> release_too_old",
+    "found -> release_too_old",
+    "where -> release_too_old",
+)
+async def test_a_release_that_answers_no_questions_is_told_to_be_too_old(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Before 1.15.362 a socket does not listen on the topics of its channels (new_mqtt.c)."""
+    await listens_for_sockets(hass)
+    release = Release(version="1.15.361", built="Jan 22 2023 10:00:00")
+    async with plugged_in(stranger(mosquitto), release=release):
+        await until(lambda: cards(hass) == [CLIENT_ID])
+        await retain_online(hass)
+        (card,) = hass.config_entries.flow.async_progress_by_handler("openbk")
+        wizard = Wizard(hass)
+        wizard.look_at(await hass.config_entries.flow.async_configure(card["flow_id"]))
+        assert await wizard.submit() == "release_too_old"
+        assert wizard.placeholders == {"version": "1.15.361"}
+        wizard = await Wizard.open(hass, "existing")
+        assert await wizard.submit(found=CLIENT_ID) == "release_too_old"
+        wizard = await by_hand(hass)
+        assert await wizard.submit(client_id=CLIENT_ID) == "release_too_old"
+
+
+async def test_a_socket_of_2023_is_found_and_added(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Its build names no chip (until 1.17.484), /api/info no short name (until 1.17.69).
+
+    ``new_mqtt.c`` and ``rest_interface.c`` of these tags.
+    """
+    await listens_for_sockets(hass)
+    release = Release(version="1.17.69", built="Apr 29 2023 06:30:00")
+    async with plugged_in(stranger(mosquitto), release=release) as socket:
+        lead_to(hass, socket)
+        await until(lambda: cards(hass) == [CLIENT_ID])
+        (card,) = hass.config_entries.flow.async_progress_by_handler("openbk")
+        wizard = Wizard(hass)
+        wizard.look_at(await hass.config_entries.flow.async_configure(card["flow_id"]))
+        assert wizard.page == "discovery_confirm"
+        assert "1.17.69" in wizard.placeholders["build"]
+        assert await wizard.submit() == "tune"
+        assert await wizard.submit(changes=[]) == "created"
+        entry = wizard.result["result"]
+        assert entry.data["firmware"] == "OpenBK7231N 1.17.69 Apr 29 2023 06:30:00"
+        assert entry.data["group"] == "bekens_n"
+        await until(lambda: relay(hass) == "off")
+        await unload(hass)
+
+
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [
         ("washer/build", "2026-11-22"),
+        ("washer/build", "Build on Monday version 2"),
         ("washer/build", "OpenWrt 24.10.2"),
         ("washer/build", ""),
         ("silent/build", BUILD),
