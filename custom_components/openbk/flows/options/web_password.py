@@ -10,6 +10,7 @@ import probatio
 
 from ...live.console import PasswordChange, async_set_web_password
 from ...pyopenbk.foreign_text import markdown_text
+from ...pyopenbk.obk.builds import release_of, version_of
 from ...pyopenbk.obk.console import ConsoleError, PasswordError
 from ..forms import PASSWORD
 
@@ -18,6 +19,8 @@ CONF_NEW: Final = "new_password"
 CONF_AGAIN: Final = "new_password_again"
 CONF_REMOVE: Final = "remove_password"
 
+# Before, the page ignores the password, and may restart the socket all the same (http_fns.c).
+_KNOWN_SINCE: Final = (1, 17, 342)
 # What the page takes, of characters that a browser and the firmware send and read alike.
 _PASSWORD: Final = re.compile(r"[\x21-\x7e]{5,32}")
 _SCHEMA: Final = probatio.Schema(
@@ -40,6 +43,12 @@ class WebPasswordSteps(OptionsFlow):
         """Ask for the passwords."""
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
+        build = self.config_entry.runtime_data.build
+        if (release := release_of(build)) is not None and release < _KNOWN_SINCE:
+            return self.async_abort(
+                reason="web_password_too_old",
+                description_placeholders={"version": version_of(build) or ""},
+            )
         errors: dict[str, str] = {}
         if user_input is not None:
             new = user_input.get(CONF_NEW) or None

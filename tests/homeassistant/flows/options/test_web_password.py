@@ -16,6 +16,7 @@ from tests.homeassistant.flows.options.test_options import add, begin, go_on, mo
 from tests.homeassistant.flows.test_adding_mistakes import almost
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
+from tests.support.sockets import add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -81,6 +82,22 @@ async def test_it_is_set_changed_and_removed(
             assert secret not in str(hass_storage)
             assert secret not in str(entry.as_dict())
     await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("version", "asks"), [("1.17.341", False), ("1.17.342", True), ("main_0123", True)]
+)
+async def test_a_page_that_knows_no_password_is_not_asked_to_take_one(
+    hass: HomeAssistant, version: str, asks: bool
+) -> None:
+    """It came with 1.17.342 (webPassword in new_pins.h); older pages answer as if they took it."""
+    entry = socket_entry(firmware=f"OpenBK7231N {version} Dec 12 2023 10:00:00")
+    await add_socket(hass, entry)
+    page = await begin(hass, entry, "web_password")
+    assert page["type"] == ("form" if asks else "abort")
+    if not asks:
+        assert page["reason"] == "web_password_too_old"
+        assert page["description_placeholders"] == {"version": version}
 
 
 async def test_a_password_that_was_sent_is_not_said_to_be_refused(
