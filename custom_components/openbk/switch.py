@@ -17,8 +17,6 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .const import CONF_CHILD_LOCK, CONF_TUNED
 from .entity import ChannelDescription, ChannelEntity, OpenBekenEntity
 from .live.state import OpenBekenConfigEntry, SocketState
-from .pyopenbk.obk.commands import flag_command
-from .pyopenbk.obk.flags import Flag
 
 PARALLEL_UPDATES = 0
 
@@ -128,8 +126,7 @@ class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
         await self._lock(False)
 
     async def _lock(self, on: bool) -> None:
-        command = flag_command(Flag.IGNORE_BUTTONS, on)
-        await self.socket.async_configure([command], **{CONF_CHILD_LOCK: on})
+        await self.socket.async_lock_button(on)
         self.is_on = on
         self.async_write_ha_state()
 
@@ -142,7 +139,8 @@ class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
     def _take(self) -> None:
         """Take what the socket has, else what was last set here; a socket of ours began without."""
         data = self.socket.entry.data
-        read = self.socket.readback.child_lock
+        has_lock = self.socket.has_child_lock
+        read = self.socket.readback.child_lock if has_lock else False
         self.assumed_state = read is None
         if read is None:
             read = data.get(CONF_CHILD_LOCK, None if CONF_TUNED in data else False)

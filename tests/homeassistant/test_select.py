@@ -4,6 +4,7 @@ import asyncio
 from itertools import permutations
 
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -199,6 +200,25 @@ async def test_child_lock(hass: HomeAssistant, scripted: ScriptedSocket) -> None
         assert state(hass, lock) == shown
         expected = ("cmnd/obk8C123456/Backlog", f"SetFlag 41 {bit}")
         await until(lambda expected=expected: expected in scripted.heard)
+
+
+async def test_a_lock_that_the_firmware_does_not_have_is_not_said_to_be_on(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    """Releases before 1.17.184 keep flag 41, and the button works all the same (new_pins.c)."""
+    lock = "switch.washing_machine_child_lock"
+    build = "Build on Jul 18 2023 10:00:00 version 1.17.183"
+    await add_socket(hass, socket_entry(firmware=build, child_lock=True))
+    scripted = ScriptedSocket(hass)
+    await scripted.connect((1, 2, 3))
+    await until(lambda: state(hass, LED) == "relay")
+    assert state(hass, lock) == "off"
+    with pytest.raises(HomeAssistantError, match=r"1\.17\.183.*1\.17\.184"):
+        await hass.services.async_call(
+            "switch", "turn_on", {"entity_id": lock}, blocking=True
+        )
+    assert state(hass, lock) == "off"
+    assert not [payload for _, payload in scripted.heard if "SetFlag" in payload]
 
 
 async def test_led_keeps_its_use_over_a_power_cut(

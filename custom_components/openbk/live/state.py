@@ -17,6 +17,7 @@ from homeassistant.util import dt as dt_util
 
 from ..const import (
     CONF_ADDRESS,
+    CONF_CHILD_LOCK,
     CONF_CLIENT_ID,
     CONF_DARK_LEDS,
     CONF_ENERGY_IN_KWH,
@@ -39,7 +40,13 @@ from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.metering.correction import Correction
 from ..pyopenbk.meters import BL0942
 from ..pyopenbk.obk import builds, messages, readings
-from ..pyopenbk.obk.commands import Command, backlog, energy_command, pin_commands
+from ..pyopenbk.obk.commands import (
+    Command,
+    backlog,
+    energy_command,
+    flag_command,
+    pin_commands,
+)
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, Value
 from ..pyopenbk.obk.names import identity_of
@@ -67,6 +74,8 @@ type OpenBekenConfigEntry = ConfigEntry[SocketState]
 MANUFACTURER: Final = "OpenBeken"
 # What a script or a scene sets next comes within so many seconds.
 _RELOAD_AFTER: Final = 0.1
+# Before, the flag of the lock is kept, and the button works all the same (new_pins.c).
+_LOCKS_SINCE: Final = (1, 17, 184)
 
 
 class SocketState:
@@ -311,6 +320,29 @@ class SocketState:
         """
         await self.async_command(energy_command())
         self.hass.data[ENERGY_STORE].reset(self.identity)
+
+    @property
+    def has_child_lock(self) -> bool:
+        """Return whether the firmware is not known to lack one: then the flag does nothing."""
+        release = builds.release_of(self.build)
+        return release is None or release >= _LOCKS_SINCE
+
+    async def async_lock_button(self, on: bool) -> None:
+        """Let the socket ignore its button, or no longer, and note it in the entry.
+
+        Raises HomeAssistantError if the firmware has no such lock or the socket is not there.
+        """
+        if on and not self.has_child_lock:
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="child_lock_too_old",
+                translation_placeholders={
+                    "name": self.entry.title,
+                    "version": builds.version_of(self.build) or "",
+                },
+            )
+        command = flag_command(Flag.IGNORE_BUTTONS, on)
+        await self.async_configure([command], **{CONF_CHILD_LOCK: on})
 
     async def async_configure(self, commands: Iterable[Command], **data: Any) -> None:
         """Write settings into the socket and note them in the entry.
