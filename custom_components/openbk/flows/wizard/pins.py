@@ -182,7 +182,7 @@ class PinSteps(WizardFlow):
     async def async_step_pins_edit(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Choose pins by hand; no pin twice, a relay, and the meter wholly or not at all."""
+        """Choose pins by hand: none twice, a relay, a whole meter; without any, another source."""
         errors: dict[str, str] = {}
         line = ""
         if user_input is None:
@@ -197,6 +197,8 @@ class PinSteps(WizardFlow):
             except pin_form.LineError as err:
                 errors["base"], line = "pins_line", str(err.args[0])
             else:
+                if not profile.pins:
+                    return self.show_page("pins_other")
                 if problem := pin_form.problem_of(profile):
                     errors["base"] = problem
                 else:

@@ -235,6 +235,8 @@ class TestPins:
             for source in ("pins_known", "pins_paste", "pins_upload"):
                 await wizard.choose(source)
                 assert await wizard.submit() == "pins_other"
+            await wizard.choose("pins_edit")
+            assert await wizard.submit(meter={}, more={}) == "pins_other"
             await wizard.choose("pins_known")
             assert await wizard.submit(model="blow_72_074") == "pins"
 
