@@ -388,7 +388,12 @@ class EnergyDriver:
         self.messages_sent += 1
         if sensor.topic == CLEAR_DATE:
             sensor.reading = float(self._cleared_at)
-            self._publish(sensor.topic, self._clear_date(), 1)
+            text = self._clear_date()
+            if not self._release.tells_zone_of_reset:
+                text = f"{text[:16].replace('T', ' ')}:00".replace(
+                    "0000-00-00", "1970-01-01"
+                )
+            self._publish(sensor.topic, text, 1)
         else:
             text = cut(self._in_unit(sensor.topic), sensor.decimals)
             self._publish(sensor.topic, text, self._release.energy_qos)

@@ -70,6 +70,11 @@ class Release:
         return self.at_least(1, 17, 629)
 
     @property
+    def tells_zone_of_reset(self) -> bool:
+        """Return whether the stamp of the last reset has its zone, and no seconds (1092)."""
+        return self.at_least(1, 17, 478)
+
+    @property
     def divides_by_elapsed(self) -> bool:
         """Return whether a long window is corrected in the right direction (1280)."""
         return self.at_least(1, 18, 25)

@@ -46,6 +46,31 @@ def test_who_reset_it(said: list[str], was_reset: bool) -> None:
     assert not date.update(said[-1], BOOTED)
 
 
+@pytest.mark.parametrize(
+    ("said", "was_reset"),
+    [
+        (["2026-01-02 03:04:05", "2026-03-20 10:46:07"], True),
+        (["2026-01-02 03:04:05", "2026-01-02 03:04:05"], False),
+        # At midnight it is said with its zone.
+        (["2026-01-02 03:04:05", OLD, "2026-01-02 03:04:05"], False),
+        (["2026-01-02 03:04:05", OLD, "2026-03-20 10:46:07"], True),
+        # After an update.
+        (["2026-01-02 03:04:05", NEVER, OLD], False),
+        (["2026-01-02 03:04:05", OLD], False),
+        # It had lost its stamp, or none was ever made, and then learnt the time.
+        (["2026-01-02 03:04:05", "1970-01-01 00:00:00", "2026-03-20 14:20:00"], False),
+        (["2026-01-02 03:04:05", "2026-03-20 10:01:30"], False),
+        (["2026-01-02 03:04:05", "2026-03-20 09:01:30"], False),
+    ],
+)
+def test_a_stamp_of_a_release_before_1_17_478_has_no_zone(
+    said: list[str], was_reset: bool
+) -> None:
+    """``drv_bl_shared.c`` of the tags 1.15.250 to 1.17.477 says it with a blank and seconds."""
+    date = ClearDate()
+    assert [date.update(text, BOOTED) for text in said][-1] is was_reset
+
+
 def test_it_outlives_home_assistant() -> None:
     date = ClearDate()
     date.update(OLD, BOOTED)
