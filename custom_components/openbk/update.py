@@ -19,8 +19,7 @@ from .live.state import OpenBekenConfigEntry, SocketState
 from .network.firmware import FIRMWARE, newer_than
 from .pyopenbk.beken.update_slots import UPDATE_SLOTS
 from .pyopenbk.foreign_text import markdown_text
-from .pyopenbk.obk.builds import version_of
-from .pyopenbk.obk.messages import chip_of
+from .pyopenbk.obk.builds import chip_of, version_of
 from .pyopenbk.obk.releases import Lack, ReleaseError, Update, lacks, parse_version
 from .updating.updates import UPDATES
 

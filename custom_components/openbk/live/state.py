@@ -117,7 +117,7 @@ class SocketState:
         self._was_online = False
         self._changing = 0
         """How many settings are being made just now."""
-        self._chip = messages.chip_of(self.build)
+        self._chip = builds.chip_of(self.build)
         self._is_outdated = False
         """There are other entities by now than those that were set up."""
         self._reload: asyncio.Task[None] | None = None
@@ -648,7 +648,7 @@ class SocketState:
         Once for the socket: if each of its entities described it, core would look it up and
         compare everything again for each of them.
         """
-        chip = messages.chip_of(self.build)
+        chip = builds.chip_of(self.build)
         model, module = self.entry.data.get(CONF_MODEL), self.profile.module or chip
         return dr.async_get(self.hass).async_get_or_create(
             config_entry_id=self.entry.entry_id,

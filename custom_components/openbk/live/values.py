@@ -10,7 +10,6 @@ from homeassistant.core import HomeAssistant, callback
 from ..network.addresses import told_address
 from ..pyopenbk.metering.load import LoadSplit, LoadTriangle
 from ..pyopenbk.obk import messages
-from ..pyopenbk.obk.builds import decode_build
 from ..pyopenbk.obk.messages import Value
 from ..pyopenbk.quantities import (
     APPARENT_POWER,
@@ -184,8 +183,6 @@ class SocketValues:
             return Event(presence, messages.decode_gesture)
         if key == "ip":
             return Topic(presence, partial(told_address, self._hass))
-        if key == "build":
-            return Topic(presence, decode_build)
         if key == POWER.key:
             return Power(presence, self._calibration, self._meter)
         if key in CALIBRATED:

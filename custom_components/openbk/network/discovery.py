@@ -313,7 +313,7 @@ def entry_data(
     return known | {
         CONF_MAC: evidence.mac,
         CONF_CLIENT_ID: evidence.client_id,
-        CONF_GROUP: group or group_of(messages.chip_of(evidence.build or "")),
+        CONF_GROUP: group or group_of(builds.chip_of(evidence.build or "")),
         CONF_PROFILE: profile.as_dict(),
         CONF_ADDRESS: evidence.address,
         CONF_FIRMWARE: evidence.build,
@@ -503,13 +503,9 @@ async def _listening_for_word(
 
 
 def _read(hass: HomeAssistant, suffix: str, payload: str) -> Change | None:
-    match suffix:
-        case "ip":
-            value = told_address(hass, payload)
-        case "build":
-            value = builds.decode_build(payload)
-        case _:
-            return messages.parse(suffix, payload)
+    if suffix != "ip":
+        return messages.parse(suffix, payload)
+    value = told_address(hass, payload)
     return None if value is None else Change(key=suffix, value=value)
 
 

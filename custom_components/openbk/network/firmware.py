@@ -23,7 +23,7 @@ from ..pyopenbk.backups.files import (
     write_private_file,
 )
 from ..pyopenbk.beken.update_slots import UPDATE_SLOTS
-from ..pyopenbk.obk.messages import chip_of
+from ..pyopenbk.obk.builds import chip_of
 from ..pyopenbk.obk.releases import (
     DEFAULT_INDEX,
     Asset,

@@ -2,7 +2,9 @@
 
 import pytest
 
+from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk.builds import (
+    chip_of,
     decode_build,
     in_todays_words,
     is_build,
@@ -80,3 +82,49 @@ def test_the_simulated_socket_says_what_the_real_one_does(
     version: str, build: str
 ) -> None:
     assert Release(version=version, built="Feb 28 2024 08:00:00").build == build
+
+
+def test_builds() -> None:
+    build = "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43"
+    assert is_build(build)
+    assert chip_of(build) == "BK7231N"
+    assert version_of(build) == "1.18.300"
+    for branch in (
+        "OpenBK7231N main_0123456789ab Jan 1 2026",
+        "OpenBK7231N BK7231N_Test x",
+    ):
+        assert is_build(branch)
+    for foreign in ("", "OpenWrt 24.10", "OpenHAB 4.1", "1.2.3", "OpenBK7231N", "{}"):
+        assert not is_build(foreign)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [
+        "\n# Free",
+        " [Click](https://example.com)",
+        " <img src=x>",
+        " `code`",
+        " *bold*",
+        " " + "x" * 40,
+        "x" * 100,
+        "\ud800",
+        " ８",
+    ],
+)
+def test_a_build_is_all_of_the_payload(tail: str) -> None:
+    payload = f"OpenBK7231N 1.18.300{tail}"
+    assert not is_build(payload)
+    assert chip_of(payload) is None
+    assert version_of(payload) is None
+
+
+@pytest.mark.parametrize("chip", [*CHIPS, "LIN"])
+def test_every_build_names_its_chip(chip: str) -> None:
+    """The one for Linux was heard to say OpenLIN (1.18.299)."""
+    assert chip_of(f"Open{chip} 1.18.299 Nov 29 2026 15:24:59") == chip
+
+
+@pytest.mark.parametrize("build", ["OpenWrt 24.10.2", "OpenVPN 2.6.12", "LIN 1.18.299"])
+def test_other_open_software_is_no_socket(build: str) -> None:
+    assert chip_of(build) is None

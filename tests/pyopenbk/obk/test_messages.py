@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from custom_components.openbk.pyopenbk.beken.chips import CHIPS
 from custom_components.openbk.pyopenbk.obk import messages
 from custom_components.openbk.pyopenbk.obk.messages import Change, Gesture, Value
 from tests.recordings import session as recorded
@@ -101,41 +100,6 @@ def test_a_key_is_read_from_its_own_topic(key: str) -> None:
     change = messages.parse(messages.topic_of(key), text)
     assert change is not None
     assert change.key == key
-
-
-def test_builds() -> None:
-    build = "OpenBK7231N 1.18.300 Nov 22 2026 16:44:43"
-    assert messages.is_build(build)
-    assert messages.chip_of(build) == "BK7231N"
-    assert messages.version_of(build) == "1.18.300"
-    for branch in (
-        "OpenBK7231N main_0123456789ab Jan 1 2026",
-        "OpenBK7231N BK7231N_Test x",
-    ):
-        assert messages.is_build(branch)
-    for foreign in ("", "OpenWrt 24.10", "OpenHAB 4.1", "1.2.3", "OpenBK7231N", "{}"):
-        assert not messages.is_build(foreign)
-
-
-@pytest.mark.parametrize(
-    "tail",
-    [
-        "\n# Free",
-        " [Click](https://example.com)",
-        " <img src=x>",
-        " `code`",
-        " *bold*",
-        " " + "x" * 40,
-        "x" * 100,
-        "\ud800",
-        " ８",
-    ],
-)
-def test_a_build_is_all_of_the_payload(tail: str) -> None:
-    payload = f"OpenBK7231N 1.18.300{tail}"
-    assert not messages.is_build(payload)
-    assert messages.chip_of(payload) is None
-    assert messages.version_of(payload) is None
 
 
 def test_client_ids() -> None:
@@ -315,14 +279,3 @@ def _recorded(name: str) -> Iterator[recorded.Message]:
 )
 def test_address(payload: str, address: str | None) -> None:
     assert messages.decode_address(payload) == address
-
-
-@pytest.mark.parametrize("chip", [*CHIPS, "LIN"])
-def test_every_build_names_its_chip(chip: str) -> None:
-    """The one for Linux was heard to say OpenLIN (1.18.299)."""
-    assert messages.chip_of(f"Open{chip} 1.18.299 Nov 29 2026 15:24:59") == chip
-
-
-@pytest.mark.parametrize("build", ["OpenWrt 24.10.2", "OpenVPN 2.6.12", "LIN 1.18.299"])
-def test_other_open_software_is_no_socket(build: str) -> None:
-    assert messages.chip_of(build) is None

@@ -17,9 +17,8 @@ from ...live.state import identity_of_entry
 from ...network.consoles import keep_password
 from ...network.firmware import FIRMWARE
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.builds import version_of
+from ...pyopenbk.obk.builds import chip_of, version_of
 from ...pyopenbk.obk.console import PasswordError, UnreachableError
-from ...pyopenbk.obk.messages import chip_of
 from ...updating.record import UpdateFailed
 from ...updating.updates import UPDATES, SocketUpdate
 from .. import uploads

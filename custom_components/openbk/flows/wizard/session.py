@@ -17,9 +17,9 @@ from ...pyopenbk.flashing import Analysis
 from ...pyopenbk.flashing.dump_files import WholeFlash
 from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.obk import startup
+from ...pyopenbk.obk.builds import chip_of
 from ...pyopenbk.obk.config_sector import ConfigSector
 from ...pyopenbk.obk.image import FirmwareImage
-from ...pyopenbk.obk.messages import chip_of
 from ...pyopenbk.obk.names import long_name_of
 from ...pyopenbk.obk.setup import SocketSettings, WifiNetwork
 from ...pyopenbk.obk.startup import Obstacle, Part

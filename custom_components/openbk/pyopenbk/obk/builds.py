@@ -3,8 +3,15 @@
 import re
 from typing import Final
 
-from . import messages
-
+# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43; LIN is the
+# build that runs on Linux. Some eighty characters at most, and none that a dialog could take for
+# Markdown but "_".
+_TODAY: Final = re.compile(
+    r"Open(?P<chip>[A-Z]{1,6}[0-9][A-Z0-9]{0,9}|LIN)"
+    r" (?P<version>[0-9][\w.+-]{0,31}|[\w.+-]{1,20}_[\w.+-]{1,20})"
+    r"(?: [\w :.+-]{1,32})?",
+    re.ASCII,
+)
 # Until 1.17.484 (February 2024) the topic "build" has the text of the pages, which names no chip:
 # date, time and version (g_build_str of new_http.c, published by new_mqtt.c).
 _OF_OLD: Final = re.compile(
@@ -16,7 +23,7 @@ _OF_OLD: Final = re.compile(
 
 def is_build(payload: str) -> bool:
     """Return whether the whole payload of a ``build`` topic is that of an OpenBeken."""
-    return messages.is_build(payload) or _OF_OLD.fullmatch(payload) is not None
+    return _match(payload) is not None
 
 
 def decode_build(payload: str) -> str | None:
@@ -32,14 +39,17 @@ def in_todays_words(build: str, chip: str | None) -> str:
     if chip is None or (old := _OF_OLD.fullmatch(build)) is None:
         return build
     today = f"Open{chip} {old['version']} {old['built']}"
-    return today if messages.is_build(today) else build
+    return today if _TODAY.fullmatch(today) else build
+
+
+def chip_of(build: str) -> str | None:
+    """Return the chip that a build text names, such as BK7231N."""
+    return match["chip"] if (match := _TODAY.fullmatch(build)) else None
 
 
 def version_of(build: str) -> str | None:
     """Return the version that a build text names, such as 1.18.300."""
-    if (old := _OF_OLD.fullmatch(build)) is not None:
-        return old["version"]
-    return messages.version_of(build)
+    return match["version"] if (match := _match(build)) else None
 
 
 def release_of(build: str) -> tuple[int, ...] | None:
@@ -48,3 +58,7 @@ def release_of(build: str) -> tuple[int, ...] | None:
     if not all(part.isdecimal() for part in parts):
         return None
     return tuple(map(int, parts))
+
+
+def _match(build: str) -> re.Match[str] | None:
+    return _TODAY.fullmatch(build) or _OF_OLD.fullmatch(build)

@@ -11,6 +11,7 @@ from ..errors import OpenBekenError
 from ..ipv4 import is_in_a_network
 from ..profile import HIGHEST_CHANNEL
 from ..quantities import DIAGNOSTICS, FREQUENCY, METER, Quantity
+from .builds import decode_build, release_of
 
 # OpenBeken's mqtt_clientId has room for 63 bytes and a terminating zero.
 LONGEST_CLIENT_ID: Final = 63
@@ -115,11 +116,6 @@ def decode_line(longest: int) -> Decoder:
         return payload if fits else None
 
     return decode
-
-
-def decode_build(payload: str) -> str | None:
-    """Return a build text, such as ``OpenBK7231N 1.18.300 Nov 22 2026 16:44:43``."""
-    return payload if is_build(payload) else None
 
 
 def decode_gesture(payload: str) -> Gesture | None:
@@ -227,29 +223,6 @@ def is_root_of_topics(text: str) -> bool:
     )
 
 
-def is_build(payload: str) -> bool:
-    """Return whether the whole payload of a ``build`` topic is that of an OpenBeken."""
-    return _BUILD.fullmatch(payload) is not None
-
-
-def chip_of(build: str) -> str | None:
-    """Return the chip that a build text names, such as BK7231N."""
-    return match["chip"] if (match := _BUILD.fullmatch(build)) else None
-
-
-def version_of(build: str) -> str | None:
-    """Return the version that a build text names, such as 1.18.300."""
-    return match["version"] if (match := _BUILD.fullmatch(build)) else None
-
-
-def release_of(build: str) -> tuple[int, ...] | None:
-    """Return the numbers of the release that a build text names; None for a branch's build."""
-    parts = (version_of(build) or "").split(".")
-    if not all(part.isdecimal() for part in parts):
-        return None
-    return tuple(map(int, parts))
-
-
 def set_channel(client_id: str, channel: int, value: int) -> Publication:
     """Build the command that sets a channel; the firmware reads ON and OFF as 0, so numbers."""
     return Publication(topic=f"{client_id}/{channel}/set", payload=str(value))
@@ -327,15 +300,6 @@ _BUTTON: Final = re.compile(rf"{BUTTON_TOPIC}_[0-9]{{1,2}}")
 _CHANNEL: Final = re.compile(r"[0-9]{1,2}")
 # valueStr of MQTT_PublishMain_StringFloat has 16 bytes; no exponent, no blanks, no other digits.
 _NUMBER: Final = re.compile(r"-?[0-9]{1,15}(\.[0-9]{0,9})?")
-# "Open" + chip, version, build date and time: OpenBK7231N 1.18.300 Nov 22 2026 16:44:43; LIN is the
-# build that runs on Linux. Some eighty characters at most, and none that a dialog could take for
-# Markdown but "_".
-_BUILD: Final = re.compile(
-    r"Open(?P<chip>[A-Z]{1,6}[0-9][A-Z0-9]{0,9}|LIN)"
-    r" (?P<version>[0-9][\w.+-]{0,31}|[\w.+-]{1,20}_[\w.+-]{1,20})"
-    r"(?: [\w :.+-]{1,32})?",
-    re.ASCII,
-)
 _STATUS_IN_BACKLOG: Final = re.compile(r"(^|;)\s*status", re.IGNORECASE)
 
 # Nothing runs for ten years without a power cut; the firmware's clock has 32 bits.
