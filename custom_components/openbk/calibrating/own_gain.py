@@ -59,12 +59,12 @@ def check_load(proposal: Proposal) -> None:
 
 
 def _is_enough(measured: Measurement) -> bool:
-    grain = measured.grain or measured.step
     if measured.cut:
-        return measured.mean >= _LEAST_WHOLE * grain
-    if measured.mean < LEAST_PULSES * grain:
+        return measured.mean >= _LEAST_WHOLE * measured.increment
+    if measured.mean < LEAST_PULSES * measured.increment:
         return False
-    return grain == measured.step or measured.scatter < _LARGEST_SCATTER * measured.mean
+    is_whole = measured.increment == measured.step
+    return is_whole or measured.scatter < _LARGEST_SCATTER * measured.mean
 
 
 async def async_check_still_there(sampler: HttpSampler, proposal: Proposal) -> None:

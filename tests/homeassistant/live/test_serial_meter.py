@@ -245,7 +245,7 @@ def test_grain_of_each_meter_is_that_of_its_readings_over_http() -> None:
 
 
 def test_readings_that_lose_the_part_of_a_count_are_no_surer_than_that() -> None:
-    series = SteadySeries(step=1.94, cut=True, wanted=10)
+    series = SteadySeries(step=1.94, grain=1.94, cut=True, wanted=10)
     for _ in range(10):
         series.add(1.94 * int(230 / 1.94))
     measured = series.measure()

@@ -231,7 +231,7 @@ def test_quality_is_said_in_words() -> None:
 def test_a_load_step_restarts_the_series() -> None:
     """Measure the load after the step alone."""
     meter = PulseMeter(random=Random(4))
-    series = SteadySeries(step=meter.step, wanted=30)
+    series = SteadySeries(step=meter.step, grain=meter.step, wanted=30)
     said = [series.add(reading) for reading in meter.readings(60, 20)]
     assert set(said) == {Steadiness.COLLECTING}
     said = [series.add(reading) for reading in meter.readings(90, 40)]
@@ -244,7 +244,7 @@ def test_a_load_step_restarts_the_series() -> None:
 def test_counting_alone_is_not_taken_for_a_load_step(seed: int, watts: float) -> None:
     """Let no constant load restart its series, however coarse its pulses."""
     meter = PulseMeter(random=Random(seed), noise=0.002, jitter=0.002)
-    series = SteadySeries(step=meter.step)
+    series = SteadySeries(step=meter.step, grain=meter.step)
     said = [series.add(reading) for reading in meter.readings(watts, 60)]
     assert Steadiness.RESTARTED not in said
     assert series.complete

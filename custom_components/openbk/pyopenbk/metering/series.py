@@ -48,6 +48,11 @@ class Measurement:
     """The share of the uncertainty that is there as the socket reports no smaller change."""
 
     @property
+    def increment(self) -> float:
+        """Return what single readings go up by: the grain, or else the step."""
+        return self.grain or self.step
+
+    @property
     def scatter(self) -> float:
         """Return how far a single reading is off, as a standard deviation."""
         return self.uncertainty * sqrt(self.count)
@@ -119,7 +124,7 @@ def without_what_is_cut(measured: Measurement) -> Measurement:
 
     A steady load loses the same part each time, up to a whole grain.
     """
-    lost = (measured.grain or measured.step) / sqrt(3)
+    lost = measured.increment / sqrt(3)
     uncertainty = hypot(measured.uncertainty, lost)
     return replace(measured, uncertainty=uncertainty, cut=True)
 
@@ -129,8 +134,8 @@ class SteadySeries:
     """Collect one-second readings of one quantity and start over when the load changes."""
 
     step: float
-    grain: float = 0.0
-    """What readings go up by where a step means more than that."""
+    grain: float
+    """What readings go up by: the step, or less where a step means more than that."""
     cut: bool = False
     """The part of a grain is lost with each reading, and not counted by the next."""
     wanted: int = 60
@@ -155,8 +160,9 @@ class SteadySeries:
     def measure(self) -> Measurement:
         """Return the mean and uncertainty of what was collected."""
         method = measure_alternating if self.alternating else measure
-        grain = self.grain or self.step
-        measured = replace(method(self.readings, grain), step=self.step, grain=grain)
+        measured = replace(
+            method(self.readings, self.grain), step=self.step, grain=self.grain
+        )
         return without_what_is_cut(measured) if self.cut else measured
 
     def restart(self) -> None:
