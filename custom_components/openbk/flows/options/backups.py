@@ -51,26 +51,32 @@ class BackupSteps(OptionsFlow):
         """Show the backups of this socket's chip."""
         try:
             found = await self._list()
-            folder = backup_folder(self.hass)
-            unclear = await self.hass.async_add_executor_job(folder.has_unreadable)
+            if not found:
+                return self._abort(await self._why_none())
         except BackupError:
             return self._abort("backups_unreadable")
-        if not found:
-            return self._abort("backups_unclear" if unclear else "no_backups")
         if user_input is not None:
             # Another dialog may have deleted it meanwhile; then the rest is shown.
             chosen = (one for one in found if one.path.name == user_input[CONF_BACKUP])
             self._backup = next(chosen, None)
-        if user_input is not None and self._backup is not None:
-            match user_input[CONF_ACTION]:
-                case "verify":
-                    return await self._verify(self._backup)
-                case "restore":
-                    return await self._restore(self._backup)
-                case "export":
-                    return await self.async_step_backup_link()
-                case _:
-                    return await self.async_step_backup_delete()
+            if self._backup is not None:
+                return await self._act(user_input[CONF_ACTION], self._backup)
+        return await self._show(found)
+
+    async def _act(self, action: str, backup: Backup) -> ConfigFlowResult:
+        """Do what was chosen with a backup."""
+        match action:
+            case "verify":
+                return await self._verify(backup)
+            case "restore":
+                return await self._restore(backup)
+            case "export":
+                return await self.async_step_backup_link()
+            case _:
+                return await self.async_step_backup_delete()
+
+    async def _show(self, found: tuple[Backup, ...]) -> ConfigFlowResult:
+        """Offer the backups, the newest first, and what can be done with one of them."""
         words = await async_get_translations(
             self.hass, self.hass.config.language, "selector", [DOMAIN]
         )
@@ -112,6 +118,12 @@ class BackupSteps(OptionsFlow):
 
     async def _list(self) -> tuple[Backup, ...]:
         return await async_list_backups(self.hass, self.config_entry.data[CONF_MAC])
+
+    async def _why_none(self) -> str:
+        """Return the key of why there is nothing to show; raises BackupError."""
+        folder = backup_folder(self.hass)
+        unclear = await self.hass.async_add_executor_job(folder.has_unreadable)
+        return "backups_unclear" if unclear else "no_backups"
 
     @property
     def _folder(self) -> str:

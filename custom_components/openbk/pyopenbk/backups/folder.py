@@ -67,8 +67,7 @@ class BackupFolder:
 
         Raises BackupError.
         """
-        paths = list_files(self.path, SIDECAR)
-        return len(paths) > sum(1 for _ in self._sidecars(SIDECAR))
+        return any(_sidecar_at(path) is None for path in list_files(self.path, SIDECAR))
 
     def unfinished(self) -> tuple[UnfinishedBackup, ...]:
         """Return the backups that were begun and not finished, newest first."""
@@ -141,10 +140,8 @@ class BackupFolder:
 
     def _sidecars(self, suffix: str) -> Iterator[tuple[Path, Sidecar]]:
         for path in list_files(self.path, suffix):
-            try:
-                yield path, _read_sidecar(path)
-            except (OSError, ValueError) as err:
-                _LOGGER.warning("Passing over %r: %s", path.name, type(err).__name__)
+            if (sidecar := _sidecar_at(path)) is not None:
+                yield path, sidecar
 
     def _free_name(self, sidecar: Sidecar) -> Path:
         origin = sidecar.origin
@@ -156,6 +153,15 @@ class BackupFolder:
             if not path.exists() and not unfinished_name(path).exists():
                 return path
             count += 1
+
+
+def _sidecar_at(path: Path) -> Sidecar | None:
+    """Return what a sidecar says, None where nothing can be read of it."""
+    try:
+        return _read_sidecar(path)
+    except (OSError, ValueError) as err:
+        _LOGGER.warning("Passing over %r: %s", path.name, type(err).__name__)
+        return None
 
 
 def _read_sidecar(path: Path) -> Sidecar:

@@ -100,6 +100,19 @@ async def test_one_that_cannot_be_read_may_be_of_this_socket(
     assert done["description_placeholders"].keys() == {"folder"}
 
 
+async def test_what_cannot_be_read_is_looked_at_once_beside_one_that_can(
+    hass: HomeAssistant,
+    folder: BackupFolder,
+    entry: MockConfigEntry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await backup_of(hass, folder)
+    await hass.async_add_executor_job((folder.path / "odd.json").write_text, "{")
+    page = await begin(hass, entry, "backups")
+    assert page["step_id"] == "backups"
+    assert caplog.text.count("odd.json") == 1
+
+
 async def test_verified_is_what_was_read_just_now(
     hass: HomeAssistant, folder: BackupFolder, entry: MockConfigEntry
 ) -> None:
