@@ -94,6 +94,33 @@ class OpenBekenEntity(SocketEntity):
         self.async_write_ha_state()
 
 
+class ReadbackEntity(OpenBekenEntity):
+    """A setting that the socket does not report, but that may be read back from it."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow what is read back."""
+        await super().async_added_to_hass()
+        self.socket.readback.listeners.add(self._read)
+        self._take()
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        """Stop following."""
+        self.socket.readback.listeners.remove(self._read)
+        await super().async_will_remove_from_hass()
+
+    @callback
+    def _read(self) -> None:
+        self._take()
+        self.async_write_ha_state()
+
+    @callback
+    def _take(self) -> None:
+        """Take over what was read, or else what is assumed."""
+        raise NotImplementedError
+
+
 class ValueEntity(SocketEntity):
     """An entity of one value, available while that value is known to be true."""
 

@@ -39,7 +39,7 @@ EVENT_TYPES: Final[list[str]] = [
 class ButtonDescription(EventEntityDescription):
     """A button and the key that it reports under."""
 
-    topic: str
+    source_key: str
 
 
 @cache
@@ -51,7 +51,7 @@ def _describe(pin: int, *, first: bool, single: bool) -> ButtonDescription:
         translation_placeholders={"pin": f"P{pin}"},
         device_class=EventDeviceClass.BUTTON,
         event_types=EVENT_TYPES,
-        topic=button_key(pin, first=first),
+        source_key=button_key(pin, first=first),
     )
 
 
@@ -81,12 +81,12 @@ class ButtonEvent(OpenBekenEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the button."""
         await super().async_added_to_hass()
-        self.socket.source(self.entity_description.topic).add(self._pressed)
+        self.socket.source(self.entity_description.source_key).add(self._pressed)
 
     @override
     async def async_will_remove_from_hass(self) -> None:
         """Stop following the button."""
-        self.socket.source(self.entity_description.topic).remove(self._pressed)
+        self.socket.source(self.entity_description.source_key).remove(self._pressed)
         await super().async_will_remove_from_hass()
 
     @callback

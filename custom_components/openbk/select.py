@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_DARK_LEDS, CONF_POWER_CUT, CONF_TUNED
-from .entity import OpenBekenEntity
+from .entity import OpenBekenEntity, ReadbackEntity
 from .live.state import OpenBekenConfigEntry, SocketState
 from .pyopenbk.obk.commands import channel_command, start_value_command
 from .pyopenbk.obk.flags import PowerCutState, StartValue
@@ -168,7 +168,7 @@ class ButtonSelect(SocketSelect):
         )
 
 
-class PowerCutSelect(SocketSelect):
+class PowerCutSelect(ReadbackEntity, SocketSelect):
     """What a relay does when power comes back."""
 
     current_option: str | None = None
@@ -196,19 +196,6 @@ class PowerCutSelect(SocketSelect):
         ]
 
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow what is read back from the socket."""
-        await super().async_added_to_hass()
-        self.socket.readback.listeners.add(self._read)
-        self._take()
-
-    @override
-    async def async_will_remove_from_hass(self) -> None:
-        """Stop following."""
-        self.socket.readback.listeners.remove(self._read)
-        await super().async_will_remove_from_hass()
-
-    @override
     async def async_select_option(self, option: str) -> None:
         """Set the start value of the channel."""
         command = start_value_command(self._channel, PowerCutState(option).start_value)
@@ -218,11 +205,7 @@ class PowerCutSelect(SocketSelect):
         self.current_option = option
         self.async_write_ha_state()
 
-    @callback
-    def _read(self) -> None:
-        self._take()
-        self.async_write_ha_state()
-
+    @override
     @callback
     def _take(self) -> None:
         """Take what the socket has, else what was last set here; ours remember their state."""

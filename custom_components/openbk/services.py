@@ -36,7 +36,7 @@ from .pyopenbk.metering.session import (
     references_of_load,
 )
 from .pyopenbk.obk.console import ConsoleError
-from .pyopenbk.quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
+from .pyopenbk.quantities import CALIBRATED, CURRENT, ENERGY, POWER, VOLTAGE
 
 ATTR_ACCURACY: Final = "accuracy"
 ATTR_COMMAND: Final = "command"
@@ -293,12 +293,12 @@ async def _get_calibration(call: ServiceCall) -> ServiceResponse:
 
 async def _set_energy(call: ServiceCall) -> ServiceResponse:
     socket = _socket(call)
-    before = socket.value("energy")
+    before = socket.value(ENERGY.key)
     await socket.async_set_energy(call.data[ATTR_ENERGY])
     return {
         "before": before,
         "after": call.data[ATTR_ENERGY],
-        "changed": {"home_assistant": ["energy"], "socket": ["energy"]},
+        "changed": {"home_assistant": [ENERGY.key], "socket": [ENERGY.key]},
     }
 
 

@@ -15,7 +15,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .const import CONF_CHILD_LOCK, CONF_TUNED
-from .entity import ChannelDescription, ChannelEntity, OpenBekenEntity
+from .entity import ChannelDescription, ChannelEntity, ReadbackEntity
 from .live.state import OpenBekenConfigEntry, SocketState
 
 PARALLEL_UPDATES = 0
@@ -96,24 +96,11 @@ class LabelledRelaySwitch(RelaySwitch):
         return self.socket.labels[str(self.entity_description.channel)]
 
 
-class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
+class ChildLockSwitch(ReadbackEntity, SwitchEntity):
     """The lock under which the socket ignores its button; no event either."""
 
     capability_attributes = None
     is_on: bool | None = None
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        """Follow what is read back from the socket."""
-        await super().async_added_to_hass()
-        self.socket.readback.listeners.add(self._read)
-        self._take()
-
-    @override
-    async def async_will_remove_from_hass(self) -> None:
-        """Stop following."""
-        self.socket.readback.listeners.remove(self._read)
-        await super().async_will_remove_from_hass()
 
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
@@ -130,11 +117,7 @@ class ChildLockSwitch(OpenBekenEntity, SwitchEntity):
         self.is_on = on
         self.async_write_ha_state()
 
-    @callback
-    def _read(self) -> None:
-        self._take()
-        self.async_write_ha_state()
-
+    @override
     @callback
     def _take(self) -> None:
         """Take what the socket has, else what was last set here; a socket of ours began without."""

@@ -146,8 +146,9 @@ class Comparison:
         """
         await self.collect(min(_FIRST_LOOK, self._wanted))
         first = self.sampler.sample()
-        for key in set(self._keys) - {VOLTAGE.key}:
-            if first.method is Method.HTTP and first.mean(key) == 0:
+        for key in (CURRENT.key, POWER.key):
+            wanted = key in self._keys and first.method is Method.HTTP
+            if wanted and first.mean(key) == 0:
                 raise CalibrationError(Refusal.ZERO_READING, reading=0.0, quantity=key)
         waited = 0.0
         while not await self.collect(self._wanted):
