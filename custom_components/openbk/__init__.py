@@ -1,10 +1,10 @@
 """Mains sockets that run OpenBeken, from their factory firmware to Home Assistant."""
 
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.start import async_at_started
@@ -13,13 +13,14 @@ from homeassistant.loader import async_get_integration
 
 from .const import CONF_ADDRESS, CONF_FIRST_LED_USES, DOMAIN
 from .flows.backup_link import async_setup_backup_link
-from .issues.factors import async_watch_factors, forget_factors
+from .issues.factors import async_watch_factors
 from .issues.no_time import async_watch_clock
-from .issues.old_discovery import check_old_discovery, forget_old_discovery
+from .issues.of_socket import forget_issues
+from .issues.old_discovery import async_watch_old_discovery
 from .issues.other_socket import async_watch_other_sockets
-from .issues.overload import async_watch_overload, forget_overload
-from .issues.plausibility import async_watch
-from .issues.restarts import async_watch_restarts, forget_restarts
+from .issues.overload import async_watch_overload
+from .issues.plausibility import async_watch_plausibility
+from .issues.restarts import async_watch_restarts
 from .issues.retained_commands import async_look_for_retained_commands
 from .issues.updates import async_watch_updates
 from .issues.whereabouts import async_watch_whereabouts
@@ -44,6 +45,27 @@ SETTINGS: Final = (
     Platform.SELECT,
     Platform.SWITCH,
     Platform.UPDATE,
+)
+
+type Watch = Callable[[HomeAssistant, SocketState], CALLBACK_TYPE]
+"""Watches a socket; returns the function that stops it."""
+
+# These listen to topics, of which a socket that is started takes no more.
+_BEFORE_START: Final[tuple[Watch, ...]] = (
+    async_watch_other_sockets,
+    async_watch_clock,
+    async_watch_restarts,
+    async_watch_overload,
+    async_watch_switching,
+    async_give_back_when_there,
+)
+_ONCE_STARTED: Final[tuple[Watch, ...]] = (
+    async_watch_old_discovery,
+    async_watch_plausibility,
+    async_watch_factors,
+    async_watch_whereabouts,
+    async_look_for_retained_commands,
+    async_watch_updates,
 )
 
 
@@ -93,24 +115,13 @@ async def async_setup_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) ->
     if not native:
         _remove_native_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, _platforms(socket))
-    entry.async_on_unload(async_watch_other_sockets(hass, socket))
-    entry.async_on_unload(async_watch_clock(hass, socket))
-    entry.async_on_unload(async_watch_restarts(hass, socket))
-    entry.async_on_unload(async_watch_overload(hass, socket))
-    entry.async_on_unload(async_watch_switching(hass, socket))
-    entry.async_on_unload(async_give_back_when_there(hass, socket))
+    for watch in _BEFORE_START:
+        entry.async_on_unload(watch(hass, socket))
     await socket.start()
     if publisher is not None:
         await publisher.start()
-    check_old_discovery(hass, entry)
-    entry.async_on_unload(
-        socket.listen_online(partial(check_old_discovery, hass, entry))
-    )
-    entry.async_on_unload(async_watch(hass, socket))
-    entry.async_on_unload(async_watch_factors(hass, socket))
-    entry.async_on_unload(async_watch_whereabouts(hass, socket))
-    entry.async_on_unload(async_look_for_retained_commands(hass, socket))
-    entry.async_on_unload(async_watch_updates(hass, socket))
+    for watch in _ONCE_STARTED:
+        entry.async_on_unload(watch(hass, socket))
     return True
 
 
@@ -124,10 +135,7 @@ async def async_unload_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
 
 async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Forget what was kept for a socket, here and on the broker."""
-    forget_old_discovery(hass, entry)
-    forget_factors(hass, entry)
-    forget_overload(hass, entry)
-    forget_restarts(hass, entry)
+    forget_issues(hass, entry)
     if address := entry.data.get(CONF_ADDRESS):
         keep_password(hass, address, None)
     await async_retract(hass, entry)

@@ -1,6 +1,7 @@
 """Repairs that a person can start from Home Assistant."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Final, override
 
 from homeassistant.components.repairs import (
@@ -243,7 +244,10 @@ class UpdateTheRestFlow(_AskFirstFlow):
     async def act(self) -> RepairsFlowResult:
         """Go on; the issue goes when the last one is updated."""
         watch = float((self.data or {}).get(updates.CONF_WATCH) or 0)
-        self.hass.async_create_task(_update_the_rest(self.hass, watch))
+        # No other upload is begun once Home Assistant stops, which ends this first.
+        self.hass.async_create_background_task(
+            _update_the_rest(self.hass, watch), f"{DOMAIN} update of the rest"
+        )
         return self.async_abort(reason="going_on")
 
 
@@ -262,22 +266,23 @@ async def _update_the_rest(hass: HomeAssistant, watch: float) -> None:
         LOGGER.debug("Updating the rest: %s", err)
 
 
+# By what the id of an issue begins with; that of all updates begins as that of a single one does.
+_FLOWS: Final[Mapping[str, type[RepairsFlow]]] = {
+    updates.ISSUE: UpdateTheRestFlow,
+    updates.OF_ONE_SOCKET: SendAgainFlow,
+    half_written.ISSUE: OpenWizardFlow,
+    no_time.ISSUE: TimeServerFlow,
+    old_discovery.ISSUE: RemoveOldDiscoveryFlow,
+    restarts.ISSUE: RestartsFlow,
+    retained_commands.ISSUE: ClearRetainedFlow,
+}
+
+
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, Any] | None
 ) -> RepairsFlow:
-    """Return the flow that repairs an issue."""
-    if issue_id.startswith(old_discovery.ISSUE):
-        return RemoveOldDiscoveryFlow()
-    if issue_id.startswith(retained_commands.ISSUE):
-        return ClearRetainedFlow()
-    if issue_id.startswith(half_written.ISSUE):
-        return OpenWizardFlow()
-    if issue_id.startswith(no_time.ISSUE):
-        return TimeServerFlow()
-    if issue_id.startswith(restarts.ISSUE):
-        return RestartsFlow()
-    if issue_id == updates.ISSUE:
-        return UpdateTheRestFlow()
-    if issue_id.startswith(updates.OF_ONE_SOCKET):
-        return SendAgainFlow()
+    """Return the flow that repairs an issue; one that only tells something is confirmed."""
+    for issue, flow in _FLOWS.items():
+        if issue_id == issue or issue_id.startswith(f"{issue}_"):
+            return flow()
     return ConfirmRepairFlow()

@@ -5,8 +5,8 @@ from typing import Final
 
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
-from ..live.state import OpenBekenConfigEntry, SocketState
-from .of_socket import CALIBRATION_MANUAL, raise_issue, withdraw_issues
+from ..live.state import SocketState
+from .of_socket import CALIBRATION_MANUAL, raise_issue
 
 CHANGED: Final = "factors_changed"
 DOUBTFUL: Final = "factors_doubtful"
@@ -16,12 +16,6 @@ DOUBTFUL: Final = "factors_doubtful"
 def async_watch_factors(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
     """Tell of changed factors; return the function that stops it."""
     return socket.factors.listeners.add(partial(_look, hass, socket))
-
-
-@callback
-def forget_factors(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Withdraw what was told of a socket that is removed."""
-    withdraw_issues(hass, entry, CHANGED, DOUBTFUL)
 
 
 @callback

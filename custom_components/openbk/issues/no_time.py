@@ -5,7 +5,7 @@ from typing import Final
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 
 from ..live.state import SocketState
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "no_time"
 
@@ -27,6 +27,6 @@ def async_watch_clock(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE
     @callback
     def stop() -> None:
         stop_listening()
-        withdraw_issues(hass, entry, ISSUE)
+        leave_issues(hass, entry, ISSUE)
 
     return stop

@@ -62,3 +62,32 @@ def withdraw_issues(
     """Withdraw what was told of a socket, where it was."""
     for issue in issues:
         ir.async_delete_issue(hass, DOMAIN, issue_id_of(entry, issue))
+
+
+@callback
+def leave_issues(
+    hass: HomeAssistant, entry: OpenBekenConfigEntry, *issues: str
+) -> None:
+    """Withdraw what was told of a socket that is unloaded, but for what a person ignores.
+
+    It is set up anew after each change of its options, and what is told anew is not ignored.
+    """
+    for issue in issues:
+        if not is_ignored(hass, entry, issue):
+            withdraw_issues(hass, entry, issue)
+
+
+@callback
+def is_ignored(hass: HomeAssistant, entry: OpenBekenConfigEntry, issue: str) -> bool:
+    """Return whether a person wants an issue to be ignored."""
+    known = ir.async_get(hass).async_get_issue(DOMAIN, issue_id_of(entry, issue))
+    return known is not None and known.dismissed_version is not None
+
+
+@callback
+def forget_issues(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
+    """Withdraw all that was told of a socket that is removed."""
+    own = issue_id_of(entry, "")
+    for domain, issue_id in [*ir.async_get(hass).issues]:
+        if domain == DOMAIN and issue_id.endswith(own):
+            ir.async_delete_issue(hass, DOMAIN, issue_id)

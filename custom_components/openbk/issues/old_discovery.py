@@ -3,37 +3,47 @@
 from typing import Final
 
 from homeassistant.components import mqtt
-from homeassistant.core import HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from ..const import CONF_MAC
 from ..live.publisher import own_prefix
 from ..live.snapshots import SNAPSHOTS, Before
-from ..live.state import OpenBekenConfigEntry, is_online
+from ..live.state import OpenBekenConfigEntry, SocketState, is_online
 from ..network.mqtt import publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.commands import flag_command
 from ..pyopenbk.obk.flags import Flag
 from ..pyopenbk.obk.messages import Publication, console
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "old_discovery"
 _MANUFACTURER: Final = "Beken Corporation"
 
 
 @callback
-def check_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Raise the issue, or withdraw it, as there are such entities or not."""
-    if _old_entities(hass, entry):
-        raise_issue(hass, entry, ISSUE)
-    else:
-        forget_old_discovery(hass, entry)
+def async_watch_old_discovery(
+    hass: HomeAssistant, socket: SocketState
+) -> CALLBACK_TYPE:
+    """Look for such entities, again whenever the socket comes; return the function that stops it."""
+    entry = socket.entry
 
+    @callback
+    def look() -> None:
+        if _old_entities(hass, entry):
+            raise_issue(hass, entry, ISSUE)
+        else:
+            withdraw_issues(hass, entry, ISSUE)
 
-@callback
-def forget_old_discovery(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Withdraw the issue."""
-    withdraw_issues(hass, entry, ISSUE)
+    look()
+    stop_listening = socket.listen_online(look)
+
+    @callback
+    def stop() -> None:
+        stop_listening()
+        leave_issues(hass, entry, ISSUE)
+
+    return stop
 
 
 async def async_remove_old_discovery(
@@ -51,7 +61,7 @@ async def async_remove_old_discovery(
         # The firmware names the topic after the unique id.
         topic = f"{own_prefix(hass)}/{item.domain}/{item.unique_id}/config"
         await publish(hass, Publication(topic=topic, payload="", qos=1, retain=True))
-    forget_old_discovery(hass, entry)
+    withdraw_issues(hass, entry, ISSUE)
 
 
 def _old_entities(

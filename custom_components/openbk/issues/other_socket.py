@@ -16,7 +16,7 @@ from ..network.mqtt import Subscriptions
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.messages import decode_connected
-from .of_socket import issue_id_of, raise_issue, withdraw_issues
+from .of_socket import issue_id_of, leave_issues, raise_issue, withdraw_issues
 
 TOPIC_SHARED: Final = "topic_shared"
 TOPIC_OF_ANOTHER: Final = "topic_of_another"
@@ -48,8 +48,8 @@ def async_watch_other_sockets(
             stop_listening()
         watch.stop()
         _leave_twin(hass, socket.entry)
-        for issue in (RADIO_LOST, MAC_TWICE):
-            _show(hass, socket, issue, False)
+        _show(hass, socket, MAC_TWICE, False)
+        leave_issues(hass, socket.entry, RADIO_LOST)
 
     return stop
 

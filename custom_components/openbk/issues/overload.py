@@ -11,10 +11,10 @@ from homeassistant.util import dt as dt_util
 from ..const import DOMAIN, EVENT_OVERLOAD
 from ..live.energy_store import ENERGY_STORE
 from ..live.events import fire
-from ..live.state import OpenBekenConfigEntry, SocketState
+from ..live.state import SocketState
 from ..pyopenbk.metering.series import DEFAULT_POWER_LIMIT
 from ..pyopenbk.quantities import CURRENT, VOLTAGE
-from .of_socket import issue_id_of, raise_issue, withdraw_issues
+from .of_socket import is_ignored, issue_id_of, raise_issue, withdraw_issues
 
 ISSUE: Final = "overload"
 ATTR_LEVEL: Final = "level"
@@ -62,12 +62,6 @@ def async_watch_overload(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
         watch.stop()
 
     return stop
-
-
-@callback
-def forget_overload(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Withdraw what was told of a socket that is removed."""
-    withdraw_issues(hass, entry, ISSUE)
 
 
 class _Watch:
@@ -165,7 +159,7 @@ class _Watch:
             self._hass,
             entry,
             ISSUE,
-            {"load": f"{load:.0f}", "limit": f"{limit:.0f}"},
+            {ATTR_LOAD: f"{load:.0f}", ATTR_LIMIT: f"{limit:.0f}"},
             text=f"{ISSUE}_{level}"
             if self._socket.profile.serial_meter is None
             else _RATED,
@@ -211,6 +205,6 @@ class _Watch:
         if self._told is not None:
             # It still flows. It ends a day after that does.
             self._end_after(dt_util.utcnow())
-        elif (issue := self._issue) is not None and issue.dismissed_version is None:
+        elif not is_ignored(self._hass, self._socket.entry, ISSUE):
             self._is_up = False
             withdraw_issues(self._hass, self._socket.entry, ISSUE)

@@ -15,7 +15,13 @@ from ..live.state import SocketState
 from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.plausibility import Contradiction, Readings, contradictions
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
-from .of_socket import CALIBRATION_MANUAL, raise_issue, withdraw_issues
+from .of_socket import (
+    CALIBRATION_MANUAL,
+    is_ignored,
+    leave_issues,
+    raise_issue,
+    withdraw_issues,
+)
 
 ISSUE: Final = "implausible"
 
@@ -27,7 +33,8 @@ _CLEAR_AFTER: Final = 5
 
 @dataclass(slots=True)
 class _Suspicion:
-    contradiction: Contradiction
+    contradiction: Contradiction | None = None
+    """None as long as only an issue tells of one, from before the socket was set up anew."""
     seen: int = 0
     clean: int = 0
 
@@ -44,6 +51,8 @@ class _Watch:
     @callback
     def add(self, socket: SocketState) -> None:
         self.sockets.append(socket)
+        if is_ignored(self.hass, socket.entry, ISSUE):
+            self.suspicions[socket.entry.entry_id] = _Suspicion()
         if self._stop is None:
             every = timedelta(seconds=_EVERY / self.hass.data[SOCKET_ACCESS].speed)
             self._stop = async_track_time_interval(self.hass, self._look, every)
@@ -51,7 +60,8 @@ class _Watch:
     @callback
     def remove(self, socket: SocketState) -> None:
         self.sockets.remove(socket)
-        self.forget(socket)
+        self.suspicions.pop(socket.entry.entry_id, None)
+        leave_issues(self.hass, socket.entry, ISSUE)
         if not self.sockets and self._stop is not None:
             self._stop()
             self._stop = None
@@ -77,20 +87,21 @@ class _Watch:
                 if suspicion.clean >= _CLEAR_AFTER:
                     self.forget(socket)
             return
-        if suspicion is None or suspicion.contradiction not in now:
+        if suspicion is None or suspicion.contradiction not in (None, *now):
             self.forget(socket)
-            suspicion = self.suspicions[entry_id] = _Suspicion(now[0])
+            suspicion = self.suspicions[entry_id] = _Suspicion()
+        suspicion.contradiction = contradiction = suspicion.contradiction or now[0]
         suspicion.clean = 0
         suspicion.seen += 1
         if suspicion.seen == _RAISE_AFTER:
-            _raise(self.hass, socket, suspicion.contradiction)
+            _raise(self.hass, socket, contradiction)
 
 
 _WATCH: Final[HassKey[_Watch]] = HassKey(f"{DOMAIN}.plausibility")
 
 
 @callback
-def async_watch(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
+def async_watch_plausibility(hass: HomeAssistant, socket: SocketState) -> CALLBACK_TYPE:
     """Watch a socket that has a meter; return the function that stops it."""
     if not socket.profile.has_meter:
         return lambda: None

@@ -50,12 +50,6 @@ def async_watch_restarts(hass: HomeAssistant, socket: SocketState) -> CALLBACK_T
     return stop
 
 
-@callback
-def forget_restarts(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
-    """Withdraw what was told of a socket that is removed."""
-    withdraw_issues(hass, entry, ISSUE)
-
-
 async def async_shorten_start(entry: OpenBekenConfigEntry) -> None:
     """Let a start count as good sooner; raises HomeAssistantError if the socket is not there."""
     await entry.runtime_data.async_command(full_boot_time_command(_GOOD_AFTER))
@@ -95,7 +89,7 @@ class _Watch:
 
     def _forget_in(self, seconds: float) -> None:
         self.stop()
-        over = partial(forget_restarts, self._hass, self._socket.entry)
+        over = partial(withdraw_issues, self._hass, self._socket.entry, ISSUE)
         self._timer = self._hass.loop.call_later(seconds, over).cancel
 
     @callback

@@ -17,7 +17,7 @@ from ..live.state import OpenBekenConfigEntry, SocketState
 from ..network.mqtt import publish, subscribed
 from ..pyopenbk.foreign_text import markdown_code
 from ..pyopenbk.obk.messages import Publication, below, channel_key
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "retained_commands"
 
@@ -55,7 +55,7 @@ class _Look:
     @callback
     def forget(self, entry: OpenBekenConfigEntry) -> None:
         self._waiting.pop(entry.entry_id, None)
-        _show(self._hass, entry, {})
+        leave_issues(self._hass, entry, ISSUE)
 
     async def _run(self) -> None:
         try:

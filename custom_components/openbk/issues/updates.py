@@ -12,7 +12,7 @@ from ..pyopenbk.foreign_text import markdown_text
 from ..updating.all import Report, UpdateAll, sockets_to_update
 from ..updating.record import UpdateFailed, UpdateRecord
 from ..updating.updates import UPDATES
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "update_all_stopped"
 OF_ONE_SOCKET: Final = "update"
@@ -47,7 +47,8 @@ class _Watch:
     def stop(self) -> None:
         for stop in self._stops:
             stop()
-        self._clear()
+        self._look_no_more()
+        leave_issues(self._hass, self._socket.entry, OF_ONE_SOCKET)
 
     @callback
     def _follow_up(self) -> None:
@@ -57,14 +58,14 @@ class _Watch:
     def _show(self) -> None:
         record = self._update.record
         if record is None or record.trouble is None or self._update.stage is not None:
-            self._clear()
+            self._look_no_more()
+            withdraw_issues(self._hass, self._socket.entry, OF_ONE_SOCKET)
             return
         self._raise_issue(record)
         if self._timer is None:
             self._look_later()
 
-    def _clear(self) -> None:
-        withdraw_issues(self._hass, self._socket.entry, OF_ONE_SOCKET)
+    def _look_no_more(self) -> None:
         if self._timer is not None:
             self._timer()
             self._timer = None

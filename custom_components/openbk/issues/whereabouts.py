@@ -10,7 +10,7 @@ from ..live.state import SocketState
 from ..network.silence import Cause, Silence, async_diagnose
 from ..pyopenbk.foreign_text import markdown_text
 from ..updating.updates import UPDATES
-from .of_socket import raise_issue, withdraw_issues
+from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "elsewhere"
 _TOLD: Final = {
@@ -50,16 +50,20 @@ class _Watch:
     @callback
     def online_changed(self) -> None:
         if self._socket.online:
-            self.stop()
+            self._look_no_more()
+            withdraw_issues(self._hass, self._socket.entry, ISSUE)
         elif self._timer is None:
             self._look_in(_SILENT_FOR)
 
     @callback
     def stop(self) -> None:
+        self._look_no_more()
+        leave_issues(self._hass, self._socket.entry, ISSUE)
+
+    def _look_no_more(self) -> None:
         if self._timer is not None:
             self._timer()
             self._timer = None
-        withdraw_issues(self._hass, self._socket.entry, ISSUE)
 
     def _look_in(self, seconds: float) -> None:
         self._timer = self._hass.loop.call_later(seconds, self._look).cancel

@@ -194,6 +194,9 @@ async def test_it_stops_at_a_canary_that_starts_anew_and_goes_on_from_its_repair
             )
         )
         assert heater.version == NEW.version
+        # It is watched now, in the background, which Home Assistant ends first when it stops.
+        await hass.async_block_till_done()
+        assert ir.async_get(hass).async_get_issue("openbk", "update_all_stopped")
         await hass.async_block_till_done(wait_background_tasks=True)
         assert not ir.async_get(hass).async_get_issue("openbk", "update_all_stopped")
 
