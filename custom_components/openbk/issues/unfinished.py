@@ -1,5 +1,6 @@
 """What was chosen for sockets whose writing has begun, so that a later wizard can go on."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, Final, Self
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
+from homeassistant.util.hass_dict import HassKey
 
 from ..const import DOMAIN, LOGGER
 from ..helpers import async_stored
@@ -25,6 +27,7 @@ _VERSION: Final = 1
 UNFINISHED_FOLDER: Final = "openbk/unfinished"
 _LONGEST_TEXT: Final = 256
 _PORTS: Final = range(1, 0x10000)
+_CHANGING: Final[HassKey[asyncio.Lock]] = HassKey(f"{DOMAIN}.unfinished")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,8 @@ class UnfinishedSockets:
         self._store: Store[dict[str, dict[str, Any]]] = Store(
             hass, _VERSION, f"{DOMAIN}.unfinished", private=True
         )
+        # Two wizards may write sockets at the same time, and each reads and writes all of them.
+        self._changing = hass.data.setdefault(_CHANGING, asyncio.Lock())
 
     async def async_find(self, mac: str) -> UnfinishedSocket | None:
         """Return what was chosen for the chip with this address."""
@@ -130,8 +135,9 @@ class UnfinishedSockets:
         self, mac: str, socket: UnfinishedSocket, firmware: bytes
     ) -> None:
         """Keep this on disk before the first byte of the chip is changed."""
-        sockets = await async_stored(self._store)
-        await self._store.async_save(sockets | {mac: socket.as_dict()})
+        async with self._changing:
+            sockets = await async_stored(self._store)
+            await self._store.async_save(sockets | {mac: socket.as_dict()})
 
         def write() -> None:
             try:
@@ -144,9 +150,10 @@ class UnfinishedSockets:
 
     async def async_forget(self, mac: str) -> None:
         """Forget a socket that has reported in."""
-        sockets = await async_stored(self._store)
-        if sockets.pop(mac, None) is not None:
-            await self._store.async_save(sockets)
+        async with self._changing:
+            sockets = await async_stored(self._store)
+            if sockets.pop(mac, None) is not None:
+                await self._store.async_save(sockets)
 
         def remove() -> None:
             with suppress(OSError):
