@@ -67,42 +67,10 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Return the diagnostics of a socket."""
     socket = entry.runtime_data
-    relays = {pin.channel for pin in socket.profile.relays}
     return {
         "entry": async_redact_data(entry.as_dict(), TO_REDACT),
         "device": _device(hass, entry),
-        "socket": {
-            "online": socket.online,
-            "native": socket.native,
-            "tuned": socket.tuned,
-            "version": version_of(socket.build),
-            "profile": socket.profile.as_dict(),
-            "without_entity": [
-                f"P{pin.pin} {pin.role.firmware_name}"
-                for pin in socket.profile.without_entity
-            ],
-            "channels": {
-                str(pin.channel): socket.value(channel_key(pin.channel))
-                for pin in socket.profile.pins
-                if pin.role.has_channel
-            },
-            "values": async_redact_data(
-                {key: socket.value(key) for key in _SAID}, TO_REDACT
-            ),
-            "refused": socket.values.refused,
-            "last_messages": socket.values.timing(monotonic()),
-            "clock": {
-                "right": socket.clock.right,
-                "missed": socket.clock.missed,
-                "utc_offset": socket.clock.utc_offset.total_seconds(),
-            },
-            "child_lock": socket.readback.child_lock,
-            "power_cut": {
-                str(channel): str(state)
-                for channel, state in (socket.readback.power_cut or {}).items()
-                if channel in relays
-            },
-        },
+        "socket": _socket(socket),
         "update": _update(hass.data[UPDATES].of(socket.identity)),
         "settings_kept": [
             {"at": kept.at.isoformat(), "before": kept.before}
@@ -112,6 +80,43 @@ async def async_get_config_entry_diagnostics(
             _flash, backup_folder(hass), entry.data[CONF_MAC]
         ),
         "meter": _meter(socket) if socket.profile.has_meter else None,
+    }
+
+
+def _socket(socket: SocketState) -> dict[str, Any]:
+    """Return what a socket is, and what it says."""
+    relays = {pin.channel for pin in socket.profile.relays}
+    return {
+        "online": socket.online,
+        "native": socket.native,
+        "tuned": socket.tuned,
+        "version": version_of(socket.build),
+        "profile": socket.profile.as_dict(),
+        "without_entity": [
+            f"P{pin.pin} {pin.role.firmware_name}"
+            for pin in socket.profile.without_entity
+        ],
+        "channels": {
+            str(pin.channel): socket.value(channel_key(pin.channel))
+            for pin in socket.profile.pins
+            if pin.role.has_channel
+        },
+        "values": async_redact_data(
+            {key: socket.value(key) for key in _SAID}, TO_REDACT
+        ),
+        "refused": socket.values.refused,
+        "last_messages": socket.values.timing(monotonic()),
+        "clock": {
+            "right": socket.clock.right,
+            "missed": socket.clock.missed,
+            "utc_offset": socket.clock.utc_offset.total_seconds(),
+        },
+        "child_lock": socket.readback.child_lock,
+        "power_cut": {
+            str(channel): str(state)
+            for channel, state in (socket.readback.power_cut or {}).items()
+            if channel in relays
+        },
     }
 
 

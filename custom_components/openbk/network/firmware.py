@@ -66,8 +66,8 @@ def _index_store(hass: HomeAssistant) -> Store[dict[str, str]]:
 
 async def async_index_address(hass: HomeAssistant) -> str:
     """Return where releases are looked up."""
-    stored = await _index_store(hass).async_load() or {}
-    return stored.get(CONF_INDEX, _usual_index(hass))
+    address = (await async_stored(_index_store(hass))).get(CONF_INDEX)
+    return address if isinstance(address, str) else _usual_index(hass)
 
 
 async def async_keep_index_address(hass: HomeAssistant, address: str) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from homeassistant.components.update import ATTR_LATEST_VERSION
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import STATE_ON, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
@@ -15,7 +17,7 @@ from ..pyopenbk.obk.builds import version_of
 from .record import FAULTS_OF_ONE_SOCKET, UpdateFailed
 from .updates import UPDATES
 
-_PLATFORM: Final = "update"
+# As the update entity has it.
 _KEY: Final = "firmware"
 # Seconds of the socket's. It is back on the broker within a minute, if it is.
 _THERE_WITHIN: Final = 180.0
@@ -55,10 +57,10 @@ def sockets_to_update(hass: HomeAssistant) -> list[tuple[OpenBekenConfigEntry, s
     found = []
     for entry in hass.config_entries.async_loaded_entries(DOMAIN):
         unique_id = f"{entry.runtime_data.identity}_{_KEY}"
-        entity_id = registry.async_get_entity_id(_PLATFORM, DOMAIN, unique_id)
+        entity_id = registry.async_get_entity_id(Platform.UPDATE, DOMAIN, unique_id)
         state = hass.states.get(entity_id) if entity_id else None
-        if state is not None and state.state == "on":
-            found.append((entry, str(state.attributes["latest_version"])))
+        if state is not None and state.state == STATE_ON:
+            found.append((entry, str(state.attributes[ATTR_LATEST_VERSION])))
     return sorted(found, key=lambda item: item[0].title)
 
 

@@ -327,13 +327,8 @@ class Updates:
             entry, Before.UPDATE, found.settings.without_secrets()
         )
         record = self.of(identity_of_entry(entry)).record
-        earlier = await self._kept(entry, record) if record else None
-        if isinstance(earlier, Keepsake) and record is not None:
-            if record.trouble is Trouble.NOT_PUT_BACK:
-                found = replace(earlier, channels=found.channels, version=found.version)
-            elif not found.files:
-                # The update that did not end well has written over them.
-                found = replace(found, files=earlier.files)
+        if record is not None:
+            found = await self._with_what_it_lacks(entry, record, found)
         name = file_name_of(identity_of_entry(entry))
         now = dt_util.utcnow()
         stem = f"{name}_{now:%Y%m%dT%H%M%S%f}"
@@ -360,6 +355,18 @@ class Updates:
             ),
         )
         return found
+
+    async def _with_what_it_lacks(
+        self, entry: OpenBekenConfigEntry, record: UpdateRecord, found: Keepsake
+    ) -> Keepsake:
+        """Return what a socket has, and what the update before took from it."""
+        earlier = await self._kept(entry, record)
+        if not isinstance(earlier, Keepsake):
+            return found
+        if record.trouble is Trouble.NOT_PUT_BACK:
+            return replace(earlier, channels=found.channels, version=found.version)
+        # The update that did not end well has written over them.
+        return found if found.files else replace(found, files=earlier.files)
 
     async def _kept(
         self, entry: OpenBekenConfigEntry, record: UpdateRecord

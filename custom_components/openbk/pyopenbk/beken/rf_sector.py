@@ -17,7 +17,7 @@ _ERASED_TAG: Final = 0xFFFFFFFF
 GENERIC_MAC: Final = "c8:47:8c:00:00:00"
 # Others that were seen on chips with default RF data (OpenBK7231T_App issue 2176).
 _GENERIC: Final = frozenset(
-    {bytes.fromhex("c8478c000000"), bytes.fromhex("c8478c428848")}
+    bytes.fromhex(mac.replace(":", "")) for mac in (GENERIC_MAC, "c8:47:8c:42:88:48")
 )
 _GROUP_BIT: Final = 1
 
