@@ -26,7 +26,12 @@ from tests.support.automations import (
     stop_automations,
     use_blueprint,
 )
-from tests.support.sockets import ScriptedSocket, add_socket, search_over, socket_entry
+from tests.support.sockets import (
+    ScriptedSocket,
+    add_scripted_socket,
+    search_over,
+    socket_entry,
+)
 from tests.support.waiting import until
 from tests.support.wall_clock import WallClock, wall_clock
 
@@ -71,10 +76,7 @@ async def socket(
     give_config_folder(hass, tmp_path)
     await hass.config.async_set_time_zone("Europe/Warsaw")
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     await search_over(hass)
     assert await async_setup_component(hass, "persistent_notification", {})
     yield scripted

@@ -18,6 +18,7 @@ from tests.support.sockets import (
     BUILD,
     MAC,
     ScriptedSocket,
+    add_scripted_socket,
     add_socket,
     search_over,
     socket_entry,
@@ -120,10 +121,7 @@ async def test_what_the_socket_says_of_itself_is_kept(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     await scripted.say("build", BUILD)
     await scripted.say("ip", "127.0.0.7")
     await until(lambda: entry.data["address"] == "127.0.0.7")

@@ -18,6 +18,7 @@ from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import (
     BUILD,
     ScriptedSocket,
+    add_scripted_socket,
     add_socket,
     search_over,
     socket_entry,
@@ -145,10 +146,7 @@ async def test_values_are_gone_with_the_socket(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     await scripted.say("voltage/get", "231.5")
     await until(lambda: state(hass, "voltage") == "231.5")
     await scripted.say("connected", "offline", retain=True)
@@ -168,10 +166,7 @@ async def test_a_load_that_never_changes_has_an_apparent_power(
 ) -> None:
     """The first samples may be of another load; those that say the same later are not."""
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     for _ in range(2):
         for topic, payload in (("voltage", "230"), ("current", "1"), ("power", "184")):
             await scripted.say(f"{topic}/get", payload)
@@ -195,10 +190,7 @@ async def test_a_power_factor_without_a_load_is_gone_with_the_socket(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     for topic, payload in (("voltage", "230"), ("current", "0"), ("power", "0")):
         await scripted.say(f"{topic}/get", payload)
     await until(lambda: state(hass, "apparent_power") == "0.0")

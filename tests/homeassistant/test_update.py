@@ -30,7 +30,12 @@ from tests.homeassistant.bench import MAC
 from tests.homeassistant.over_the_air import NEW, OLD, UPDATE, Updated, updated
 from tests.support.broker import Broker
 from tests.support.logbook import message_of
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import (
+    ScriptedSocket,
+    add_scripted_socket,
+    add_socket,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -420,10 +425,7 @@ async def test_other_chips_are_told_and_own_builds_are_not_taken_for_older(
     install: bool,
 ) -> None:
     entry = socket_entry(firmware=firmware)
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    await add_scripted_socket(hass, entry)
     async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=61))
     await hass.async_block_till_done(wait_background_tasks=True)
     found = hass.states.get(UPDATE)

@@ -200,3 +200,14 @@ class ScriptedSocket:
         self.hass.async_create_task(
             self.say(f"{channel}/get", str(self.channels[channel]))
         )
+
+
+async def add_scripted_socket(
+    hass: HomeAssistant, entry: MockConfigEntry
+) -> ScriptedSocket:
+    """Set up a socket's entry, speak for the socket and wait until it is known to be there."""
+    await add_socket(hass, entry)
+    scripted = ScriptedSocket(hass, entry.data["client_id"])
+    await scripted.connect()
+    await until(lambda: entry.runtime_data.online)
+    return scripted

@@ -1,7 +1,7 @@
 """A socket is led to another broker with any login, and is seen there or is left as it was."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 import re
@@ -133,10 +133,26 @@ def is_online(entry: MockConfigEntry) -> bool:
     return entry.state is ConfigEntryState.LOADED and entry.runtime_data.online
 
 
-def added(hass: HomeAssistant) -> MockConfigEntry:
+@pytest.fixture
+def entry(hass: HomeAssistant) -> MockConfigEntry:
+    """Add a socket that is not set up."""
     entry = socket_entry()
     entry.add_to_hass(hass)
     return entry
+
+
+@pytest.fixture
+def left(socket_enabled: None) -> Iterator[Broker]:
+    """Run a broker that Home Assistant does not use, or no more."""
+    with Broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+async def socket(left: Broker) -> AsyncIterator[PluggedSocket]:
+    """Leave a socket behind there."""
+    async with left_behind(left) as socket:
+        yield socket
 
 
 async def unload(hass: HomeAssistant) -> None:
@@ -171,11 +187,11 @@ async def test_every_password_arrives(
     mock_hass_config: None,
     hass_storage: dict[str, object],
     wire: Wire,
+    entry: MockConfigEntry,
     password: str,
     agreed: dict[str, bool],
 ) -> None:
     """Home Assistant has moved to the new broker already."""
-    entry = added(hass)
     with (
         Broker(users={"plug": OLD["mqtt_password"]}) as left,
         Broker(users={"sockets": password}) as new,
@@ -205,8 +221,8 @@ async def test_a_socket_moves_before_home_assistant_does(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"sockets": "new"}) as new:
         async with left_behind(mosquitto) as socket:
             wizard = await ask_for(hass, entry)
@@ -239,8 +255,8 @@ async def test_a_socket_that_arrived_is_followed_while_home_assistant_has_no_bro
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"sockets": "new"}) as new:
         async with both_moving(hass, entry, mosquitto, new) as (wizard, socket):
             assert await wizard.submit() == "led_elsewhere"
@@ -253,8 +269,8 @@ async def test_a_socket_is_given_back_what_it_had_while_home_assistant_has_no_br
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"sockets": "new"}) as new:
         async with both_moving(hass, entry, mosquitto, new) as (wizard, socket):
             before = settings_of(socket)
@@ -270,19 +286,18 @@ async def test_what_stops_it_before_anything_is_written_leads_back_to_its_form(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    socket: PluggedSocket,
 ) -> None:
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            before = settings_of(socket)
-            wizard = await ask_for(hass, entry)
-            for choice, page in (("again", "new_broker"), ("leave", "left_unchanged")):
-                await fill_in(wizard, socket, mosquitto)
-                wire.stumble = b"/api/pins"
-                assert await wizard.submit() == "stopped"
-                assert await wizard.choose(choice) == page
-            assert not wire.heard_of("cfg_mqtt_set")
-            assert settings_of(socket) == before
+    before = settings_of(socket)
+    wizard = await ask_for(hass, entry)
+    for choice, page in (("again", "new_broker"), ("leave", "left_unchanged")):
+        await fill_in(wizard, socket, mosquitto)
+        wire.stumble = b"/api/pins"
+        assert await wizard.submit() == "stopped"
+        assert await wizard.choose(choice) == page
+    assert not wire.heard_of("cfg_mqtt_set")
+    assert settings_of(socket) == before
 
 
 @walks("new_broker_confirm -> new_broker")
@@ -291,8 +306,8 @@ async def test_another_socket_that_has_got_the_address_meanwhile_is_not_led(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker() as left:
         other = stranger(left, mqtt_client_id="hall")
         async with (
@@ -318,17 +333,16 @@ async def test_whatever_stops_the_move_the_socket_is_given_back_what_it_had(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    socket: PluggedSocket,
 ) -> None:
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            before = settings_of(socket)
-            wizard = await ask_for(hass, entry)
-            await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
-            wire.stumble = f"port={mosquitto.port}".encode()
-            assert await wizard.submit() == "led_stopped"
-            assert wire.heard_of("MqttPassword new")
-            assert settings_of(socket) == before
+    before = settings_of(socket)
+    wizard = await ask_for(hass, entry)
+    await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
+    wire.stumble = f"port={mosquitto.port}".encode()
+    assert await wizard.submit() == "led_stopped"
+    assert wire.heard_of("MqttPassword new")
+    assert settings_of(socket) == before
 
 
 @walks("lead -> led_astray")
@@ -337,17 +351,17 @@ async def test_what_stops_the_way_back_is_not_said_to_have_changed_nothing(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    left: Broker,
+    socket: PluggedSocket,
 ) -> None:
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            with Broker() as new:
-                wizard = await ask_for(hass, entry)
-                await fill_in(wizard, socket, new)
-            # The new broker is gone, and something breaks where the former is to be written.
-            wire.stumble = f"port={left.port}".encode()
-            assert await wizard.submit() == "led_astray"
-            assert socket.firmware.settings.values.mqtt_port == new.port
+    with Broker() as new:
+        wizard = await ask_for(hass, entry)
+        await fill_in(wizard, socket, new)
+    # The new broker is gone, and something breaks where the former is to be written.
+    wire.stumble = f"port={left.port}".encode()
+    assert await wizard.submit() == "led_astray"
+    assert socket.firmware.settings.values.mqtt_port == new.port
 
 
 @walks("new_broker_consent -> new_broker_consent")
@@ -356,8 +370,8 @@ async def test_no_password_stands_in_an_address_without_consent(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"sockets": HORSE}) as new:
         async with left_behind(mosquitto) as socket:
             wizard = await ask_for(hass, entry)
@@ -374,8 +388,8 @@ async def test_a_login_that_is_not_wanted_any_more_is_deleted(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"plug": OLD["mqtt_password"]}) as left:
         async with left_behind(left, **OLD) as socket:
             wizard = await ask_for(hass, entry)
@@ -394,8 +408,8 @@ async def test_a_socket_that_does_not_arrive_is_given_back_what_it_had(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     with Broker(users={"plug": OLD["mqtt_password"]}) as left:
         async with left_behind(left, **OLD) as socket:
             before = settings_of(socket)
@@ -415,8 +429,8 @@ async def test_a_socket_that_does_not_obey_is_given_back_its_login(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     login = {"mqtt_username": "plug", "mqtt_password": "old"}
     with Broker(users={"plug": "old"}) as left:
         async with left_behind(left, **login) as socket:
@@ -435,15 +449,15 @@ async def test_a_socket_that_falls_silent_in_between_is_said_to_be_astray(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    left: Broker,
+    socket: PluggedSocket,
 ) -> None:
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            wizard = await ask_for(hass, entry)
-            await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
-            wire.last = b"MqttPassword"
-            assert await wizard.submit() == "led_astray"
-            assert str(left.port) in wizard.placeholders["old_broker"]
+    wizard = await ask_for(hass, entry)
+    await fill_in(wizard, socket, mosquitto, username="sockets", password="new")
+    wire.last = b"MqttPassword"
+    assert await wizard.submit() == "led_astray"
+    assert str(left.port) in wizard.placeholders["old_broker"]
 
 
 async def test_a_closed_dialog_does_not_leave_it_in_between(
@@ -451,19 +465,18 @@ async def test_a_closed_dialog_does_not_leave_it_in_between(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    socket: PluggedSocket,
 ) -> None:
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            wizard = await ask_for(hass, entry)
-            await fill_in(wizard, socket, mosquitto)
-            assert await wizard.start({}) == "lead"
-            await until(lambda: wire.heard_of("MqttUser"))
-            await wizard.close()
-            await until(lambda: entry.data["address"] == socket.firmware.http_address)
-            assert socket.firmware.settings.values.mqtt_port == mosquitto.port
-            await until(lambda: is_online(entry))
-            await unload(hass)
+    wizard = await ask_for(hass, entry)
+    await fill_in(wizard, socket, mosquitto)
+    assert await wizard.start({}) == "lead"
+    await until(lambda: wire.heard_of("MqttUser"))
+    await wizard.close()
+    await until(lambda: entry.data["address"] == socket.firmware.http_address)
+    assert socket.firmware.settings.values.mqtt_port == mosquitto.port
+    await until(lambda: is_online(entry))
+    await unload(hass)
 
 
 async def test_an_entry_that_is_removed_meanwhile_does_not_leave_it_in_between(
@@ -471,20 +484,19 @@ async def test_an_entry_that_is_removed_meanwhile_does_not_leave_it_in_between(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
+    socket: PluggedSocket,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Home Assistant closes the dialog with it, and the move goes on to its end."""
-    entry = added(hass)
-    with Broker() as left:
-        async with left_behind(left) as socket:
-            wizard = await ask_for(hass, entry)
-            await fill_in(wizard, socket, mosquitto)
-            assert await wizard.start({}) == "lead"
-            await until(lambda: wire.heard_of("MqttUser"))
-            await hass.config_entries.async_remove(entry.entry_id)
-            await until(lambda: "after its move" in caplog.text)
-            assert socket.firmware.settings.values.mqtt_port == mosquitto.port
-            assert not hass.config_entries.async_entries("openbk")
+    wizard = await ask_for(hass, entry)
+    await fill_in(wizard, socket, mosquitto)
+    assert await wizard.start({}) == "lead"
+    await until(lambda: wire.heard_of("MqttUser"))
+    await hass.config_entries.async_remove(entry.entry_id)
+    await until(lambda: "after its move" in caplog.text)
+    assert socket.firmware.settings.values.mqtt_port == mosquitto.port
+    assert not hass.config_entries.async_entries("openbk")
 
 
 @pytest.mark.parametrize(
@@ -513,11 +525,11 @@ async def test_a_web_password_is_asked_for_where_the_socket_asks(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
     password: str,
     then: str,
     agreed: dict[str, bool],
 ) -> None:
-    entry = added(hass)
     with Broker() as left:
         async with left_behind(left, web_password="correct") as socket:
             wizard = await ask_for(hass, entry)
@@ -560,13 +572,13 @@ async def test_nobody_else_is_told_a_password(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
     """Whoever may publish an address for a socket gets nothing but questions there."""
     (own,) = hass.config_entries.async_entries("mqtt")
     hass.config_entries.async_update_entry(
         own, data={**own.data, "certificate": "auto"}
     )
-    entry = added(hass)
     login = {"username": "sockets", "password": "BROKERSECRET42"}
     heard: list[bytes] = []
     refusal = b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n"
@@ -608,9 +620,9 @@ async def test_what_the_socket_cannot_store_is_refused_before_it_is_asked(
     mosquitto: Broker,
     mqtt_connection: MockConfigEntry,
     wire: Wire,
+    entry: MockConfigEntry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    entry = added(hass)
     wizard = await ask_for(hass, entry)
     settings = {"username": "x" * 64, "password": "y"}
     await fill_in(wizard, "127.0.0.1:1", mosquitto, **settings)
@@ -635,9 +647,12 @@ async def test_what_the_socket_cannot_store_is_refused_before_it_is_asked(
 
 
 async def test_a_chip_whose_settings_nobody_can_read_is_left_where_it_is(
-    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry, wire: Wire
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+    entry: MockConfigEntry,
 ) -> None:
-    entry = added(hass)
     unread = next(chip for chip in CHIPS.values() if chip.config_address is None)
     async with plugged_in(stranger(mosquitto), release=Release(chip=unread)) as socket:
         await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)

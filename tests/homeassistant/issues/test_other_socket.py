@@ -12,10 +12,7 @@ from homeassistant.helpers import (
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.common import (
-    MockConfigEntry,
-    async_fire_time_changed,
-)
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
@@ -30,6 +27,7 @@ from tests.support.sockets import (
     CLIENT_ID,
     MAC,
     ScriptedSocket,
+    add_scripted_socket,
     add_socket,
     socket_entry,
 )
@@ -73,18 +71,9 @@ async def after_ten_minutes(hass: HomeAssistant) -> None:
     await hass.async_block_till_done()
 
 
-async def online(hass: HomeAssistant, entry: MockConfigEntry) -> ScriptedSocket:
-    """Set an entry up whose socket is there."""
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
-    return scripted
-
-
 async def test_two_sockets_on_one_topic_are_both_named(hass: HomeAssistant) -> None:
     """They throw each other off the broker, and the MAC that is said alternates."""
-    scripted = await online(hass, socket_entry())
+    scripted = await add_scripted_socket(hass, socket_entry())
     await scripted.say("mac", MAC)
     await hass.async_block_till_done()
     assert not issues(hass)
@@ -104,7 +93,7 @@ async def test_two_sockets_on_one_topic_are_both_named(hass: HomeAssistant) -> N
 async def test_energy_is_that_of_the_own_socket_alone(hass: HomeAssistant) -> None:
     """The other one's counter stands near its own, and somebody has reset that."""
     entry = socket_entry(energy_in_kwh=False)
-    scripted = await online(hass, entry)
+    scripted = await add_scripted_socket(hass, entry)
     live = entry.runtime_data
 
     async def says(mac: str, *energies: str) -> None:
@@ -151,7 +140,7 @@ async def test_another_socket_alone_on_the_topic_is_told(hass: HomeAssistant) ->
     object.__setattr__(other, "title", "*Kitchen*")
     other.add_to_hass(hass)
     entry = socket_entry()
-    scripted = await online(hass, entry)
+    scripted = await add_scripted_socket(hass, entry)
     await scripted.say("mac", OTHER_MAC)
     await until(lambda: "topic_of_another" in issues(hass))
     text = issues(hass)["topic_of_another"]
@@ -185,7 +174,7 @@ async def test_a_mac_on_two_topics_is_told_and_not_followed(
     hass: HomeAssistant,
 ) -> None:
     entry = socket_entry()
-    await online(hass, entry)
+    await add_scripted_socket(hass, entry)
     twin = ScriptedSocket(hass, "*twin*")
     await twin.connect()
     assert await is_discovered(hass, twin) == "already_configured"
@@ -203,7 +192,7 @@ async def test_twins_that_are_found_again_and_again_cost_one_subscription(
 ) -> None:
     """One that restarts says its build each time, and anybody can say a MAC."""
     entry = socket_entry()
-    await online(hass, entry)
+    await add_scripted_socket(hass, entry)
     twin, other = ScriptedSocket(hass, "twin"), ScriptedSocket(hass, "other")
     await twin.connect()
     await other.connect()
@@ -380,7 +369,7 @@ async def test_what_cannot_take_its_place_is_refused(
     hass: HomeAssistant, mac: str | None, error: str
 ) -> None:
     entry = socket_entry()
-    scripted = await online(hass, entry)
+    scripted = await add_scripted_socket(hass, entry)
     socket_entry(mac="c8:47:8c:aa:aa:aa", client_id="kitchen").add_to_hass(hass)
     wizard = Wizard(hass)
     wizard.look_at(await entry.start_reconfigure_flow(hass))

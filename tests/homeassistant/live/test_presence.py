@@ -23,6 +23,7 @@ from tests.support.sockets import (
     BUILD,
     CLIENT_ID,
     ScriptedSocket,
+    add_scripted_socket,
     add_socket,
     connect_mqtt,
     listen,
@@ -162,6 +163,21 @@ def available(hass: HomeAssistant) -> dict[str, bool]:
     }
 
 
+@pytest.fixture
+def entry() -> MockConfigEntry:
+    return socket_entry()
+
+
+@pytest.fixture
+async def scripted(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry, entry: MockConfigEntry
+) -> ScriptedSocket:
+    """Set the entry up, and speak for its socket, of which everything is known."""
+    scripted = await add_scripted_socket(hass, entry)
+    await until(lambda: available(hass)[RELAY])
+    return scripted
+
+
 @pytest.mark.e2e
 @connected
 async def test_a_will_that_comes_late_takes_nothing_away_for_long(
@@ -193,13 +209,10 @@ async def test_a_will_that_comes_late_takes_nothing_away_for_long(
 
 @pytest.mark.e2e
 @connected
-async def test_entities_of_one_socket_agree_about_it(hass: HomeAssistant) -> None:
+async def test_entities_of_one_socket_agree_about_it(
+    hass: HomeAssistant, entry: MockConfigEntry, scripted: ScriptedSocket
+) -> None:
     """What is said by one that may not be there shows nowhere."""
-    entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: available(hass)[RELAY])
     scripted.deaf = True
     scripted.heard.clear()
     await scripted.say("connected", "offline", retain=True)
@@ -224,14 +237,9 @@ async def test_entities_of_one_socket_agree_about_it(hass: HomeAssistant) -> Non
 @pytest.mark.e2e
 @connected
 async def test_one_that_was_revived_by_a_straggler_is_gone_again(
-    hass: HomeAssistant,
+    hass: HomeAssistant, entry: MockConfigEntry, scripted: ScriptedSocket
 ) -> None:
     """Two messages that were under way when the connection broke."""
-    entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: available(hass)[RELAY])
     scripted.deaf = True
     seen: list[bool] = []
     live = entry.runtime_data
@@ -251,14 +259,11 @@ async def test_one_that_was_revived_by_a_straggler_is_gone_again(
 @pytest.mark.e2e
 @connected
 async def test_a_socket_without_channels_is_asked_for_its_list(
-    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+    hass: HomeAssistant,
 ) -> None:
     meter = type(BLOW).of(pin for pin in BLOW.pins if not pin.role.has_channel)
     entry = socket_entry(meter)
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     await scripted.say("connected", "offline", retain=True)
     await until(lambda: not entry.runtime_data.online)
     await scripted.say("power/get", "12.00")
@@ -292,14 +297,14 @@ async def test_a_socket_without_channels_is_asked_for_its_list(
     ],
 )
 async def test_what_a_socket_may_not_have_got_is_not_said_to_be_done(
-    hass: HomeAssistant, domain: str, action: str, data: dict[str, str]
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    scripted: ScriptedSocket,
+    domain: str,
+    action: str,
+    data: dict[str, str],
 ) -> None:
     """A broker that has just restarted still has its flag, and the socket is not back yet."""
-    entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: available(hass)[RELAY])
     scripted.deaf = True
     noted = dict(entry.data)
     before = hass.states.get(data["entity_id"])
@@ -319,13 +324,8 @@ async def test_what_a_socket_may_not_have_got_is_not_said_to_be_done(
 @pytest.mark.e2e
 @connected
 async def test_nobody_waits_for_a_socket_that_is_not_listened_to_any_more(
-    hass: HomeAssistant,
+    hass: HomeAssistant, entry: MockConfigEntry, scripted: ScriptedSocket
 ) -> None:
-    entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: available(hass)[RELAY])
     scripted.deaf = True
     live = entry.runtime_data
     sending = asyncio.ensure_future(live.async_command("SetFlag 41 1"))

@@ -20,7 +20,7 @@ from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import (
     BLOW,
     BUILD,
-    ScriptedSocket,
+    add_scripted_socket,
     add_socket,
     connect_mqtt,
     socket_entry,
@@ -228,10 +228,7 @@ async def test_power_that_is_fed_in_is_shown_where_the_socket_says_so(
         return entry.runtime_data.value("power")
 
     entry = socket_entry()
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     await scripted.say("voltage/get", "230.0")
     await scripted.say("current/get", "1.500")
     await scripted.say("power/get", "12.00")

@@ -5,7 +5,7 @@ import pytest
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.test_adding import refuse
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.sockets import add_scripted_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -15,10 +15,7 @@ async def test_no_address_of_this_computer_is_believed(hass: HomeAssistant) -> N
     """Home Assistant would ask whatever is there, and tell people to open it."""
     hass.data[SOCKET_ACCESS] = SocketAccess(connect=refuse)
     entry = socket_entry(address="192.168.1.7")
-    await add_socket(hass, entry)
-    scripted = ScriptedSocket(hass)
-    await scripted.connect()
-    await until(lambda: entry.runtime_data.online)
+    scripted = await add_scripted_socket(hass, entry)
     told = (
         "127.0.0.1:8123",
         "169.254.169.254",

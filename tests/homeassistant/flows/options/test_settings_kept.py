@@ -1,5 +1,6 @@
 """What a socket was set to is kept before each change from here, compared, and put back."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult
@@ -16,11 +17,29 @@ from tests.homeassistant.flows.test_adding_mistakes import ROUTER, almost, says
 from tests.homeassistant.test_console_action import call
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.broker import Broker
-from tests.support.simulated import configuration, plugged_in, stranger
+from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import BUILD
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
+
+
+@pytest.fixture
+async def plugged(mosquitto: Broker) -> AsyncIterator[PluggedSocket]:
+    """Plug in a socket that is set up as ours are."""
+    async with plugged_in(configuration(mosquitto)) as plugged:
+        yield plugged
+
+
+@pytest.fixture
+async def entry(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry, plugged: PluggedSocket
+) -> AsyncIterator[MockConfigEntry]:
+    """Set it up, and wait until what was put back is loaded."""
+    entry = await add(hass, plugged)
+    yield entry
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await hass.config_entries.async_unload(entry.entry_id)
 
 
 def kept(hass: HomeAssistant, entry: MockConfigEntry) -> list[Before]:
@@ -97,72 +116,64 @@ async def test_tuning_is_put_back_as_a_whole(
 
 
 async def test_pins_and_reporting_go_back_into_the_entry(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, entry: MockConfigEntry
 ) -> None:
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        before = entry.data["profile"]
-        page = await begin(hass, entry, "reporting")
-        numbers = {
-            "report_every": 10,
-            "report_at_rest": 60,
-            "report_volts": 1,
-            "report_amperes": 0.01,
-            "report_watts": 1,
-        }
-        await go_on(hass, page, **numbers)
-        await until(lambda: entry.options.get("report_every") == 10)
-        await until(lambda: entry.runtime_data.online)
-        page = await begin(hass, entry, "polarity")
-        done = await go_on(hass, page, pins=["8"])
-        assert done["reason"] == "polarity_changed"
-        assert entry.data["profile"] != before
-        assert kept(hass, entry) == [Before.PINS, Before.REPORTING]
-        await until(lambda: entry.runtime_data.online)
-        page = await look_at(hass, entry, 1)
-        told = page["description_placeholders"]["difference"]
-        assert "- SetPinRole 8" in told
-        assert "- VCPPublishIntervals 9 59" in told
-        done = await go_on(hass, page, consent=True)
-        assert done["reason"] == "snapshot_put_back"
-        assert entry.data["profile"] == before
-        assert "report_every" not in entry.options
-        # What was there just now can be had again, with what the socket is told when it comes.
-        await until(lambda: entry.runtime_data.online)
-        page = await look_at(hass, entry, 0)
-        assert (
-            "+ VCPPublishIntervals 9 59"
-            in page["description_placeholders"]["difference"]
-        )
-        done = await go_on(hass, page, consent=True)
-        assert done["reason"] == "snapshot_put_back"
-        assert entry.options["report_every"] == 10
-        assert entry.data["profile"] != before
-        await hass.async_block_till_done(wait_background_tasks=True)
-    await hass.config_entries.async_unload(entry.entry_id)
+    before = entry.data["profile"]
+    page = await begin(hass, entry, "reporting")
+    numbers = {
+        "report_every": 10,
+        "report_at_rest": 60,
+        "report_volts": 1,
+        "report_amperes": 0.01,
+        "report_watts": 1,
+    }
+    await go_on(hass, page, **numbers)
+    await until(lambda: entry.options.get("report_every") == 10)
+    await until(lambda: entry.runtime_data.online)
+    page = await begin(hass, entry, "polarity")
+    done = await go_on(hass, page, pins=["8"])
+    assert done["reason"] == "polarity_changed"
+    assert entry.data["profile"] != before
+    assert kept(hass, entry) == [Before.PINS, Before.REPORTING]
+    await until(lambda: entry.runtime_data.online)
+    page = await look_at(hass, entry, 1)
+    told = page["description_placeholders"]["difference"]
+    assert "- SetPinRole 8" in told
+    assert "- VCPPublishIntervals 9 59" in told
+    done = await go_on(hass, page, consent=True)
+    assert done["reason"] == "snapshot_put_back"
+    assert entry.data["profile"] == before
+    assert "report_every" not in entry.options
+    # What was there just now can be had again, with what the socket is told when it comes.
+    await until(lambda: entry.runtime_data.online)
+    page = await look_at(hass, entry, 0)
+    assert (
+        "+ VCPPublishIntervals 9 59" in page["description_placeholders"]["difference"]
+    )
+    done = await go_on(hass, page, consent=True)
+    assert done["reason"] == "snapshot_put_back"
+    assert entry.options["report_every"] == 10
+    assert entry.data["profile"] != before
 
 
 async def test_commands_that_change_nothing_keep_nothing(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, plugged: PluggedSocket, entry: MockConfigEntry
 ) -> None:
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        await call(hass, entry, "console", command="Status 8")
-        assert kept(hass, entry) == []
-        await run_and_save(hass, entry, "SetFlag 41 1")
-        # The same settings are kept once.
-        for _ in range(2):
-            await call(hass, entry, "console", command="SetStartValue 1 -1")
-        assert kept(hass, entry) == [Before.CONSOLE, Before.CONSOLE]
-        settings = plugged.firmware.settings
-        for number in range(8):
-            settings.change(startup_command=f"echo {number}")
-            settings.save()
-            await call(hass, entry, "console", command="SetFlag 41 1")
-        assert len(kept(hass, entry)) == 8
-        told = await async_get_config_entry_diagnostics(hass, entry)
-        assert len(told["settings_kept"]) == 8
-    await hass.config_entries.async_unload(entry.entry_id)
+    await call(hass, entry, "console", command="Status 8")
+    assert kept(hass, entry) == []
+    await run_and_save(hass, entry, "SetFlag 41 1")
+    # The same settings are kept once.
+    for _ in range(2):
+        await call(hass, entry, "console", command="SetStartValue 1 -1")
+    assert kept(hass, entry) == [Before.CONSOLE, Before.CONSOLE]
+    settings = plugged.firmware.settings
+    for number in range(8):
+        settings.change(startup_command=f"echo {number}")
+        settings.save()
+        await call(hass, entry, "console", command="SetFlag 41 1")
+    assert len(kept(hass, entry)) == 8
+    told = await async_get_config_entry_diagnostics(hass, entry)
+    assert len(told["settings_kept"]) == 8
 
 
 async def test_without_the_web_page_it_shows_what_was_kept(
@@ -194,98 +205,84 @@ async def test_without_the_web_page_it_shows_what_was_kept(
 
 
 async def test_behind_a_password_it_is_asked_for(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, plugged: PluggedSocket, entry: MockConfigEntry
 ) -> None:
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        await run_and_save(hass, entry, "SetFlag 41 1")
-        plugged.firmware.settings.change(web_password="correct")
-        page = await look_at(hass, entry, 0)
-        assert page["step_id"] == "snapshot_password"
-        page = await go_on(hass, page, password="wrong")
-        assert page["errors"] == {"password": "socket_password"}
-        page = await go_on(hass, page, password="correct")
-        assert page["step_id"] == "snapshot"
-        done = await go_on(hass, page, consent=True)
-        assert done["reason"] == "snapshot_put_back"
-        assert not plugged.firmware.settings.values.flags >> 41 & 1
-        await hass.async_block_till_done(wait_background_tasks=True)
-    await hass.config_entries.async_unload(entry.entry_id)
+    await run_and_save(hass, entry, "SetFlag 41 1")
+    plugged.firmware.settings.change(web_password="correct")
+    page = await look_at(hass, entry, 0)
+    assert page["step_id"] == "snapshot_password"
+    page = await go_on(hass, page, password="wrong")
+    assert page["errors"] == {"password": "socket_password"}
+    page = await go_on(hass, page, password="correct")
+    assert page["step_id"] == "snapshot"
+    done = await go_on(hass, page, consent=True)
+    assert done["reason"] == "snapshot_put_back"
+    assert not plugged.firmware.settings.values.flags >> 41 & 1
 
 
 async def test_what_was_chosen_stays_chosen_while_more_is_kept(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, plugged: PluggedSocket, entry: MockConfigEntry
 ) -> None:
     """Only the last eight are, so it may also be gone; then the list is shown anew."""
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        settings = plugged.firmware.settings
-        await run_and_save(hass, entry, "SetFlag 41 1")
-        [chosen] = hass.data[SNAPSHOTS].of(entry)
-        page = await begin(hass, entry, "snapshots")
-        await call(hass, entry, "console", command="SetFlag 6 1")
-        assert len(kept(hass, entry)) == 2
-        page = await choose(hass, page, chosen)
-        assert page["step_id"] == "snapshot"
-        assert "- SetFlag 41 1" in page["description_placeholders"]["difference"]
-        late = await begin(hass, entry, "snapshots")
-        for number in range(8):
-            settings.change(startup_command=f"echo {number}")
-            settings.save()
-            await call(hass, entry, "console", command="SetFlag 41 1")
-        assert (await go_on(hass, page, consent=True))["step_id"] == "snapshots"
-        assert (await choose(hass, late, chosen))["step_id"] == "snapshots"
-        assert settings.values.startup_command == "echo 7"
-    await hass.config_entries.async_unload(entry.entry_id)
+    settings = plugged.firmware.settings
+    await run_and_save(hass, entry, "SetFlag 41 1")
+    [chosen] = hass.data[SNAPSHOTS].of(entry)
+    page = await begin(hass, entry, "snapshots")
+    await call(hass, entry, "console", command="SetFlag 6 1")
+    assert len(kept(hass, entry)) == 2
+    page = await choose(hass, page, chosen)
+    assert page["step_id"] == "snapshot"
+    assert "- SetFlag 41 1" in page["description_placeholders"]["difference"]
+    late = await begin(hass, entry, "snapshots")
+    for number in range(8):
+        settings.change(startup_command=f"echo {number}")
+        settings.save()
+        await call(hass, entry, "console", command="SetFlag 41 1")
+    assert (await go_on(hass, page, consent=True))["step_id"] == "snapshots"
+    assert (await choose(hass, late, chosen))["step_id"] == "snapshots"
+    assert settings.values.startup_command == "echo 7"
 
 
 async def test_settings_of_replaced_hardware_are_not_put_into_the_new_one(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, plugged: PluggedSocket, entry: MockConfigEntry
 ) -> None:
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        await run_and_save(hass, entry, "SetFlag 41 1")
-        [chosen] = hass.data[SNAPSHOTS].of(entry)
-        menu = await hass.config_entries.options.async_init(entry.entry_id)
-        listed = await begin(hass, entry, "snapshots")
-        asked = await look_at(hass, entry, 0)
-        await plugged.power_off()
-        await until(lambda: not entry.runtime_data.online)
-        await says(hass, "kitchen", {**ROUTER, "build": BUILD, "ip": "none"})
-        wizard = Wizard(hass)
-        wizard.look_at(await entry.start_reconfigure_flow(hass))
-        await wizard.choose("replaced")
-        assert await wizard.submit(client_id="kitchen") == "hardware_replaced"
-        done = await go_on(hass, menu, next_step_id="snapshots")
-        assert done["reason"] == "no_snapshots"
-        assert (await choose(hass, listed, chosen))["reason"] == "no_snapshots"
-        done = await go_on(hass, asked, consent=True)
-        assert done["reason"] == "no_snapshots"
-        await hass.async_block_till_done(wait_background_tasks=True)
-    await hass.config_entries.async_unload(entry.entry_id)
+    await run_and_save(hass, entry, "SetFlag 41 1")
+    [chosen] = hass.data[SNAPSHOTS].of(entry)
+    menu = await hass.config_entries.options.async_init(entry.entry_id)
+    listed = await begin(hass, entry, "snapshots")
+    asked = await look_at(hass, entry, 0)
+    await plugged.power_off()
+    await until(lambda: not entry.runtime_data.online)
+    await says(hass, "kitchen", {**ROUTER, "build": BUILD, "ip": "none"})
+    wizard = Wizard(hass)
+    wizard.look_at(await entry.start_reconfigure_flow(hass))
+    await wizard.choose("replaced")
+    assert await wizard.submit(client_id="kitchen") == "hardware_replaced"
+    done = await go_on(hass, menu, next_step_id="snapshots")
+    assert done["reason"] == "no_snapshots"
+    assert (await choose(hass, listed, chosen))["reason"] == "no_snapshots"
+    done = await go_on(hass, asked, consent=True)
+    assert done["reason"] == "no_snapshots"
 
 
 async def test_what_no_command_sets_is_told_and_nothing_is_sent_to_who_is_away(
-    hass: HomeAssistant, mosquitto: Broker
+    hass: HomeAssistant, plugged: PluggedSocket, entry: MockConfigEntry
 ) -> None:
-    async with plugged_in(configuration(mosquitto)) as plugged:
-        entry = await add(hass, plugged)
-        await run_and_save(hass, entry, "SetFlag 41 1")
-        settings = plugged.firmware.settings
-        settings.change(short_name="Other")
-        page = await look_at(hass, entry, 0)
-        restorable, lasting, stays = page["description_placeholders"][
-            "difference"
-        ].split("\n\n")
-        assert restorable == "- `- SetFlag 41 1`"
-        assert lasting == ENGLISH["selector"]["snapshot_text"]["options"]["lasting"]
-        assert "`- ShortName Other`" in stays
-        await plugged.power_off()
-        await until(lambda: not entry.runtime_data.online)
-        done = await go_on(hass, page, consent=True)
-        assert done["reason"] == "not_loaded"
-        assert kept(hass, entry) == [Before.CONSOLE]
-    await hass.config_entries.async_unload(entry.entry_id)
+    await run_and_save(hass, entry, "SetFlag 41 1")
+    settings = plugged.firmware.settings
+    settings.change(short_name="Other")
+    page = await look_at(hass, entry, 0)
+    restorable, lasting, stays = page["description_placeholders"]["difference"].split(
+        "\n\n"
+    )
+    assert restorable == "- `- SetFlag 41 1`"
+    assert lasting == ENGLISH["selector"]["snapshot_text"]["options"]["lasting"]
+    assert "`- ShortName Other`" in stays
+    await plugged.power_off()
+    await until(lambda: not entry.runtime_data.online)
+    done = await go_on(hass, page, consent=True)
+    assert done["reason"] == "not_loaded"
+    assert kept(hass, entry) == [Before.CONSOLE]
 
 
 async def test_what_the_socket_does_not_take_back_is_named(
