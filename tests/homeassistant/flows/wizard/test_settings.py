@@ -1,6 +1,5 @@
 """What the person chose arrives in the chip, and no password anywhere else."""
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 import json
@@ -177,22 +176,6 @@ async def test_kept_firmware_is_private_and_whatever_lies_in_its_place_is_passed
         assert await sockets.async_firmware(MAC) is None
         path.unlink()
     await sockets.async_forget(MAC)
-
-
-async def test_sockets_that_are_written_at_the_same_time_are_all_remembered(
-    hass: HomeAssistant,
-) -> None:
-    socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
-    macs = [f"c8:47:8c:00:00:0{number}" for number in range(3)]
-    await asyncio.gather(
-        *(UnfinishedSockets(hass).async_remember(mac, socket, b"x") for mac in macs)
-    )
-    await asyncio.gather(
-        *(UnfinishedSockets(hass).async_forget(mac) for mac in macs[1:])
-    )
-    sockets = UnfinishedSockets(hass)
-    found = [await sockets.async_find(mac) is not None for mac in macs]
-    assert found == [True, False, False]
 
 
 async def test_unfinished_socket_comes_back_without_passwords(
