@@ -59,6 +59,7 @@ _VALUES: Final = {
     "takeover": "",
     "twin": "Washing machine in the cellar",
     "twin_topic": "obkE4720741",
+    "version": "1.15.361",
     "wifi": "A name of thirty-two characters / The other one",
 }
 

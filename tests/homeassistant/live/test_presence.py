@@ -436,7 +436,8 @@ async def test_no_word_is_left_at_the_broker_by_a_socket_that_has_everything_kep
     kept: list[mqtt.ReceiveMessage] = []
     await listen(hass, f"{CLIENT_ID}/#", kept.append)
     await mqtt.async_publish(hass, f"{CLIENT_ID}/new", "x")
-    await until(lambda: kept and kept[-1].topic == f"{CLIENT_ID}/new")
+    # What the broker says of the socket that has gone may still come after it.
+    await until(lambda: f"{CLIENT_ID}/new" in {message.topic for message in kept})
     topics = {message.topic for message in kept if message.retain}
     assert f"{CLIENT_ID}/1/get" in topics
     assert topic not in topics
