@@ -7,11 +7,7 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before
-from custom_components.openbk.network.firmware import (
-    FIRMWARE,
-    RELEASE_INDEX,
-    async_index_address,
-)
+from custom_components.openbk.network.firmware import FIRMWARE
 from tests.support.sockets import MAC, ScriptedSocket, socket_entry
 from tests.support.waiting import until
 
@@ -59,19 +55,13 @@ async def test_a_socket_comes_up_where_something_else_was_stored(
     hass: HomeAssistant, hass_storage: dict[str, Any], damage: object
 ) -> None:
     entry = socket_entry()
-    for name, version in {
-        "energy": 2,
-        "updates": 1,
-        "unfinished": 1,
-        "release_index": 1,
-    }.items():
+    for name, version in {"energy": 2, "updates": 1, "unfinished": 1}.items():
         hass_storage[f"openbk.{name}"] = {"version": version, "data": damage}
     stored = {"version": 1, "data": {entry.entry_id: damage}}
     hass_storage["openbk.settings"] = stored
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)
     assert not hass.data[SNAPSHOTS].of(entry)
-    assert await async_index_address(hass) == hass.data[RELEASE_INDEX]
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -65,9 +65,12 @@ def _index_store(hass: HomeAssistant) -> Store[dict[str, str]]:
 
 
 async def async_index_address(hass: HomeAssistant) -> str:
-    """Return where releases are looked up."""
-    address = (await async_stored(_index_store(hass))).get(CONF_INDEX)
-    return address if isinstance(address, str) else _usual_index(hass)
+    """Return where releases are looked up.
+
+    What is damaged there is an error: a server that somebody chose is not exchanged silently.
+    """
+    stored = await _index_store(hass).async_load() or {}
+    return stored.get(CONF_INDEX, _usual_index(hass))
 
 
 async def async_keep_index_address(hass: HomeAssistant, address: str) -> None:
