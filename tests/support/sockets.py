@@ -105,9 +105,17 @@ async def connect_mqtt(
 async def listen(
     hass: HomeAssistant, topic: str, received: Callable[[mqtt.ReceiveMessage], None]
 ) -> CALLBACK_TYPE:
-    """Subscribe and return once the broker knows of it."""
+    """Subscribe and return once the broker knows of it.
+
+    Whoever listens need be no callback, which core would run in threads, in any order.
+    """
     done = asyncio.Event()
-    unsubscribe = await mqtt.async_subscribe(hass, topic, received)
+
+    @callback
+    def in_order(message: mqtt.ReceiveMessage) -> None:
+        received(message)
+
+    unsubscribe = await mqtt.async_subscribe(hass, topic, in_order)
     stop = mqtt.async_on_subscribe_done(hass, topic, 0, done.set)
     async with asyncio.timeout(TIMEOUT):
         await done.wait()
