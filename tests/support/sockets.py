@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+import inspect
 from typing import Any, Protocol
 
 from homeassistant.components import mqtt
@@ -103,11 +104,12 @@ async def connect_mqtt(
 
 
 async def listen(
-    hass: HomeAssistant, topic: str, received: Callable[[mqtt.ReceiveMessage], None]
+    hass: HomeAssistant, topic: str, received: Callable[[mqtt.ReceiveMessage], Any]
 ) -> CALLBACK_TYPE:
     """Subscribe and return once the broker knows of it.
 
-    Whoever listens need be no callback, which core would run in threads, in any order.
+    A function that is no coroutine need be no callback either: core would run it in threads, so in
+    any order.
     """
     done = asyncio.Event()
 
@@ -115,7 +117,8 @@ async def listen(
     def in_order(message: mqtt.ReceiveMessage) -> None:
         received(message)
 
-    unsubscribe = await mqtt.async_subscribe(hass, topic, in_order)
+    listener = received if inspect.iscoroutinefunction(received) else in_order
+    unsubscribe = await mqtt.async_subscribe(hass, topic, listener)
     stop = mqtt.async_on_subscribe_done(hass, topic, 0, done.set)
     async with asyncio.timeout(TIMEOUT):
         await done.wait()
