@@ -467,11 +467,10 @@ async def live(options: argparse.Namespace) -> None:
         unheard = silent(hass)
         subscriptions = broker.subscriptions
         for phase in PHASES:
-            if phase == "changed":
-                await asyncio.sleep(_SETTLED)
             # Core keeps what it found for a topic until anybody subscribes, as we do to read a
             # socket back: so the first message is dearer.
             if phase == "changed":
+                await asyncio.sleep(_SETTLED)
                 await house.play(messages_of("first", everyone))
             if phase == "foreign":
                 await house.play(messages_of(phase, everyone))

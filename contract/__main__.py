@@ -177,12 +177,10 @@ async def _judge(options: argparse.Namespace) -> int:
     judge = _judge_socket if options.kind == "socket" else _judge_chip
     try:
         report = await judge(options)
-    except (BrokenError, SearchError) as err:
+    except (BrokenError, SearchError, OSError) as err:
         print(f"error: {err or type(err).__name__}", file=sys.stderr)
-        return 2
-    except OSError as err:
-        print(f"error: {err or type(err).__name__}", file=sys.stderr)
-        print(_WHAT_TO_CHECK[options.kind], file=sys.stderr)
+        if isinstance(err, OSError):
+            print(_WHAT_TO_CHECK[options.kind], file=sys.stderr)
         return 2
     outcomes = [Outcome(row["outcome"]) for row in report["expectations"]]
     counts = {outcome.value: outcomes.count(outcome) for outcome in Outcome}

@@ -38,7 +38,7 @@ from ..network.mqtt import NotConnectedError, async_wait_for_mqtt
 from ..network.strangers import strangers
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.foreign_text import markdown_text, one_line
-from ..pyopenbk.obk.builds import release_of, version_of
+from ..pyopenbk.obk.builds import is_before, version_of
 from ..pyopenbk.obk.console import ConsoleError, PasswordError, UnreachableError
 from ..pyopenbk.obk.names import client_id_of_host
 from ..pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
@@ -266,7 +266,7 @@ class AddingSteps(ConfigRoad):
         assert self.session.evidence is not None
         errors: dict[str, str] = {}
         build = self.session.evidence.build or ""
-        if (release := release_of(build)) is not None and release < _ANSWERS_SINCE:
+        if is_before(build, _ANSWERS_SINCE):
             return self.async_abort(
                 reason="release_too_old",
                 description_placeholders={"version": version_of(build) or ""},

@@ -324,8 +324,7 @@ class SocketState:
     @property
     def has_child_lock(self) -> bool:
         """Return whether the firmware is not known to lack one: then the flag does nothing."""
-        release = builds.release_of(self.build)
-        return release is None or release >= _LOCKS_SINCE
+        return not builds.is_before(self.build, _LOCKS_SINCE)
 
     async def async_lock_button(self, on: bool) -> None:
         """Let the socket ignore its button, or no longer, and note it in the entry.

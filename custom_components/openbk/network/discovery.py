@@ -505,8 +505,8 @@ async def _listening_for_word(
 def _read(hass: HomeAssistant, suffix: str, payload: str) -> Change | None:
     if suffix != "ip":
         return messages.parse(suffix, payload)
-    value = told_address(hass, payload)
-    return None if value is None else Change(key=suffix, value=value)
+    address = told_address(hass, payload)
+    return None if address is None else Change(key=suffix, value=address)
 
 
 def _text(value: Value | None) -> str | None:

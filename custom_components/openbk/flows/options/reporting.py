@@ -29,7 +29,7 @@ from ...live.reporting import (
 from ...live.snapshots import SNAPSHOTS, Before
 from ...live.state import is_online
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.builds import release_of, version_of
+from ...pyopenbk.obk.builds import is_before, version_of
 from ..forms import without
 
 
@@ -72,7 +72,7 @@ class ReportingSteps(OptionsFlow):
     ) -> ConfigFlowResult:
         """Ask for the numbers, where the firmware knows the commands for them."""
         build = self.config_entry.data[CONF_FIRMWARE] or ""
-        if (release := release_of(build)) is not None and release < _KNOWN_SINCE:
+        if is_before(build, _KNOWN_SINCE):
             return self.async_abort(
                 reason="reporting_too_old",
                 description_placeholders={"version": version_of(build) or ""},

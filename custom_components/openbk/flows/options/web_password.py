@@ -10,7 +10,7 @@ import probatio
 
 from ...live.console import PasswordChange, async_set_web_password
 from ...pyopenbk.foreign_text import markdown_text
-from ...pyopenbk.obk.builds import release_of, version_of
+from ...pyopenbk.obk.builds import is_before, version_of
 from ...pyopenbk.obk.console import ConsoleError, PasswordError
 from ..forms import PASSWORD
 
@@ -44,7 +44,7 @@ class WebPasswordSteps(OptionsFlow):
         if self.config_entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="not_loaded")
         build = self.config_entry.runtime_data.build
-        if (release := release_of(build)) is not None and release < _KNOWN_SINCE:
+        if is_before(build, _KNOWN_SINCE):
             return self.async_abort(
                 reason="web_password_too_old",
                 description_placeholders={"version": version_of(build) or ""},

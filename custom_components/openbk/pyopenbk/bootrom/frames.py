@@ -24,6 +24,8 @@ _LONG_HEADER: Final = 11
 _LONGEST_ERROR: Final = 7
 
 LINK_CHECK_BYTES: Final = b"\x01\xe0\xfc\x01\x00"
+CHIP_ID_REGISTER: Final = 0x00800000
+"""Where a chip with such registers has its id; reading it changes nothing (facts of the protocol, 3.3)."""
 
 
 class EraseSize(IntEnum):

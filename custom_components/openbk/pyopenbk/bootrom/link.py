@@ -55,8 +55,6 @@ _ATTEMPTS_APART: Final = 2
 # that needs no work takes so long beyond its time on the line, something like that is in between.
 _HELD_BACK: Final = 0.005
 _PACKET: Final = 62
-# The chip's id.
-_HARMLESS_REGISTER: Final = 0x00800000
 _PUSH_FAILURES_TOLERATED: Final = 2
 
 
@@ -105,7 +103,7 @@ def _pushes_behind(size: int) -> list[Request]:
     Where it can be done with nothing left over, which would come by itself later.
     """
     missing = -size % _PACKET
-    read = frames.read_register(_HARMLESS_REGISTER)
+    read = frames.read_register(frames.CHIP_ID_REGISTER)
     check = frames.link_check()
     for reads in range(missing // read.reply_size + 1):
         checks, rest = divmod(missing - reads * read.reply_size, check.reply_size)
@@ -161,8 +159,8 @@ class Link:
         self._flight: deque[Pending] = deque()
         self._early_answered = False
         self._early_failures = 0
-        self._held_back: float | None = None
-        """The least that a reply took beyond its time on the line, in seconds."""
+        self._held_back = math.inf
+        """The least that a reply took beyond its time on the line, in seconds; none came yet: inf."""
         self._push_failures = 0
         self._strikes = 0.0
         self._loop = asyncio.get_running_loop()
@@ -215,7 +213,7 @@ class Link:
         self._flight += (Pending(push, early=True, is_push=True) for push in pushes)
         return pending
 
-    def send_pushed(
+    def _send_pushed(
         self, *requests: Request, allowance: WriteAllowance = NOTHING
     ) -> list[Pending]:
         """Send requests, and what pushes their replies out of an adapter that holds them back."""
@@ -230,7 +228,7 @@ class Link:
     @property
     def holds_back(self) -> bool:
         """Return whether each reply takes long, which something on the way holds back."""
-        return self._held_back is not None and self._held_back > _HELD_BACK
+        return _HELD_BACK < self._held_back < math.inf
 
     @property
     def _pushes(self) -> bool:
@@ -278,23 +276,27 @@ class Link:
         while True:
             attempts -= 1
             try:
-                return await self._ask(request, allowance)
+                return await self.ask(request, allowance)
             except (NoReplyError, StatusError) as err:
                 _LOGGER.debug("%s: %s", request, err)
                 await self.recover(was_writing=request.command is frames.WRITE_SECTOR)
                 if not attempts:
                     raise
 
-    async def _ask(self, request: Request, allowance: WriteAllowance) -> Reply:
-        """Exchange once, and note how long a reply that comes by itself is held back."""
+    async def ask(self, request: Request, allowance: WriteAllowance = NOTHING) -> Reply:
+        """Send ``request`` and return its reply, with one attempt; who fails needs `recover`.
+
+        Notes how long a reply that comes by itself is held back. Raises OutsideAllowanceError,
+        NoReplyError, StatusError, PortUnavailableError.
+        """
         comes_by_itself = not (request.work or self._pushes)
         began = self._loop.time()
-        (pending,) = self.send_pushed(request, allowance=allowance)
+        (pending,) = self._send_pushed(request, allowance=allowance)
         reply = await self.receive(pending)
         if comes_by_itself:
             size = len(request.encode()) + request.reply_size
             waited = self._loop.time() - began - size * 10 / self.baudrate
-            self._held_back = min(waited, self._held_back or waited)
+            self._held_back = min(waited, self._held_back)
         return reply
 
     async def exchange_all(self, *requests: Request, attempts: int = 4) -> list[Reply]:
@@ -303,7 +305,7 @@ class Link:
             return [await self.exchange(request) for request in requests]
         try:
             return [
-                await self.receive(pending) for pending in self.send_pushed(*requests)
+                await self.receive(pending) for pending in self._send_pushed(*requests)
             ]
         except (NoReplyError, StatusError) as err:
             _LOGGER.debug("%s", err)

@@ -102,9 +102,7 @@ class Loader(ABC):
 
         After NoReplyError and StatusError comes `recover_write`.
         """
-        request = frames.write_sector(sector, data)
-        (pending,) = self.link.send_pushed(request, allowance=allowance)
-        await self.link.receive(pending)
+        await self.link.ask(frames.write_sector(sector, data), allowance)
 
     async def recover_write(self) -> None:
         """Make the loader listen again that may still wait for the rest of a sector.

@@ -18,7 +18,6 @@ from .errors import (
 from .link import Link
 from .loader import ChipIdentity, Loader
 
-_CHIP_ID_REGISTER: Final = 0x00800000
 # Other chips with such a loader (bk7231tools 2.1.2).
 _OTHER_CHIPS: Final = {0x7238: "BK7238", 0x7252: "BK7252"}
 _EFUSE_CONTROL: Final = 0x00800074
@@ -46,13 +45,13 @@ class RomLoader(Loader):
     async def identify(cls, link: Link, attempts: int) -> Self | None:
         """Read chip id, eFuse key and flash id; None where the loader knows no registers."""
         try:
-            chip_id = await _read_register(link, _CHIP_ID_REGISTER, attempts)
+            chip_id = await _read_register(link, frames.CHIP_ID_REGISTER, attempts)
         except NoReplyError, StatusError:
             # Link checks are answered.
             return None
         if chip_with_id(chip_id) is None:
             chip_id = await _steady(
-                link, lambda: _read_register(link, _CHIP_ID_REGISTER)
+                link, lambda: _read_register(link, frames.CHIP_ID_REGISTER)
             )
         if (chip := chip_with_id(chip_id)) is None:
             raise WrongChipError(chip_id, _OTHER_CHIPS.get(chip_id))

@@ -60,5 +60,11 @@ def release_of(build: str) -> tuple[int, ...] | None:
     return tuple(map(int, parts))
 
 
+def is_before(build: str, release: tuple[int, ...]) -> bool:
+    """Return whether a build text names an earlier release; a branch's build is not known to be one."""
+    named = release_of(build)
+    return named is not None and named < release
+
+
 def _match(build: str) -> re.Match[str] | None:
     return _TODAY.fullmatch(build) or _OF_OLD.fullmatch(build)

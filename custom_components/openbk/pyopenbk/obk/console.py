@@ -24,7 +24,7 @@ from ..beken.rf_sector import is_generic_mac
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
-from .builds import release_of
+from .builds import is_before
 from .commands import Command
 from .config_sector import place_of
 from .messages import is_root_of_topics
@@ -176,7 +176,7 @@ class Console:
         self._lock = lock or asyncio.Lock()
         self._asked_for_password = False
         self._chip: str | None = None
-        self._release: tuple[int, ...] | None = None
+        self._build = ""
         self._config: tuple[int | None] | None = None
 
     @property
@@ -203,7 +203,7 @@ class Console:
             raise NotAnAnswerError("/api/info lacks what every OpenBeken says") from err
         if info.chip != self._chip:
             self._chip, self._config = info.chip, None
-        self._release = release_of(info.build)
+        self._build = info.build
         return info
 
     async def check_whose(self, mac: str, client_id: str) -> None:
@@ -237,7 +237,7 @@ class Console:
 
     async def _second_channels(self) -> Sequence[int]:
         """Return the second channels of pins of a release that is known not to tell them."""
-        if self._release is None or self._release >= _TELLS_SECOND_CHANNELS:
+        if not is_before(self._build, _TELLS_SECOND_CHANNELS):
             return ()
         return await self.read_config(*place_of("channels2")) or ()
 
