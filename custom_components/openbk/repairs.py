@@ -27,6 +27,7 @@ from .issues import (
     updates,
 )
 from .live.state import OpenBekenConfigEntry
+from .network.mqtt import NotConnectedError
 from .pyopenbk.foreign_text import markdown_text
 from .pyopenbk.obk.provisioning import DEFAULT_NTP_SERVER, ProvisioningError
 from .updating.record import UpdateFailed
@@ -104,8 +105,10 @@ class RemoveOldDiscoveryFlow(_SocketFlow):
         """Remove them."""
         try:
             await old_discovery.async_remove_old_discovery(self.hass, self.entry)
-        except HomeAssistantError:
+        except NotConnectedError:
             return self.async_abort(reason="broker_unreachable")
+        except HomeAssistantError:
+            return self.async_abort(reason="socket_unreachable")
         return self.async_create_entry(data={})
 
 

@@ -8,13 +8,12 @@ from homeassistant.helpers import device_registry as dr, entity_registry as er
 
 from ..const import CONF_MAC
 from ..live.publisher import own_prefix
-from ..live.snapshots import SNAPSHOTS, Before
-from ..live.state import OpenBekenConfigEntry, SocketState, is_online
-from ..network.mqtt import publish
+from ..live.state import OpenBekenConfigEntry, SocketState
+from ..network.mqtt import ensure_connected, publish
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.commands import flag_command
 from ..pyopenbk.obk.flags import Flag
-from ..pyopenbk.obk.messages import Publication, console
+from ..pyopenbk.obk.messages import Publication
 from .of_socket import leave_issues, raise_issue, withdraw_issues
 
 ISSUE: Final = "old_discovery"
@@ -49,14 +48,13 @@ def async_watch_old_discovery(
 async def async_remove_old_discovery(
     hass: HomeAssistant, entry: OpenBekenConfigEntry
 ) -> None:
-    """Clear what the firmware had published and switch its discovery off.
+    """Switch the firmware's discovery off, and clear what it had published once that is seen.
 
-    Raises HomeAssistantError where the broker cannot be reached.
+    Otherwise the socket would describe the same entities again when it connects the next time.
+    Raises NotConnectedError without a broker, HomeAssistantError if the socket is not there.
     """
-    if is_online(entry):
-        await hass.data[SNAPSHOTS].async_keep(entry, Before.SETTING)
-    off = console(entry.runtime_data.client_id, flag_command(Flag.OWN_DISCOVERY, False))
-    await publish(hass, off)
+    ensure_connected(hass)
+    await entry.runtime_data.async_configure([flag_command(Flag.OWN_DISCOVERY, False)])
     for item in _old_entities(hass, entry):
         # The firmware names the topic after the unique id.
         topic = f"{own_prefix(hass)}/{item.domain}/{item.unique_id}/config"

@@ -1,7 +1,6 @@
 """The entities of the firmware's own discovery can be removed."""
 
 import json
-from typing import Any
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
@@ -10,9 +9,15 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.repairs import async_create_fix_flow
+from custom_components.openbk.issues import old_discovery
 from tests.support.broker import Broker
-from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
+from tests.support.repairs import open_repair
+from tests.support.sockets import (
+    ScriptedSocket,
+    add_scripted_socket,
+    add_socket,
+    socket_entry,
+)
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -29,10 +34,8 @@ DEVICE = {
 UNIQUE_ID = "OpenBK7231N_8C123456_relay_1"
 
 
-async def test_issue_is_raised_and_repaired(
-    hass: HomeAssistant, mqtt_connection: MockConfigEntry
-) -> None:
-    assert await async_setup_component(hass, "repairs", {})
+async def describe_relay(hass: HomeAssistant) -> None:
+    """Publish what the firmware does with its own discovery on, and wait for the entity."""
     config = {
         "dev": DEVICE,
         "name": "1",
@@ -50,21 +53,29 @@ async def test_issue_is_raised_and_repaired(
     registry = er.async_get(hass)
     await until(lambda: registry.async_get_entity_id("switch", "mqtt", UNIQUE_ID))
 
+
+def issue_of(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
+    """Return the issue of a socket, if there is one."""
+    issue_id = f"old_discovery_{entry.entry_id}"
+    return ir.async_get(hass).async_get_issue("openbk", issue_id)
+
+
+async def test_issue_is_raised_and_repaired(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    assert await async_setup_component(hass, "repairs", {})
+    await describe_relay(hass)
     entry = socket_entry()
     await add_socket(hass, entry)
     hass.config_entries.async_update_entry(entry, title="<b>Loud</b>")
     scripted = ScriptedSocket(hass)
     await scripted.connect()
     await until(lambda: entry.runtime_data.online)
-    issue_id = f"old_discovery_{entry.entry_id}"
-    issues = ir.async_get(hass)
-    await until(lambda: issues.async_get_issue("openbk", issue_id))
+    await until(lambda: issue_of(hass, entry))
 
-    issue = issues.async_get_issue("openbk", issue_id)
+    issue = issue_of(hass, entry)
     assert issue
-    flow: Any = await async_create_fix_flow(hass, issue_id, issue.data)
-    flow.hass = hass
-    flow.data = issue.data
+    flow = await open_repair(hass, old_discovery.ISSUE, entry.entry_id)
     result = await flow.async_step_init()
     assert result["step_id"] == "confirm"
     for shown in (result["description_placeholders"], issue.translation_placeholders):
@@ -72,11 +83,27 @@ async def test_issue_is_raised_and_repaired(
     assert hass.config_entries.async_update_entry(entry, title="Washing machine")
     result = await flow.async_step_confirm({})
     assert result["type"] == "create_entry"
+    assert ("cmnd/obk8C123456/SetFlag", "27 0") in scripted.heard
+    registry = er.async_get(hass)
     await until(
         lambda: registry.async_get_entity_id("switch", "mqtt", UNIQUE_ID) is None
     )
-    assert issues.async_get_issue("openbk", issue_id) is None
-    await until(lambda: ("cmnd/obk8C123456/SetFlag", "27 0") in scripted.heard)
+    assert issue_of(hass, entry) is None
+
+
+async def test_nothing_is_removed_while_the_socket_may_describe_it_again(
+    hass: HomeAssistant, mqtt_connection: MockConfigEntry
+) -> None:
+    await describe_relay(hass)
+    entry = socket_entry()
+    scripted = await add_scripted_socket(hass, entry)
+    scripted.deaf = True
+    await until(lambda: issue_of(hass, entry))
+    flow = await open_repair(hass, old_discovery.ISSUE, entry.entry_id)
+    result = await flow.async_step_confirm({})
+    assert result["reason"] == "socket_unreachable"
+    assert er.async_get(hass).async_get_entity_id("switch", "mqtt", UNIQUE_ID)
+    assert issue_of(hass, entry)
 
 
 async def test_a_broker_that_is_away_is_named(
@@ -86,12 +113,7 @@ async def test_a_broker_that_is_away_is_named(
     await add_socket(hass, entry)
     mosquitto.stop()
     await until(lambda: not mqtt.is_connected(hass))
-    data: dict[str, str | int | float | None] = {"entry_id": entry.entry_id}
-    flow: Any = await async_create_fix_flow(
-        hass, f"old_discovery_{entry.entry_id}", data
-    )
-    flow.hass, flow.data, flow.handler = hass, data, "openbk"
-    flow.flow_id = "1"
+    flow = await open_repair(hass, old_discovery.ISSUE, entry.entry_id)
     done = await flow.async_step_confirm({})
     assert done["reason"] == "broker_unreachable"
 

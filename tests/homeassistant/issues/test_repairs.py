@@ -17,22 +17,13 @@ from custom_components.openbk.issues import (
 )
 from custom_components.openbk.repairs import async_create_fix_flow
 from tests.support.broker import Broker
+from tests.support.repairs import open_repair
 from tests.support.sockets import CLIENT_ID, add_socket, connect_mqtt, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e]
 
 SET = f"{CLIENT_ID}/1/set"
-
-
-async def flow_of(hass: HomeAssistant, issue: str, entry_id: str) -> Any:
-    """Open the repair of an issue of a socket."""
-    data = {"entry_id": entry_id}
-    issue_id = f"{issue}_{entry_id}"
-    flow: Any = await async_create_fix_flow(hass, issue_id, data)
-    flow.hass, flow.data, flow.issue_id = hass, data, issue_id
-    flow.flow_id, flow.handler = "1", "openbk"
-    return flow
 
 
 @pytest.mark.parametrize(
@@ -48,7 +39,7 @@ async def flow_of(hass: HomeAssistant, issue: str, entry_id: str) -> Any:
 async def test_a_socket_that_was_removed_needs_no_repair(
     hass: HomeAssistant, issue: str
 ) -> None:
-    page = await (await flow_of(hass, issue, "gone")).async_step_init()
+    page = await (await open_repair(hass, issue, "gone")).async_step_init()
     assert (page["type"], page["reason"]) == ("abort", "socket_removed")
 
 
@@ -62,7 +53,7 @@ async def test_a_socket_that_is_away_cannot_be_told_a_time_server(
 ) -> None:
     entry = socket_entry()
     await add_socket(hass, entry)
-    flow = await flow_of(hass, no_time.ISSUE, entry.entry_id)
+    flow = await open_repair(hass, no_time.ISSUE, entry.entry_id)
     page = await flow.async_step_time_server({"ntp_server": "192.168.1.1"})
     assert page["errors"] == {"base": "offline"}
 
@@ -73,7 +64,7 @@ async def test_commands_are_not_said_to_be_cleared_without_the_broker(
     """Nobody knows then what it keeps."""
     entry = socket_entry()
     await add_socket(hass, entry)
-    flow = await flow_of(hass, retained_commands.ISSUE, entry.entry_id)
+    flow = await open_repair(hass, retained_commands.ISSUE, entry.entry_id)
     mosquitto.stop()
     await until(lambda: not mqtt.is_connected(hass))
     page = await flow.async_step_clear({})
@@ -96,7 +87,7 @@ async def test_commands_that_the_broker_does_not_let_go_are_told(
         own = await connect_mqtt(hass, broker, username="home", password="x")
         entry = socket_entry()
         await add_socket(hass, entry)
-        flow = await flow_of(hass, retained_commands.ISSUE, entry.entry_id)
+        flow = await open_repair(hass, retained_commands.ISSUE, entry.entry_id)
         page = await flow.async_step_clear({})
         assert page["errors"] == {"base": "not_cleared"}
         assert f"`{SET}`" in page["description_placeholders"]["commands"]

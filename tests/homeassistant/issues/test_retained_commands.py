@@ -11,11 +11,12 @@ from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.issues import retained_commands
 from custom_components.openbk.issues.retained_commands import shown
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.discovery import Evidence, async_ask, entry_data
-from custom_components.openbk.repairs import async_create_fix_flow
 from tests.support.broker import Broker
+from tests.support.repairs import open_repair
 from tests.support.simulated import plugged_in, stranger
 from tests.support.sockets import (
     BUILD,
@@ -46,16 +47,15 @@ class Repair:
     def __init__(self, hass: HomeAssistant, entry: MockConfigEntry) -> None:
         """Take the issue of this socket."""
         self.hass = hass
+        self.entry = entry
         self.found = issue(hass, entry)
 
     async def step(self, *, submit: bool) -> str:
         """Open the page or submit it; return the type of what comes."""
         assert self.found
-        flow: Any = await async_create_fix_flow(
-            self.hass, self.found.issue_id, self.found.data
+        flow = await open_repair(
+            self.hass, retained_commands.ISSUE, self.entry.entry_id
         )
-        flow.hass, flow.data = self.hass, self.found.data
-        flow.flow_id, flow.handler = "1", "openbk"
         self.result = await flow.async_step_clear({} if submit else None)
         return str(self.result["type"])
 

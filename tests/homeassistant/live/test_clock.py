@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 import re
-from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 from homeassistant.core import HomeAssistant
@@ -15,11 +14,12 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
+from custom_components.openbk.issues import no_time
 from custom_components.openbk.live.clock import SocketClock
 from custom_components.openbk.pyopenbk.obk.messages import Publication
-from custom_components.openbk.repairs import async_create_fix_flow
 from simulator.openbeken import Release
 from tests.support.broker import Broker
+from tests.support.repairs import open_repair
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
@@ -104,8 +104,7 @@ async def test_issue_and_its_repair(
     raised = issue(hass, entry)
     assert raised
 
-    flow: Any = await async_create_fix_flow(hass, raised.issue_id, raised.data)
-    flow.hass, flow.data = hass, raised.data
+    flow = await open_repair(hass, no_time.ISSUE, entry.entry_id)
     assert (await flow.async_step_init())["step_id"] == "time_server"
     wrong = await flow.async_step_time_server({"ntp_server": "pool.ntp.org"})
     assert wrong["errors"] == {"ntp_server": "not_an_address"}
