@@ -47,9 +47,10 @@ from simulator.flash import Flash
 from simulator.meter import Bl0937, Load
 from simulator.releases import ReleaseServer
 from simulator.uart import LineOptions
-from tests.homeassistant.bench import PROTECTED, lead_to
+from tests.homeassistant.bench import PROTECTED
 from tests.homeassistant.road import from_name, walk_on
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.serial_server import proxied, served
 from tests.support.simulated_time import SimulatedTimeLoop

@@ -1,6 +1,5 @@
 """What the tests of the wizard share: chips, files to upload, a port that must come back."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,8 +10,6 @@ from homeassistant.components.file_upload import _DATA, FileUploadData
 from homeassistant.core import HomeAssistant
 import serialx
 
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator import factory
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.chips import BK7231N
@@ -83,18 +80,6 @@ async def is_free(path: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def lead_to(hass: HomeAssistant, socket: SimulatedSocket) -> None:
-    """Let every address lead to the web server of this socket, as long as it has one."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        if (address := getattr(socket.firmware, "http_address", None)) is None:
-            raise ConnectionRefusedError
-        host, _, port = address.partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
 
 
 @asynccontextmanager

@@ -31,6 +31,9 @@ OLD: Final = images.OF_THE_GUIDE
 NEW: Final = images.NEWEST
 SPEED: Final = 10.0
 UPDATE: Final = "update.washing_machine_firmware"
+FILES_AT: Final = 0x1C0000
+FILES_SIZE: Final = 0x10000
+FILES: Final = b"\x01\0\0\0\xf0\x0f\xff\xf7littlefs" + bytes(range(256)) * 250
 
 
 @dataclass
@@ -198,3 +201,17 @@ async def updated(
         await until(lambda: entry.runtime_data.online)
         yield one
         await hass.config_entries.async_unload(entry.entry_id)
+
+
+def with_files(content: bytes) -> bytes:
+    """Return a flash with a file system where small ones of OpenBeken are."""
+    return (
+        content[:FILES_AT]
+        + FILES.ljust(FILES_SIZE, b"\xff")
+        + content[FILES_AT + FILES_SIZE :]
+    )
+
+
+def files(one: Updated) -> bytes:
+    """Return what is there now."""
+    return one.socket.flash.read(FILES_AT, FILES_SIZE)

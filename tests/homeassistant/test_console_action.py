@@ -14,7 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.options.test_options import add
+from tests.homeassistant.options import add
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in

@@ -1,31 +1,18 @@
 """What a socket says of itself is shown as text, on every page that shows it."""
 
-import asyncio
-
 from homeassistant.core import HomeAssistant
 import pytest
 
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.test_adding import by_hand, cards, unload
+from tests.homeassistant.adding import by_hand, cards, unload
 from tests.homeassistant.issues.test_whereabouts import add, be_silent, told
 from tests.homeassistant.wizard import ENGLISH, Wizard
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
-from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
+from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import listens_for_sockets
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
-
-
-def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
-    """Let every address lead to this socket."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(connect=connect)
 
 
 async def test_name_of_a_stranger_on_its_card(

@@ -1,16 +1,13 @@
 """Inputs, wall switches, several relays and what they are called: one entity for each channel."""
 
-import asyncio
-
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import BLOW, add_socket, socket_entry
@@ -55,12 +52,7 @@ async def add(
     hass: HomeAssistant, plugged: PluggedSocket, profile: SocketProfile
 ) -> MockConfigEntry:
     """Set a socket up; all addresses lead to the simulated one."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
+    lead_to(hass, plugged)
     await until(lambda: plugged.firmware.http_address)
     entry = socket_entry(profile, address="127.0.0.1")
     await add_socket(hass, entry)

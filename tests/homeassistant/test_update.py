@@ -27,7 +27,16 @@ from custom_components.openbk.updating.record import Stage, Trouble
 from simulator.images import Build
 from simulator.releases import ReleaseServer, release
 from tests.homeassistant.bench import MAC
-from tests.homeassistant.over_the_air import NEW, OLD, UPDATE, Updated, updated
+from tests.homeassistant.over_the_air import (
+    FILES_SIZE,
+    NEW,
+    OLD,
+    UPDATE,
+    Updated,
+    files,
+    updated,
+    with_files,
+)
 from tests.support.broker import Broker
 from tests.support.logbook import message_of
 from tests.support.sockets import (
@@ -44,8 +53,6 @@ RELAY = "switch.washing_machine"
 ENERGY = "sensor.washing_machine_energy"
 LAST_STATE = (0, -1, *([0] * 62))
 BEFORE_THE_MOVE = Build(version="1.18.250", built="Jan 30 2026 10:11:12")
-FILES_AT, FILES_SIZE = 0x1C0000, 0x10000
-FILES = b"\x01\0\0\0\xf0\x0f\xff\xf7littlefs" + bytes(range(256)) * 250
 
 
 @pytest.fixture(autouse=True)
@@ -177,18 +184,6 @@ async def test_a_relay_is_what_it_was_although_it_starts_otherwise(
         await one.install()
         assert one.version == NEW.version
         assert one.firmware.relay(1)
-
-
-def with_files(content: bytes) -> bytes:
-    return (
-        content[:FILES_AT]
-        + FILES.ljust(FILES_SIZE, b"\xff")
-        + content[FILES_AT + FILES_SIZE :]
-    )
-
-
-def files(one: Updated) -> bytes:
-    return one.socket.flash.read(FILES_AT, FILES_SIZE)
 
 
 async def test_files_that_the_firmware_is_written_over_are_put_back(

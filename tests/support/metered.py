@@ -12,6 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from simulator.meter import Bl0937, Response
+from tests.support.addresses import lead_to, refuse
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration
 from tests.support.sockets import BUILD, add_socket, socket_entry
@@ -101,19 +102,13 @@ async def calibrated(
     for name, response in responses.items():
         setattr(plugged.meter, name, response)
 
-    async def connect(
-        _host: str, _port: int
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        address = plugged.firmware.http_address
-        if not http or address is None:
-            raise ConnectionRefusedError
-        host, _, port = address.partition(":")
-        return await asyncio.open_connection(host, int(port))
-
     _ignore_clients_that_left(hass)
-    hass.data[SOCKET_ACCESS] = SocketAccess(
-        simulated=True, connect=connect, speed=speed
-    )
+    if http:
+        lead_to(hass, plugged, speed=speed)
+    else:
+        hass.data[SOCKET_ACCESS] = SocketAccess(
+            simulated=True, connect=refuse, speed=speed
+        )
     entry = socket_entry(address="127.0.0.1", firmware=BUILD)
     await add_socket(hass, entry)
     plugged.power_on()

@@ -1,6 +1,5 @@
 """Calibration while something else happens, and with what nobody should type."""
 
-import asyncio
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -10,8 +9,8 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk import services
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from tests.homeassistant.flows.options.test_calibration_outcomes import at_the_result
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.metered import OFF, SPEED, Calibrated, calibrated
 from tests.support.simulated import configuration, plugged_in
@@ -147,16 +146,7 @@ async def test_another_socket_at_the_old_address_is_left_alone(
         plugged_in(configuration(mosquitto, mac=OTHER_MAC), OTHER_MAC) as other,
     ):
         await until(lambda: other.firmware.http_address)
-
-        async def connect(
-            _host: str, _port: int
-        ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-            host, _, port = (other.firmware.http_address or "").partition(":")
-            return await asyncio.open_connection(host, int(port))
-
-        hass.data[SOCKET_ACCESS] = SocketAccess(
-            simulated=True, connect=connect, speed=SPEED
-        )
+        lead_to(hass, other, speed=SPEED)
         with pytest.raises(ServiceValidationError) as refused:
             await socket.call("calibrate", power=2000, set_socket=True)
         assert refused.value.translation_key == "own_gain_http_closed"

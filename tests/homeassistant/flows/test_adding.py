@@ -1,22 +1,21 @@
 """A socket that runs OpenBeken already: found by itself, or added by address or topic."""
 
-import asyncio
 from dataclasses import replace
 
 from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_DHCP
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.flows.wizard.pages import PAGES
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.openbeken.release import Release
+from tests.homeassistant.adding import by_hand, cards, lease, unload
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to, refuse
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import (
@@ -34,34 +33,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 walks = pytest.mark.walks
 
 
-def cards(hass: HomeAssistant) -> list[str]:
-    """Return the names on the cards of what was discovered."""
-    return [
-        flow["context"]["title_placeholders"]["name"]
-        for flow in hass.config_entries.flow.async_progress_by_handler("openbk")
-        if flow["context"].get("title_placeholders")
-    ]
-
-
 def relay(hass: HomeAssistant) -> str | None:
     """Return the state of the relay of a socket that was added."""
     state = hass.states.get("switch.obk8c123456")
     return state.state if state else None
-
-
-async def unload(hass: HomeAssistant) -> None:
-    await hass.async_block_till_done()
-    for entry in hass.config_entries.async_entries("openbk"):
-        await hass.config_entries.async_unload(entry.entry_id)
-
-
-async def by_hand(hass: HomeAssistant) -> Wizard:
-    """Walk to the form that asks where the socket is."""
-    wizard = await Wizard.open(hass, "existing")
-    if wizard.page == "found":
-        await wizard.submit(found="another")
-    assert wizard.page == "where"
-    return wizard
 
 
 async def retain_online(hass: HomeAssistant) -> None:
@@ -93,20 +68,6 @@ async def test_found_on_the_broker(hass: HomeAssistant, mosquitto: Broker) -> No
         )
         await until(lambda: socket.firmware.relay(1))
         await unload(hass)
-
-
-def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
-    """Let the address that a socket tells lead to the simulated one, as long as that is open."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
-
-
-async def refuse(_host: str, _port: int) -> Streams:
-    raise ConnectionRefusedError
 
 
 @pytest.mark.parametrize(
@@ -483,10 +444,6 @@ async def test_known_socket_makes_no_card(hass: HomeAssistant) -> None:
     await mqtt.async_publish(hass, f"{CLIENT_ID}/build", BUILD, 1, False)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert not hass.config_entries.flow.async_progress_by_handler("openbk")
-
-
-def lease(ip: str, hostname: str = "openbk7231n_8c123456") -> DhcpServiceInfo:
-    return DhcpServiceInfo(ip=ip, hostname=hostname, macaddress=MAC.replace(":", ""))
 
 
 async def test_dhcp_follows_the_address(hass: HomeAssistant) -> None:

@@ -1,12 +1,10 @@
 """What is no socket, or not the one that is meant, is told from it: by address, topic and message."""
 
 from asyncio import open_connection
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, web
+from aiohttp import web
 from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_DHCP, SOURCE_MQTT
 from homeassistant.core import HomeAssistant
@@ -23,85 +21,29 @@ from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.homeassistant.flows.test_adding import (
+from tests.homeassistant.adding import (
+    OTHER_MAC,
+    ROUTER,
     by_hand,
     cards,
-    lead_to,
     lease,
-    refuse,
+    says,
     unload,
 )
 from tests.homeassistant.wizard import Wizard
-from tests.support.broker import Broker, free_port
-from tests.support.simulated import PluggedSocket, plugged_in, stranger
-from tests.support.sockets import (
-    BUILD,
-    CLIENT_ID,
-    MAC,
-    add_socket,
-    listen,
-    socket_entry,
-)
+from tests.support.addresses import lead_to, refuse, server
+from tests.support.broker import Broker
+from tests.support.simulated import plugged_in, stranger
+from tests.support.sockets import BUILD, CLIENT_ID, MAC, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
 
 walks = pytest.mark.walks
-OTHER_MAC = "c8:47:8c:99:99:99"
-# It answers on the topics of a socket, but runs something else.
-ROUTER = {
-    "build": "OpenWrt 24.10.2",
-    "mac": OTHER_MAC,
-    "ip": "127.0.0.1",
-    "host": "OpenWrt",
-}
-
-type Answer = Callable[[web.Request], Awaitable[web.Response]]
-
-
-@asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[str]:
-    """Run a web server that is no socket's; return its address."""
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
-    yield f"127.0.0.1:{port}"
-    await runner.cleanup()
 
 
 async def fridge(_request: web.Request) -> web.Response:
     return web.Response(text="<html>What about some milk?</html>")
-
-
-@asynccontextmanager
-async def almost(socket: PluggedSocket, *, deaf_to: str) -> AsyncIterator[str]:
-    """Answer as a socket does, without doing one thing."""
-    async with ClientSession() as session:
-
-        async def answer(request: web.Request) -> web.Response:
-            if request.path == deaf_to:
-                return web.Response(text="<html>Saved.</html>")
-            url = f"http://{socket.firmware.http_address}{request.path_qs}"
-            async with session.get(url) as said:
-                return web.Response(
-                    body=await said.read(), content_type=said.content_type
-                )
-
-        async with server(answer) as address:
-            yield address
-
-
-async def says(hass: HomeAssistant, client_id: str, said: dict[str, str]) -> None:
-    """Let something on the broker answer the question who it is."""
-
-    async def answer(_message: mqtt.ReceiveMessage) -> None:
-        for topic, payload in said.items():
-            await mqtt.async_publish(hass, f"{client_id}/{topic}", payload, 1)
-
-    await listen(hass, f"cmnd/{client_id}/publishAll", answer)
 
 
 async def by_message(hass: HomeAssistant, topic: str, payload: str) -> str:

@@ -8,7 +8,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from tests.homeassistant.flows.test_adding import refuse
+from tests.support.addresses import refuse
 from tests.support.sockets import CLIENT_ID, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 

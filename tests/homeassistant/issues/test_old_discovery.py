@@ -13,6 +13,7 @@ from custom_components.openbk.issues import old_discovery
 from tests.support.broker import Broker
 from tests.support.repairs import open_repair
 from tests.support.sockets import (
+    BUILD,
     ScriptedSocket,
     add_scripted_socket,
     add_socket,
@@ -83,7 +84,7 @@ async def test_issue_is_raised_and_repaired(
     assert hass.config_entries.async_update_entry(entry, title="Washing machine")
     result = await flow.async_step_confirm({})
     assert result["type"] == "create_entry"
-    assert ("cmnd/obk8C123456/SetFlag", "27 0") in scripted.heard
+    assert ("cmnd/obk8C123456/Backlog", "SetFlag 27 0") in scripted.heard
     registry = er.async_get(hass)
     await until(
         lambda: registry.async_get_entity_id("switch", "mqtt", UNIQUE_ID) is None
@@ -95,7 +96,7 @@ async def test_nothing_is_removed_while_the_socket_may_describe_it_again(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry
 ) -> None:
     await describe_relay(hass)
-    entry = socket_entry()
+    entry = socket_entry(firmware=BUILD)
     scripted = await add_scripted_socket(hass, entry)
     scripted.deaf = True
     await until(lambda: issue_of(hass, entry))

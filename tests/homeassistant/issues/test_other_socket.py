@@ -18,8 +18,8 @@ from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAcces
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.updating.record import Stage, Trouble, UpdateRecord
 from custom_components.openbk.updating.updates import UPDATES
-from tests.homeassistant.flows.test_adding import refuse
 from tests.homeassistant.wizard import ENGLISH, Wizard
+from tests.support.addresses import refuse
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import (

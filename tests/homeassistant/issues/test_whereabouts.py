@@ -1,6 +1,5 @@
 """A socket that is silent on the broker is looked for on the network."""
 
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,11 +13,10 @@ from pytest_homeassistant_custom_component.common import (
     async_fire_time_changed,
 )
 
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.silence import Cause, async_diagnose
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from tests.homeassistant.wizard import ENGLISH
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import CLIENT_ID, MAC, add_socket, connect_mqtt, socket_entry
@@ -39,12 +37,7 @@ async def add(
     hass: HomeAssistant, plugged: PluggedSocket, *, connects: bool = True
 ) -> MockConfigEntry:
     """Set a socket up whose address leads to the simulated one."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
+    lead_to(hass, plugged)
     entry = socket_entry(address="127.0.0.1")
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.http_address)

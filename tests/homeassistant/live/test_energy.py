@@ -23,8 +23,9 @@ from pytest_homeassistant_custom_component.components.recorder.common import (
 
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from tests.homeassistant.flows.test_adding import by_hand, cards, lead_to, unload
+from tests.homeassistant.adding import by_hand, cards, unload
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import (

@@ -19,8 +19,9 @@ from custom_components.openbk.network.strangers import (
     strangers,
 )
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from tests.homeassistant.flows.test_adding import by_hand, cards, lead_to, unload
+from tests.homeassistant.adding import by_hand, cards, unload
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, plugged_in, stranger
 from tests.support.sockets import (

@@ -7,8 +7,9 @@ import pytest
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.homeassistant.flows.test_adding import by_hand, cards, refuse, unload
+from tests.homeassistant.adding import by_hand, cards, unload
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import refuse
 from tests.support.broker import Broker
 from tests.support.simulated import plugged_in, stranger
 from tests.support.sockets import CLIENT_ID, listens_for_sockets

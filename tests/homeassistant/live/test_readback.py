@@ -1,6 +1,5 @@
 """Settings that a socket does not report are read where its web server is open."""
 
-import asyncio
 from typing import Any
 
 from homeassistant.core import HomeAssistant
@@ -9,12 +8,11 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.calibrating.sampling import open_sampler
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.metering.session import Method
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from simulator.openbeken.release import Release
-from tests.homeassistant.flows.options.test_options import begin, go_on
+from tests.homeassistant.options import begin, go_on
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import (
@@ -46,12 +44,7 @@ async def add(
     hass: HomeAssistant, plugged: PluggedSocket, **data: Any
 ) -> MockConfigEntry:
     """Set a socket up; all addresses lead to the simulated one."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
+    lead_to(hass, plugged)
     entry = socket_entry(address="127.0.0.1", **data)
     await add_socket(hass, entry)
     await until(lambda: plugged.firmware.running and plugged.firmware.http_address)

@@ -5,7 +5,7 @@ import pytest
 
 from custom_components.openbk.live.reporting import Reporting
 from custom_components.openbk.live.snapshots import SNAPSHOTS
-from tests.homeassistant.flows.options.test_options import add, begin, go_on
+from tests.homeassistant.options import add, begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in
 from tests.support.sockets import ScriptedSocket, add_socket, socket_entry

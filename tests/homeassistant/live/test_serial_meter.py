@@ -1,17 +1,14 @@
 """A BL0942: found by what it says, told how to speak, read with its frequency and calibrated."""
 
-import asyncio
 from datetime import timedelta
 
 from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
-from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.discovery import Evidence, async_ask
 from custom_components.openbk.pyopenbk.metering.series import SteadySeries
 from custom_components.openbk.pyopenbk.meters import BL0937, BL0942, CSE7766, METERS
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.obk.messages import Value
 from custom_components.openbk.pyopenbk.obk.startup import Part, add, meter_of, own_parts
 from custom_components.openbk.pyopenbk.obk.templates import parse_template
@@ -24,6 +21,7 @@ from custom_components.openbk.pyopenbk.tuya.pins import (
 )
 from simulator.factory import SERIAL_METER_PARAMETERS, FactorySocket
 from simulator.meter import Bl0942, Load, Response
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, stranger
 from tests.support.sockets import add_socket, socket_entry
@@ -61,16 +59,6 @@ def number(hass: HomeAssistant, key: str) -> float:
         return float(state.state) if state else 0.0
     except ValueError:
         return 0.0
-
-
-def lead_to(hass: HomeAssistant, plugged: PluggedSocket) -> None:
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(
-        simulated=True, connect=connect, speed=SPEED
-    )
 
 
 def test_stored_profile_is_read_again() -> None:
@@ -147,7 +135,7 @@ async def test_running_socket_says_which_meter_it_has(
 ) -> None:
     config = stranger(mosquitto, RELAY, startup_command="startDriver BL0942 9600")
     plugged = plugged_with(config)
-    lead_to(hass, plugged)
+    lead_to(hass, plugged, speed=SPEED)
     plugged.power_on()
     try:
         await until(lambda: plugged.firmware.http_address)
@@ -165,7 +153,7 @@ async def test_meter_is_read_and_calibrated_by_divisors(
     """It shows 8 % too little; afterwards Home Assistant and the socket's own page are right."""
     off = Response(gain=1 / 1.08, cutoff=0.0)
     plugged = plugged_with(configuration(mosquitto, METERED), power=off)
-    lead_to(hass, plugged)
+    lead_to(hass, plugged, speed=SPEED)
     entry = socket_entry(METERED, address="127.0.0.1")
     await add_socket(hass, entry)
     plugged.power_on()
@@ -204,7 +192,7 @@ async def test_a_small_load_is_enough_for_a_meter_whose_counts_are_fine(
     plugged = plugged_with(configuration(mosquitto, METERED), power=Response(gain=0.95))
     assert plugged.firmware.meter
     plugged.firmware.meter.set_load(20)
-    lead_to(hass, plugged)
+    lead_to(hass, plugged, speed=SPEED)
     entry = socket_entry(METERED, address="127.0.0.1")
     await add_socket(hass, entry)
     plugged.power_on()

@@ -4,7 +4,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from tests.homeassistant.flows.test_adding import refuse
+from tests.support.addresses import refuse
 from tests.support.sockets import add_scripted_socket, socket_entry
 from tests.support.waiting import until
 

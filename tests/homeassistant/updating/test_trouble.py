@@ -34,8 +34,15 @@ from simulator.images import Build
 from simulator.openbeken.variables import Variables
 from simulator.releases import ReleaseServer, Trouble as ServerTrouble
 from tests.homeassistant.bench import MAC
-from tests.homeassistant.over_the_air import NEW, OLD, Updated, updated
-from tests.homeassistant.test_update import FILES_SIZE, files, with_files
+from tests.homeassistant.over_the_air import (
+    FILES_SIZE,
+    NEW,
+    OLD,
+    Updated,
+    files,
+    updated,
+    with_files,
+)
 from tests.homeassistant.wizard import ENGLISH
 from tests.support.broker import Broker
 from tests.support.flash_map import APPLICATION, OTA

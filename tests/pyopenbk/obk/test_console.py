@@ -17,12 +17,11 @@ from custom_components.openbk.pyopenbk.obk.console import (
     UnreachableError,
 )
 from custom_components.openbk.pyopenbk.obk.meter import read_meter, read_stored_factors
-from simulator.openbeken.release import Release
 from simulator.openbeken.settings import config_region
+from tests.pyopenbk.obk.served import console_of, served
 from tests.support.broker import Broker, free_port
-from tests.support.simulated import PluggedSocket, configuration
+from tests.support.simulated import configuration
 from tests.support.sockets import BLOW, MAC
-from tests.support.waiting import until
 
 JSON = b"HTTP/1.1 200 OK\nContent-type: application/json\r\nConnection: close\r\n\r\n"
 INFO_BODY = (
@@ -34,27 +33,6 @@ INFO_BODY = (
 INFO = JSON + INFO_BODY
 ELSEWHERE = INFO_BODY.replace(b"BK7231N", b"LN882H")
 READINGS = b'{"StatusSNS":{"ENERGY":{"Voltage":%b,"Current":%b,"Power":23}}}'
-
-
-@asynccontextmanager
-async def served(
-    config: ConfigSector, release: Release | None = None
-) -> AsyncIterator[PluggedSocket]:
-    """Yield a simulated socket whose web server can be reached."""
-    plugged = PluggedSocket(config, speed=50, release=release)
-    plugged.power_on()
-    try:
-        await until(lambda: plugged.firmware.http_address)
-        yield plugged
-    finally:
-        await plugged.power_off()
-
-
-def console_of(plugged: PluggedSocket, password: str | None = None) -> Console:
-    """Return a client for a simulated socket."""
-    assert plugged.firmware.http_address
-    host, _, port = plugged.firmware.http_address.partition(":")
-    return Console(host, int(port), password=password)
 
 
 @asynccontextmanager

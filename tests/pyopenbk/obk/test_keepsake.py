@@ -13,7 +13,7 @@ from custom_components.openbk.pyopenbk.obk.keepsake import (
 )
 from custom_components.openbk.pyopenbk.obk.snapshot import Snapshot
 from simulator.openbeken.release import Release
-from tests.pyopenbk.obk.test_console import console_of, served
+from tests.pyopenbk.obk.served import console_of, served
 from tests.support.broker import Broker
 from tests.support.simulated import configuration
 from tests.support.sockets import BLOW, MAC

@@ -20,7 +20,7 @@ from custom_components.openbk.pyopenbk.flashing.records import (
     Phase,
 )
 from tests.homeassistant.bench import MAC as CHIP_MAC, blow_dump, chip
-from tests.homeassistant.flows.options.test_options import begin, go_on
+from tests.homeassistant.options import begin, go_on
 from tests.homeassistant.road import walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.sockets import MAC, add_socket, socket_entry

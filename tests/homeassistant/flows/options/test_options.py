@@ -1,16 +1,13 @@
 """What can be changed about a socket that is set up, from its options."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from aiohttp import ClientSession, web
 from homeassistant.config_entries import (
     SIGNAL_CONFIG_ENTRY_CHANGED,
     ConfigEntry,
     ConfigEntryChange,
-    ConfigFlowResult,
 )
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import FlowResultType
@@ -19,64 +16,15 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
 from custom_components.openbk.pyopenbk.profile import SocketProfile
-from tests.homeassistant.flows.test_adding_mistakes import server
-from tests.homeassistant.wizard import ENGLISH
+from tests.homeassistant.options import add, begin, go_on, move
+from tests.support.addresses import lead_to, refuse, server
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import BLOW, ScriptedSocket, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
-
-OPTIONS = ENGLISH["options"]
-
-
-async def begin(
-    hass: HomeAssistant, entry: MockConfigEntry, choice: str
-) -> ConfigFlowResult:
-    """Open the options and choose from the menu."""
-    menu = await hass.config_entries.options.async_init(entry.entry_id)
-    assert choice in menu["menu_options"]
-    assert set(menu["menu_options"]) <= set(OPTIONS["step"]["init"]["menu_options"])
-    return await go_on(hass, menu, next_step_id=choice)
-
-
-async def go_on(
-    hass: HomeAssistant, result: ConfigFlowResult, **values: Any
-) -> ConfigFlowResult:
-    """Submit a page; each one that comes has its texts."""
-    result = await hass.config_entries.options.async_configure(
-        result["flow_id"], values
-    )
-    if result["type"] is FlowResultType.ABORT:
-        assert OPTIONS["abort"][result["reason"]]
-    elif result["type"] is FlowResultType.FORM:
-        texts = OPTIONS["step"][result["step_id"]]
-        texts["description"].format(**(result["description_placeholders"] or {}))
-        for field in result["data_schema"].schema:
-            assert texts["data"][str(field)]
-            assert texts["data_description"][str(field)]
-        for error in (result["errors"] or {}).values():
-            assert OPTIONS["error"][error]
-    return result
-
-
-async def add(
-    hass: HomeAssistant, plugged: PluggedSocket, **data: Any
-) -> MockConfigEntry:
-    """Set a socket up whose address leads to the simulated one."""
-
-    async def connect(_host: str, _port: int) -> Streams:
-        host, _, port = str(plugged.firmware.http_address).partition(":")
-        return await asyncio.open_connection(host, int(port))
-
-    hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=connect)
-    entry = socket_entry(address="127.0.0.1", tuned=False, **data)
-    await add_socket(hass, entry)
-    await until(lambda: entry.runtime_data.online)
-    return entry
 
 
 async def test_tuning_and_taking_it_back(
@@ -171,10 +119,6 @@ async def test_closed_server_is_not_tuned(
 ) -> None:
     async with plugged_in(stranger(mosquitto)) as plugged:
         entry = await add(hass, plugged)
-
-        async def refuse(_host: str, _port: int) -> Streams:
-            raise ConnectionRefusedError
-
         hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         assert (await begin(hass, entry, "tune"))["reason"] == "settings_closed"
         await plugged.power_off()
@@ -245,12 +189,7 @@ async def test_another_socket_that_has_got_the_address_meanwhile_is_not_tuned(
         entry = await add(hass, plugged)
         await until(lambda: stranger_there.firmware.http_address)
         page = await begin(hass, entry, "tune")
-
-        async def elsewhere(_host: str, _port: int) -> Streams:
-            host, _, port = str(stranger_there.firmware.http_address).partition(":")
-            return await asyncio.open_connection(host, int(port))
-
-        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=elsewhere)
+        lead_to(hass, stranger_there)
         done = await go_on(hass, page, changes=["retain_relays"])
         assert done["reason"] == "settings_closed"
         for socket in (plugged, stranger_there):
@@ -317,11 +256,6 @@ async def test_discovery_mode(
     await hass.async_block_till_done()
 
 
-async def refuse(_host: str, _port: int) -> Streams:
-    """Stand for a web server that is closed."""
-    raise ConnectionRefusedError
-
-
 async def test_what_cannot_be_tuned_is_told_for_what_it_is(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
@@ -341,11 +275,6 @@ async def test_what_cannot_be_tuned_is_told_for_what_it_is(
             move(hass, entry, mac="c8:47:8c:00:00:99")
             assert (await begin(hass, entry, "tune"))["reason"] == "other_socket"
     await hass.config_entries.async_unload(entry.entry_id)
-
-
-def move(hass: HomeAssistant, entry: MockConfigEntry, **data: Any) -> None:
-    """Let an entry be of another socket or address."""
-    hass.config_entries.async_update_entry(entry, data={**entry.data, **data})
 
 
 @asynccontextmanager

@@ -16,8 +16,9 @@ from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAcces
 from simulator import images
 from simulator.images import Build
 from tests.homeassistant.bench import upload
-from tests.homeassistant.flows.options.test_options import begin, go_on, move, refuse
+from tests.homeassistant.options import begin, go_on, move
 from tests.homeassistant.over_the_air import NEW, OLD, updated
+from tests.support.addresses import refuse
 from tests.support.broker import Broker
 from tests.support.sockets import add_socket, socket_entry
 

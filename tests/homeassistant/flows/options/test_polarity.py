@@ -7,7 +7,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from tests.homeassistant.flows.options.test_options import add, begin, go_on
+from tests.homeassistant.options import add, begin, go_on
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.waiting import until

@@ -11,11 +11,11 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.openbk.diagnostics import async_get_config_entry_diagnostics
 from custom_components.openbk.live.snapshots import SNAPSHOTS, Before, KeptSettings
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.options.test_options import add, begin, go_on, move
-from tests.homeassistant.flows.test_adding_mistakes import ROUTER, almost, says
+from tests.homeassistant.adding import ROUTER, says
+from tests.homeassistant.options import add, begin, go_on, move
 from tests.homeassistant.test_console_action import call
 from tests.homeassistant.wizard import ENGLISH, Wizard
+from tests.support.addresses import almost, refuse
 from tests.support.broker import Broker
 from tests.support.simulated import PluggedSocket, configuration, plugged_in, stranger
 from tests.support.sockets import BUILD
@@ -185,9 +185,6 @@ async def test_without_the_web_page_it_shows_what_was_kept(
         await run_and_save(hass, entry, "SetFlag 41 1")
         open_page = hass.data[SOCKET_ACCESS]
         page = await begin(hass, entry, "snapshots")
-
-        async def refuse(_host: str, _port: int) -> Streams:
-            raise ConnectionRefusedError
 
         hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=refuse)
         [only] = hass.data[SNAPSHOTS].of(entry)

@@ -12,8 +12,8 @@ from custom_components.openbk.network.consoles import (
     keep_password,
 )
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from tests.homeassistant.flows.options.test_options import add, begin, go_on, move
-from tests.homeassistant.flows.test_adding_mistakes import almost
+from tests.homeassistant.options import add, begin, go_on, move
+from tests.support.addresses import almost
 from tests.support.broker import Broker
 from tests.support.simulated import configuration, plugged_in
 from tests.support.sockets import add_socket, socket_entry

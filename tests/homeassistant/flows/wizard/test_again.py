@@ -22,15 +22,10 @@ from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import (
-    MAC,
-    blow_dump,
-    factory_dump,
-    lead_to,
-    socket_on_the_bench,
-)
+from tests.homeassistant.bench import MAC, blow_dump, factory_dump, socket_on_the_bench
 from tests.homeassistant.road import SECRET, another_wifi, to_pins, walk_on
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.flash_map import OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, socket_entry

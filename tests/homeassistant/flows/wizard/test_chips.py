@@ -16,8 +16,9 @@ from simulator import images
 from simulator.chips import Chip
 from simulator.factory import DEFAULT_MAC, FactorySocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import blow_dump, chip, lead_to, socket_on_the_bench
+from tests.homeassistant.bench import blow_dump, chip, socket_on_the_bench
 from tests.homeassistant.road import finish, to_chip, to_confirmation, to_pins
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]

@@ -29,6 +29,7 @@ from simulator.chip import SimulatedSocket
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
+from tests.homeassistant.adding import cards
 from tests.homeassistant.bench import (
     blow_dump,
     chip,
@@ -37,7 +38,6 @@ from tests.homeassistant.bench import (
     open_port,
     socket_on_the_bench,
 )
-from tests.homeassistant.flows.test_adding import cards
 from tests.homeassistant.road import (
     SECRET,
     another_wifi,

@@ -33,16 +33,11 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
 from tests.hassfest.parts import TRANSLATIONS, load
-from tests.homeassistant.bench import (
-    MAC,
-    blow_dump,
-    is_free,
-    lead_to,
-    socket_on_the_bench,
-)
-from tests.homeassistant.flows.test_adding import cards
+from tests.homeassistant.adding import cards
+from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_bench
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
+from tests.support.addresses import lead_to, open_page
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import APPLICATION, OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, BUILD, listen, subscriptions
@@ -81,10 +76,7 @@ class Lan:
 
     async def connect(self, host: str, port: int) -> Streams:
         """Connect to the web server at an address of the LAN."""
-        if host != ADDRESS or (found := self.web()) is None:
-            raise ConnectionRefusedError
-        at, _, number = found.partition(":")
-        return await asyncio.open_connection(at, int(number))
+        return await open_page(self.web() if host == ADDRESS else None)
 
 
 @dataclass

@@ -33,7 +33,6 @@ from tests.homeassistant.bench import (
     blow_dump,
     factory_dump,
     is_free,
-    lead_to,
     open_port,
     socket_on_the_bench,
     upload,
@@ -53,6 +52,7 @@ from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.pyopenbk.flashing.dumps import put
 from tests.pyopenbk.obk import packer
 from tests.pyopenbk.tuya import store_writer
+from tests.support.addresses import lead_to
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import (
     APPLICATION,
