@@ -23,6 +23,7 @@ PAGES: Final = (
 # What Home Assistant itself says, and names of one's own.
 NOT_OURS: Final = frozenset(
     {
+        "Configure",
         "Download diagnostics",
         "Event received",
         "I understand the risks and agree",
