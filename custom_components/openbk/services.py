@@ -35,6 +35,7 @@ from .pyopenbk.metering.session import (
     Sample,
     references_of_load,
 )
+from .pyopenbk.obk.commands import MOST_WATT_HOURS
 from .pyopenbk.obk.console import ConsoleError
 from .pyopenbk.quantities import CALIBRATED, CURRENT, ENERGY, POWER, VOLTAGE
 
@@ -64,7 +65,7 @@ _REFERENCE: Final = probatio.All(
 )
 # In kWh: more than a socket can use in a century.
 _TOTAL: Final = probatio.All(
-    probatio.Coerce(float), probatio.Range(min=0, max=1_000_000)
+    probatio.Coerce(float), probatio.Range(min=0, max=MOST_WATT_HOURS / 1000)
 )
 
 _DEVICE: Final[VolDictType] = {probatio.Required(ATTR_DEVICE_ID): cv.string}

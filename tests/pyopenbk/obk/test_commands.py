@@ -10,6 +10,7 @@ from custom_components.openbk.pyopenbk.obk.commands import (
     LONGEST_ARGUMENTS,
     LONGEST_MESSAGE,
     LONGEST_PART,
+    MOST_WATT_HOURS,
     Command,
     CommandError,
     CommandProblem,
@@ -134,9 +135,17 @@ def test_numbers_that_the_firmware_would_take_wrongly_are_refused() -> None:
     assert energy_command() == "EnergyCntReset"
     assert energy_command(0) == "EnergyCntReset 0.0"
     assert energy_command(1234.56) == "EnergyCntReset 1234.6"
-    for energy in (-1, inf, nan):
+    assert energy_command(MOST_WATT_HOURS) == "EnergyCntReset 90000000.0"
+    for energy in (-1, inf, nan, MOST_WATT_HOURS + 1):
         with pytest.raises(CommandError):
             energy_command(energy)
+
+
+def test_an_energy_leaves_the_firmware_room_to_print_it_for_years() -> None:
+    """It has 16 bytes for six decimals and a zero; 10 MWh are a hundred days of 3680 W."""
+    grown = MOST_WATT_HOURS + 9_999_000
+    assert len(f"{grown:f}") < 16
+    assert len(f"{grown + 1000:f}") == 16
 
 
 @pytest.mark.parametrize(
@@ -187,6 +196,9 @@ def test_a_role_comes_behind_its_channel_and_always() -> None:
         ("echo " + "x" * 128, CommandProblem.LONG_WORD),
         ("StartupCommand a " + "x" * 128, CommandProblem.LONG_WORD),
         ('echo "a', CommandProblem.OPEN_QUOTE),
+        # Published, it would end the firmware, and be in its flash.
+        ("EnergyCntReset 123456789", CommandProblem.OUT_OF_RANGE),
+        ('energycntreset "1e8"', CommandProblem.OUT_OF_RANGE),
     ],
 )
 def test_what_a_person_types_is_refused_where_the_console_would_not_live_on(
@@ -200,6 +212,8 @@ def test_what_a_person_types_is_refused_where_the_console_would_not_live_on(
 def test_what_a_person_types_arrives_as_it_was_typed() -> None:
     assert typed_command("  restart ") == "restart"
     assert typed_command('echo  "a b" c') == 'echo "a b" c'
+    assert typed_command("EnergyCntReset 1234.5") == "EnergyCntReset 1234.5"
+    assert typed_command("EnergyCntReset $CH1") == "EnergyCntReset $CH1"
     assert typed_command("echo " + "x" * 127)
     assert typed_command("StartupCommand " + "x" * LONGEST_ARGUMENTS)
 

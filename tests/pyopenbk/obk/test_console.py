@@ -285,6 +285,7 @@ async def test_a_question_that_is_unknown_may_be_answered_all_the_same() -> None
         (Console.startup_command, b"{}"),
         (Console.channels, b'{"1":"on"}'),
         (Console.channels, b'{"1":null}'),
+        (Console.channels, b'{"1":1e999}'),
         # Of these chips nobody knows where the configuration is, so pages are asked.
         (Console.channel_types, ELSEWHERE),
         (Console.channel_types, ELSEWHERE.replace(b"{", b'{"types":[true],')),

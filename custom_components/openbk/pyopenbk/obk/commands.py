@@ -29,6 +29,11 @@ LONGEST_PART: Final = 127
 # A word that is read as a number is copied into 128 bytes without a look at its length (found with
 # an address sanitizer in 1.18.299): a longer one writes over the heap.
 _LONGEST_NUMBER: Final = 127
+MOST_WATT_HOURS: Final = 90_000_000.0
+"""What an energy counter may be set to: a number of nine digits, to which it would count on from a few
+more, is printed with six decimals into 16 bytes (MQTT_PublishMain_StringFloat in new_mqtt.c, 1.18.299).
+That ends the firmware, and again a minute after each boot, as the total is in its flash."""
+_SETS_ENERGY: Final = "energycntreset"
 # Its answer on stat/<client>/STATUS is taken for the next command where flag 30 is on, without end.
 _STORM: Final = re.compile(r"\bstatus", re.IGNORECASE)
 _NAME: Final = re.compile(r"[A-Za-z0-9_]{1,60}")
@@ -92,8 +97,8 @@ def typed_command(line: str) -> Command:
     """Return a line that a person typed, if the console can take it whole and lives on.
 
     Raises CommandError for a name that is none, a line break, arguments that would be cut, a quote
-    that nobody closes, and a word that could write over the heap. The start-up command alone may
-    be one long word.
+    that nobody closes, a word that could write over the heap, and an energy that could not be said.
+    The start-up command alone may be one long word.
     """
     name, _, arguments = line.strip().partition(" ")
     arguments = arguments.strip()
@@ -108,7 +113,16 @@ def typed_command(line: str) -> Command:
         long_text = number == 0 and name.casefold() == "startupcommand"
         if len(word) > _LONGEST_NUMBER and not long_text:
             raise CommandError("command", CommandProblem.LONG_WORD, _LONGEST_NUMBER)
+        if number == 0 and name.casefold() == _SETS_ENERGY and _is_too_much(word):
+            raise CommandError("command", CommandProblem.OUT_OF_RANGE)
     return _line(name, arguments) if arguments else _line(name)
+
+
+def _is_too_much(watt_hours: bytes) -> bool:
+    try:
+        return not float(watt_hours) <= MOST_WATT_HOURS
+    except ValueError:
+        return False
 
 
 def check_over_mqtt(command: Command) -> None:
@@ -292,7 +306,7 @@ def energy_command(watt_hours: float | None = None) -> Command:
     """Return the command that sets the energy counter; without a value, all counters to zero."""
     if watt_hours is None:
         return _line("EnergyCntReset")
-    if not isfinite(watt_hours) or watt_hours < 0:
+    if not 0 <= watt_hours <= MOST_WATT_HOURS:
         raise CommandError("energy", CommandProblem.OUT_OF_RANGE)
     return _line("EnergyCntReset", f"{watt_hours:.1f}")
 

@@ -246,7 +246,7 @@ class Console:
         said = await self._json("GET", "/api/channels")
         try:
             return {int(channel): int(value) for channel, value in said.items()}
-        except (TypeError, ValueError) as err:
+        except (TypeError, ValueError, OverflowError) as err:
             raise NotAnAnswerError("/api/channels is no list of channels") from err
 
     async def flags(self) -> int:

@@ -12,7 +12,7 @@ from ..beken.update_slots import UPDATE_SLOTS, UpdateSlot
 from ..errors import OpenBekenError
 from ..foreign_numbers import finite
 from ..profile import SocketProfile
-from .commands import channel_command, energy_command
+from .commands import MOST_WATT_HOURS, channel_command, energy_command
 from .console import Console, SocketInfo
 from .meter import read_sensors
 from .ota import read_files, version_of_info
@@ -144,8 +144,8 @@ async def energy_to_put_back(console: Console, kept: Keepsake) -> float | None:
 
 
 async def set_energy(console: Console, watt_hours: float) -> None:
-    """Let a socket count on from a total; raises ConsoleError."""
-    await console.command(energy_command(watt_hours))
+    """Let a socket count on from a total, or the most that it can be set to; raises ConsoleError."""
+    await console.command(energy_command(min(watt_hours, MOST_WATT_HOURS)))
 
 
 async def put_settings_back(console: Console, kept: Keepsake) -> bool:
