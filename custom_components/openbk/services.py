@@ -33,6 +33,7 @@ from .pyopenbk.metering.session import (
     LoadKind,
     References,
     Sample,
+    corrected,
     references_of_load,
 )
 from .pyopenbk.obk.commands import MOST_WATT_HOURS
@@ -183,16 +184,18 @@ async def _calibrate_with_load(call: ServiceCall) -> ServiceResponse:
     measured: float | None = call.data.get(VOLTAGE.key)
 
     def references(sample: Sample) -> References:
-        seen = sample.mean(VOLTAGE.key)
-        if measured is None and not seen:
-            raise CalibrationError(Refusal.NO_READINGS, quantity=VOLTAGE.key)
-        correction = socket.calibration.calibration_of(VOLTAGE.key).correction
+        mains = measured
+        doubt: float | None = None
+        if mains is None:
+            if not sample.mean(VOLTAGE.key):
+                raise CalibrationError(Refusal.NO_READINGS, quantity=VOLTAGE.key)
+            mains, doubt = corrected(VOLTAGE.key, sample, socket.calibration.known)
         return references_of_load(
             call.data[ATTR_RATED_POWER],
             call.data[ATTR_RATED_VOLTAGE],
             kind=call.data[ATTR_KIND],
-            mains=measured or correction(seen or 0.0),
-            mains_measured=measured is not None,
+            mains=mains,
+            doubt=doubt,
             tolerance=call.data[ATTR_TOLERANCE] / 100,
         )
 

@@ -126,7 +126,6 @@ def test_a_voltage_that_no_label_has_is_refused() -> None:
             23,
             kind=LoadKind.HEATER,
             mains=231,
-            mains_measured=True,
             tolerance=0.05,
         )
     assert raised.value.refusal is Refusal.IMPLAUSIBLE
@@ -145,15 +144,35 @@ def test_what_was_not_read_can_neither_be_compared_nor_contradict() -> None:
 
 def test_a_bulb_follows_the_voltage_less_than_a_heater() -> None:
     def power(kind: LoadKind) -> float:
-        references = references_of_load(
-            100, 230, kind=kind, mains=240, mains_measured=True, tolerance=0.05
-        )
+        references = references_of_load(100, 230, kind=kind, mains=240, tolerance=0.05)
         assert references.accuracy == 0.05
         assert references.power is not None
         return references.power
 
     assert power(LoadKind.HEATER) == pytest.approx(100 * (240 / 230) ** 2)
     assert 100 < power(LoadKind.BULB) < power(LoadKind.HEATER)
+
+
+@pytest.mark.parametrize(
+    ("read", "doubt", "power", "accuracy"),
+    [
+        # Nobody compared the socket, which says 12 % too little: not 23 % less power.
+        (203.0, 23.0, 2000.0, 0.13),
+        # It was compared.
+        (203.0, 2.03, 1558.0, 0.054),
+        # A kettle from another country.
+        (107.0, 12.0, 433.0, 0.23),
+    ],
+)
+def test_a_voltage_that_nobody_measured_is_part_of_the_doubt(
+    read: float, doubt: float, power: float, accuracy: float
+) -> None:
+    references = references_of_load(
+        2000, 230, kind=LoadKind.HEATER, mains=read, doubt=doubt, tolerance=0.05
+    )
+    assert references.voltage is None
+    assert references.power == pytest.approx(power, rel=0.001)
+    assert references.accuracy == pytest.approx(accuracy, rel=0.02)
 
 
 def test_points_add_up_whatever_factor_they_were_read_with() -> None:

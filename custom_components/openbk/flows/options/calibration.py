@@ -24,7 +24,7 @@ from ...live.state import SocketState
 from ...pyopenbk.errors import OpenBekenError
 from ...pyopenbk.metering.calibration import Calibration
 from ...pyopenbk.metering.errors import CalibrationError, Refusal
-from ...pyopenbk.metering.session import Method, Proposal, Sample
+from ...pyopenbk.metering.session import Method, Proposal, Sample, corrected
 from ...pyopenbk.quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
 from ..talking import TalkingFlow
 from . import calibration_text
@@ -260,8 +260,9 @@ class CalibrationSteps(TalkingFlow, OptionsFlow):
     def _propose(self, sample: Sample, typed: dict[str, Any]) -> Proposal:
         calibration = self.socket.calibration
         second = bool(self._pending)
-        correction = calibration.calibration_of(VOLTAGE.key).correction
-        voltage = correction(sample.mean(VOLTAGE.key) or 0.0)
+        voltage = (0.0, 0.0)
+        if VOLTAGE.key in sample.measurements:
+            voltage = corrected(VOLTAGE.key, sample, calibration.known)
         earlier: Mapping[str, Calibration] = calibration.known
         if not self._keep:
             # Also of what only the second load is compared by.

@@ -86,11 +86,11 @@ VOLTAGE_FIELDS: Final[dict[Any, Any]] = {
 
 
 def references_of(
-    instrument: str, typed: Mapping[str, Any], voltage_read: float
+    instrument: str, typed: Mapping[str, Any], voltage_read: tuple[float, float]
 ) -> References:
     """Return what a filled form says that the true values are; raises CalibrationError.
 
-    ``voltage_read`` is what the socket reads in volts, corrected as it is now.
+    ``voltage_read`` is what the socket reads in V, corrected as it is now, with its half-width.
     """
     voltage: float | None = typed.get(VOLTAGE.key)
     if instrument != KNOWN_LOAD:
@@ -101,7 +101,10 @@ def references_of(
             resistive=typed.get(CONF_RESISTIVE, False),
             accuracy=typed.get(CONF_ACCURACY, 0) / 100,
         )
-    mains = voltage or voltage_read
+    doubt: float | None
+    mains, doubt = voltage_read
+    if voltage:
+        mains, doubt = voltage, None
     watts, volts = typed.get(CONF_RATED_POWER), typed[CONF_RATED_VOLTAGE]
     if not watts:
         raise CalibrationError(Refusal.NO_REFERENCE)
@@ -114,6 +117,6 @@ def references_of(
         volts,
         kind=LoadKind(typed[CONF_KIND]),
         mains=mains,
-        mains_measured=bool(voltage),
+        doubt=doubt,
         tolerance=typed.get(CONF_TOLERANCE, 0) / 100,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import sqrt
+from math import hypot, sqrt
 from typing import Final
 
 from ..quantities import CALIBRATED, CURRENT, POWER, VOLTAGE
@@ -34,6 +34,11 @@ _HEATER_EXPONENT: Final = 2.0
 _BULB_EXPONENT: Final = 1.6
 # Grids have 100 to 240 V; beyond this the voltage of a label is a slip.
 _LABEL_RATIO: Final = (0.2, 5.0)
+# How far a grid mostly is from the voltage that devices for it are made for (95 %); it may be 10 %.
+# Nobody compared most sockets, which are taken to be off by more.
+_GRID_VARIES: Final = 0.06
+# A device that is made for another grid says nothing of this one.
+_OTHER_GRID: Final = 0.2
 
 
 class Method(StrEnum):
@@ -122,27 +127,32 @@ def references_of_load(
     *,
     kind: LoadKind,
     mains: float,
-    mains_measured: bool,
+    doubt: float | None = None,
     tolerance: float,
 ) -> References:
     """Return what a load draws that is rated ``watts`` at ``volts``, at the voltage it has now.
 
-    ``mains_measured``: that voltage was read off an instrument, so it is a reference too.
-    ``tolerance`` is that of the label, as a share (95 %). Raises CalibrationError for a voltage
-    that no label has.
+    ``mains`` is that voltage, and ``doubt`` how far off it may be in V (95 %) where the socket read
+    it: then it is the label's that counts if that is surer. None: it was read off an instrument,
+    so it is a reference too. ``tolerance`` is that of the label, as a share (95 %). Raises
+    CalibrationError for a voltage that no label has.
     """
     if not _LABEL_RATIO[0] <= mains / volts <= _LABEL_RATIO[1]:
         raise CalibrationError(
             Refusal.IMPLAUSIBLE, reading=mains, reference=volts, quantity=VOLTAGE.key
         )
+    unsure = 0.0 if doubt is None else doubt / mains
+    measured = mains if doubt is None else None
+    if unsure > _GRID_VARIES and abs(mains / volts - 1) < _OTHER_GRID:
+        mains, unsure = volts, _GRID_VARIES
     exponent = _BULB_EXPONENT if kind is LoadKind.BULB else _HEATER_EXPONENT
     power = watts * (mains / volts) ** exponent
     return References(
-        voltage=mains if mains_measured else None,
+        voltage=measured,
         current=power / mains,
         power=power,
         resistive=True,
-        accuracy=tolerance,
+        accuracy=hypot(tolerance, exponent * unsure),
     )
 
 
@@ -203,23 +213,24 @@ def judge(
     """Return how the corrected readings of a sample contradict each other."""
     if set(sample.measurements) < set(CALIBRATED):
         return ()
-    corrected = {key: _corrected(key, sample, known) for key in CALIBRATED}
+    read = {key: corrected(key, sample, known) for key in CALIBRATED}
     return contradictions(
         Readings(
-            voltage=corrected[VOLTAGE.key][0],
-            current=corrected[CURRENT.key][0],
-            power=corrected[POWER.key][0],
-            voltage_uncertainty=corrected[VOLTAGE.key][1],
-            current_uncertainty=corrected[CURRENT.key][1],
-            power_uncertainty=corrected[POWER.key][1],
+            voltage=read[VOLTAGE.key][0],
+            current=read[CURRENT.key][0],
+            power=read[POWER.key][0],
+            voltage_uncertainty=read[VOLTAGE.key][1],
+            current_uncertainty=read[CURRENT.key][1],
+            power_uncertainty=read[POWER.key][1],
         ),
         resistive=resistive,
     )
 
 
-def _corrected(
+def corrected(
     key: str, sample: Sample, known: Mapping[str, Calibration]
 ) -> tuple[float, float]:
+    """Return what a sample read of a quantity, corrected, and its half-width (95 %)."""
     measured = sample.measurements[key]
     calibration = known.get(key) or uncalibrated(measured.step)
     return (
