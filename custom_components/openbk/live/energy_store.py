@@ -80,18 +80,19 @@ class EnergyStore:
         raw: float,
         day: int | None,
         power: Correction | None,
+        reading: float | None = None,
     ) -> float:
         """Make a steady, corrected number out of the socket's, all in kWh.
 
         ``day`` is the ordinal of the day for a counter that starts anew at midnight, ``power`` the
-        correction of the power at the moment.
+        correction of the power at the moment, ``reading`` the last one in W that was above zero.
         """
         counters, now = self.of(identity), self._now()
         counter = counters[key]
         offset = counter.steady.offset
         power = power or IDENTITY
         steady = counter.steady.update(raw, now, day=day, limit=counters.power_limit)
-        value = counter.corrected.update(steady, now, power)
+        value = counter.corrected.update(steady, now, power, reading)
         if counter.steady.offset != offset:
             self.save_soon()
         elif not self._save_pending:
@@ -161,11 +162,14 @@ class EnergyStore:
         self.save_soon()
 
     @callback
-    def asked(self, identity: str) -> bool:
-        """Follow a reset that somebody asked for at the socket; return whether it is seen yet."""
+    def asked(self, identity: str, within: float) -> bool:
+        """Follow a reset that somebody asked for at the socket; return whether it is seen yet.
+
+        ``within`` is how many seconds after it the socket may tell so.
+        """
         now, seen = self._now(), False
         for counter in self.of(identity).by_key.values():
-            seen |= counter.steady.asked(now)
+            seen |= counter.steady.asked(now, within)
         self.save_soon()
         return seen
 

@@ -10,6 +10,7 @@ from homeassistant.util import dt as dt_util
 from ..const import LOGGER
 from ..network.consoles import SOCKET_ACCESS
 from ..pyopenbk.metering.correction import Correction
+from ..pyopenbk.metering.energy import EXPLAINED_WITHIN
 from ..pyopenbk.metering.units import UnitWitness
 from ..pyopenbk.quantities import ENERGY, HIGHEST_POWER, METER
 from .energy_store import ENERGY_STORE, CurrentCorrection
@@ -18,6 +19,8 @@ COUNTERS: Final = frozenset(item.key for item in METER if item.grows)
 PAST: Final = {item.key: item for item in METER if item.is_over}
 _DAILY: Final = frozenset(item.key for item in METER if item.days_ago == 0)
 _KILO: Final = 1000.0
+# What is said at rest comes so many seconds later than it was told to, at most.
+_LATE: Final = 40.0
 
 
 class SocketMeter:
@@ -34,11 +37,13 @@ class SocketMeter:
         unit_found: Callable[[bool], None],
         feeds_in: bool = False,
         highest_power: float = HIGHEST_POWER,
+        at_rest: float = 0.0,
     ) -> None:
         """Prepare for a socket; ``in_kwh`` is its unit where that is known.
 
         ``today`` returns the ordinal of the socket's day; ``unit_found`` is called with the unit
-        when it turns out to be another.
+        when it turns out to be another. ``at_rest`` is after how many seconds it says again what
+        has not changed.
         """
         self._hass = hass
         self._identity = identity
@@ -54,6 +59,9 @@ class SocketMeter:
         """Its power may be below zero, as behind a solar inverter; else the firmware says zero."""
         self.highest_power = highest_power
         """The most in W that it can measure."""
+        self._told_within = max(EXPLAINED_WITHIN, at_rest + _LATE)
+        self._reading: float | None = None
+        """The last power in W above zero, by which it counts."""
         self._booted: datetime | None = None
         self._cleared: str | None = None
         self.is_of_another = False
@@ -90,7 +98,7 @@ class SocketMeter:
         """Begin with a socket that may have restarted."""
         self._store.restarted(self._identity)
         self._witness.forget()
-        self._booted = self._cleared = None
+        self._booted = self._cleared = self._reading = None
 
     @callback
     def power(self, watts: float) -> None:
@@ -100,6 +108,8 @@ class SocketMeter:
         counters = self._store.of(self._identity)
         counters.power_limit = max(counters.power_limit, abs(watts))
         self._witness.power(watts, self._now())
+        if watts > 0:
+            self._reading = watts
 
     def energy(self, key: str, number: float) -> float | None:
         """Return what is shown for an energy, None while its unit is not known or another speaks.
@@ -118,7 +128,9 @@ class SocketMeter:
             days_ago = past.days_ago
             return self._store.scale(self._identity, raw, correction, days_ago)
         day = self._today() if key in _DAILY else None
-        return self._store.follow(self._identity, key, raw, day, correction)
+        return self._store.follow(
+            self._identity, key, raw, day, correction, self._reading
+        )
 
     @callback
     def learn_unit(self, in_kwh: bool) -> None:
@@ -150,7 +162,7 @@ class SocketMeter:
             return
         cleared = self._store.of(self._identity).cleared
         if cleared.update(self._cleared, self._booted):
-            self._store.asked(self._identity)
+            self._store.asked(self._identity, self._told_within)
         self._cleared = None
 
     def _take_unit(self) -> None:

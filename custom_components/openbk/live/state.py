@@ -142,6 +142,7 @@ class SocketState:
             unit_found=self._unit_found,
             feeds_in=entry.data.get(CONF_FEEDS_IN, False),
             highest_power=self.profile.assumed_meter.highest_power,
+            at_rest=(Reporting.of(entry.options) or Reporting()).at_rest,
         )
         self.values = SocketValues(
             hass, self.presence, self.calibration, self.clock, self.meter

@@ -135,6 +135,20 @@ def test_a_reset_long_ago_explains_no_fall() -> None:
     assert says(0.0) == 12.6
 
 
+def test_a_reset_may_be_explained_later_where_little_is_said_at_rest() -> None:
+    seldom = Follower(12.5)
+    assert [seldom(raw) for raw in (0.0, 0.001)] == [12.5, 12.501]
+    assert seldom.counter.asked(seldom.now + 500, within=640)
+    assert seldom(0.002) == 0.002
+
+    # What lost its flash has a new stamp as well, once it learns the time.
+    restarted = Follower(12.5)
+    restarted.restart()
+    assert [restarted(raw) for raw in (0.0, 0.001)] == [12.5, 12.501]
+    assert not restarted.counter.asked(restarted.now + 500, within=640)
+    assert restarted(0.002) == 12.502
+
+
 def test_midnight_starts_anew() -> None:
     says = Follower(0.004, day=1)
     says.restart()
@@ -231,6 +245,16 @@ def test_after_a_silence_the_offset_counts_as_long_as_power_can_have_flowed() ->
     assert abs((after - before) - (0.6 * 1.08 + 0.0012 * 0.1)) < 1e-5
     again = CorrectedCounter.from_dict(corrected.as_dict())
     assert again.update(10.7, 40_000, LINE) == after
+
+
+def test_at_a_small_load_a_counter_in_kwh_is_corrected_for_as_long_as_it_took() -> None:
+    corrected = CorrectedCounter()
+    corrected.update(10.0, 0, LINE, 6000.0)
+    before = corrected.update(10.1, 60, LINE, 6000.0)
+    # 5 W: its last digit moves once in twelve minutes.
+    for step in range(1, 11):
+        shown = corrected.update(10.1 + step / 1000, 60 + step * 720.0, LINE, 5.0)
+    assert shown - before == pytest.approx(0.01 * LINE(5) / 5, abs=1e-6)
 
 
 def test_a_reset_and_midnight_begin_anew_with_the_correction() -> None:

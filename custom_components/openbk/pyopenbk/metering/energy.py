@@ -20,10 +20,10 @@ _EXPECTED_WITHIN: Final = 3
 # messages are late by up to two of those that a counter sends at rest, 61 s apart.
 _ROOM: Final = 1.25
 _SLACK: Final = 122.0
-# The time stamp of a reset comes with the next message of a topic that speaks every 61 s at rest,
-# before or after the number that it explains.
-_EXPLAINED_WITHIN: Final = 130.0
-# Counters speak at least every 61 s; after a longer silence nobody knows how long power flowed.
+EXPLAINED_WITHIN: Final = 130.0
+"""Seconds within which the time stamp of a reset comes, before or after the number that it explains:
+its topic speaks every 61 s, at rest only (1.18.299)."""
+# Counters mostly say something new every 61 s; after longer nobody knows for how long power flowed.
 _LONGEST_SILENCE: Final = 130.0
 _RECENT_SECONDS: Final = 3600.0
 # The firmware tells the energy of three days that are over.
@@ -68,6 +68,7 @@ class SteadyCounter:
     lost: bool = False
     """It began anew at zero after a restart, so the socket may have lost more than its counters."""
     fell_at: float | None = None
+    fell_at_restart: bool = False
     reset_until: float | None = None
 
     @property
@@ -100,7 +101,7 @@ class SteadyCounter:
             return self._take(raw, now, day)
         growth, allowed = raw - self.raw, largest_growth(now - self.at, limit)
         if growth < 0:
-            self.fell_at = now
+            self.fell_at, self.fell_at_restart = now, self.restarted
         if self._begins_anew(raw, growth, now, day, allowed):
             self.offset, self.reset_until = 0.0, None
             return self._take(raw, now, day)
@@ -111,13 +112,16 @@ class SteadyCounter:
             return self._take(raw, now, day)
         return self._doubt(raw, now, day, limit)
 
-    def asked(self, now: float) -> bool:
+    def asked(self, now: float, within: float = EXPLAINED_WITHIN) -> bool:
         """Note that somebody reset the counters at the socket; return whether that is seen.
 
-        A fall a while before, or one that follows, is no loss then.
+        A fall so many seconds before, or one that follows, is no loss then. After a restart it may
+        be one: a socket that lost its stamp as well takes the first time that it learns.
         """
-        if self.fell_at is None or now - self.fell_at > _EXPLAINED_WITHIN:
-            self.reset_until = now + _EXPLAINED_WITHIN
+        if self.fell_at_restart:
+            within = min(within, EXPLAINED_WITHIN)
+        if self.fell_at is None or now - self.fell_at > within:
+            self.reset_until = now + EXPLAINED_WITHIN
             return False
         if self.doubtful is not None:
             self.raw, self.at = self.doubtful
@@ -207,8 +211,17 @@ class CorrectedCounter:
     recent_corrected: float = 0.0
     recent_counted: float = 0.0
 
-    def update(self, counted: float, now: float, correction: Correction) -> float:
-        """Take the steady count in kWh at a moment and return the corrected one."""
+    def update(
+        self,
+        counted: float,
+        now: float,
+        correction: Correction,
+        reading: float | None = None,
+    ) -> float:
+        """Take the steady count in kWh at a moment and return the corrected one.
+
+        ``reading`` is the last power in W, uncorrected, by which the socket counted anything.
+        """
         last, elapsed = self.counted, now - self.at
         self.counted, self.at = counted, now
         if last is None:
@@ -219,7 +232,7 @@ class CorrectedCounter:
             self.ratios = (ratio, *self.ratios)[:_PERIODS_KEPT]
             self.ahead, growth = 0.0, counted
         if growth > 0:
-            self._grow(growth, max(0.0, elapsed), correction)
+            self._grow(growth, max(0.0, elapsed), correction, reading)
         return round(counted + self.ahead, 6)
 
     def begin(self, counted: float, now: float) -> None:
@@ -261,12 +274,20 @@ class CorrectedCounter:
             ratios=tuple(None if ratio is None else finite(ratio) for ratio in ratios),
         )
 
-    def _grow(self, growth: float, elapsed: float, correction: Correction) -> None:
+    def _grow(
+        self,
+        growth: float,
+        elapsed: float,
+        correction: Correction,
+        reading: float | None,
+    ) -> None:
         watt_hours = growth * 1000
         seconds = elapsed
         if elapsed > _LONGEST_SILENCE:
-            # As long as the power seen before would have taken for it.
-            powered = watt_hours * _SECONDS_PER_HOUR / self.watts if self.watts else 0.0
+            # As long as the power would have taken for it. A counter in kWh says nothing new for
+            # minutes at a small load, so what it grew by last may be of a larger one.
+            watts = reading or self.watts
+            powered = watt_hours * _SECONDS_PER_HOUR / watts if watts else 0.0
             seconds = min(elapsed, powered)
         elif elapsed > 0:
             self.watts = watt_hours * _SECONDS_PER_HOUR / elapsed
