@@ -1,5 +1,7 @@
 """Samples of different loads are not combined."""
 
+import pytest
+
 from custom_components.openbk.pyopenbk.metering.load import LoadTriangle
 
 
@@ -35,6 +37,21 @@ def test_quantisation_does_not_exceed_one() -> None:
     assert split is not None
     assert split.power_factor == 1
     assert split.reactive_power == 0
+
+
+@pytest.mark.parametrize(("amperes", "watts"), [(8.7, 2256.0), (0.035, 9.0)])
+def test_a_heater_on_a_socket_that_nobody_calibrated(
+    amperes: float, watts: float
+) -> None:
+    """What was there before must not stay: its factors make it 13 % more than volt-amperes."""
+    triangle = settled(230, 0.435, 78.3)
+    triangle.set_power(watts, 100)
+    triangle.set_current(amperes, 101)
+    triangle.set_power(watts, 104)
+    split = triangle.set_current(amperes, 105)
+    assert split is not None
+    assert split.apparent_power == watts
+    assert (split.reactive_power, split.power_factor) == (0, 1)
 
 
 def test_power_of_a_load_that_current_has_not_seen() -> None:

@@ -12,8 +12,11 @@ _RELATIVE_STEP: Final = 0.1
 # The firmware counts current for one second in two and power for one, so a sample sent this long
 # after a step was seen holds nothing from before it.
 _SETTLED_AFTER: Final = 2.5
-# Quantisation may put the active power slightly above the apparent one.
-_TOLERANCE: Final = 1.05
+# Nobody calibrated most sockets, and with the firmware's own factors the active power of a heater is
+# 13 % above the apparent one: per pulse 1.5 W, 0.1325 V and 11.86 mA (1.18.299), while a BL0937 gives
+# 1721506 to 15397 times 94638 pulses (data sheet). Parts and what else is calibrated add to that.
+# What is more, these samples are not of one load, or of a meter that is connected wrongly.
+_TOLERANCE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
