@@ -50,6 +50,7 @@ def socket_entry(
     profile: SocketProfile = BLOW,
     mac: str = MAC,
     client_id: str = CLIENT_ID,
+    options: dict[str, Any] | None = None,
     **data: Any,
 ) -> MockConfigEntry:
     """Return an entry as the wizard makes it."""
@@ -66,6 +67,7 @@ def socket_entry(
             "firmware": None,
             **data,
         },
+        options=options,
     )
 
 

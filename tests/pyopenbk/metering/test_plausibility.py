@@ -49,3 +49,16 @@ def test_contradictions_are_named(
 ) -> None:
     """Name what cannot be true together, and nothing else."""
     assert contradictions(seen, resistive=resistive, relay_closed=relay_closed) == named
+
+
+def test_a_socket_on_100_volts_that_nobody_compared_is_not_wired_wrongly() -> None:
+    """By the data sheet's circuit, the firmware's own factors read 15 % too little."""
+    uncompared = Readings(
+        voltage=84.5,
+        current=7.4,
+        power=705.0,
+        voltage_uncertainty=9.6,
+        current_uncertainty=0.85,
+        power_uncertainty=80.0,
+    )
+    assert contradictions(uncompared) == ()

@@ -1,14 +1,21 @@
-"""Apparent power, reactive power and power factor out of samples that belong to one load."""
+"""Samples that belong to one load: apparent and reactive power, the power factor, and its changes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
+
+from ..quantities import CURRENT, POWER
 
 # A BL0937 counts pulses: one is 12 mA or 1.5 W with the firmware's own factors, and a count is
 # one off now and then. Less than this, or than a tenth, is no change of the load.
 _CURRENT_STEP: Final = 0.03
 _POWER_STEP: Final = 4.0
 _RELATIVE_STEP: Final = 0.1
+_STEPS: Final[Mapping[str, float]] = {
+    CURRENT.key: _CURRENT_STEP,
+    POWER.key: _POWER_STEP,
+}
 # The firmware counts current for one second in two and power for one, so a sample sent this long
 # after a step was seen holds nothing from before it.
 _SETTLED_AFTER: Final = 2.5
@@ -92,6 +99,27 @@ class LoadTriangle:
     def _settled(self, value: float, at: float) -> bool:
         # No pulse at all cannot be left over from a load.
         return value == 0 or at - self._step_at >= _SETTLED_AFTER
+
+
+class LoadSteps:
+    """When a load was last seen to change, by its current and its power."""
+
+    __slots__ = ("_known", "at")
+
+    def __init__(self) -> None:
+        """Start without samples."""
+        self.at = float("-inf")
+        """The moment of the last step, on the clock of the samples."""
+        self._known: dict[str, float] = {}
+
+    def take(self, key: str, value: float | None, now: float) -> None:
+        """Take a current in A or a power in W received at ``now``, None for a lost one."""
+        if value is None:
+            self._known.pop(key, None)
+            return
+        if _is_step(self._known.get(key), value, _STEPS[key]):
+            self.at = now
+        self._known[key] = value
 
 
 def _is_step(before: float | None, after: float, least: float) -> bool:

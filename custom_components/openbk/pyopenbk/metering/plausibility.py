@@ -58,7 +58,9 @@ def contradictions(
     if _looks_swapped(readings):
         return (Contradiction.SELECT_INVERTED,)
     found = []
-    if not _MAINS_VOLTS[0] <= readings.voltage <= _MAINS_VOLTS[1]:
+    if _is_too_low(readings) or (
+        readings.voltage - readings.voltage_uncertainty > _MAINS_VOLTS[1]
+    ):
         found.append(Contradiction.VOLTAGE_IMPOSSIBLE)
     powered = readings.power >= _LEAST_WATTS
     flowing = readings.current >= _LEAST_AMPERES
@@ -91,4 +93,9 @@ def _looks_swapped(readings: Readings) -> bool:
     somebody's own, and a socket without load shows next to no voltage (OpenBeken issue 755). One
     that answers at all has mains, so so little voltage beside so much current is not real.
     """
-    return readings.voltage < _MAINS_VOLTS[0] and readings.current > _SWAPPED_AMPERES
+    return _is_too_low(readings) and readings.current > _SWAPPED_AMPERES
+
+
+def _is_too_low(readings: Readings) -> bool:
+    """Return whether no mains can be meant: nobody compared most sockets, and 100 V may read 84."""
+    return readings.voltage + readings.voltage_uncertainty < _MAINS_VOLTS[0]
