@@ -10,6 +10,7 @@ from homeassistant.helpers import config_validation as cv, entity_registry as er
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 from homeassistant.loader import async_get_integration
+from homeassistant.setup import async_setup_component
 
 from .const import CONF_ADDRESS, CONF_FIRST_LED_USES, DOMAIN
 from .flows.backup_link import async_setup_backup_link
@@ -135,6 +136,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -
 
 async def async_remove_entry(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> None:
     """Forget what was kept for a socket, here and on the broker."""
+    # Where all sockets are disabled, nothing of this integration is loaded.
+    await async_setup_component(hass, DOMAIN, {})
     forget_issues(hass, entry)
     if address := entry.data.get(CONF_ADDRESS):
         keep_password(hass, address, None)

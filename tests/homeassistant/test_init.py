@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
@@ -115,6 +115,37 @@ async def test_unload_reload_and_removal_leave_nothing_behind(
     assert hass_storage["openbk.energy"]["data"] == {}
     assert not er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     assert not scripted.heard
+
+
+async def test_disabled_socket_is_forgotten_when_it_is_removed(
+    hass: HomeAssistant, hass_storage: dict[str, dict]
+) -> None:
+    """Nothing of an integration is loaded of which all entries are disabled."""
+    counter = {
+        "offset": 5.0,
+        "raw": 1.0,
+        "at": 0.0,
+        "day": None,
+        "ahead": 0.0,
+        "counted": 6.0,
+        "counted_at": 0.0,
+        "watts": 0.0,
+        "ratios": [],
+    }
+    hass_storage["openbk.energy"] = {
+        "version": 2,
+        "data": {MAC: {"counters": {"energy": counter}}},
+    }
+    entry = MockConfigEntry(
+        domain="openbk",
+        unique_id=MAC,
+        data=socket_entry().data,
+        disabled_by=ConfigEntryDisabler.USER,
+    )
+    entry.add_to_hass(hass)
+    assert "openbk" not in hass.config.components
+    assert await hass.config_entries.async_remove(entry.entry_id)
+    assert hass_storage["openbk.energy"]["data"] == {}
 
 
 async def test_what_the_socket_says_of_itself_is_kept(
