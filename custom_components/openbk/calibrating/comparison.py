@@ -11,7 +11,7 @@ from ..const import DOMAIN
 from ..helpers import written
 from ..live.calibration import SocketCalibration, Stored
 from ..live.snapshots import SNAPSHOTS, Before
-from ..live.state import SocketState
+from ..live.state import SocketState, is_online
 from ..pyopenbk.metering.calibration import Calibration
 from ..pyopenbk.metering.errors import CalibrationError, Refusal
 from ..pyopenbk.metering.session import Method, Proposal, References, Sample, propose
@@ -57,7 +57,9 @@ def check_ready(socket: SocketState, keys: Collection[str]) -> None:
     """Raise CalibrationError where there can be nothing to compare."""
     if not keys:
         raise CalibrationError(Refusal.NO_REFERENCE)
-    if not socket.online:
+    entry = socket.entry
+    if not is_online(entry) or entry.runtime_data is not socket:
+        # One that was set up anew meanwhile shows its readings with what that one knows.
         raise CalibrationError(Refusal.OFFLINE)
     if set(keys) != {VOLTAGE.key} and socket.all_relays_open:
         raise CalibrationError(Refusal.RELAY_OFF)

@@ -99,7 +99,7 @@ async def test_what_is_saved_after_another_one_set_the_socket_is_right(
 
 
 @pytest.mark.e2e
-async def test_a_relay_that_opens_and_a_broker_that_goes_end_the_sampling(
+async def test_a_relay_that_opens_a_reload_and_a_broker_that_goes_end_the_sampling(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     async with calibrated(hass, mosquitto) as socket:
@@ -113,6 +113,16 @@ async def test_a_relay_that_opens_and_a_broker_that_goes_end_the_sampling(
         await live.async_set_channel(1, 1)
         await until(lambda: live.value("channel_1") == 1)
         await socket.settle()
+
+        call = hass.async_create_task(socket.call("calibrate", power=2000))
+        await socket.settle(15)
+        await hass.config_entries.async_reload(socket.entry.entry_id)
+        live = socket.entry.runtime_data
+        await until(lambda: live.value("channel_1") == 1)
+        with pytest.raises(HomeAssistantError) as anew:
+            await call
+        assert anew.value.translation_key == "socket_unreachable"
+        assert not live.calibration.known
 
         call = hass.async_create_task(socket.call("calibrate", power=2000))
         await socket.settle(15)
