@@ -135,7 +135,8 @@ class SocketClock:
 
     @callback
     def look_again(self) -> None:
-        """Find out soon whether a new time server has answered."""
+        """Find out soon whether a new time server answers; if it does not, the time is missed anew."""
+        self._asked = self.missed = False
         self._again(_SYNCED_WITHIN, self._check)
 
     @callback

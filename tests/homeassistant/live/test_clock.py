@@ -114,6 +114,12 @@ async def test_issue_and_its_repair(
     await until(lambda: LIST in scripted.heard)
     (sent,) = [said for topic, said in scripted.heard if topic.endswith("Backlog")]
     assert sent.startswith("ntp_setServer 192.168.1.1; startDriver NTP; ntp_timeZone")
+    # Core takes it for mended. Where the new server answers no better, it is told again.
+    ir.async_delete_issue(hass, "openbk", raised.issue_id)
+    await pass_time(hass, 6)
+    assert issue(hass, entry) is None
+    await pass_time(hass, 61)
+    assert issue(hass, entry)
     await scripted.say("datetime", str(int(dt_util.utcnow().timestamp())))
     await until(lambda: issue(hass, entry) is None)
 
