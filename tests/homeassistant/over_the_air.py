@@ -14,7 +14,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.obk.config_sector import build
 from custom_components.openbk.pyopenbk.obk.console import Streams
-from custom_components.openbk.updating.record import Stage, UpdateFailed, UpdateRecord
+from custom_components.openbk.updating.record import (
+    Stage,
+    Trouble,
+    UpdateFailed,
+    UpdateRecord,
+)
 from custom_components.openbk.updating.updates import UPDATES, SocketUpdate, Updates
 from simulator import images
 from simulator.chip import SimulatedSocket
@@ -31,6 +36,14 @@ OLD: Final = images.OF_THE_GUIDE
 NEW: Final = images.NEWEST
 SPEED: Final = 10.0
 UPDATE: Final = "update.washing_machine_firmware"
+LEFT_BEHIND: Final = UpdateRecord(
+    version=NEW.version,
+    before=OLD.version,
+    stage=Stage.RESTARTING,
+    since=0,
+    keepsake="gone.json",
+    trouble=Trouble.SILENT,
+)
 FILES_AT: Final = 0x1C0000
 FILES_SIZE: Final = 0x10000
 FILES: Final = b"\x01\0\0\0\xf0\x0f\xff\xf7littlefs" + bytes(range(256)) * 250

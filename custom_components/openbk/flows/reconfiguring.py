@@ -11,7 +11,6 @@ import probatio
 from ..const import (
     CONF_ADDRESS,
     CONF_CLIENT_ID,
-    CONF_FIRMWARE,
     CONF_GROUP,
     CONF_MAC,
     CONF_PROFILE,
@@ -26,6 +25,8 @@ from ..network.discovery import Answers
 from ..network.mqtt import NotConnectedError
 from ..pyopenbk.foreign_text import markdown_text
 from ..pyopenbk.obk.console import ConsoleError
+from ..pyopenbk.obk.flags import Flag
+from ..pyopenbk.profile import SocketProfile
 from ..updating.updates import UPDATES
 from . import pin_form
 from .checks import socket_address, topics_problem
@@ -172,21 +173,29 @@ class ReconfigureSteps(ConfigRoad):
 
     async def _replace(self, entry: OpenBekenConfigEntry) -> ConfigFlowResult:
         assert self.session.evidence is not None
-        mac = format_mac(self.session.evidence.mac or "")
-        data: dict[str, Any] = {
-            CONF_CLIENT_ID: self.session.evidence.client_id,
-            CONF_ADDRESS: self.session.evidence.address,
-        }
-        if (
-            answers := await self._answers_at(self.session.evidence.address, mac)
-        ) is not None:
-            self.session.evidence.chip = answers.chip
+        evidence = self.session.evidence
+        mac = format_mac(evidence.mac or "")
+        profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
+        answers = await self._answers_at(evidence.address, mac)
+        if answers is not None:
+            evidence.chip = answers.chip
             if not pin_form.problem_of(answers.profile):
-                data[CONF_PROFILE] = answers.profile.as_dict()
-        data[CONF_FIRMWARE] = self.session.evidence.build
+                profile = answers.profile
+        flags = answers.flags if answers else None
+        found = discovery.entry_data(
+            evidence,
+            profile,
+            tuned=answers is not None
+            and flags is not None
+            and answers.proposal().tuned(()),
+            undo={},
+            in_kwh=None if flags is None else bool(flags & Flag.ENERGY_IN_KWH.mask),
+            labels=answers.labels if answers else None,
+            group=(answers and answers.group) or entry.data[CONF_GROUP],
+        )
         # What an update left behind is in the old hardware.
         await self.hass.data[UPDATES].async_forget(identity_of_entry(entry))
-        await async_replace_hardware(self.hass, entry, mac, **data)
+        await async_replace_hardware(self.hass, entry, found | {CONF_MAC: mac})
         return self.async_abort(
             reason="hardware_replaced",
             description_placeholders={"name": markdown_text(entry.title), "mac": mac},

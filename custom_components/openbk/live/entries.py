@@ -1,18 +1,39 @@
 """The entries of sockets: whose is a topic or a MAC, and when an entry may follow its socket."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 
-from ..const import CONF_ADDRESS, CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
+from ..const import (
+    CONF_ADDRESS,
+    CONF_CLIENT_ID,
+    CONF_FEEDS_IN,
+    CONF_FIRST_LED_USES,
+    CONF_MAC,
+    CONF_MODEL,
+    CONF_PUBLISHED,
+    CONF_TIME_ZONE,
+    DOMAIN,
+    LOGGER,
+)
 from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.obk.names import identity_of
 from .calibration import without_calibration
 from .energy_store import ENERGY_STORE
 from .snapshots import SNAPSHOTS
 from .state import OpenBekenConfigEntry, connections_of, identity_of_entry
+
+# What an entry knows that is not of its very hardware, or does no harm where that has it otherwise.
+_OUTLIVES_HARDWARE: Final = (
+    CONF_FEEDS_IN,
+    CONF_FIRST_LED_USES,
+    CONF_MODEL,
+    CONF_PUBLISHED,
+    CONF_TIME_ZONE,
+)
 
 
 @callback
@@ -90,16 +111,17 @@ def async_follow(
 
 
 async def async_replace_hardware(
-    hass: HomeAssistant, entry: OpenBekenConfigEntry, mac: str, **data: Any
+    hass: HomeAssistant, entry: OpenBekenConfigEntry, found: Mapping[str, Any]
 ) -> None:
     """Let other hardware take the place of that of an entry; the entry is loaded anew.
 
     Devices, entities and automations stay, and so does the energy that was counted. A correction
-    was of another meter, so that goes, and so do settings of other pins. ``data`` is what is kept of
-    the new hardware.
+    was of another meter, so that goes, and so does what was set in the old hardware and how that is
+    taken back. ``found`` is what is known of the new hardware, as of a socket that is added.
     """
     await hass.config_entries.async_unload(entry.entry_id)
-    data = {**entry.data, **data, CONF_MAC: mac}
+    kept = {key: entry.data[key] for key in _OUTLIVES_HARDWARE if key in entry.data}
+    data, mac = kept | dict(found), found[CONF_MAC]
     old, new = identity_of_entry(entry), identity_of(mac, data[CONF_CLIENT_ID])
     devices, entities = dr.async_get(hass), er.async_get(hass)
     for device in dr.async_entries_for_config_entry(devices, entry.entry_id):

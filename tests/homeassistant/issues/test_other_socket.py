@@ -16,8 +16,9 @@ from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from custom_components.openbk.updating.record import Stage, Trouble, UpdateRecord
+from custom_components.openbk.updating.record import Stage
 from custom_components.openbk.updating.updates import UPDATES
+from tests.homeassistant.over_the_air import LEFT_BEHIND
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.addresses import refuse
 from tests.support.broker import Broker
@@ -39,14 +40,8 @@ walks = pytest.mark.walks
 OTHER_MAC = "c8:47:8c:99:99:99"
 TOLD = ("topic_shared", "topic_of_another", "mac_twice", "radio_lost")
 ENERGY = "sensor.washing_machine_energy"
-LEFT_BEHIND = UpdateRecord(
-    version="1.18.300",
-    before="1.18.299",
-    stage=Stage.RESTARTING,
-    since=0,
-    keepsake="gone.json",
-    trouble=Trouble.SILENT,
-)
+LOCK = "switch.washing_machine_child_lock"
+POWER_CUT = "select.washing_machine_power_on_behavior"
 
 
 @pytest.fixture(autouse=True)
@@ -272,8 +267,15 @@ async def introduces_itself(
 async def test_new_hardware_takes_the_place_of_the_old(
     hass: HomeAssistant, topic: str
 ) -> None:
-    """Entities, names and energy stay; the calibration of the old meter goes."""
-    entry = socket_entry()
+    """Entities, names and energy stay; what was set in the old one, and its calibration, go."""
+    entry = socket_entry(
+        tuned=True,
+        undo={"own_discovery": ["SetFlag 27 1"]},
+        energy_in_kwh=False,
+        child_lock=True,
+        power_cut={"1": "on"},
+        model="A known plug",
+    )
     known = {
         "gain": 1.08,
         "offset": 0.0,
@@ -347,11 +349,16 @@ async def test_new_hardware_takes_the_place_of_the_old(
     assert same.id == device.id
     assert same.connections == {("mac", OTHER_MAC)}
     assert not entry.runtime_data.corrections
+    assert (entry.data["tuned"], entry.data["undo"]) == (False, {})
+    assert entry.data["model"] == "A known plug"
     # Its counter is at another number, and is counted on from.
     await new.say("connected", "online", retain=True)
     await until(lambda: entry.runtime_data.online)
     await new.say("energycounter/get", "500.000")
     await until(lambda: hass.states.get(ENERGY).state == "123.456")
+    # Nobody knows what its button and its relay do.
+    for kept in (LOCK, POWER_CUT):
+        assert hass.states.get(kept).state == "unknown"
     await new.say("energycounter/get", "501.000")
     await until(lambda: hass.states.get(ENERGY).state == "123.457")
 
