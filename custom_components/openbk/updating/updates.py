@@ -208,6 +208,14 @@ class Updates:
         """Return whether a socket has started since a moment; no answer is none."""
         return await self._run_of(entry).look(since) is not None
 
+    async def async_rewritten(self, entry: OpenBekenConfigEntry) -> None:
+        """Forget what an update left behind in a socket whose flash was written over its wires.
+
+        It would get back what it had before, in the place of what was just written.
+        """
+        if self.of(identity_of_entry(entry)).record is not None:
+            await self._end_well(entry)
+
     async def async_forget(self, identity: str) -> None:
         """Drop what is known of a socket that is removed."""
         if (socket := self._sockets.pop(identity, None)) and socket.record:

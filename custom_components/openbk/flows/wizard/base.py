@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, override
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import callback
 from homeassistant.helpers.device_registry import format_mac
+from homeassistant.setup import async_setup_component
 
 from ...const import DOMAIN, LOGGER
 from ...helpers import async_list_backups, backup_folder
@@ -21,6 +22,7 @@ from ...pyopenbk.flashing.errors import ChipState
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk import image
 from ...pyopenbk.obk.image import FirmwareImage
+from ...updating.updates import UPDATES
 from .. import pictures, serial_port
 from ..road import ConfigRoad
 from .failures import LEFT, page_of
@@ -219,6 +221,16 @@ class WizardFlow(ConfigRoad):
         session = self.session
         mac, topic = format_mac(session.written_mac), session.settings.client_id
         return async_identity_of(self.hass, mac, topic)
+
+    async def async_forget_update(self) -> None:
+        """Forget what an update over the air had left to be done in the chip that was just written."""
+        entry = self.hass.config_entries.async_entry_for_domain_unique_id(
+            DOMAIN, self.identity
+        )
+        if entry is not None:
+            # It may be disabled, as all others are; then nothing of this integration is loaded.
+            await async_setup_component(self.hass, DOMAIN, {})
+            await self.hass.data[UPDATES].async_rewritten(entry)
 
     async def async_start_waiting(self) -> None:
         """Listen for the socket that is about to start."""

@@ -274,6 +274,7 @@ class RestoreSteps(BackupChoice):
         if self.session.own_mac is not None:
             # Whatever was being written to it before, that is over.
             await UnfinishedSockets(self.hass).async_forget(self.session.own_mac)
+            await self.async_forget_update()
         await async_review_half_written(self.hass)
         await self.job.start()
         await self.async_close_job()

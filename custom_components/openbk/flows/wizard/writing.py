@@ -160,6 +160,7 @@ class WriteSteps(WizardFlow):
             await self.job.write(self.session.image, config)
         self._note_chip_state()
         await async_review_half_written(self.hass)
+        await self.async_forget_update()
         await self.job.start()
         await self.async_close_job()
         return "reassemble"

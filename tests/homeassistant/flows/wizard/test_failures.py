@@ -34,6 +34,7 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
     upload,
 )
+from tests.homeassistant.over_the_air import LEFT_BEHIND
 from tests.homeassistant.road import (
     past_network,
     take,
@@ -711,7 +712,11 @@ class TestRestoring:
         "restore_choose -> restore_choose",
         "restore_write -> restored_but_set_up",
     )
-    async def test_from_the_entry_of_the_socket(self, hass: HomeAssistant) -> None:
+    async def test_from_the_entry_of_the_socket(
+        self, hass: HomeAssistant, hass_storage: dict[str, Any]
+    ) -> None:
+        updates = {"version": 1, "data": {MAC: LEFT_BEHIND.as_dict()}}
+        hass_storage["openbk.updates"] = updates
         entry = socket_entry(mac=MAC)
         entry.add_to_hass(hass)
         async with chip(images.flashed(blow_dump())) as socket:
@@ -728,6 +733,8 @@ class TestRestoring:
             await wizard.submit_suggested()
             assert await wizard.submit() == "restored_but_set_up"
             assert content(socket) == blow_dump()
+            # Nothing of an update is to be gone on with.
+            assert hass_storage["openbk.updates"]["data"] == {}
 
     async def test_memory_out_of_reach(self, hass: HomeAssistant) -> None:
         """It is not taken for an erased one, which a backup could be put onto."""

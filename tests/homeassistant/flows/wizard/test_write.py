@@ -20,6 +20,7 @@ from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import SocketProfile
+from custom_components.openbk.updating.updates import UPDATES
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
 from simulator.commands import Command
@@ -37,6 +38,7 @@ from tests.homeassistant.bench import (
     socket_on_the_bench,
     upload,
 )
+from tests.homeassistant.over_the_air import LEFT_BEHIND
 from tests.homeassistant.road import (
     SECRET,
     another_wifi,
@@ -303,14 +305,23 @@ async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_un
 
 @walks("wait -> reflashed")
 async def test_socket_that_is_set_up_already_keeps_its_entry(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+    hass: HomeAssistant,
+    hass_storage: dict[str, Any],
+    mosquitto: Broker,
+    releases: ReleaseServer,
 ) -> None:
+    hass_storage["openbk.updates"] = {
+        "version": 1,
+        "data": {MAC: LEFT_BEHIND.as_dict()},
+    }
     old = socket_entry(mac=MAC, client_id="old")
     old.add_to_hass(hass)
     async with socket_on_the_bench(blow_dump()) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
         await wizard.submit()
+        # What it had before an update would else take the place of what was just written.
+        assert hass.data[UPDATES].of(MAC).record is None
         assert await wizard.submit_suggested() == "reflashed"
         await hass.async_block_till_done()
         assert old.title == "Kitchen"
