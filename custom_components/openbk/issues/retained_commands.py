@@ -14,7 +14,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from ..const import CONF_CLIENT_ID, CONF_GROUP, DOMAIN
 from ..live.state import OpenBekenConfigEntry, SocketState
-from ..network.mqtt import publish, subscribed
+from ..network.mqtt import is_connected, publish, subscribed
 from ..pyopenbk.foreign_text import markdown_code
 from ..pyopenbk.obk.messages import Publication, below, channel_key
 from .of_socket import leave_issues, raise_issue, withdraw_issues
@@ -88,7 +88,7 @@ async def async_find(hass: HomeAssistant, entry: OpenBekenConfigEntry) -> Comman
 
     Raises HomeAssistantError without a broker, as nobody knows what it keeps then.
     """
-    if not mqtt.is_connected(hass):
+    if not is_connected(hass):
         raise HomeAssistantError("the broker cannot be reached")
     found = _of(entry, await _replayed(hass, _filters([entry])))
     if entry.state is ConfigEntryState.LOADED:

@@ -28,6 +28,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from ..pyopenbk.obk.setup import PLAIN_PORT, Broker
+from .mqtt import is_connected
 
 # A wizard waits for this, so it may not take as long as the operating system would let it.
 LOGIN_TIMEOUT: Final = 8.0
@@ -278,7 +279,7 @@ async def async_rehearse(
 
     async with AsyncExitStack() as stack:
         home = None
-        if mqtt.is_connected(hass):
+        if is_connected(hass):
             topic = f"{client_id}/{_PROBE}/get"
             stack.callback(await mqtt.async_subscribe(hass, topic, received, 1))
             stack.callback(mqtt.async_on_subscribe_done(hass, topic, 1, listening.set))

@@ -34,9 +34,18 @@ class NotConnectedError(HomeAssistantError):
 
 
 @callback
+def is_connected(hass: HomeAssistant) -> bool:
+    """Return whether Home Assistant has a broker now.
+
+    Core's own function knows no Home Assistant that has had no MQTT since it started.
+    """
+    return mqtt.DATA_MQTT in hass.data and mqtt.is_connected(hass)
+
+
+@callback
 def ensure_connected(hass: HomeAssistant) -> None:
     """Raise NotConnectedError where Home Assistant has no broker now, or no MQTT at all."""
-    if mqtt.DATA_MQTT not in hass.data or not mqtt.is_connected(hass):
+    if not is_connected(hass):
         raise NotConnectedError
 
 

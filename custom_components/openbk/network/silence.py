@@ -22,6 +22,7 @@ from ..pyopenbk.obk.console import (
 )
 from .broker import addresses_of, async_suggest
 from .consoles import console_at
+from .mqtt import is_connected
 
 # Neither a command nor a channel: no socket does anything with it.
 _PROBE: Final = "openbk_silence"
@@ -72,7 +73,7 @@ async def async_diagnose(
 
     ``mac`` is in lower case with colons; ``address`` is where its web page was last.
     """
-    if not mqtt.is_connected(hass):
+    if not is_connected(hass):
         return Silence(cause=Cause.BROKER_GONE)
     if address is None:
         heard = await async_hears_itself(hass, client_id)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from homeassistant.components import mqtt
 from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.data_entry_flow import UnknownFlow
@@ -16,7 +15,7 @@ import probatio
 from ...const import CONF_MAC, DOMAIN, LOGGER
 from ...helpers import counted
 from ...issues.unfinished import UnfinishedSockets
-from ...network.mqtt import async_wait_for_mqtt
+from ...network.mqtt import async_wait_for_mqtt, is_connected
 from ...pyopenbk.backups import Contents, EmptyDumpError
 from ...pyopenbk.bootrom.errors import PortUnavailableError
 from ...pyopenbk.bootrom.search import Observation, SearchReport
@@ -141,7 +140,7 @@ class LinkSteps(WizardFlow):
         await self.async_prepare()
         if not await async_wait_for_mqtt(self.hass):
             return self.show_page("mqtt_missing")
-        if not mqtt.is_connected(self.hass):
+        if not is_connected(self.hass):
             return self.show_page("mqtt_disconnected")
         return await self.async_step_intro()
 

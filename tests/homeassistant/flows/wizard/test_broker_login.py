@@ -26,9 +26,10 @@ from custom_components.openbk.network.broker import (
     own_password,
     rehearse,
 )
+from custom_components.openbk.network.silence import Cause, async_diagnose
 from custom_components.openbk.pyopenbk.obk.setup import Broker
 from tests.support.broker import Broker as Mosquitto, free_port
-from tests.support.sockets import CLIENT_ID, connect_mqtt, listen
+from tests.support.sockets import CLIENT_ID, MAC, connect_mqtt, listen
 from tests.support.waiting import until
 
 USERS = {"sockets": "secret words"}
@@ -355,6 +356,17 @@ async def test_home_assistant_is_on_another_broker(
         found = await async_rehearse(hass, login, CLIENT_ID, GROUP)
     assert found is Concern.ANOTHER
     await hass.config_entries.async_unload(home.entry_id)
+
+
+@online
+async def test_home_assistant_has_no_mqtt_at_all(
+    hass: HomeAssistant, mosquitto: Mosquitto
+) -> None:
+    """Sockets are led to a new broker before Home Assistant itself is."""
+    login = Broker(host=mosquitto.host, port=mosquitto.port)
+    assert await async_rehearse(hass, login, CLIENT_ID, GROUP) is None
+    silence = await async_diagnose(hass, CLIENT_ID, MAC, None)
+    assert silence.cause is Cause.BROKER_GONE
 
 
 @online
