@@ -6,6 +6,7 @@ import inspect
 from typing import Any, Protocol
 
 from homeassistant.components import mqtt
+from homeassistant.config_entries import SOURCE_IGNORE
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 import pytest_socket
@@ -69,6 +70,11 @@ def socket_entry(
         },
         options=options,
     )
+
+
+def ignored(mac: str) -> MockConfigEntry:
+    """Return what core keeps of a card that somebody wants to be ignored."""
+    return MockConfigEntry(domain="openbk", source=SOURCE_IGNORE, unique_id=mac)
 
 
 class Reachable(Protocol):

@@ -5,7 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, override
 
 from homeassistant.components import mqtt
-from homeassistant.config_entries import ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_IGNORE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+)
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
@@ -149,12 +154,23 @@ class ConfigRoad(TalkingFlow, ConfigFlow):
         if (entry := async_entry_of(self.hass, client_id=client_id)) is not None:
             raise AbortFlow("topic_taken", {"owner": markdown_text(entry.title)})
 
+    async def async_take_identity(self, identity: str) -> ConfigEntry | None:
+        """Take the unique id of a socket, and return the entry that it has already.
+
+        One that only says that the socket is to be ignored is none: core puts the new one in its place.
+        """
+        entry = await self.async_set_unique_id(identity, raise_on_progress=False)
+        return None if entry is None or entry.source == SOURCE_IGNORE else entry
+
     @callback
     @override
     def async_create_entry(
         self, *, data: Mapping[str, Any], **others: Any
     ) -> ConfigFlowResult:
         """Make the entry, unless another flow made one with the same topic meanwhile."""
+        if self.source == SOURCE_IGNORE:
+            # Core makes it of nothing but the unique id on the card of a socket.
+            return super().async_create_entry(data=data, **others)
         self.abort_if_topic_taken(data[CONF_CLIENT_ID])
         # By this core finds the socket anew when its entry is deleted: it has heard of it already.
         key = DiscoveryKey(

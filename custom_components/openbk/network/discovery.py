@@ -431,7 +431,7 @@ async def _online_strangers(hass: HomeAssistant) -> list[str]:
     """Return who said ``online`` and is not set up; only ``connected`` is retained."""
     known = {
         entry.data[CONF_CLIENT_ID]
-        for entry in hass.config_entries.async_entries(DOMAIN)
+        for entry in hass.config_entries.async_entries(DOMAIN, include_ignore=False)
     }
     online: set[str] = set()
 

@@ -358,7 +358,9 @@ class LinkSteps(WizardFlow):
             # Which of the chips with this address it is, nobody knows.
             return
         state = session.analysis.state
-        if state is Contents.OPENBEKEN and session.own_mac in self._async_current_ids():
+        if state is Contents.OPENBEKEN and session.own_mac in self._async_current_ids(
+            include_ignore=False
+        ):
             # It was discovered after its wizard had been left.
             return
         if not session.restoring and state in route.UNFINISHED:

@@ -285,7 +285,8 @@ class RestoreSteps(BackupChoice):
     ) -> ConfigFlowResult:
         """End: the chip is what it was when the backup was read."""
         mac = self.session.mac
-        kept = mac is not None and mac in self._async_current_ids()
+        known = self._async_current_ids(include_ignore=False)
+        kept = mac is not None and mac in known
         return self.async_abort(
             reason="restored_but_set_up" if kept else "restored",
             description_placeholders=self.placeholders,

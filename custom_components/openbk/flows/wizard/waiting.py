@@ -251,7 +251,7 @@ class WaitSteps(WizardFlow):
     ) -> ConfigFlowResult:
         """Make the entry of a socket that has reported in."""
         assert self.session.profile is not None
-        entry = await self.async_set_unique_id(self.identity, raise_on_progress=False)
+        entry = await self.async_take_identity(self.identity)
         if self.session.entry_made:
             return self.async_abort(
                 reason="added", description_placeholders=self.placeholders
@@ -275,7 +275,7 @@ class WaitSteps(WizardFlow):
 
     async def _add(self) -> None:
         """Have another flow make the entry, where this one goes on or may not."""
-        entry = await self.async_set_unique_id(self.identity, raise_on_progress=False)
+        entry = await self.async_take_identity(self.identity)
         if entry is not None:
             async_tell_factors(self.hass, self.session, entry)
         data = (
@@ -300,7 +300,7 @@ class WaitSteps(WizardFlow):
         data = dict(import_data)
         title = data.pop(CONF_NAME)
         identity = async_identity_of(self.hass, data[CONF_MAC], data[CONF_CLIENT_ID])
-        entry = await self.async_set_unique_id(identity, raise_on_progress=False)
+        entry = await self.async_take_identity(identity)
         if entry is not None:
             return self.async_update_reload_and_abort(
                 entry, title=title, data=data, reason="reflashed"

@@ -28,7 +28,7 @@ from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import lead_to
 from tests.support.broker import Broker
 from tests.support.flash_map import OPENBEKEN_CONFIG
-from tests.support.sockets import BLOW, socket_entry
+from tests.support.sockets import BLOW, ignored, socket_entry
 
 pytestmark = [
     pytest.mark.e2e,
@@ -95,6 +95,8 @@ async def test_socket_keeps_what_it_had(
     mosquitto: Broker,
     releases: ReleaseServer,
 ) -> None:
+    # Somebody did not want the card of it that was shown once.
+    ignored(MAC).add_to_hass(hass)
     before = config_sector.build(had(mosquitto))
     async with socket_on_the_bench(
         images.flashed(blow_dump(), config=before)
@@ -141,7 +143,7 @@ async def test_socket_keeps_what_it_had(
         # Its own Wi-Fi would be called as it is now.
         assert wizard.placeholders["access_point"] == r"Plug\_in\_the\_kitchen"
         assert await wizard.submit_suggested() == "created", wizard.pages
-        entry = wizard.result["result"]
+        [entry] = hass.config_entries.async_entries("openbk")
         assert (entry.data["client_id"], entry.data["group"]) == ("kitchen", "plugs")
         assert entry.data["power_cut"] == {"1": "on"}
         assert entry.data["child_lock"] is True

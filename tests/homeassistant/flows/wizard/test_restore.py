@@ -38,7 +38,7 @@ from tests.support.flash_map import (
     OPENBEKEN_CONFIG,
     RF_CALIBRATION,
 )
-from tests.support.sockets import BLOW, socket_entry
+from tests.support.sockets import BLOW, ignored, socket_entry
 
 pytestmark = [
     pytest.mark.e2e,
@@ -69,6 +69,8 @@ async def back_up_factory(hass: HomeAssistant) -> None:
 
 
 async def test_back_to_the_factory_firmware(hass: HomeAssistant) -> None:
+    # There is nothing of a socket whose card is ignored that would have to be removed.
+    ignored(MAC).add_to_hass(hass)
     await back_up_factory(hass)
     async with chip(flashed()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
