@@ -130,7 +130,7 @@ class FirmwareSource:
         self._checked: datetime | None = None
         self._listeners: Listeners[[]] = Listeners()
         self._timer: CALLBACK_TYPE | None = None
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
         self._loading = asyncio.Lock()
 
     async def async_load(self) -> None:
@@ -174,13 +174,26 @@ class FirmwareSource:
         )
 
     async def async_refresh(self) -> None:
-        """Look for new releases; raises ReleaseError."""
-        async with self._asking:
+        """Look for new releases; raises ReleaseError.
+
+        Who asks while it is being looked gets what comes of that: *Check for updates* asks for each
+        socket, and the server answers so many questions in an hour only.
+        """
+        if self._asking is None:
+            self._asking = self._hass.async_create_background_task(
+                self._ask(), f"{DOMAIN} releases", eager_start=False
+            )
+        await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        try:
             index = await self._index()
             updates = await index.updates(_LISTED)
             found = {chip for update in updates for chip in update.chips}
             if not found.issuperset(self._chips()):
                 updates = await index.updates(_LISTED_AT_MOST)
+        finally:
+            self._asking = None
         self._updates = updates
         self._checked = dt_util.utcnow()
         self._store.async_delay_save(self._data, 1)

@@ -18,7 +18,11 @@ from custom_components.openbk.network.firmware import (
     async_trust,
 )
 from custom_components.openbk.pyopenbk.obk.image import ImageKind
-from custom_components.openbk.pyopenbk.obk.releases import Asset, digest_of
+from custom_components.openbk.pyopenbk.obk.releases import (
+    Asset,
+    ReleaseError,
+    digest_of,
+)
 from simulator.releases import ReleaseServer
 from tests.support.simulated_time import NOW
 from tests.support.waiting import until
@@ -78,6 +82,23 @@ async def test_a_clock_that_was_ahead_does_not_put_off_the_next_look(
     async with asyncio.timeout(13 * 3600):
         await looked.wait()
     stop()
+
+
+@pytest.mark.e2e
+@pytest.mark.usefixtures("socket_enabled")
+async def test_those_who_look_at_once_look_once(
+    hass: HomeAssistant, releases: ReleaseServer
+) -> None:
+    """Home Assistant has the entity of each socket look, and the server counts."""
+    source = FirmwareSource(hass)
+    for status, came in ((500, ReleaseError), (0, type(None))):
+        releases.requests.clear()
+        releases.trouble.status = status
+        looks = (source.async_refresh() for _ in range(5))
+        found = await asyncio.gather(*looks, return_exceptions=True)
+        assert all(isinstance(each, came) for each in found)
+        assert len(releases.requests) == 1
+    assert source.known("BK7231N")
 
 
 async def test_digests_of_first_downloads_that_end_together_are_all_kept(
