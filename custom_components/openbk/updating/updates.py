@@ -331,6 +331,9 @@ class Updates:
         version: str,
     ) -> Keepsake:
         """Write down what a socket had, before anything is sent; return what it is to have again."""
+        if self._hass.is_stopping:
+            # Others may have waited for their turn. Half an upload is worse than none.
+            raise UpdateFailed("stopping", name=entry.title)
         await self._hass.data[SNAPSHOTS].async_note(
             entry, Before.UPDATE, found.settings.without_secrets()
         )

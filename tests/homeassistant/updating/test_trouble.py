@@ -11,7 +11,7 @@ import struct
 from typing import Any
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
@@ -643,6 +643,21 @@ def left_by(stage: Stage, keepsake: str = "gone.json") -> dict[str, Any]:
         keepsake=keepsake,
     )
     return {"version": 1, "data": {MAC: record.as_dict()}}
+
+
+async def test_no_upload_is_begun_once_home_assistant_stops(
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
+) -> None:
+    """Others wait for their turn where all are updated; the next one would be cut off."""
+    async with updated(hass, mosquitto) as one:
+        before = one.downloaded
+        one.once(Stage.SAVING, lambda: hass.set_state(CoreState.stopping))
+        refused = await one.refused()
+        hass.set_state(CoreState.running)
+        assert (refused.key, refused.trouble) == ("stopping", None)
+        assert "was not begun" in text_of(one, refused)
+        nothing_was_sent(one, before)
+        assert one.record is None
 
 
 async def test_what_was_being_sent_when_it_was_killed_has_a_repair(
