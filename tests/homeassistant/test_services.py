@@ -243,6 +243,17 @@ async def test_bad_input_is_refused_with_its_reason(
             assert known["power"].points
 
 
+async def test_a_load_without_a_power_is_told_from_no_load(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    blind = Response(cutoff=1e6)
+    async with calibrated(hass, mosquitto, power=blind, watts=1000) as socket:
+        with pytest.raises(ServiceValidationError) as refused:
+            await socket.call("calibrate", seconds=10, power=1000)
+        assert refused.value.translation_key == "calibration_no_power"
+        assert not socket.entry.runtime_data.calibration.known
+
+
 async def test_a_load_above_the_firmwares_limit_is_refused(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

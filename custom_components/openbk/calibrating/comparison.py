@@ -14,7 +14,14 @@ from ..live.snapshots import SNAPSHOTS, Before
 from ..live.state import SocketState, is_online
 from ..pyopenbk.metering.calibration import Calibration
 from ..pyopenbk.metering.errors import CalibrationError, Refusal
-from ..pyopenbk.metering.session import Method, Proposal, References, Sample, propose
+from ..pyopenbk.metering.session import (
+    Method,
+    Proposal,
+    References,
+    Sample,
+    propose,
+    refusal_of_zero,
+)
 from ..pyopenbk.obk.console import ConsoleError
 from ..pyopenbk.quantities import CURRENT, POWER, VOLTAGE
 from .own_gain import (
@@ -151,7 +158,8 @@ class Comparison:
         for key in (CURRENT.key, POWER.key):
             wanted = key in self._keys and first.method is Method.HTTP
             if wanted and first.mean(key) == 0:
-                raise CalibrationError(Refusal.ZERO_READING, reading=0.0, quantity=key)
+                refusal = refusal_of_zero(key, first)
+                raise CalibrationError(refusal, reading=0.0, quantity=key)
         waited = 0.0
         while not await self.collect(self._wanted):
             waited += self._wanted

@@ -25,6 +25,10 @@ class Meter:
     it to the next."""
     ratios: frozenset[str] = frozenset()
     """These are no whole counts, so that only their text has an end."""
+    is_signed: bool = False
+    """What it counts as power has a sign. In many sockets it is connected so that what flows in is
+    negative: then so is the stored value, and without that the firmware says 0 W (published values
+    of the Nedis WIFIP110FWT and the ELIVCO LSPA9: -683.02)."""
     alternates: bool = False
     """It measures voltage and current in turns, each every other second."""
     has_frequency: bool = False
@@ -79,6 +83,7 @@ BL0942: Final = Meter(
     name="BL0942",
     baud=4800,
     divides=True,
+    is_signed=True,
     defaults=_of(1 / 15188, 1 / 251210, 1 / 598),
     has_frequency=True,
 )

@@ -97,7 +97,14 @@ def test_a_motor_may_draw_more_than_it_burns() -> None:
     ("references", "seen", "reason", "quantity"),
     [
         (References(), sample(), Refusal.NO_REFERENCE, None),
-        (References(power=2000), sample(power=0), Refusal.ZERO_READING, "power"),
+        # A BL0942 that is connected the other way round, or no pulses at CF.
+        (References(power=2000), sample(power=0), Refusal.NO_POWER, "power"),
+        (
+            References(power=2000),
+            sample(power=0, current=0),
+            Refusal.ZERO_READING,
+            "power",
+        ),
         (References(power=0), sample(), Refusal.ZERO_READING, "power"),
         (References(power=2000), sample(steady=False), Refusal.UNSTEADY, "power"),
         (References(power=2000), sample(frozen=True), Refusal.FROZEN, "power"),

@@ -342,6 +342,16 @@ async def test_what_lies_in_the_flash_may_be_no_text_and_no_number(
             await ask(console_of(plugged))
 
 
+async def test_a_factor_of_power_may_be_negative(config: ConfigSector) -> None:
+    """That of a BL0942 which is connected the other way round."""
+    async with served(config) as plugged:
+        offset, _ = place_of("calibration")
+        start = config_region(BK7231N).start + offset
+        plugged.flash.rewrite(start + 8, b"\x89\xc1\x2a\xc4")
+        *_, power = await read_stored_factors(console_of(plugged))
+        assert power == pytest.approx(-683.024, abs=0.001)
+
+
 async def test_a_build_that_cannot_read_its_flash_is_asked_by_its_pages() -> None:
     """What comes back is no flash where the configuration may be."""
     raw = ELSEWHERE.replace(b"LN882H", b"W600")

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from custom_components.openbk.pyopenbk.checksums import openbeken_config_crc
+from custom_components.openbk.pyopenbk.meters import BL0942
 from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.flags import Flag
+from custom_components.openbk.pyopenbk.obk.meter import factors_of
 from custom_components.openbk.pyopenbk.obk.setup import (
     Broker,
     SocketSettings,
@@ -176,6 +178,22 @@ def test_what_is_no_factor_is_lost_and_named(factor: float) -> None:
     now, told = flashed_again(before(calibration=(factor, *FACTORS[1:])))
     assert now.calibration[:3] == (0, 0, 0)
     assert told.lost_factors
+
+
+def test_a_meter_that_is_connected_the_other_way_round_keeps_its_sign() -> None:
+    """Without it the firmware would say 0 W, whatever is plugged in."""
+    reversed_factors = (15987.125, 272302.6875, -683.023987, *FACTORS[3:])
+    relay = SocketProfile.of((PinAssignment(pin=26, role=PinRole.REL, channel=1),))
+    profile = relay.with_meter(BL0942)
+    had = before(
+        profile, startup_command="startDriver BL0942", calibration=reversed_factors
+    )
+    now, told = flashed_again(had, profile)
+    assert now.calibration[:3] == pytest.approx(reversed_factors[:3])
+    assert not told.lost_factors
+    assert factors_of(now.calibration, BL0942) == pytest.approx(
+        {"voltage": 1 / 15987.125, "current": 1 / 272302.6875, "power": 1 / 683.023987}
+    )
 
 
 def test_roles_that_are_newer_than_our_table_stay() -> None:

@@ -13,6 +13,8 @@ class Refusal(StrEnum):
     NO_REFERENCE = "no_reference"
     NO_READINGS = "no_readings"
     ZERO_READING = "zero_reading"
+    NO_POWER = "no_power"
+    """There is a load, as a current flows: the meter is connected otherwise than it is read."""
     UNSTEADY = "unsteady"
     RARE = "rare"
     COARSE = "coarse"

@@ -27,6 +27,8 @@ USUAL_ACCURACY: Final = 0.01
 _REFERENCE_TOLERANCE: Final = 0.03
 # A mean of so few pulses is nothing to calibrate by, and one that moved by so much was no load.
 _LEAST_PULSES: Final = 0.5
+# With more VA than this, a power of nothing is not that of a load.
+_FLOWING: Final = 10.0
 _UNSTEADY: Final = 0.03
 # The exponent by which the power of a load follows the voltage: a heating wire hardly changes
 # its resistance; the tungsten of a bulb does, by a power of about 0.4 of the voltage.
@@ -282,8 +284,10 @@ def _check_sample(
     measured = sample.measurements.get(key)
     if measured is None:
         raise CalibrationError(Refusal.NO_READINGS)
-    if measured.mean < _LEAST_PULSES * measured.step or reference <= 0:
+    if reference <= 0:
         raise CalibrationError(Refusal.ZERO_READING)
+    if measured.mean < _LEAST_PULSES * measured.step:
+        raise CalibrationError(refusal_of_zero(key, sample))
     if trust_person:
         return
     if key == POWER.key and sample.frozen:
@@ -298,6 +302,13 @@ def _check_sample(
         moved = sqrt(max(0.0, measured.uncertainty**2 - measured.unsaid**2))
         refusal = Refusal.UNSTEADY if moved > allowed else Refusal.COARSE
         raise CalibrationError(refusal, overridable=True)
+
+
+def refusal_of_zero(key: str, sample: Sample) -> Refusal:
+    """Return why there is nothing to compare where a quantity reads zero."""
+    volts, amperes = sample.mean(VOLTAGE.key) or 0.0, sample.mean(CURRENT.key) or 0.0
+    flows = key == POWER.key and volts * amperes > _FLOWING
+    return Refusal.NO_POWER if flows else Refusal.ZERO_READING
 
 
 def at_factors(

@@ -108,7 +108,10 @@ async def read_stored_factors(console: Console) -> tuple[float, float, float]:
     if stored is None:
         raise NotAnAnswerError("nobody knows where this chip keeps its factors")
     voltage, current, power = _FACTORS.unpack(stored)
-    if not all(isfinite(each) and each >= 0 for each in (voltage, current, power)):
+    # A meter whose power has a sign may be connected the other way round.
+    if not isfinite(power) or not all(
+        isfinite(each) and each >= 0 for each in (voltage, current)
+    ):
         raise NotAnAnswerError("what lies in the flash is no factor")
     return voltage, current, power
 
@@ -116,9 +119,12 @@ async def read_stored_factors(console: Console) -> tuple[float, float, float]:
 def factors_of(calibration: Sequence[float], meter: Meter = BL0937) -> dict[str, float]:
     """Return what one count is worth, out of the field ``calibration`` of a configuration.
 
-    A stored zero stands for the default; what divides there is turned into what multiplies.
+    A stored zero stands for the default; what divides there is turned into what multiplies. A sign
+    tells how the meter is connected, and counts for nothing here.
     """
     return {
-        key: (1 / value if meter.divides else value) if value else meter.defaults[key]
+        key: abs(1 / value if meter.divides else value)
+        if value
+        else meter.defaults[key]
         for key, value in zip(_KEYS, calibration, strict=False)
     }

@@ -138,10 +138,12 @@ def _lose_factors(before: ConfigSector, profile: SocketProfile) -> bool:
 
     All drivers share their places: a factor read as a divisor gave values of 10**14.
     """
-    sound = all(
-        isfinite(value) and value >= 0 for value in before.calibration[_FACTORS]
-    )
-    return not sound or profile.meter_kind is not before.profile.meter_kind
+    meter = profile.meter_kind
+    *others, power = before.calibration[_FACTORS]
+    if meter is not None and meter.is_signed:
+        power = abs(power)
+    sound = all(isfinite(value) and value >= 0 for value in (*others, power))
+    return not sound or meter is not before.profile.meter_kind
 
 
 def _without_factors(before: ConfigSector) -> tuple[float, ...]:
