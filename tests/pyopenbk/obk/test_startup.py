@@ -96,6 +96,13 @@ def test_theirs_follows_ours_unchanged(theirs: str, with_ours: str) -> None:
         ("waitFor NTPState 1\nsetChannel 1 1", {Part.CLOCK}),
         ("if $hour>=22 then POWER OFF", {Part.CLOCK}),
         ("time_setTZ 8", {Part.CLOCK}),
+        # Whose own program sets the clock as well, to another zone or for what it does at a time.
+        ("backlog startDriver NTP; ntp_timeZoneOfs 8", {Part.CLOCK}),
+        ("startDriver NTP\nntp_timeZoneOfs -1:30", {Part.CLOCK}),
+        (
+            "backlog startDriver NTP; ntp_timeZoneOfs +1:00; addClockEvent 15:30 0xff 1 POWER ON",
+            {Part.CLOCK},
+        ),
         ("startDriver TuyaMCU", {Part.CLOCK}),
         ("backlog startDriver NTP; stopDriver NTP", {Part.CLOCK}),
         ("VCPPublishIntervals 1 5", {Part.REPORTING}),
@@ -179,6 +186,15 @@ def test_half_of_ours_is_completed() -> None:
         "VCPPublishIntervals 3 89",
     )
     assert len(addition.commands) == 8
+
+
+@pytest.mark.parametrize("zone", ["1", "+1:00", "2:00", "+0:0"])
+def test_a_zone_of_the_other_half_of_the_year_is_no_other(zone: str) -> None:
+    theirs = f"backlog startDriver NTP; ntp_timeZoneOfs {zone}"
+    addition = add(theirs, OWN)
+    assert addition.left_out == {}
+    assert addition.text.endswith(f";startDriver NTP; ntp_timeZoneOfs {zone}")
+    assert addition.text.count("NTP") == 1
 
 
 def test_a_label_of_this_script_is_no_other_script() -> None:

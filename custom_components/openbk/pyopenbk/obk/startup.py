@@ -56,12 +56,17 @@ _ELSEWHERE: Final = frozenset(
 _THIS_SCRIPT: Final = frozenset({"this", "*", "@startup"})
 _ON_EVENTS: Final = frozenset({"addeventhandler", "addchangehandler", "waitfor"})
 _ZONES: Final = frozenset({"ntp_timezoneofs", "time_settz", "time_setdst"})
+_OFFSET: Final = re.compile(r"([+-]?)(\d{1,2})(?::(\d{1,2}))?", re.ASCII)
+# In minutes. What was written in one half of the year is off by so much in the other.
+_SUMMER_TIME: Final = 60
 # Commands, drivers and values that have another meaning once the clock is right.
 _CLOCK_NAMES: Final = re.compile(
     r"(add|remove|clear)clockevents?|ntp_timezoneofs|time_set\w+|clock_\w+|chart_\w+"
     r"|ds\w+time|owm_\w+|tuyamcu_\w*time"
 )
-_CLOCK_DRIVERS: Final = re.compile(r"ds3231|charts|tuyamcu|openweathermap|\w*clock\w*")
+_CLOCK_DRIVERS: Final = re.compile(
+    r"ds3231|charts|tuyamcu|openweathermap|(?=\w*clock)\w+"
+)
 _CLOCK_VALUES: Final = re.compile(
     r"\$\{?(second|minute|hour|m?day|month|year|time|sunrise|sunset|isdst|epoch|today"
     r"|yesterday|ntp)",
@@ -71,6 +76,8 @@ _CLOCK_VALUES: Final = re.compile(
 _MEASURED: Final = frozenset(
     {"voltage", "current", "power", "frequency", "energy", "energycounter"}
 )
+# None of ours has more.
+_MOST_WORDS: Final = 8
 _LAST_HOUR: Final = "energycounter_last_hour"
 
 
@@ -126,7 +133,7 @@ class Program:
                 yield " ".join(command.casefold().split())
 
     def mentions(self) -> Iterator[Sequence[str]]:
-        """Return every word that could be the name of a command, with the words behind it.
+        """Return every word that could be the name of a command, with those behind it that count.
 
         Whatever is run, now or later, by a handler or by an alias, is among these.
         """
@@ -134,7 +141,7 @@ class Program:
         for text in chain(self.lines, cut):
             words = _words(text)
             for place in range(len(words)):
-                yield words[place:]
+                yield words[place : place + _MOST_WORDS]
 
 
 def parse(text: str, *, lines: bool = True) -> Program:
@@ -184,7 +191,8 @@ def add(
     else because of it. ``lines`` is whether the firmware runs it line by line.
     """
     program = parse(text, lines=lines)
-    there = frozenset(program.run_at_boot())
+    run = [*program.run_at_boot()]
+    there = frozenset(run)
     programs = (program, *map(parse, files))
     starts_meter = any(
         meter_started_by(command) for each in programs for command in each.run_at_boot()
@@ -192,11 +200,16 @@ def add(
     left_out: dict[Part, Obstacle] = {}
     wanted: dict[Part, tuple[Command, ...]] = {}
     for part, commands in parts.items():
-        if not (missing := _missing(part, commands, there)):
+        if part is Part.CLOCK and _begins_with_ours(run, parts):
+            # The zone that it was made with is as good as that of now.
+            commands = tuple(map(Command, run[:2]))
+        missing = _missing(part, commands, there)
+        # The clock is set again and again, whoever set it first.
+        if not missing and part is not Part.CLOCK:
             continue
         if obstacle := _obstacle(part, commands, missing, programs):
             left_out[part] = obstacle
-        else:
+        elif missing:
             wanted[part] = missing
     if starts_meter and wanted.keys().isdisjoint({Part.REPORTING, Part.STATISTICS}):
         # It is needed in front of these only, which its own program does not know.
@@ -266,6 +279,8 @@ def _obstacle(
         for words in program.mentions():
             if _leads_elsewhere(words, program.labels):
                 return Obstacle.ELSEWHERE
+            if not missing and _is_zone_of_ours(words, commands):
+                continue
             if part not in (Part.CLOCK, Part.METER) and any(
                 words[: len(own)] == own for own in added
             ):
@@ -274,6 +289,38 @@ def _obstacle(
             if _uses(part, words, topics):
                 return Obstacle.USED
     return None
+
+
+def _is_zone_of_ours(words: Sequence[str], commands: Collection[Command]) -> bool:
+    """Return whether this sets the zone of one of our commands, be it in the other half of the year."""
+    if (zone := _zone_set_by(words)) is None:
+        return False
+    ours = (_zone_set_by(_words(command)) for command in commands)
+    return any(each is not None and abs(zone - each) <= _SUMMER_TIME for each in ours)
+
+
+def _begins_with_ours(run: Sequence[str], parts: Parts) -> bool:
+    """Return whether what is run at boot begins as ours does, in whatever zone that was made."""
+    if len(run) < 2 or run[0] != clock_command().casefold():
+        return False
+    zone = _zone_set_by(_words(run[1]))
+    if zone is None or run[1] != _zone_command(zone):
+        return False
+    ours = {command.casefold() for command in chain.from_iterable(parts.values())}
+    return len(parts) == 1 or not ours.isdisjoint(run[2:3])
+
+
+def _zone_command(minutes: int) -> str:
+    return utc_offset_command(timedelta(minutes=minutes)).casefold()
+
+
+def _zone_set_by(words: Sequence[str]) -> int | None:
+    """Return how many minutes a command sets a socket ahead of UTC, None for any other command."""
+    name, offset = (*words, "", "")[:2]
+    if name not in _ZONES or (found := _OFFSET.fullmatch(offset)) is None:
+        return None
+    minutes = 60 * int(found[2]) + int(found[3] or 0)
+    return -minutes if found[1] == "-" else minutes
 
 
 def _leads_elsewhere(words: Sequence[str], labels: Collection[str]) -> bool:
