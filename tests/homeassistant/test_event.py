@@ -1,5 +1,6 @@
 """What a person does with the button becomes an event, once."""
 
+from homeassistant.components.mqtt import ReceiveMessage
 from homeassistant.core import (
     Event,
     EventStateChangedData,
@@ -67,6 +68,33 @@ async def test_gestures(hass: HomeAssistant, scripted: ScriptedSocket) -> None:
         ("long_press_end", None),
         ("press_end", None),
     ]
+
+
+async def test_a_press_that_two_handlers_tell_is_one(
+    hass: HomeAssistant, scripted: ScriptedSocket
+) -> None:
+    """The firmware keeps a handler that was added twice twice; nobody presses so fast."""
+    seen: list[str] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        assert state
+        seen.append(state.attributes["event_type"])
+
+    hass.bus.async_listen("state_changed", note)
+    (entry,) = hass.config_entries.async_entries("openbk")
+    topic = f"{scripted.client_id}/button/get"
+    for moment, said in (
+        *((10.0, "release"), (10.001, "release"), (10.3, "single"), (10.302, "single")),
+        *((10.7, "release"), (10.701, "release"), (11.0, "single"), (11.002, "single")),
+        *((12.0, "hold"), (12.001, "hold"), (12.5, "release"), (12.501, "release")),
+    ):
+        entry.runtime_data.source("button").received(
+            ReceiveMessage(topic, said, 1, False, topic, moment)
+        )
+    await hass.async_block_till_done()
+    assert seen == ["press_end", "press_end", "long_press_start", "long_press_end"]
 
 
 async def test_retained_message_presses_nothing(

@@ -19,6 +19,9 @@ from .presence import Presence
 
 type Listener = Callable[[Any], None]
 
+# So many seconds apart two handlers say one press.
+_AT_ONCE: Final = 0.1
+
 
 class Source:
     """One key: its last value and those who want to know of a new one."""
@@ -173,9 +176,20 @@ class Channel(Topic):
 
 
 class Event(Topic):
-    """A topic whose every live message counts, also one that says the same again."""
+    """A topic whose every live message counts, also one that says the same again.
 
-    __slots__ = ()
+    But not at once: the firmware keeps a handler that was added twice twice, as after settings were
+    optimized, put back and optimized again without a restart (cmd_eventHandlers.c, 1.18.299), and
+    then says each press twice. The button itself needs 0.3 s from one press to the next.
+    """
+
+    __slots__ = ("_said", "_said_at")
+
+    def __init__(self, presence: Presence, decode: Decoder) -> None:
+        """Start without a message."""
+        super().__init__(presence, decode)
+        self._said = ""
+        self._said_at = float("-inf")
 
     @callback
     @override
@@ -183,10 +197,15 @@ class Event(Topic):
         """Pass on what a live message says."""
         if message.retain:
             return
-        if (value := self._decode(str(message.payload))) is None:
-            self.refused += bool(message.payload)
+        text = str(message.payload)
+        if (value := self._decode(text)) is None:
+            self.refused += bool(text)
             return
+        since, self._said_at = self._said_at, message.timestamp
+        said, self._said = self._said, text
         if not self._presence.heard(answer=False):
+            return
+        if text == said and message.timestamp - since < _AT_ONCE:
             return
         for listener in self.listeners:
             listener(value)
