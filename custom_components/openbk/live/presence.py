@@ -30,6 +30,7 @@ class Presence:
         "_asked",
         "_came",
         "_gone",
+        "_kept",
         "_later",
         "_patience",
         "_proven",
@@ -61,6 +62,8 @@ class Presence:
         self._asked = False
         self._proven = False
         """Its answers alone say that it is there; the last that was published is that it is not."""
+        self._kept = False
+        """That it is there was kept by the broker, and nothing was heard of it since."""
         self._patience = 0
         self._timer: CALLBACK_TYPE | None = None
         self._waiting: tuple[tuple[asyncio.Future[bool], str | None], ...] = ()
@@ -128,6 +131,7 @@ class Presence:
         self._lose()
         if online:
             self._appear()
+            self._kept = retained
         else:
             self._ask_later()
 
@@ -138,6 +142,11 @@ class Presence:
         ``answer`` is whether it is what a socket is asked for.
         """
         if self.online:
+            self._kept = False
+            return True
+        if self._kept:
+            self._kept = False
+            self._appear()
             return True
         if not self._asked:
             self._ask_now()
@@ -150,8 +159,15 @@ class Presence:
 
     @callback
     def silent(self) -> None:
-        """Take that it answers no more, although it may be there."""
-        if self._proven:
+        """Take that it answers no more, although it may be there.
+
+        A broker that lost its power keeps for ever that those were there which never came back.
+        """
+        if self._kept:
+            self._lose()
+            # Whatever it says agrees with what the broker has.
+            self._kept = True
+        elif self._proven:
             self._lose()
 
     @callback
@@ -179,7 +195,8 @@ class Presence:
 
     def _lose(self) -> None:
         self.stop()
-        was_online, self.online, self._proven = self.online, False, False
+        was_online, self.online = self.online, False
+        self._proven = self._kept = False
         if was_online:
             self._gone()
 

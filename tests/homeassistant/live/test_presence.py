@@ -135,6 +135,24 @@ def test_one_that_says_itself_that_it_is_there_may_be_silent() -> None:
     assert watched.presence.online
 
 
+def test_one_that_only_the_broker_says_is_there_is_gone_when_it_is_silent() -> None:
+    """The mains were cut: the broker kept the birth of a socket that was unplugged since."""
+    watched = Watched()
+    presence = watched.presence
+    presence.published(True, retained=True)
+    presence.silent()
+    assert watched.did == ["came", "gone"]
+    assert not presence.in_doubt
+    # It says what the broker says, so it need not be asked.
+    assert presence.heard(answer=False)
+    assert watched.did == ["came", "gone", "came"]
+    presence.silent()
+    assert presence.online
+    # What was kept before counts no more once it was said to be gone.
+    presence.published(False, retained=False)
+    assert not presence.heard(answer=False)
+
+
 def test_without_a_channel_anything_is_an_answer() -> None:
     watched = Watched()
     watched.presence.any_answers = True
