@@ -194,7 +194,7 @@ class Publisher:
                 labels=self.socket.labels,
                 corrections=self.socket.corrections,
                 energy=self._line,
-                energy_in_kwh=bool(self.socket.meter.in_kwh),
+                energy_in_kwh=self.socket.meter.in_kwh,
                 feeds_in=self.socket.meter.feeds_in,
             )
         )

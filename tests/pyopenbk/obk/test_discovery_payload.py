@@ -166,6 +166,15 @@ def test_power_below_zero_is_shown_where_the_firmware_says_it(corrected: bool) -
     assert rendered(components["power_factor"]["val_tpl"], "-4.77") == -1
 
 
+def test_energy_is_described_once_its_unit_is_known() -> None:
+    known, unknown = (
+        discovery_payload(described(energy_in_kwh=each))["cmps"]
+        for each in (False, None)
+    )
+    left_out = known.keys() - unknown.keys()
+    assert left_out == {key for key in known if key.startswith("energy")} != set()
+
+
 def test_a_socket_that_counts_in_kwh_is_described_so() -> None:
     components = discovery_payload(described(energy_in_kwh=True))["cmps"]
     for key in ("energy", "energy_today", "energy_yesterday", "energy_last_hour"):

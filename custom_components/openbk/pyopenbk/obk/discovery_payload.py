@@ -91,8 +91,8 @@ class Described:
     """What the socket calls its relays, by channel."""
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     energy: EnergyLine = EnergyLine()
-    energy_in_kwh: bool = False
-    """The socket counts its energy in kWh (flag 40)."""
+    energy_in_kwh: bool | None = False
+    """The socket counts its energy in kWh (flag 40); None where nobody knows yet."""
     feeds_in: bool = False
     """Its power may be below zero (flag 25)."""
 
@@ -138,7 +138,9 @@ def _components(socket: Described) -> Iterator[tuple[str, Component]]:
     yield from _buttons(socket)
     if socket.profile.has_meter:
         for quantity in METER:
-            yield quantity.key, _sensor(socket, quantity)
+            # A thousand times too little or too much would be in the statistics for good.
+            if socket.energy_in_kwh is not None or not _is_energy(quantity):
+                yield quantity.key, _sensor(socket, quantity)
     if socket.profile.has_frequency:
         yield FREQUENCY.key, _sensor(socket, FREQUENCY)
     for quantity in DIAGNOSTICS:
@@ -298,8 +300,12 @@ def _shown(socket: Described, quantity: Quantity) -> str:
 
 def _factor(socket: Described, quantity: Quantity) -> float:
     """Return what turns the socket's number into one in the unit of the quantity."""
-    in_kwh = socket.energy_in_kwh and quantity.device_class == ENERGY.device_class
+    in_kwh = socket.energy_in_kwh and _is_energy(quantity)
     return 1.0 if in_kwh else quantity.factor
+
+
+def _is_energy(quantity: Quantity) -> bool:
+    return quantity.device_class == ENERGY.device_class
 
 
 def _times(number: str, factor: float) -> str:
@@ -316,7 +322,7 @@ def _gain(socket: Described, quantity: Quantity) -> float:
         correction = socket.corrections.get(of.key)
         return 1.0 if correction is None else correction.gain
 
-    if quantity.device_class == ENERGY.device_class and quantity is not ENERGY:
+    if _is_energy(quantity) and quantity is not ENERGY:
         return gain(POWER)
     if quantity in (APPARENT_POWER, REACTIVE_POWER):
         return gain(VOLTAGE) * gain(CURRENT)
