@@ -48,6 +48,12 @@ STORAGE = json.dumps(
         STORAGE,
         json.dumps({"user_param_key": BLOW.decode()}),
         json.dumps({"name": "x", "device_configuration": parse_user_params(BLOW)}),
+        json.dumps([{"chip": {"storage": json.loads(STORAGE)}}]),
+        f"data: {json.loads(STORAGE)}",
+        BLOW.decode().strip("{}"),
+        PARAMETERS.strip("{}\n"),
+        PARAMETERS.replace('"', "&quot;"),
+        f'"text": "{TEMPLATE.replace(";1;4", ";1")}"'.replace('"', '\\"'),
     ],
     ids=[
         "template",
@@ -61,6 +67,12 @@ STORAGE = json.dumps(
         "whole storage",
         "storage with a text inside",
         "published device file",
+        "storage inside of something",
+        "storage as Python prints it",
+        "parameters without braces",
+        "JSON without braces",
+        "source of a page",
+        "template inside of a text",
     ],
 )
 def test_all_projects_forms_give_one_profile(text: str) -> None:

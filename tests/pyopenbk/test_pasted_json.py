@@ -46,6 +46,14 @@ def test_typographic_quotes_are_quotes(left: str, right: str) -> None:
     assert load_object(text) == {"pins": {"26": "Rel;1"}}
 
 
+def test_what_a_tool_in_python_prints_is_read() -> None:
+    text = "read: {'user_param_key': {'rl1_pin': 26, 'on': True, 'of': [None, False]}}"
+    assert load_object(text) == {
+        "user_param_key": {"rl1_pin": 26, "on": True, "of": [None, False]}
+    }
+    assert load_object("{'name': 'None of it', 'on': True}")["name"] == "None of it"
+
+
 def test_quotes_inside_of_a_text_stay() -> None:
     assert load_object('{"name": "15” plug, it\'s mine"}') == {
         "name": "15” plug, it's mine"

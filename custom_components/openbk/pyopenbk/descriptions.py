@@ -1,8 +1,9 @@
 """Pasted descriptions of a socket's pins, whichever project's form they have."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from html import unescape
 import json
 import re
 from typing import Any, Final
@@ -23,7 +24,10 @@ _PARAMETERS: Final = frozenset({"user_param_key", "device_configuration"})
 _SERIAL_LINE: Final = frozenset({"baud_cfg", "uart_adapt_params"})
 
 
+_PINS: Final = "pins"
 _OTHER_BLANKS: Final = re.compile(r"[^\S\r\n\t ]")
+# As the source of a page has it, or a text inside of another.
+_QUOTED_OTHERWISE: Final = ("&quot;", "&#34;", '\\"')
 
 
 class DescriptionError(OpenBekenError):
@@ -43,14 +47,24 @@ class Description:
 def read_description(text: str, chip: Chip = BK7231N) -> Description:
     """Read, for a chip, an OpenBeken template, Tuya's parameters, or the flash tool's summary of them.
 
-    Of Tuya's data the whole of what a tool read out of a dump will do. Raises TemplateError for a
-    template without pins, TuyaMcuError, and DescriptionError for any other text.
+    Of Tuya's data the whole of what a tool read out of a dump will do, and so will what is between
+    its braces. Raises TemplateError for a template without pins, TuyaMcuError, and DescriptionError
+    for any other text.
     """
     # Pages put blanks of their own between words.
     text = _OTHER_BLANKS.sub(" ", text)
+    try:
+        return _read(text, chip)
+    except DescriptionError:
+        if not any(quote in text for quote in _QUOTED_OTHERWISE):
+            raise
+        return _read(unescape(text).replace('\\"', '"'), chip)
+
+
+def _read(text: str, chip: Chip) -> Description:
     with suppress(ValueError):
-        found = load_object(text)
-        if "pins" in found:
+        found = _innermost(load_object(text))
+        if _PINS in found:
             template = read_template(found, chip)
             return Description(profile=template.profile, template=template)
         if found.keys() & _SERIAL_LINE and not found.keys() & _PARAMETERS:
@@ -58,6 +72,23 @@ def read_description(text: str, chip: Chip = BK7231N) -> Description:
         text = _find_parameters(found)
     reading = _read_tuya(text, chip)
     return Description(profile=reading.profile, reading=reading)
+
+
+def _innermost(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the only object in there that describes a device, or the whole."""
+    inner = [*_descriptions_in(found)]
+    return inner[0] if len(inner) == 1 else found
+
+
+def _descriptions_in(value: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(value, dict):
+        if isinstance(value.get(_PINS), dict) or value.keys() & _PARAMETERS:
+            yield value
+            return
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _descriptions_in(each)
 
 
 def _find_parameters(found: Mapping[str, Any]) -> str:
@@ -79,7 +110,12 @@ def _read_tuya(text: str, chip: Chip) -> PinReading:
         # What is known as a lamp's, say, is told as that and not as no data at all.
         if reading.profile.pins or reading.warnings or reading.chip:
             return reading
-    try:
+    with suppress(SummaryError):
         return read_summary(text, chip)
-    except SummaryError as err:
-        raise DescriptionError("neither a template nor Tuya's data") from err
+    with suppress(OpenBekenError):
+        # Whoever marks the lines of a text to copy them may leave its braces out.
+        pairs = ",".join(text.splitlines())
+        reading = profile_from_user_params(parse_user_params(f"{{{pairs}}}"), chip=chip)
+        if reading.profile.pins:
+            return reading
+    raise DescriptionError("neither a template nor Tuya's data")

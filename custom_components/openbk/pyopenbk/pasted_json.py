@@ -19,6 +19,10 @@ _STRING_OR_COMMENT: Final = re.compile(
 _STRING_OR_COMMA: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|,(?=\s*[}\]])', re.DOTALL)
 
 
+_OF_PYTHON: Final = {"True": "true", "False": "false", "None": "null"}
+_PYTHON_WORDS: Final = re.compile(r"(?<=[\[:,\s])(?:True|False|None)(?=\s*[,\]}])")
+
+
 class JsonObject(dict[str, Any]):
     """An object, of whose names given more than once the last one counts."""
 
@@ -83,7 +87,10 @@ def _keep_strings(match: re.Match[str]) -> str:
 
 def _with_straight_quotes(text: str) -> str:
     text = text.translate(_CURLY_QUOTES)
-    return text if '"' in text else text.replace("'", '"')
+    if '"' in text:
+        return text
+    # As Python prints what one of its tools has read.
+    return _PYTHON_WORDS.sub(lambda word: _OF_PYTHON[word[0]], text.replace("'", '"'))
 
 
 # Each is tried only where those before it made no JSON.
