@@ -199,6 +199,8 @@ def test_a_role_comes_behind_its_channel_and_always() -> None:
         # Published, it would end the firmware, and be in its flash.
         ("EnergyCntReset 123456789", CommandProblem.OUT_OF_RANGE),
         ('energycntreset "1e8"', CommandProblem.OUT_OF_RANGE),
+        # Each part of a backlog is cut after 127 bytes, and what is left of it is run.
+        ("Backlog SetFlag 1 1;echo " + "x " * 62, CommandProblem.TOO_LONG),
     ],
 )
 def test_what_a_person_types_is_refused_where_the_console_would_not_live_on(
@@ -216,6 +218,9 @@ def test_what_a_person_types_arrives_as_it_was_typed() -> None:
     assert typed_command("EnergyCntReset $CH1") == "EnergyCntReset $CH1"
     assert typed_command("echo " + "x" * 127)
     assert typed_command("StartupCommand " + "x" * LONGEST_ARGUMENTS)
+    assert typed_command("backlog SetFlag 1 1;echo " + "x " * 61)
+    # It is run later, as a script, of which nothing is cut.
+    assert typed_command("backlog delay_s 1;echo " + "x " * 62)
 
 
 @pytest.mark.parametrize(

@@ -96,9 +96,9 @@ def text_argument(field: str, text: str, limit: int) -> str:
 def typed_command(line: str) -> Command:
     """Return a line that a person typed, if the console can take it whole and lives on.
 
-    Raises CommandError for a name that is none, a line break, arguments that would be cut, a quote
-    that nobody closes, a word that could write over the heap, and an energy that could not be said.
-    The start-up command alone may be one long word.
+    Raises CommandError for a name that is none, a line break, arguments or a part of a backlog that
+    would be cut, a quote that nobody closes, a word that could write over the heap, and an energy
+    that could not be said. The start-up command alone may be one long word.
     """
     name, _, arguments = line.strip().partition(" ")
     arguments = arguments.strip()
@@ -109,6 +109,10 @@ def typed_command(line: str) -> Command:
         raise CommandError("command", CommandProblem.UNPRINTABLE)
     if len(raw) > LONGEST_ARGUMENTS:
         raise CommandError("command", CommandProblem.TOO_LONG, LONGEST_ARGUMENTS)
+    if name.casefold() == "backlog" and not _is_run_later(arguments):
+        for part in raw.split(b";"):
+            if len(part) > LONGEST_PART:
+                raise CommandError("command", CommandProblem.TOO_LONG, LONGEST_PART)
     for number, word in enumerate(_words(raw)):
         long_text = number == 0 and name.casefold() == "startupcommand"
         if len(word) > _LONGEST_NUMBER and not long_text:
@@ -352,13 +356,16 @@ def backlog(commands: Iterable[Command]) -> Command:
         name, _, _ = part.partition(" ")
         if len(part.encode()) > LONGEST_PART:
             raise CommandError(name, CommandProblem.TOO_LONG, LONGEST_PART)
-        words = part.casefold()
-        if ";" in part or "\n" in part or any(word in words for word in RUN_LATER):
+        if ";" in part or "\n" in part or _is_run_later(part):
             raise CommandError(name, CommandProblem.NOT_IN_BACKLOG)
     text = "; ".join(parts)
     if len(text.encode()) > LONGEST_MESSAGE:
         raise CommandError("backlog", CommandProblem.TOO_LONG, LONGEST_MESSAGE)
     return Command(f"Backlog {text}")
+
+
+def _is_run_later(text: str) -> bool:
+    return any(word in text.casefold() for word in RUN_LATER)
 
 
 def _line(name: str, *words: str | int) -> Command:
