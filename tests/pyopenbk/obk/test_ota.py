@@ -304,6 +304,18 @@ async def test_another_answer_is_no_success(said: bytes) -> None:
             await send_firmware(console, bytes(100_000))
 
 
+async def test_a_page_that_only_claims_to_be_one_is_read_in_no_time() -> None:
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\n\r\n" + b"OTA In Progress" * 17_000)
+        writer.close()
+
+    async with server(answer) as console:
+        assert not (await ota_state(console)).is_busy
+
+
 async def test_a_server_that_is_gone_before_it_answers() -> None:
     with pytest.raises(UnreachableError):
         await send_firmware(Console("127.0.0.1", free_port()), b"x")

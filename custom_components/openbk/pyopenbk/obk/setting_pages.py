@@ -17,15 +17,16 @@ _START_VALUE: Final = re.compile(
 )
 _START_VALUES: Final = "New start values"
 # The text stands there as it is, whatever it has in it (http_fn_startup_command).
-_STARTUP_COMMAND: Final = re.compile(
-    r"<textarea id='data' name='data'[^>]*>(?P<text>.*)</textarea>", re.DOTALL
-)
+_STARTUP_COMMAND: Final = re.compile(r"<textarea id='data' name='data'[^>]*>")
+_END_OF_STARTUP_COMMAND: Final = "</textarea>"
 # A button for each relay (http_fn_index); a label of its own stands without "Toggle".
 _BUTTON: Final = re.compile(
     r'<input type="hidden" name="tgl" value="(?P<channel>\d{1,2})">'
     r'<input class="\w+" type="submit" value="(?P<label>[^<>]{1,64}?)"/>'
 )
-_DRIVERS: Final = re.compile(r"\d+ drivers active(?: \((?P<names>[^()]*)\))?, total")
+_DRIVERS: Final = re.compile(
+    r"\b\d{1,3} drivers active(?: \((?P<names>[^()]*)\))?, total"
+)
 _WITHOUT_LABEL: Final = re.compile(r"(Toggle )?\d{1,2}")
 
 
@@ -50,9 +51,10 @@ def start_values_of(page: str) -> dict[int, int]:
 
 def startup_command_of(page: str) -> str:
     """Return the text that the page startup_command shows; raises ValueError for another page."""
-    if (found := _STARTUP_COMMAND.search(page)) is None:
+    found, end = _STARTUP_COMMAND.search(page), page.rfind(_END_OF_STARTUP_COMMAND)
+    if found is None or end < found.end():
         raise ValueError("no start-up command")
-    return found["text"]
+    return page[found.end() : end]
 
 
 def drivers_of(page: str) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ _SECRET_COMMAND: Final = re.compile(
 )
 _USER_OF_URL: Final = re.compile(r"(\b\w+://)[^/\s@]+@")
 _SECRET_OF_URL: Final = re.compile(
-    r"([?&](?:\w*(?:pass|key|token|secret|auth)\w*)=)[^&\s\"]+", re.IGNORECASE
+    r"([?&](?=\w*(?:pass|key|token|secret|auth))\w+=)[^&\s\"]+", re.IGNORECASE
 )
 # What the console calls the types of channels, in the order of their numbers (g_channelTypeNames of
 # 1.17.360 and 1.18.300, as far as a socket may have them). "Error" is none that can be set.
