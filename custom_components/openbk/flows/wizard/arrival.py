@@ -188,10 +188,15 @@ async def async_find_differences(
 ) -> Differences | None:
     """Ask a running socket over HTTP what it is set to.
 
-    Nothing is found where its web page does not answer, or answers for another socket.
+    Nothing is found where its web page does not answer, or answers for another socket. Anybody on
+    the broker can say an address, so the password of the page goes to none but where the network has
+    the socket.
     """
+    password = written.web_password or None
+    if password and address not in await _addresses(hass, written.long_name, mac):
+        password = None
     try:
-        console = console_at(hass, address, written.web_password or None)
+        console = console_at(hass, address, password)
         if format_mac((await console.info()).mac) != format_mac(mac):
             return None
         profile = await console.pins()
@@ -243,7 +248,8 @@ async def _addresses(hass: HomeAssistant, host_name: str, mac: str) -> tuple[str
         if format_mac(client.macaddress) == format_mac(mac)
         and client.hostname == host_name.lower()
     ]
-    with suppress(OSError):
+    # A name that a socket has kept may be none for a name server.
+    with suppress(OSError, UnicodeError):
         found += await waiting(hass).look_up(host_name)
     return tuple(dict.fromkeys(found))
 

@@ -8,6 +8,7 @@ from homeassistant.core import HomeAssistant
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.openbk.flows.wizard.arrival import WAITING, Waiting
 from custom_components.openbk.live.calibration import (
     CONF_CALIBRATION,
     SocketCalibration,
@@ -103,6 +104,11 @@ async def test_socket_keeps_what_it_had(
     ) as socket:
         # When it runs, it is asked over its web page whether it has what was written.
         lead_to(hass, socket)
+
+        async def look_up(_name: str) -> list[str]:
+            return [str(getattr(socket.firmware, "http_address", None))]
+
+        hass.data[WAITING] = Waiting(look_up=look_up)
         wizard = await to_pins(hass, socket)
         # Nothing has to be typed but a name, and no password is sent to the browser.
         await to_summary(wizard)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
 from homeassistant.components import mqtt
 from homeassistant.components.device_tracker import SourceType
 from homeassistant.core import HomeAssistant, callback
@@ -20,7 +21,13 @@ from pytest_homeassistant_custom_component.common import (
 )
 
 from custom_components.openbk.flows.pictures import wifi_code
-from custom_components.openbk.flows.wizard.arrival import WAITING, Arrival, Waiting
+from custom_components.openbk.flows.wizard.arrival import (
+    WAITING,
+    Arrival,
+    Waiting,
+    async_find_differences,
+    async_find_in_network,
+)
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.silence import Cause
 from custom_components.openbk.pyopenbk.beken.flash_map import SECTOR_SIZE
@@ -37,7 +44,7 @@ from tests.homeassistant.adding import cards
 from tests.homeassistant.bench import MAC, blow_dump, is_free, socket_on_the_bench
 from tests.homeassistant.road import SECRET, finish, to_confirmation, to_pins
 from tests.homeassistant.wizard import Wizard
-from tests.support.addresses import lead_to, open_page
+from tests.support.addresses import lead_to, open_page, server
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import APPLICATION, OPENBEKEN_CONFIG
 from tests.support.sockets import BLOW, BUILD, listen, subscriptions
@@ -541,6 +548,44 @@ async def test_another_device_at_its_address_is_no_sign(
         await let_router_know(hass)
         assert await scene.wizard.choose("wait") == "waiting_silent"
         await scene.wizard.close()
+
+
+async def test_a_name_that_no_name_server_could_know_is_none(
+    hass: HomeAssistant,
+) -> None:
+    """It was chosen on a page of the socket, which takes any letters."""
+
+    async def look_up(name: str) -> list[str]:
+        name.encode("idna")
+        raise AssertionError(name)
+
+    hass.data[WAITING] = Waiting(look_up=look_up)
+    assert await async_find_in_network(hass, "Żarówka..1", MAC) is None
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_the_password_of_its_page_goes_where_the_network_has_it(
+    hass: HomeAssistant, known: bool
+) -> None:
+    """Anybody on the broker can say that the socket has this address."""
+    heard: list[str | None] = []
+
+    async def gate(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Authorization"))
+        return web.Response(status=401)
+
+    async with server(gate) as address:
+        lan = Lan(broker=("", 0), web=lambda: address)
+        if known:
+            lan.names[HOST_NAME] = ADDRESS
+        hass.data[WAITING] = Waiting(look_up=lan.look_up)
+        hass.data[SOCKET_ACCESS] = SocketAccess(simulated=True, connect=lan.connect)
+        written = config_sector.ConfigSector(
+            web_password="secret word", long_name=HOST_NAME
+        )
+        assert await async_find_differences(hass, ADDRESS, MAC, written) is None
+    assert heard
+    assert any(heard) is known
 
 
 async def test_own_access_point_is_explained(
