@@ -12,7 +12,7 @@ from homeassistant.helpers.selector import BooleanSelector, SerialPortSelector
 from homeassistant.util.hass_dict import HassKey
 import probatio
 
-from ...const import CONF_MAC, DOMAIN, LOGGER
+from ...const import CONF_CLIENT_ID, CONF_MAC, DOMAIN, LOGGER
 from ...helpers import counted
 from ...issues.unfinished import UnfinishedSockets
 from ...network.mqtt import async_wait_for_mqtt, is_connected
@@ -345,6 +345,11 @@ class LinkSteps(WizardFlow):
         session.titles = {
             entry.data[CONF_MAC]: entry.title
             for entry in reversed(self._async_current_entries())
+            if CONF_MAC in entry.data
+        }
+        session.topics = {
+            entry.data[CONF_CLIENT_ID]: entry.data[CONF_MAC]
+            for entry in self._async_current_entries()
             if CONF_MAC in entry.data
         }
         confirmed = (

@@ -58,6 +58,8 @@ class WizardSession(RoadSession):
     connected_mac: str | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
     """How the sockets are called that are set up already, by MAC."""
+    topics: Mapping[str, str] = field(default_factory=dict)
+    """The MACs of these, by their topics."""
 
     # What was written, and what came of it.
     takeover: Takeover | None = None
@@ -219,12 +221,17 @@ class WizardSession(RoadSession):
 
     @property
     def twin(self) -> ConfigSector | None:
-        """Return the configuration that another socket goes on with, if this one gets it too."""
-        chosen = self.chosen_flash
-        if chosen is None or self.own_mac is None or chosen.mac == self.own_mac:
+        """Return the configuration with whose topic this chip and another socket would fight.
+
+        Its own is of a time when no other had its topic.
+        """
+        chosen, own = self.chosen_flash, self.own_mac
+        config = chosen.analysis.config if chosen else None
+        if chosen is None or own is None or config is None:
             return None
-        config = chosen.analysis.config
-        return config if config is not None and config.mqtt_client_id else None
+        if chosen.mac == own and self.topics.get(config.mqtt_client_id, own) == own:
+            return None
+        return config if config.mqtt_client_id else None
 
     def take_settings_of_chip(self) -> None:
         """Fill in what a socket that runs OpenBeken is set to, where nothing was typed yet."""

@@ -621,6 +621,25 @@ async def test_two_sockets_would_fight_for_one_topic(
         assert now.profile.pins == BLOW.pins
 
 
+async def test_its_own_topic_of_before_may_be_anothers_by_now(
+    hass: HomeAssistant,
+) -> None:
+    """The backup is of a time before the names were exchanged."""
+    entry = socket_entry(mac="c8:47:8c:99:99:99", client_id="kitchen")
+    entry.add_to_hass(hass)
+    config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
+    dump = images.flashed(blow_dump(), config=config_sector.build(config))
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        deliberate = {"foreign": False, "keep_radio": False}
+        file = await upload(hass, dump)
+        assert await wizard.submit(upload=file, deliberate=deliberate) == "restore_twin"
+        assert wizard.placeholders["twin"] == "Washing machine"
+        assert await wizard.choose("restore_own_topic") == "restore_confirm"
+        assert "**obkE4720741**" in wizard.placeholders["chosen_notes"]
+        await wizard.close()
+
+
 @walks("resume_restore -> restore_go_on -> restore_twin")
 async def test_interrupted_restore_of_another_socket_asks_again(
     hass: HomeAssistant,
