@@ -78,6 +78,7 @@ class Concern(StrEnum):
     INTERNAL_NAME = "broker_internal_name"
     INTERNAL_ADDRESS = "broker_internal_address"
     HOSTS_NAME = "broker_hosts_name"
+    SEARCHED_NAME = "broker_searched_name"
     MUTE = "broker_mute"
     DEAF = "broker_deaf"
     ANOTHER = "broker_another"
@@ -91,6 +92,7 @@ ABOUT_ADDRESSES: Final = frozenset(
         Concern.INTERNAL_NAME,
         Concern.INTERNAL_ADDRESS,
         Concern.HOSTS_NAME,
+        Concern.SEARCHED_NAME,
     }
 )
 
@@ -181,7 +183,13 @@ async def async_concern_about(hass: HomeAssistant, host: str) -> Concern | None:
         if (concern := concern_about(address, adapters, container)) is not None:
             return concern
     known_here = await hass.async_add_executor_job(names_in, _HOSTS)
-    return Concern.HOSTS_NAME if name in known_here else None
+    if name in known_here:
+        return Concern.HOSTS_NAME
+    if found and "." not in name:
+        # A resolver adds domains to a short name, or asks the neighbours; with a dot it does not.
+        plain = await hass.async_add_executor_job(addresses_of, f"{name}.")
+        return None if plain else Concern.SEARCHED_NAME
+    return None
 
 
 def concern_about(
@@ -224,8 +232,11 @@ def _concern_about_name(name: str) -> Concern | None:
 def addresses_of(name: str) -> list[IPv4Address]:
     """Return the IPv4 addresses of a name, none where it is unknown; blocks.
 
-    The firmware asks for no others (MQTT_do_connect at 1.18.300).
+    The firmware asks for no others (MQTT_do_connect at 1.18.300), and for the name as it is: letters
+    that are not ASCII would be found from here alone, under the name that stands for theirs.
     """
+    if not name.isascii():
+        return []
     try:
         found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
     except OSError, UnicodeError:
@@ -340,7 +351,7 @@ def _reach(
 
 def _has_ipv6(name: str) -> bool:
     try:
-        return bool(socket.getaddrinfo(name, None, socket.AF_INET6))
+        return name.isascii() and bool(socket.getaddrinfo(name, None, socket.AF_INET6))
     except OSError, UnicodeError:
         return False
 

@@ -145,6 +145,11 @@ async def test_a_name_is_questioned_by_what_it_stands_for(
     assert await async_concern_about(hass, "broker.lan") is None
     assert await async_concern_about(hass, "here.lan") is Concern.LOOPBACK
     assert await async_concern_about(hass, "container.lan") is Concern.INTERNAL_ADDRESS
+    # The firmware adds no domain to a name; a dot behind it keeps a resolver from doing so.
+    names |= {"nas": ["192.168.1.10"], "nas.": [], "box": ["192.168.1.1"]}
+    names["box."] = names["box"]
+    assert await async_concern_about(hass, "NAS") is Concern.SEARCHED_NAME
+    assert await async_concern_about(hass, "box") is None
 
 
 async def test_adapters_of_home_assistant_are_looked_at(
@@ -196,6 +201,10 @@ def test_broker_is_tried_over_ipv4_only(
     assert log_in(Broker(host="both.lan", port=mosquitto.port)) is None
     six = Broker(host="six.lan", port=mosquitto.port)
     assert log_in(six) is BrokerProblem.NO_IPV4
+    # A resolver translates it; the firmware asks for the letters as they are.
+    names["küche.lan"] = ["127.0.0.1"]
+    translated = Broker(host="küche.lan", port=mosquitto.port)
+    assert log_in(translated) is BrokerProblem.UNKNOWN_NAME
     nowhere = Broker(host="nowhere.invalid", port=mosquitto.port)
     assert log_in(nowhere) is BrokerProblem.UNKNOWN_NAME
 
