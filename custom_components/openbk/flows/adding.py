@@ -285,7 +285,7 @@ class AddingSteps(ConfigRoad):
             LOGGER.debug("Pins of %s: %s", self.session.evidence.client_id, err)
             return self.show_page("no_pins_closed")
         else:
-            if format_mac(answers.mac) == format_mac(self.session.evidence.mac or ""):
+            if self._is_found(answers):
                 return await self._take_answers(answers)
             LOGGER.debug("Another device is at %s", address)
             return self.show_page("no_pins_closed")
@@ -296,19 +296,27 @@ class AddingSteps(ConfigRoad):
             description_placeholders=self.placeholders,
         )
 
+    def _is_found(self, answers: Answers) -> bool:
+        """Return whether it is the socket that was found that answers at its address."""
+        found = self.session.evidence
+        assert found is not None
+        return answers.is_of(found.mac or "", found.client_id)
+
     async def _add_unfinished(self, unfinished: UnfinishedSocket) -> ConfigFlowResult:
         """Add it as its wizard would have done, with the pins that it has now."""
         assert self.session.evidence is not None
         assert self.session.evidence.mac is not None
         self.session.profile = unfinished.profile
         if (address := self.session.evidence.address) is not None:
+            answers: Answers | None
             try:
                 answers = await discovery.async_ask(
                     self.hass, address, self.web_password(address)
                 )
             except ConsoleError as err:
                 LOGGER.debug("Pins of %s: %s", self.session.evidence.client_id, err)
-            else:
+                answers = None
+            if answers is not None and self._is_found(answers):
                 self.session.evidence.chip = answers.chip
                 if not pin_form.problem_of(answers.profile):
                     self.session.profile = replace(

@@ -141,7 +141,7 @@ class NewBrokerSteps(BrokerForm):
         try:
             console = console_at(self.hass, self._at, password)
             info = await console.info()
-            if format_mac(info.mac) != self._led_mac:
+            if not info.is_of(self._led_mac, entry.data[CONF_CLIENT_ID]):
                 return self._show_new_broker({CONF_ADDRESS: "address_of_another"})
             self._holds = await mqtt_settings.read(console)
         except SettingsUnknownError:

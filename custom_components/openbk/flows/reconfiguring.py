@@ -176,7 +176,7 @@ class ReconfigureSteps(ConfigRoad):
         evidence = self.session.evidence
         mac = format_mac(evidence.mac or "")
         profile = SocketProfile.from_dict(entry.data[CONF_PROFILE])
-        answers = await self._answers_at(evidence.address, mac)
+        answers = await self._answers_at(evidence.address, mac, evidence.client_id)
         if answers is not None:
             evidence.chip = answers.chip
             if not pin_form.problem_of(answers.profile):
@@ -201,7 +201,9 @@ class ReconfigureSteps(ConfigRoad):
             description_placeholders={"name": markdown_text(entry.title), "mac": mac},
         )
 
-    async def _answers_at(self, address: str | None, mac: str) -> Answers | None:
+    async def _answers_at(
+        self, address: str | None, mac: str, client_id: str
+    ) -> Answers | None:
         """Return what a socket says over HTTP if it does; its pins may be others than before."""
         if address is None:
             return None
@@ -210,4 +212,4 @@ class ReconfigureSteps(ConfigRoad):
         except ConsoleError as err:
             LOGGER.debug("Pins at %s: %s", address, err)
             return None
-        return answers if answers.mac == mac else None
+        return answers if answers.is_of(mac, client_id) else None

@@ -11,6 +11,7 @@ from typing import Any, Final
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers.device_registry import format_mac
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from ..const import (
@@ -28,6 +29,7 @@ from ..const import (
     LOGGER,
 )
 from ..helpers import utc_offset
+from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.meters import BL0942, METERS
 from ..pyopenbk.obk import builds, messages, readings, tuning as tuning_of_socket
 from ..pyopenbk.obk.console import Console, NotAnAnswerError, UnreachableError
@@ -153,6 +155,13 @@ class Answers:
     """What it calls its relays, by channel."""
     group: str | None = None
     """The topic that it shares with others, None where it does not tell."""
+
+    def is_of(self, mac: str, client_id: str) -> bool:
+        """Return whether this is the socket with a MAC; of one that many have, the topic decides."""
+        mac = format_mac(mac)
+        return format_mac(self.mac) == mac and (
+            not is_generic_mac(mac) or self.client_id == client_id
+        )
 
     def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.

@@ -16,6 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.pyopenbk.beken.chips import CHIPS
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.obk.console import Streams
 from simulator.openbeken import Release
@@ -324,6 +325,25 @@ async def test_another_socket_that_has_got_the_address_meanwhile_is_not_led(
             assert await wizard.submit() == "new_broker"
             assert wizard.errors == {"address": "address_of_another"}
             assert settings_of(there_now) == before
+            await wizard.close()
+
+
+async def test_another_socket_with_the_mac_of_all_that_lost_theirs_is_not_led(
+    hass: HomeAssistant,
+    mosquitto: Broker,
+    mqtt_connection: MockConfigEntry,
+    wire: Wire,
+) -> None:
+    """Its entry would switch the other one from then on."""
+    entry = socket_entry(mac=GENERIC_MAC, client_id="washer")
+    entry.add_to_hass(hass)
+    with Broker() as left:
+        freezer = stranger(left, mac=GENERIC_MAC, mqtt_client_id="freezer")
+        async with plugged_in(freezer, GENERIC_MAC) as there_now:
+            await until(lambda: there_now.firmware.http_address)
+            wizard = await ask_for(hass, entry)
+            await fill_in(wizard, there_now, mosquitto)
+            assert wizard.errors == {"address": "address_of_another"}
             await wizard.close()
 
 

@@ -11,6 +11,10 @@ from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
 from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
+from custom_components.openbk.issues.unfinished import (
+    UnfinishedSocket,
+    UnfinishedSockets,
+)
 from custom_components.openbk.live.entries import async_entry_of, async_follow
 from custom_components.openbk.network.strangers import (
     MOST_ASKED,
@@ -19,7 +23,9 @@ from custom_components.openbk.network.strangers import (
     strangers,
 )
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
-from tests.homeassistant.adding import by_hand, cards, unload
+from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
+from custom_components.openbk.pyopenbk.profile import SocketProfile
+from tests.homeassistant.adding import OTHER_MAC, by_hand, cards, says, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import lead_to
 from tests.support.broker import Broker
@@ -29,6 +35,7 @@ from tests.support.sockets import (
     BUILD,
     CLIENT_ID,
     MAC,
+    TWO_COILS,
     ScriptedSocket,
     add_socket,
     listen,
@@ -119,6 +126,33 @@ async def test_two_sockets_with_the_mac_of_all_that_lost_theirs(
             ]
             assert sorted(names) == ["freezer", "washer"]
             await unload(hass)
+
+
+async def test_a_socket_left_by_its_wizard_has_the_pins_of_no_other(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    """Another one has got the address that it told."""
+    await UnfinishedSockets(hass).async_remember(
+        MAC,
+        UnfinishedSocket(
+            profile=BLOW,
+            settings=SocketSettings(name="Kitchen", client_id=CLIENT_ID),
+            release=None,
+        ),
+        b"",
+    )
+    said = {"build": BUILD, "mac": MAC, "ip": IP, "host": CLIENT_ID}
+    await says(hass, CLIENT_ID, said)
+    config = stranger(mosquitto, TWO_COILS, mac=OTHER_MAC, mqtt_client_id="hall")
+    async with plugged_in(config, OTHER_MAC) as other:
+        await until(lambda: other.firmware.http_address)
+        lead_to(hass, other)
+        wizard = await introduce(hass, CLIENT_ID)
+        assert wizard.page == "reported_in"
+        assert await wizard.submit() == "created"
+    (entry,) = hass.config_entries.async_entries("openbk")
+    assert SocketProfile.from_dict(entry.data["profile"]) == BLOW
+    await unload(hass)
 
 
 async def test_a_default_mac_tells_no_lease(hass: HomeAssistant) -> None:

@@ -1,6 +1,7 @@
 """Sockets that run OpenBeken already are noticed, asked and followed."""
 
 import asyncio
+from dataclasses import replace
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
@@ -11,10 +12,13 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.openbk.live.entries import async_entry_of, async_follow
 from custom_components.openbk.network import discovery
 from custom_components.openbk.network.consoles import console_at
+from custom_components.openbk.network.discovery import Answers, Evidence
+from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk.console import (
     PasswordError,
     UnreachableError,
 )
+from custom_components.openbk.pyopenbk.obk.messages import channel_key
 from custom_components.openbk.pyopenbk.obk.tuning import TuneStep, propose_by_topics
 from custom_components.openbk.pyopenbk.profile import SocketProfile
 from tests.support.broker import Broker, free_port
@@ -51,6 +55,23 @@ def said(topic: str, payload: str) -> MqttServiceInfo:
         subscribed_topic="+/build",
         timestamp=0,
     )
+
+
+def test_an_answer_is_of_one_socket() -> None:
+    answers = Answers(mac=MAC, client_id="hall", chip="BK7231N", profile=BLOW)
+    assert answers.is_of(MAC.upper(), "kitchen")
+    assert not answers.is_of("c8:47:8c:99:99:99", "hall")
+    # A MAC that many have tells none from another.
+    lost = replace(answers, mac=GENERIC_MAC)
+    assert lost.is_of(GENERIC_MAC, "hall")
+    assert not lost.is_of(GENERIC_MAC, "kitchen")
+
+
+def test_a_guess_has_no_more_pins_than_a_chip() -> None:
+    """With flag 39 a socket says all 64 channels."""
+    values = {channel_key(channel): 0 for channel in range(64)}
+    profile = Evidence(client_id=CLIENT_ID, values=values).guess_profile()
+    assert [relay.channel for relay in profile.relays] == [*range(20)]
 
 
 def test_only_builds_of_openbeken_count() -> None:

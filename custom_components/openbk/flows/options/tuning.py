@@ -6,7 +6,6 @@ from typing import Any
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
-from homeassistant.helpers.device_registry import format_mac
 
 from ...const import (
     CONF_ADDRESS,
@@ -66,7 +65,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
         except ConsoleError as err:
             LOGGER.debug("Settings of %s: %s", entry.title, err)
             return self.async_abort(reason="settings_closed")
-        if format_mac(answers.mac) != entry.data[CONF_MAC]:
+        if not answers.is_of(entry.data[CONF_MAC], entry.data[CONF_CLIENT_ID]):
             return self.async_abort(reason="other_socket")
         if answers.flags is None:
             return self.async_abort(reason="settings_untold")
