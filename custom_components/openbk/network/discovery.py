@@ -37,7 +37,7 @@ from ..pyopenbk.obk.messages import Change, Value
 from ..pyopenbk.obk.names import group_of
 from ..pyopenbk.obk.startup import meter_of, runs_lines
 from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
-from ..pyopenbk.profile import PinAssignment, SocketProfile
+from ..pyopenbk.profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
 from ..pyopenbk.quantities import CURRENT, ENERGY, FREQUENCY, POWER, VOLTAGE
 from ..pyopenbk.roles import PinRole
 from .addresses import told_address
@@ -54,8 +54,10 @@ _ANSWERED_WITHIN: Final = 12.0
 _CHANNELS_TIMEOUT: Final = 3.0
 _METER_KEYS: Final = frozenset({VOLTAGE.key, CURRENT.key, POWER.key, ENERGY.key})
 _HEARD: Final = ("build", "mac", "ip", "host")
-# A relay may be on channel 0 (the numbers go to 63, but nobody has so many).
-_CHANNELS: Final = range(9)
+# A relay may be on any of these.
+_CHANNELS: Final = range(HIGHEST_CHANNEL + 1)
+# The pins of a guess are unknown; there are no more of them than a chip has.
+_GUESSED_PINS: Final = range(9, 29)
 # The broker replays what it retained at once; the rest is for a slow one.
 _RETAINED_TIMEOUT: Final = 3.0
 _CONNECTED: Final = "+/connected"
@@ -125,10 +127,9 @@ class Evidence:
         into the socket. A channel that answers may also be an LED, which the person knows. Which
         meter it is only the frequency tells, which one kind alone says.
         """
-        free = iter(range(9, 29))
         pins = [
-            PinAssignment(pin=next(free), role=PinRole.REL, channel=channel)
-            for channel in self.channels
+            PinAssignment(pin=pin, role=PinRole.REL, channel=channel)
+            for pin, channel in zip(_GUESSED_PINS, self.channels, strict=False)
         ]
         profile = SocketProfile.of(pins)
         if FREQUENCY.key in self.values:

@@ -69,14 +69,15 @@ async def test_a_bl0942_of_a_socket_with_an_open_page(
         await unload(hass)
 
 
-async def test_a_relay_on_channel_0_is_listened_to(
-    hass: HomeAssistant, mosquitto: Broker
+@pytest.mark.parametrize("channel", [0, 63])
+async def test_a_relay_on_any_channel_is_listened_to(
+    hass: HomeAssistant, mosquitto: Broker, channel: int
 ) -> None:
     await listens_for_sockets(hass)
     profile = SocketProfile.of(
         (
-            PinAssignment(pin=7, role=PinRole.REL, channel=0),
-            PinAssignment(pin=23, role=PinRole.BTN, channel=0),
+            PinAssignment(pin=7, role=PinRole.REL, channel=channel),
+            PinAssignment(pin=23, role=PinRole.BTN, channel=channel),
         )
     )
     async with plugged_in(stranger(mosquitto, profile)) as socket:
@@ -89,5 +90,5 @@ async def test_a_relay_on_channel_0_is_listened_to(
         relay = "switch.obk8c123456"
         await until(lambda: (s := hass.states.get(relay)) and s.state == "off")
         await hass.services.async_call("switch", "turn_on", {"entity_id": relay})
-        await until(lambda: socket.firmware.relay(0))
+        await until(lambda: socket.firmware.relay(channel))
         await unload(hass)

@@ -229,7 +229,12 @@ def set_channel(client_id: str, channel: int, value: int) -> Publication:
 
 
 def ask_channel(client_id: str, channel: int) -> Publication:
-    """Build the question for a channel; the answer comes on the same topic."""
+    """Build the question for a channel; the answer comes on ``<client>/<channel>/get``.
+
+    That is also where most are asked for; the firmware hears nothing there about the others.
+    """
+    if channel > _HIGHEST_ASKED:
+        return console(client_id, f"publishChannel {channel}")
     return Publication(topic=f"{client_id}/{channel}/get", payload="")
 
 
@@ -292,6 +297,8 @@ def ask_address(client_id: str) -> Publication:
 # it does the same in all: a value as it is, below the client id (new_mqtt.c of its tag, 1.18.299).
 _SAYS_ON_COMMAND: Final = (1, 15, 577)
 _HEARD: Final = "openbk/heard"
+# channelGet of new_mqtt.c, 1.17.360 to 1.18.300.
+_HIGHEST_ASKED: Final = 32
 _CONNECTED: Final = {"online": True, "offline": False}
 _ROOT: Final = re.compile(r"(?!\$)[^+#\x00-\x1f\x7f]+")
 _CLIENT_ID: Final = re.compile(r"(?!\$)[^/+#\s\x00-\x1f\x7f]+")
