@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from itertools import cycle
 import logging
 from typing import Any
 
@@ -70,6 +71,8 @@ class Metered:
         self.entry = entry
         self.scripted = ScriptedSocket(hass)
         self.now = START
+        # The same at once would be one press that is told twice.
+        self.presses = cycle(("single", "double"))
         hass.data[SOCKET_ACCESS] = SocketAccess(time=lambda: self.now)
 
     async def come(self) -> None:
@@ -89,7 +92,7 @@ class Metered:
         stop = self.entry.runtime_data.listen("button", heard.append)
         await self.scripted.say(name, text)
         # What comes behind it on the same connection.
-        await self.scripted.say("button/get", "single")
+        await self.scripted.say("button/get", next(self.presses))
         await until(lambda: heard)
         stop()
         await self.hass.async_block_till_done()
