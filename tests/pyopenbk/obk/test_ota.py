@@ -47,11 +47,11 @@ from custom_components.openbk.pyopenbk.roles import PinRole
 from simulator import images, rbl
 from simulator.factory import FactorySocket
 from simulator.images import Build
+from tests.pyopenbk.obk.served import console_of, served
 from tests.support.broker import Broker, free_port
 from tests.support.flash_map import OTA, RF_CALIBRATION
 from tests.support.simulated import PluggedSocket, configuration
 from tests.support.sockets import BLOW
-from tests.support.waiting import until
 
 N = UPDATE_SLOTS["BK7231N"]
 T = UPDATE_SLOTS["BK7231T"]
@@ -180,22 +180,6 @@ def test_the_version_that_the_web_server_says() -> None:
 # On the wire
 
 
-@asynccontextmanager
-async def served(mosquitto: Broker, **changes: object) -> AsyncIterator[PluggedSocket]:
-    plugged = PluggedSocket(configuration(mosquitto, **changes), speed=50)
-    plugged.power_on()
-    try:
-        await until(lambda: plugged.firmware.http_address)
-        yield plugged
-    finally:
-        await plugged.power_off()
-
-
-def console_of(plugged: PluggedSocket, password: str | None = None) -> Console:
-    host, _, port = str(plugged.firmware.http_address).partition(":")
-    return Console(host, int(port), password=password)
-
-
 def received(plugged: PluggedSocket, length: int) -> bytes:
     return plugged.flash.read(OTA.start, length)
 
@@ -216,7 +200,7 @@ async def break_off(console: Console, data: bytes, at: int) -> None:
 
 
 async def test_a_file_arrives_byte_by_byte(mosquitto: Broker) -> None:
-    async with served(mosquitto) as plugged:
+    async with served(configuration(mosquitto)) as plugged:
         console, data = console_of(plugged), images.ota()
         seen: list[tuple[int, int]] = []
         await send_firmware(console, data, lambda *pair: seen.append(pair))
@@ -230,7 +214,7 @@ async def test_a_file_arrives_byte_by_byte(mosquitto: Broker) -> None:
 
 async def test_what_breaks_off_ends_and_can_be_sent_again(mosquitto: Broker) -> None:
     """After a closed connection the server would read on for ever."""
-    async with served(mosquitto) as plugged:
+    async with served(configuration(mosquitto)) as plugged:
         console, data = console_of(plugged), images.ota()
         await break_off(console, data, 200_000)
         async with asyncio.timeout(20):
@@ -244,7 +228,7 @@ async def test_what_breaks_off_ends_and_can_be_sent_again(mosquitto: Broker) -> 
 
 async def test_an_upload_that_nobody_ends_is_seen(mosquitto: Broker) -> None:
     """Another one would go on where it is, beyond the end of the slot."""
-    async with served(mosquitto) as plugged:
+    async with served(configuration(mosquitto)) as plugged:
         console = console_of(plugged)
         host, _, port = str(plugged.firmware.http_address).partition(":")
         _, writer = await asyncio.open_connection(host, int(port))
@@ -261,7 +245,7 @@ async def test_an_upload_that_nobody_ends_is_seen(mosquitto: Broker) -> None:
 async def test_the_password_is_asked_for_before_anything_is_written(
     mosquitto: Broker,
 ) -> None:
-    async with served(mosquitto, web_password="secret word") as plugged:
+    async with served(configuration(mosquitto, web_password="secret word")) as plugged:
         data = images.ota()
         with pytest.raises(PasswordError):
             await send_firmware(console_of(plugged), data)
