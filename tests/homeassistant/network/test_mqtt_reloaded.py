@@ -64,7 +64,9 @@ async def test_whoever_is_cancelled_while_waiting_for_mqtt_is_cancelled(
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"mode": "both"}], ids=["native", "with discovery"]
+    "options",
+    [{}, {"mode": "both", "discovery_prefix": "others"}],
+    ids=["native", "with discovery"],
 )
 async def test_a_socket_is_listened_to_once_however_often_mqtt_is_loaded(
     hass: HomeAssistant, mqtt_connection: MockConfigEntry, options: dict[str, str]
