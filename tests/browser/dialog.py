@@ -47,8 +47,8 @@ _PRETEND: Final = f"""async (step) => {{
   dialog._step = step;
   await dialog.updateComplete;
 }}"""
-_TURNS: Final = 3
-_TURN: Final = 40
+TURNS: Final = 3
+TURN: Final = 40
 """Seconds that a dialog may take to open on a busy machine."""
 # What of a page tells which one it is.
 _TELLING: Final = ("type", "step_id", "reason", "errors", "menu_options")
@@ -77,14 +77,14 @@ class Dialog:
         another = self._page.get_by_text("Set up another instance")
         first = another.or_(self.root.locator("ha-list-item").first)
         add = f"/config/integrations/dashboard/add?domain={DOMAIN}"
-        for turn in reversed(range(_TURNS)):
+        for turn in reversed(range(TURNS)):
             await self._page.goto(add)
             try:
                 agree = self._page.locator("dialog-box").get_by_role(
                     "button", name="OK"
                 )
                 await agree.click()
-                await first.wait_for(timeout=_TURN * 1000)
+                await first.wait_for(timeout=TURN * 1000)
                 break
             except TimeoutError:
                 if not turn:

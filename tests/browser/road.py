@@ -3,13 +3,15 @@
 import asyncio
 from contextlib import suppress
 
+from playwright.async_api import Locator, TimeoutError
+
 from custom_components.openbk.const import DOMAIN
 from demo import rig
 from demo.wizard import Dialog as Flow
 from tests.support.broker import Broker
 
 from .conftest import Scene
-from .dialog import LANGUAGES, Dialog
+from .dialog import LANGUAGES, TURN, TURNS, Dialog
 from .hands import Hands
 from .looks import PHONE
 
@@ -92,17 +94,29 @@ async def reads_at_least(scene: Scene, quantity: str, value: float) -> None:
 
 async def open_options(scene: Scene) -> None:
     """Press the cogwheel of the socket that is set up."""
-    await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
-    row = scene.page.locator("ha-config-entry-row")
+    row = await _row_of_the_socket(scene)
     await row.locator("ha-icon-button[slot=end]").first.click()
 
 
 async def open_reconfiguring(scene: Scene) -> None:
     """Choose to reconfigure the socket that is set up."""
-    await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
-    row = scene.page.locator("ha-config-entry-row")
+    row = await _row_of_the_socket(scene)
     await row.locator("ha-dropdown").first.click()
     await row.get_by_role("menuitem", name="Reconfigure").click()
+
+
+async def _row_of_the_socket(scene: Scene) -> Locator:
+    """Go to the page of the integration, again where a busy one shows no socket."""
+    row = scene.page.locator("ha-config-entry-row")
+    for turn in reversed(range(TURNS)):
+        await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
+        try:
+            await row.first.wait_for(timeout=TURN * 1000)
+            break
+        except TimeoutError:
+            if not turn:
+                raise
+    return row
 
 
 async def look_in_other_languages(scene: Scene) -> None:

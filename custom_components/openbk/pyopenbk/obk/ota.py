@@ -48,7 +48,7 @@ _LARGEST_ANSWER: Final = 16 * 1024
 _LINGER: Final = struct.pack("ii", 1, 0)
 
 # Both are in the front page of every release since 2022.
-_COUNTER: Final = re.compile(r"ota counter: (\d+)")
+_COUNTER: Final = re.compile(r"ota counter: (\d{1,10})")
 _IN_PROGRESS: Final = re.compile(r"OTA In Progress[^<]{0,64}Flashed: ([0-9A-Fa-f]+)h")
 _SAFE_MODE: Final = re.compile(r"You are in safe mode")
 _BUILT: Final = re.compile(r"\bversion (?P<version>[\x21-\x7e]{1,40})$")
