@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Page, TimeoutError
+from playwright.async_api import Locator, Page, TimeoutError
 
 from custom_components.openbk.const import DOMAIN
 
@@ -47,11 +47,27 @@ _PRETEND: Final = f"""async (step) => {{
   dialog._step = step;
   await dialog.updateComplete;
 }}"""
-TURNS: Final = 3
-TURN: Final = 40
-"""Seconds that a dialog may take to open on a busy machine."""
+_TURNS: Final = 3
+# Seconds that a page may take to show what is looked for on a busy machine.
+_TURN: Final = 40
 # What of a page tells which one it is.
 _TELLING: Final = ("type", "step_id", "reason", "errors", "menu_options")
+
+
+async def load(
+    page: Page, url: str, shown: Locator, *, press: Locator | None = None
+) -> None:
+    """Go to a page, and press a button, until something is shown: again where a busy page lost that."""
+    for turn in reversed(range(_TURNS)):
+        await page.goto(url)
+        try:
+            if press is not None:
+                await press.click()
+            await shown.wait_for(timeout=_TURN * 1000)
+            break
+        except TimeoutError:
+            if not turn:
+                raise
 
 
 class Dialog:
@@ -72,23 +88,13 @@ class Dialog:
         self.surface = self.root.locator("dialog")
 
     async def open(self) -> None:
-        """Ask to add the integration, and agree; again where a busy page lost that."""
+        """Ask to add the integration, and agree."""
         # Where sockets were discovered, these are offered first.
         another = self._page.get_by_text("Set up another instance")
         first = another.or_(self.root.locator("ha-list-item").first)
         add = f"/config/integrations/dashboard/add?domain={DOMAIN}"
-        for turn in reversed(range(TURNS)):
-            await self._page.goto(add)
-            try:
-                agree = self._page.locator("dialog-box").get_by_role(
-                    "button", name="OK"
-                )
-                await agree.click()
-                await first.wait_for(timeout=TURN * 1000)
-                break
-            except TimeoutError:
-                if not turn:
-                    raise
+        agree = self._page.locator("dialog-box").get_by_role("button", name="OK")
+        await load(self._page, add, first, press=agree)
         if await another.is_visible():
             await another.click()
 

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from playwright.async_api import Locator, TimeoutError
+from playwright.async_api import Locator
 
 from custom_components.openbk.const import DOMAIN
 from demo import rig
@@ -11,7 +11,7 @@ from demo.wizard import Dialog as Flow
 from tests.support.broker import Broker
 
 from .conftest import Scene
-from .dialog import LANGUAGES, TURN, TURNS, Dialog
+from .dialog import LANGUAGES, Dialog, load
 from .hands import Hands
 from .looks import PHONE
 
@@ -106,16 +106,9 @@ async def open_reconfiguring(scene: Scene) -> None:
 
 
 async def _row_of_the_socket(scene: Scene) -> Locator:
-    """Go to the page of the integration, again where a busy one shows no socket."""
+    """Go to the page of the integration."""
     row = scene.page.locator("ha-config-entry-row")
-    for turn in reversed(range(TURNS)):
-        await scene.page.goto(f"/config/integrations/integration/{DOMAIN}")
-        try:
-            await row.first.wait_for(timeout=TURN * 1000)
-            break
-        except TimeoutError:
-            if not turn:
-                raise
+    await load(scene.page, f"/config/integrations/integration/{DOMAIN}", row.first)
     return row
 
 

@@ -3,9 +3,10 @@
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
+from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 
 from tests.homeassistant.wizard import Wizard
-from tests.support.sockets import MAC, listen
+from tests.support.sockets import BUILD, MAC, listen
 
 OTHER_MAC = "c8:47:8c:99:99:99"
 # It answers on the topics of a socket, but runs something else.
@@ -24,6 +25,18 @@ def cards(hass: HomeAssistant) -> list[str]:
         for flow in hass.config_entries.flow.async_progress_by_handler("openbk")
         if flow["context"].get("title_placeholders")
     ]
+
+
+def build_message(topic: str, payload: str = BUILD) -> MqttServiceInfo:
+    """Return what somebody says of a build, as core hands it to a discovery step."""
+    return MqttServiceInfo(
+        topic=topic,
+        payload=payload,
+        qos=1,
+        retain=False,
+        subscribed_topic="+/build",
+        timestamp=0.0,
+    )
 
 
 async def unload(hass: HomeAssistant) -> None:

@@ -29,12 +29,11 @@ from ..const import (
     LOGGER,
 )
 from ..helpers import utc_offset
-from ..pyopenbk.beken.rf_sector import is_generic_mac
 from ..pyopenbk.meters import BL0942, METERS
 from ..pyopenbk.obk import builds, messages, readings, tuning as tuning_of_socket
 from ..pyopenbk.obk.console import Console, NotAnAnswerError, UnreachableError
 from ..pyopenbk.obk.messages import Change, Value
-from ..pyopenbk.obk.names import group_of
+from ..pyopenbk.obk.names import group_of, identity_of
 from ..pyopenbk.obk.startup import meter_of, runs_lines
 from ..pyopenbk.obk.tuning import Proposal, Tuning, propose, propose_by_topics
 from ..pyopenbk.profile import HIGHEST_CHANNEL, PinAssignment, SocketProfile
@@ -159,10 +158,8 @@ class Answers:
 
     def is_of(self, mac: str, client_id: str) -> bool:
         """Return whether this is the socket with a MAC; of one that many have, the topic decides."""
-        mac = format_mac(mac)
-        return format_mac(self.mac) == mac and (
-            not is_generic_mac(mac) or self.client_id == client_id
-        )
+        own = identity_of(format_mac(self.mac), self.client_id)
+        return own == identity_of(format_mac(mac), client_id)
 
     def proposal(self, offset: timedelta | None = None) -> Proposal:
         """Return what is worth changing in the socket; its clock is as far from UTC as this one.

@@ -8,7 +8,6 @@ from aiohttp import web
 from homeassistant.components import mqtt
 from homeassistant.config_entries import SOURCE_DHCP, SOURCE_MQTT
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
 from custom_components.openbk.issues.unfinished import (
@@ -24,6 +23,7 @@ from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.homeassistant.adding import (
     OTHER_MAC,
     ROUTER,
+    build_message,
     by_hand,
     cards,
     lease,
@@ -53,14 +53,7 @@ async def by_message(hass: HomeAssistant, topic: str, payload: str) -> str:
         await hass.config_entries.flow.async_init(
             "openbk",
             context={"source": SOURCE_MQTT},
-            data=MqttServiceInfo(
-                topic=topic,
-                payload=payload,
-                qos=1,
-                retain=False,
-                subscribed_topic="+/build",
-                timestamp=0.0,
-            ),
+            data=build_message(topic, payload),
         )
     )
     return wizard.page

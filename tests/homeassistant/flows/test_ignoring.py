@@ -10,11 +10,10 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from tests.homeassistant.adding import cards, says, unload
+from tests.homeassistant.adding import build_message, cards, says, unload
 from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import refuse
 from tests.support.sockets import BUILD, CLIENT_ID, MAC, ignored, socket_entry
@@ -29,14 +28,7 @@ async def discovered(hass: HomeAssistant) -> ConfigFlowResult:
     return await hass.config_entries.flow.async_init(
         "openbk",
         context={"source": SOURCE_MQTT},
-        data=MqttServiceInfo(
-            topic=f"{CLIENT_ID}/build",
-            payload=BUILD,
-            qos=0,
-            retain=False,
-            subscribed_topic="+/build",
-            timestamp=0,
-        ),
+        data=build_message(f"{CLIENT_ID}/build"),
     )
 
 

@@ -9,7 +9,6 @@ from homeassistant.helpers import (
     entity_registry as er,
     issue_registry as ir,
 )
-from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
@@ -18,6 +17,7 @@ from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAcces
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.updating.record import Stage
 from custom_components.openbk.updating.updates import UPDATES
+from tests.homeassistant.adding import build_message
 from tests.homeassistant.over_the_air import LEFT_BEHIND
 from tests.homeassistant.wizard import ENGLISH, Wizard
 from tests.support.addresses import refuse
@@ -225,14 +225,7 @@ async def is_discovered(hass: HomeAssistant, socket: ScriptedSocket) -> str:
         hass.config_entries.flow.async_init(
             "openbk",
             context={"source": SOURCE_MQTT},
-            data=MqttServiceInfo(
-                topic=f"{socket.client_id}/build",
-                payload=BUILD,
-                qos=1,
-                retain=False,
-                subscribed_topic="+/build",
-                timestamp=0.0,
-            ),
+            data=build_message(f"{socket.client_id}/build"),
         )
     )
     await introduces_itself(hass, socket, MAC)

@@ -8,7 +8,6 @@ from homeassistant.config_entries import SOURCE_IMPORT, SOURCE_MQTT
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.service_info.dhcp import DhcpServiceInfo
-from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 
 from custom_components.openbk.issues.unfinished import (
@@ -25,7 +24,14 @@ from custom_components.openbk.network.strangers import (
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from custom_components.openbk.pyopenbk.obk.setup import SocketSettings
 from custom_components.openbk.pyopenbk.profile import SocketProfile
-from tests.homeassistant.adding import OTHER_MAC, by_hand, cards, says, unload
+from tests.homeassistant.adding import (
+    OTHER_MAC,
+    build_message,
+    by_hand,
+    cards,
+    says,
+    unload,
+)
 from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import lead_to
 from tests.support.broker import Broker
@@ -65,14 +71,7 @@ async def runs(socket: PluggedSocket) -> None:
 async def introduce(hass: HomeAssistant, client_id: str) -> Wizard:
     """Say a build on a topic, as core hands it to us; return the dialog of it."""
     wizard = Wizard(hass)
-    message = MqttServiceInfo(
-        topic=f"{client_id}/build",
-        payload=BUILD,
-        qos=1,
-        retain=False,
-        subscribed_topic="+/build",
-        timestamp=0.0,
-    )
+    message = build_message(f"{client_id}/build")
     wizard.look_at(
         await hass.config_entries.flow.async_init(
             "openbk", context={"source": SOURCE_MQTT}, data=message

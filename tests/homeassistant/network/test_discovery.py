@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from homeassistant.components import mqtt
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers.service_info.mqtt import MqttServiceInfo
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -21,6 +20,7 @@ from custom_components.openbk.pyopenbk.obk.console import (
 from custom_components.openbk.pyopenbk.obk.messages import channel_key
 from custom_components.openbk.pyopenbk.obk.tuning import TuneStep, propose_by_topics
 from custom_components.openbk.pyopenbk.profile import SocketProfile
+from tests.homeassistant.adding import build_message
 from tests.support.broker import Broker, free_port
 from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import (
@@ -45,18 +45,6 @@ def expected_lingering_timers() -> bool:
     return True
 
 
-def said(topic: str, payload: str) -> MqttServiceInfo:
-    """Return a message as core hands it to a discovery step."""
-    return MqttServiceInfo(
-        topic=topic,
-        payload=payload,
-        qos=1,
-        retain=False,
-        subscribed_topic="+/build",
-        timestamp=0,
-    )
-
-
 def test_an_answer_is_of_one_socket() -> None:
     answers = Answers(mac=MAC, client_id="hall", chip="BK7231N", profile=BLOW)
     assert answers.is_of(MAC.upper(), "kitchen")
@@ -75,7 +63,9 @@ def test_a_guess_has_no_more_pins_than_a_chip() -> None:
 
 
 def test_only_builds_of_openbeken_count() -> None:
-    assert discovery.client_id_of(said(f"{CLIENT_ID}/build", BUILD)) == CLIENT_ID
+    assert (
+        discovery.client_id_of(build_message(f"{CLIENT_ID}/build", BUILD)) == CLIENT_ID
+    )
     for topic, payload in (
         (f"{CLIENT_ID}/build", "1.0"),
         ("router/build", "OpenWrt 24.10"),
@@ -83,14 +73,14 @@ def test_only_builds_of_openbeken_count() -> None:
         (f"{CLIENT_ID}/connected", BUILD),
         ("/build", BUILD),
     ):
-        assert discovery.client_id_of(said(topic, payload)) is None
+        assert discovery.client_id_of(build_message(topic, payload)) is None
 
 
 async def test_a_socket_whose_name_has_blanks_is_found_and_followed(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     name = "Kitchen & Bad 1"
-    assert discovery.client_id_of(said(f"{name}/build", BUILD)) == name
+    assert discovery.client_id_of(build_message(f"{name}/build", BUILD)) == name
     async with plugged_in(stranger(mosquitto, mqtt_client_id=name)) as plugged:
         await until(lambda: plugged.firmware.running and plugged.firmware.mqtt.online)
         (found,) = await discovery.async_find(hass)

@@ -20,7 +20,6 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from ..beken.chips import CHIPS, FlashableChip
-from ..beken.rf_sector import is_generic_mac
 from ..errors import OpenBekenError
 from ..profile import PinAssignment, ProfileError, SocketProfile
 from ..roles import PinRole
@@ -28,6 +27,7 @@ from .builds import is_before
 from .commands import Command
 from .config_sector import place_of
 from .messages import is_root_of_topics
+from .names import identity_of
 from .setting_pages import (
     drivers_of,
     flags_of,
@@ -148,9 +148,7 @@ class SocketInfo:
 
         Of a MAC that many chips have, the client id decides.
         """
-        return self.mac == mac and (
-            not is_generic_mac(mac) or self.client_id == client_id
-        )
+        return identity_of(self.mac, self.client_id) == identity_of(mac, client_id)
 
 
 class Console:
