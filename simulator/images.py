@@ -137,11 +137,7 @@ def ota(build: Build = NEWEST) -> bytes:
 
     The chip enciphers the code for itself, so there is one for all keys.
     """
-    packed = gzip.compress(build.plain, 6, mtime=0)
-    padding = -len(packed) % 16
-    encryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).encryptor()
-    padded = packed + bytes([padding]) * padding
-    body = encryptor.update(padded) + encryptor.finalize()
+    body = pack_ota(build.plain)
     header = rbl.RblHeader.describe(
         build.plain,
         body,
@@ -150,6 +146,15 @@ def ota(build: Build = NEWEST) -> bytes:
         flags=rbl.GZIP_AES256,
     )
     return header.pack() + body
+
+
+def pack_ota(plain: bytes) -> bytes:
+    """Return what stands for plain code in a file for updates, behind its header."""
+    packed = gzip.compress(plain, 6, mtime=0)
+    padding = -len(packed) % 16
+    encryptor = Cipher(algorithms.AES(_OTA_KEY), modes.CBC(_OTA_IV)).encryptor()
+    padded = packed + bytes([padding]) * padding
+    return encryptor.update(padded) + encryptor.finalize()
 
 
 def unpack_ota(container: bytes) -> bytes | None:

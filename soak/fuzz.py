@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 import json
 from random import Random
 import resource
@@ -87,6 +87,7 @@ _HEAD: Final = 128
 _LONGEST_ANYTHING: Final = 200
 # Behind magic, flags, time and three texts (facts of the header: `simulator.rbl`).
 _RBL_BODY_CRC: Final = rbl.SIZE - 20
+_RBL_BODY_SIZE: Final = rbl.SIZE - 8
 
 type Input = bytes | str
 
@@ -103,8 +104,8 @@ class Target:
     """What lies behind checksums, a cipher or a compression, to be damaged before it is packed."""
     pack: Callable[[Any], Input] | None = None
     """Puts contents in order for the parser, whatever they are."""
-    bombs: tuple[Input, ...] = ()
-    """What costs much where it is believed, for this parser alone."""
+    bomb: Callable[[], Input] | None = None
+    """Makes what costs much where it is believed, for this parser alone."""
 
 
 class Finding(AssertionError):
@@ -323,10 +324,6 @@ _KEEPSAKE: Final = Keepsake(
     energy=1.0,
     files=b"",
 ).as_json()
-_KEEPSAKE_THAT_SWELLS: Final = json.dumps(
-    json.loads(_KEEPSAKE)
-    | {"files": b64encode(zlib.compress(bytes(0x1000_0000))).decode()}
-)
 _KEPT: Final = {
     "at": "2026-11-29T12:00:00+00:00",
     "before": "update",
@@ -389,8 +386,6 @@ _PLAIN_OF_T: Final = packer.openbeken_code("BK7231T")
 _CODE: Final = packer.update_by_wire(_PLAIN)
 _CODE_OF_T: Final = packer.update_by_wire(_PLAIN_OF_T)
 _OVER_THE_AIR: Final = packer.over_the_air(_PLAIN)
-# A thousand times as long as what it is packed into.
-_BOMB: Final = packer.over_the_air(bytes(0x400_0000))
 _BLOCKS: Final = b"".join(
     store_writer.plain_block(number, entries)
     for number, entries in enumerate(
@@ -403,9 +398,6 @@ _BLOCKS: Final = b"".join(
             ],
         )
     )
-)
-_NESTED: Final = store_writer.plain_block(
-    0, [store_writer.Entry("gw_wsm", b"[" * 3_800, (0, 1))]
 )
 _SMALL: Final = images.Build(size=0x4000)
 _ENTRY: Final = json.dumps(
@@ -442,6 +434,25 @@ _PAGES: Final = (
     "Built on Nov 22 2026 16:44:43 version 1.18.300",
 )
 
+
+def _keepsake_that_swells() -> str:
+    files = b64encode(zlib.compress(bytes(0x1000_0000))).decode()
+    return json.dumps(json.loads(_KEEPSAKE) | {"files": files})
+
+
+def _nested_store() -> bytes:
+    entry = store_writer.Entry("gw_wsm", b"[" * 3_800, (0, 1))
+    return _pack_store(store_writer.plain_block(0, [entry]))
+
+
+@cache
+def _update_that_swells() -> bytes:
+    """Return a file that calls itself small and is packed into a thousandth of its code."""
+    body = images.pack_ota(bytes(0x400_0000))
+    sizes = len(body).to_bytes(4, "little") + bytes(4)
+    return _pack_container(_OVER_THE_AIR[:_RBL_BODY_SIZE] + sizes + body)
+
+
 TARGETS: Final = (
     Target(
         "frames",
@@ -450,9 +461,7 @@ TARGETS: Final = (
     ),
     Target("sidecar", Sidecar.from_json, (_SIDECAR,), (ValueError,)),
     Target("job record", JobRecord.from_json, (_RECORD,), (ValueError,)),
-    Target(
-        "keepsake", Keepsake.from_json, (_KEEPSAKE,), bombs=(_KEEPSAKE_THAT_SWELLS,)
-    ),
+    Target("keepsake", Keepsake.from_json, (_KEEPSAKE,), bomb=_keepsake_that_swells),
     Target("template", _template, (_TEMPLATE,)),
     Target(
         "summary", read_summary, (_USER_PARAMS, "- Relay (channel 1) on P26", _TEMPLATE)
@@ -464,7 +473,7 @@ TARGETS: Final = (
         (_pack_store(_BLOCKS),),
         contents=(_BLOCKS,),
         pack=_pack_store,
-        bombs=(_pack_store(_NESTED),),
+        bomb=_nested_store,
     ),
     Target("radio sector", parse_rf_sector, (_CHIP.factory()[0x1D0000:0x1D1000],)),
     Target(
@@ -488,7 +497,7 @@ TARGETS: Final = (
         (_OVER_THE_AIR,),
         contents=(_OVER_THE_AIR,),
         pack=_pack_container,
-        bombs=(_BOMB,),
+        bomb=_update_that_swells,
     ),
     Target(
         "code over the air",
@@ -503,7 +512,7 @@ TARGETS: Final = (
         (_pack_wrapped(_OVER_THE_AIR),),
         contents=(_OVER_THE_AIR,),
         pack=_pack_wrapped_container,
-        bombs=(_pack_wrapped(_BOMB),),
+        bomb=lambda: _pack_wrapped(_update_that_swells()),
     ),
     Target("index of releases", _index, (_ENTRY,), (ValueError,)),
     Target("page of a socket", _page, _PAGES),
@@ -602,7 +611,8 @@ _BOMBS: Final = (
 
 def kept(target: Target) -> Iterable[Input]:
     """Yield the corpus in the form that a target takes."""
-    yield from target.bombs
+    if target.bomb is not None:
+        yield target.bomb()
     for text in _BOMBS:
         if isinstance(target.samples[0], bytes):
             yield text.encode()
