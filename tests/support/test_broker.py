@@ -4,7 +4,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 import pytest
 
-from tests.support.broker import Broker
+from tests.support.broker import Broker, BrokerFailed
 
 USERS = {"socket": "plug in"}
 
@@ -45,6 +45,11 @@ def test_same_port_after_restart(mosquitto: Broker) -> None:
     mosquitto.start()
     assert mosquitto.port == port
     assert connect(mosquitto) == 0
+
+
+def test_the_broker_of_another_is_not_taken_for_ones_own(mosquitto: Broker) -> None:
+    with pytest.raises(BrokerFailed, match="in use"):
+        Broker(port=mosquitto.port).start()
 
 
 def retained(broker: Broker, topic: str) -> bytes | None:

@@ -71,6 +71,10 @@ def forget(process: int) -> None:
         task.close()
 
 
+def _awake() -> Task | None:
+    return next((task for task in _WATCHED.values() if not task.sleeps), None)
+
+
 class Flow(NamedTuple):
     """What has passed one end of a connection."""
 
@@ -149,12 +153,14 @@ class Traffic:
 
         ``files`` are those that may be sockets.
         """
-        for task in _WATCHED.values():
-            if not task.sleeps:
-                return f"{task.name} is at work"
+        if task := _awake():
+            return f"{task.name} is at work"
         for file in files:
             if self._is_under_way(file, turns):
                 return f"bytes of file {file} are on their way"
+        # Whom bytes have reached in between is awake now, but may have had no turn yet.
+        if task := _awake():
+            return f"{task.name} is at work"
         if turns != self.turns():
             return "a process has been at work"
         return None
