@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+import gc
 from typing import Final
 
 import pytest
@@ -39,6 +40,11 @@ def pytest_collection_modifyitems(
     }
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = [item for item in items if item in kept]
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what lasts until the end: it would look at a million objects each time."""
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
