@@ -131,6 +131,30 @@ def table(profile: SocketProfile, word: Words) -> str:
     return "\n".join(_rows(profile, word))
 
 
+def changes(before: SocketProfile, after: SocketProfile, word: Words) -> str:
+    """Return the rows of a Markdown table: a pin that differs, what it was and what it is."""
+
+    def told(pin: PinAssignment | None) -> str:
+        if pin is None:
+            return word("pin_kind", "none")
+        numbers = f" {_channels(pin)}" if pin.role.has_channel else ""
+        return (
+            f"{word('pin_kind', kind_of(pin.role))}: {pin.role.firmware_name}{numbers}"
+        )
+
+    was = {pin.pin: pin for pin in before.pins}
+    now = {pin.pin: pin for pin in after.pins}
+    rows = [
+        f"| P{pin} | {told(was.get(pin))} | {told(now.get(pin))} |"
+        for pin in sorted(was | now)
+        if was.get(pin) != now.get(pin)
+    ]
+    if before.meter != after.meter:
+        known = before.meter or word("pin_kind", "none")
+        rows.append(f"| {word('pin_kind', 'meter')} | {known} | {after.meter} |")
+    return "\n".join(rows)
+
+
 def summary(profile: SocketProfile, word: Words) -> str:
     """Return in a few words what the socket has."""
     parts = [
@@ -272,8 +296,11 @@ def _fill(slots: Iterable[Slot], left: list[PinAssignment]) -> dict[str, Any]:
 
 
 def _line(pin: PinAssignment) -> str:
-    numbers = [pin.channel, pin.channel2] if pin.channel2 else [pin.channel]
-    return f"P{pin.pin} {pin.role.firmware_name} {' '.join(map(str, numbers))}"
+    return f"P{pin.pin} {pin.role.firmware_name} {_channels(pin)}"
+
+
+def _channels(pin: PinAssignment) -> str:
+    return f"{pin.channel} {pin.channel2}" if pin.channel2 else str(pin.channel)
 
 
 def from_form(

@@ -20,6 +20,7 @@ from ..talking import with_pages
 from .backups import BackupSteps
 from .calibration import PAGES, CalibrationSteps
 from .firmware import FirmwareSteps
+from .pins import PinSteps
 from .polarity import PolaritySteps
 from .reporting import ReportingSteps
 from .snapshots import SnapshotSteps
@@ -45,6 +46,7 @@ class OpenBekenOptionsFlow(
     CalibrationSteps,
     TuningSteps,
     PolaritySteps,
+    PinSteps,
     ReportingSteps,
     FirmwareSteps,
     WebPasswordSteps,
@@ -61,7 +63,7 @@ class OpenBekenOptionsFlow(
     ) -> ConfigFlowResult:
         """Ask what is to be done; without a choice, begin."""
         await self.async_fetch_texts("selector")
-        menu = ["calibration", "polarity", "tune"]
+        menu = ["calibration", "polarity", "pins", "tune"]
         if self.config_entry.data.get(CONF_UNDO):
             menu.append("untune")
         if SocketProfile.from_dict(self.config_entry.data[CONF_PROFILE]).has_meter:
