@@ -1,8 +1,9 @@
 """Fixtures for all tests."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import gc
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -11,35 +12,47 @@ from tests.support import clockwork
 from tests.support.broker import Broker, BrokerUnavailable
 from tests.support.browser import find_chromium
 from tests.support.harness import uses_home_assistant
-from tests.support.releases import ONE_RELEASE
+from tests.support.releases import names_in
 
 # Characters of a value that still tell something in the name of a test.
 _LONGEST_NAME: Final = 100
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option for a look at what differs between two releases of Home Assistant."""
+    """Add options for a look at what differs between two releases of Home Assistant."""
     parser.addoption(
         "--one-of-each",
         action="store_true",
-        help="of a test with several parameters, run the first case only, and none in one_release.txt",
+        help="of a test with several parameters, run the first case only",
+    )
+    parser.addoption(
+        "--leave-out",
+        type=Path,
+        metavar="FILE",
+        help="run none of the tests that a file names, like one_release.txt",
     )
 
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Leave out what the option leaves out."""
-    if not config.getoption("one_of_each"):
-        return
-    first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
-    kept = {
-        item
-        for nodeid, item in first.items()
-        if nodeid.partition("::")[2] not in ONE_RELEASE
-    }
-    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-    items[:] = [item for item in items if item in kept]
+    """Leave out what the options leave out."""
+    kept: Iterable[pytest.Item] = items
+    if config.getoption("one_of_each"):
+        first = {_test_of(item): item for item in reversed(items)}
+        kept = first.values()
+    if (file := config.getoption("leave_out")) is not None:
+        names = names_in(file)
+        kept = [item for item in kept if _test_of(item) not in names]
+    staying = {*kept}
+    gone = [item for item in items if item not in staying]
+    items[:] = [item for item in items if item in staying]
+    config.hook.pytest_deselected(items=gone)
+
+
+def _test_of(item: pytest.Item) -> str:
+    """Return the name of a test without that of its case."""
+    return item.nodeid.partition("[")[0]
 
 
 def pytest_collection_finish() -> None:

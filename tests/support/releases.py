@@ -1,11 +1,9 @@
 """What the tests need of which release of Home Assistant."""
 
 from pathlib import Path
-from typing import Final
 
-_LIST: Final = Path(__file__).parent.parent / "homeassistant" / "one_release.txt"
 
-ONE_RELEASE: Final = frozenset(
-    line for line in _LIST.read_text(encoding="utf-8").splitlines() if line[:1] != "#"
-)
-"""Names of tests inside Home Assistant, with their class, that the older release can do without."""
+def names_in(file: Path) -> frozenset[str]:
+    """Return the tests that a file names, one on each line that is no comment, like one_release.txt."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("#"))
