@@ -31,6 +31,11 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+# What turns for ever would have the browser draw it for as long as a page waits.
+_CALM: Final = """setInterval(() => {
+  for (const each of document.getAnimations())
+    if (each.playState === "running" && each.effect.getComputedTiming().endTime === Infinity) each.pause();
+}, 200);"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +114,7 @@ async def scene(
                 reduced_motion="reduce",
             )
             await context.add_init_script(_signed_in(address))
+            await context.add_init_script(_CALM)
             page = await context.new_page()
             page.set_default_timeout(TIMEOUT * 1000)
             await _hurry(page)

@@ -47,6 +47,8 @@ _PRETEND: Final = f"""async (step) => {{
   dialog._step = step;
   await dialog.updateComplete;
 }}"""
+# Milliseconds between two looks at a page that is waited for: to look in each frame would have the browser draw it.
+_POLLING: Final = 50
 _TURNS: Final = 3
 # Seconds that a page may take to show what is looked for on a busy machine.
 _TURN: Final = 40
@@ -189,7 +191,9 @@ class Dialog:
 
     async def _until(self, what: str, *names: str) -> str:
         try:
-            found = await self._page.wait_for_function(_UNTIL, arg=[what, names])
+            found = await self._page.wait_for_function(
+                _UNTIL, arg=[what, names], polling=_POLLING
+            )
         except TimeoutError:
             step = await self.step() or {}
             seen = {key: step[key] for key in _TELLING if key in step}

@@ -6,47 +6,11 @@ from contextlib import suppress
 from playwright.async_api import Locator
 
 from custom_components.openbk.const import DOMAIN
-from demo import rig
-from demo.wizard import Dialog as Flow
-from tests.support.broker import Broker
 
 from .conftest import Scene
 from .dialog import LANGUAGES, Dialog, load
 from .hands import Hands
 from .looks import PHONE
-
-
-async def add_a_socket(scene: Scene) -> None:
-    """Flash the first socket and add it, over the interface that the browser uses."""
-
-    async def reset_when_asked() -> None:
-        while True:
-            await asyncio.sleep(0.5)
-            if flow.page["step_id"] == "search":
-                await scene.hands.reset()
-
-    flow = Flow(client=scene.client, handler=DOMAIN)
-    answers = {
-        "user": "flash",
-        "intro": {"adapter": scene.world.simulator.serial},
-        "pins": "use_pins",
-        "name": {"name": "Washing machine"},
-        "known_wifi": "wifi",
-        "wifi": {"ssid": "Demo", "password": "only simulated"},
-        "broker": {
-            "host": Broker.host,
-            "port": scene.world.broker.port,
-            "username": rig.BROKER_USER,
-            "password": rig.BROKER_PASSWORD,
-        },
-    }
-    await flow.open()
-    resetting = asyncio.create_task(reset_when_asked())
-    await flow.walk(answers, until="pins")
-    resetting.cancel()
-    with suppress(asyncio.CancelledError):
-        await resetting
-    await flow.walk(answers, until="created")
 
 
 async def find_chip(dialog: Dialog, hands: Hands, *pages: str) -> None:

@@ -1,25 +1,14 @@
 """The pages behind the options of a socket that ask for something, and the update of its firmware."""
 
-import pytest
-
 from custom_components.openbk.const import DOMAIN
 
 from .conftest import Scene
 from .dialog import Dialog
-from .looks import FEW_SCREENS
-from .road import add_a_socket, open_options
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.e2e,
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-]
+from .road import open_options
 
 
-async def test_pages_of_the_options_the_device_and_the_update(scene: Scene) -> None:
-    scene.looks.screens = FEW_SCREENS
-    await add_a_socket(scene)
+async def look_behind_the_options(scene: Scene) -> None:
+    """Look at each page of the options that asks for something, at the device, and at the update."""
     dialog = Dialog(scene.page, "options")
     device = await _device(scene)
     await scene.client.call(DOMAIN, "console", device_id=device, command="SetFlag 41 1")
@@ -43,7 +32,6 @@ async def test_pages_of_the_options_the_device_and_the_update(scene: Scene) -> N
     shown = scene.page.locator("ha-more-info-dialog")
     await shown.get_by_text("1.18.300").first.wait_for()
     await scene.looks.check("update", shown)
-    scene.looks.judge()
 
 
 async def _device(scene: Scene) -> str:

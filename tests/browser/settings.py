@@ -1,34 +1,21 @@
 """What can be done with a socket that is set up, and adding one that somebody else set up."""
 
-import pytest
-
 from custom_components.openbk.const import DOMAIN
 
 from .conftest import Scene
 from .dialog import Dialog
-from .looks import FEW_SCREENS
-from .road import (
-    add_a_socket,
-    look_in_other_languages,
-    open_options,
-    open_reconfiguring,
-)
-
-pytestmark = [pytest.mark.browser, pytest.mark.e2e, pytest.mark.timeout(900)]
+from .road import open_options, open_reconfiguring
 
 PASSWORD = "only simulated"
 
 
-async def test_from_its_options_to_adding_it_anew(scene: Scene) -> None:
-    scene.looks.screens = FEW_SCREENS
-    await add_a_socket(scene)
+async def set_up_otherwise_and_add_anew(scene: Scene) -> None:
+    """Go from the options of a socket that somebody else changed to adding it anew."""
     await _set_up_otherwise(scene)
     await _tune(scene)
     await _describe(scene)
     await _follow(scene)
     await _add_anew(scene)
-    await look_in_other_languages(scene)
-    scene.looks.judge()
 
 
 async def _set_up_otherwise(scene: Scene) -> None:
