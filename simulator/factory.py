@@ -87,6 +87,8 @@ class FactorySocket:
     fast_connect: FastConnect = FastConnect.XOR
     protected_sector: bool = True
     code_key: CodeKey = STANDARD_CODE_KEY
+    code_size: int | None = None
+    """Bytes of its firmware, where they are others than in real sockets: a multiple of 32."""
 
     @classmethod
     def numbered(
@@ -94,6 +96,8 @@ class FactorySocket:
         number: int,
         parameters: str = USER_PARAMETERS,
         chip: Chip = Chip.BK7231N,
+        *,
+        code_size: int | None = None,
     ) -> FactorySocket:
         """Return one of several sockets: the same product with another MAC.
 
@@ -102,7 +106,13 @@ class FactorySocket:
         mac = (int(DEFAULT_MAC.replace(":", ""), 16) + number).to_bytes(6).hex(":")
         if chip is Chip.BK7231T:
             parameters = parameters.replace("module:CB2S", "module:WB2S")
-        return cls(chip=chip, mac=mac, seed=number, user_parameters=parameters)
+        return cls(
+            chip=chip,
+            mac=mac,
+            seed=number,
+            user_parameters=parameters,
+            code_size=code_size,
+        )
 
     def dump(self) -> bytes:
         """Return the 2 MiB of its flash."""
@@ -134,7 +144,8 @@ def _dump(unit: FactorySocket) -> bytes:
     flash = bytearray(b"\xff" * SIZE)
     model = MODELS[unit.chip]
     flash[:APPLICATION_START] = bootloader("1.0.1", unit.code_key, model.bootloader)
-    app = application(_code(model), unit.code_key, model.application)
+    code_size = unit.code_size or model.factory_code
+    app = application(_code(model, code_size), unit.code_key, model.application)
     flash[APPLICATION_START : APPLICATION_START + len(app)] = app
     _lay(flash, model.rf_calibration, rf_calibration(unit.mac, unit.seed))
     _lay(flash, model.configuration, fast_connect_record(unit))
@@ -146,7 +157,7 @@ def _lay(flash: bytearray, start: int, data: bytes) -> None:
     flash[start : start + len(data)] = data
 
 
-def _code(model: Model) -> bytes:
+def _code(model: Model, size: int) -> bytes:
     texts = (
         b"< TUYA IOT SDK V:2.3.3 BS:40.00_PT:2.2_LAN:3.4_CAD:1.0.5_CD:1.0.0 >",
         b"< BUILD AT:2022_04_14_15_38_24 BY embed FOR ty_iot_sdk AT %b >"
@@ -155,7 +166,7 @@ def _code(model: Model) -> bytes:
         b"keysimulated00074",
     )
     seed = "oem_bk7231n_plug 1.1.15"
-    return code(seed, model.factory_code, APPLICATION_START_WORDS, texts)
+    return code(seed, size, APPLICATION_START_WORDS, texts)
 
 
 def rf_calibration(mac: str, seed: int = 0) -> bytes:

@@ -23,13 +23,15 @@ from tests.support.flash_map import FLASH_SIZE
 # What Tuya's firmware leaves in the status registers: CMP and BP0.
 PROTECTED: Final = 0x4004
 MAC: Final = factory.DEFAULT_MAC
+# Of firmware in a walk: each byte goes over the wire, and no page depends on how many they are.
+CODE_SIZE: Final = 0x10000
 # What so many buttons report does not fit into one start-up command.
 MANY_BUTTONS: Final = "\n".join(f"P{pin} Btn 1" for pin in (0, 1, 9, 14, 15, 16, 17))
 
 
 def blow_dump() -> bytes:
     """Return a factory BLOW 72-074 with its pins in its store."""
-    return factory.FactorySocket().dump()
+    return factory.FactorySocket(code_size=CODE_SIZE).dump()
 
 
 def factory_dump() -> bytes:

@@ -32,7 +32,8 @@ def openbeken_config_crc(data: bytes | bytearray | memoryview) -> int:
     """
     crc = 0
     for byte in data:
-        crc = _signed_crc8_step(crc, byte)
+        # As with every CRC, what was and what comes add up.
+        crc = _CRC8_OF_BEFORE[crc] ^ _CRC8_OF_BYTE[byte]
     return crc
 
 
@@ -59,3 +60,5 @@ def _crc16_entry(index: int) -> int:
 
 
 _CRC16_TABLE: Final = tuple(_crc16_entry(index) for index in range(256))
+_CRC8_OF_BEFORE: Final = tuple(_signed_crc8_step(crc, 0) for crc in range(256))
+_CRC8_OF_BYTE: Final = tuple(_signed_crc8_step(0, byte) for byte in range(256))

@@ -11,6 +11,7 @@ import zlib
 from .chips import BK7231N, BK7231T, FLASHABLE
 from .code_flash import (
     APPLICATION_ADDRESS,
+    RECORD_DATA_SIZE,
     RECORD_SIZE,
     UASCENT_KEY,
     CodeKey,
@@ -18,6 +19,7 @@ from .code_flash import (
     apply_cipher,
     check_records,
     strip_checksums,
+    used_size,
 )
 from .rbl import (
     COMPRESSION_NONE,
@@ -208,8 +210,10 @@ def key_of_first_words(flash: bytes, address: int = APPLICATION_ADDRESS) -> Code
 def _read_code(cipher_text: bytes) -> tuple[CodeKey, Identity]:
     """Return the key of an application and what it says of itself.
 
-    Where its start is missing or damaged, the key is the one that makes the rest readable.
+    Where its start is missing or damaged, the key is the one that makes the rest readable. Nobody can
+    read what any of them makes of erased records at its end.
     """
+    cipher_text = cipher_text[: used_size(cipher_text, RECORD_DATA_SIZE)]
     key = key_of_first_words(cipher_text)
     if key is not CodeKey.UNKNOWN:
         return key, identify_code(_CIPHERS[key](cipher_text, APPLICATION_ADDRESS))

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from itertools import chain
+import re
+import struct
 import sys
 from typing import Final
 
@@ -33,7 +36,10 @@ class CodeKey(StrEnum):
 
 
 _BLANK_RECORD: Final = b"\xff" * RECORD_SIZE
+_DATA_OF_RECORD: Final = struct.Struct(f"{RECORD_DATA_SIZE}s2x")
+_NOT_ZERO: Final = re.compile(rb"[^\0]")
 _BLOCK_SIZE: Final = 0x10000
+_BLANK_BLOCK: Final = b"\xff" * _BLOCK_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,33 +80,45 @@ def check_records(flash: bytes) -> RecordCheck:
     """Check the CRC-16 of every 34-byte record, the first one starting at the first byte.
 
     A CRC is linear, so it is the sum of what each column contributes: all records are checked at
-    once, one column after the other. The 33 848 records of an application take milliseconds.
+    once, one column after the other. The 33 848 records of an application take milliseconds; what is
+    erased behind the last one that is not takes none.
     """
     count = len(flash) // RECORD_SIZE
-    end = count * RECORD_SIZE
+    used = used_size(flash[: count * RECORD_SIZE], RECORD_SIZE) // RECORD_SIZE
+    end = used * RECORD_SIZE
     columns = [flash[column:end:RECORD_SIZE] for column in range(RECORD_SIZE)]
     high, low = (int.from_bytes(column) for column in columns[RECORD_DATA_SIZE:])
     for column, (high_table, low_table) in zip(columns, _column_tables(), strict=False):
         high ^= int.from_bytes(column.translate(high_table))
         low ^= int.from_bytes(column.translate(low_table))
-    differences = (high | low).to_bytes(count)
-    wrong = [
-        record * RECORD_SIZE for record, differs in enumerate(differences) if differs
-    ]
+    differences = (high | low).to_bytes(used)
+    wrong = [each.start() * RECORD_SIZE for each in _NOT_ZERO.finditer(differences)]
     damaged = tuple(
         offset
         for offset in wrong
         if flash[offset : offset + RECORD_SIZE] != _BLANK_RECORD
     )
-    return RecordCheck(count=count, blank=len(wrong) - len(damaged), damaged=damaged)
+    blank = count - used + len(wrong) - len(damaged)
+    return RecordCheck(count=count, blank=blank, damaged=damaged)
+
+
+def used_size(data: bytes, unit: int) -> int:
+    """Return how many bytes there are to the end of the last unit that is not erased.
+
+    ``data`` is a whole number of units. Far quicker than looking at each byte, where much is erased.
+    """
+    end = len(data)
+    while data.endswith(_BLANK_BLOCK, 0, end):
+        end -= _BLOCK_SIZE
+    return -(-len(data[:end].rstrip(b"\xff")) // unit) * unit
 
 
 def strip_checksums(flash: bytes) -> bytes:
     """Return the data of all whole records: 32 of every 34 bytes."""
-    end = len(flash) // RECORD_SIZE * RECORD_SIZE
-    return b"".join(
-        flash[start : start + RECORD_DATA_SIZE] for start in range(0, end, RECORD_SIZE)
-    )
+    count = len(flash) // RECORD_SIZE
+    used = flash[: used_size(flash[: count * RECORD_SIZE], RECORD_SIZE)]
+    data = b"".join(chain.from_iterable(_DATA_OF_RECORD.iter_unpack(used)))
+    return data.ljust(count * RECORD_DATA_SIZE, b"\xff")
 
 
 def apply_cipher(

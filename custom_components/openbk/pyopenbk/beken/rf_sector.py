@@ -7,7 +7,7 @@ from typing import Final
 from ..errors import OpenBekenError
 from .flash_map import SECTOR_SIZE
 
-_MAGIC: Final = b"TLV\0"
+MAGIC: Final = b"TLV\0"
 # Tag 0x11111102, length 6, at offset 0x1C; the address follows at 0x24 in all 23 dumps measured.
 _MAC_RECORD: Final = bytes.fromhex("0211111106000000")
 _MAC_RECORD_OFFSET: Final = 0x1C
@@ -68,7 +68,7 @@ def parse_rf_sector(sector: bytes) -> RfSector:
         )
     if not sector.strip(b"\xff"):
         raise RfSectorLostError("the RF calibration is blank")
-    if not sector.startswith(_MAGIC):
+    if not sector.startswith(MAGIC):
         raise RfSectorError("no RF calibration here: the TLV mark is missing")
     if not sector.startswith(_MAC_RECORD, _MAC_RECORD_OFFSET):
         raise RfSectorError("the RF calibration has no MAC address where it belongs")
@@ -87,8 +87,8 @@ def _is_broken_off(sector: bytes) -> bool:
     from the group's in its low byte, length, data); unused space at its end is filled. What is
     laid out in any other way is not judged.
     """
-    offset = len(_MAGIC) + 4
-    end = offset + int.from_bytes(sector[len(_MAGIC) : offset], "little")
+    offset = len(MAGIC) + 4
+    end = offset + int.from_bytes(sector[len(MAGIC) : offset], "little")
     while offset + 8 <= min(end, len(sector)):
         group, length = _header(sector, offset)
         if _is_erased(group, length):

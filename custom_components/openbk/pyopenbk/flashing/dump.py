@@ -9,7 +9,7 @@ from ..beken.application import Application, Firmware, describe_application
 from ..beken.chips import FlashableChip
 from ..beken.code_flash import begins_remains
 from ..beken.flash_map import SECTOR_SIZE, Region
-from ..beken.rf_sector import RfSector, RfSectorError, parse_rf_sector
+from ..beken.rf_sector import MAGIC, RfSector, RfSectorError, parse_rf_sector
 from ..errors import OpenBekenError
 from ..obk import config_sector
 from ..obk.config_sector import ConfigSector, ConfigSectorError
@@ -56,7 +56,8 @@ class Dump:
         return {
             start: found
             for start in range(0, len(self.content), SECTOR_SIZE)
-            if (found := read_rf_sector(self.content[start : start + SECTOR_SIZE]))
+            if self.content.startswith(MAGIC, start)
+            and (found := read_rf_sector(self.content[start : start + SECTOR_SIZE]))
         }
 
     @property
