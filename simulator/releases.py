@@ -107,8 +107,11 @@ def release(
     )
 
 
-def published_releases() -> tuple[Release, ...]:
-    """Return some releases, newest first: the present one to that of the old guide."""
+def published_releases(code_size: int | None = None) -> tuple[Release, ...]:
+    """Return some releases, newest first: the present one to that of the old guide.
+
+    ``code_size`` is as in `Build.size`.
+    """
     other_chips_only = Release(
         version="1.18.299",
         published="2026-11-20T09:12:45Z",
@@ -116,15 +119,19 @@ def published_releases() -> tuple[Release, ...]:
         assets=(Asset(name="OpenLN882H_1.18.299.bin", make=lambda: b"LN882H" * 1000),),
     )
     return (
-        release(images.NEWEST, "2026-11-22T16:50:11Z", "* BL0937: steadier readings"),
+        release(
+            replace(images.NEWEST, size=code_size),
+            "2026-11-22T16:50:11Z",
+            "* BL0937: steadier readings",
+        ),
         other_chips_only,
         release(
-            Build(version="1.18.298", built="Nov 14 2026 20:01:10"),
+            Build(version="1.18.298", built="Nov 14 2026 20:01:10", size=code_size),
             "2026-11-14T20:09:02Z",
             "* MQTT: reconnect faster",
         ),
         release(
-            images.OF_THE_GUIDE,
+            replace(images.OF_THE_GUIDE, size=code_size),
             "2023-12-17T09:20:31Z",
             "* energy counters per day",
             digests=False,

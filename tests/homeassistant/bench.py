@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -10,7 +11,7 @@ from homeassistant.components.file_upload import _DATA, FileUploadData
 from homeassistant.core import HomeAssistant
 import serialx
 
-from simulator import factory
+from simulator import factory, images
 from simulator.chip import SimulatedSocket, simulated_chip
 from simulator.chips import BK7231N
 from simulator.clock import Clock
@@ -25,6 +26,7 @@ PROTECTED: Final = 0x4004
 MAC: Final = factory.DEFAULT_MAC
 # Of firmware in a walk: each byte goes over the wire, and no page depends on how many they are.
 CODE_SIZE: Final = 0x10000
+NEWEST: Final = replace(images.NEWEST, size=CODE_SIZE)
 # What so many buttons report does not fit into one start-up command.
 MANY_BUTTONS: Final = "\n".join(f"P{pin} Btn 1" for pin in (0, 1, 9, 14, 15, 16, 17))
 
@@ -32,6 +34,11 @@ MANY_BUTTONS: Final = "\n".join(f"P{pin} Btn 1" for pin in (0, 1, 9, 14, 15, 16,
 def blow_dump() -> bytes:
     """Return a factory BLOW 72-074 with its pins in its store."""
     return factory.FactorySocket(code_size=CODE_SIZE).dump()
+
+
+def flashed(dump: bytes, config: bytes = b"") -> bytes:
+    """Return the dump of a socket after OpenBeken was written over what is in ``dump``."""
+    return images.flashed(dump, NEWEST, config)
 
 
 def factory_dump() -> bytes:

@@ -4,7 +4,7 @@
 import custom_components  # noqa: F401  # isort: skip
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 import logging
 import re
 from typing import Any
@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.openbk.const import DOMAIN
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
 from custom_components.openbk.network.firmware import RELEASE_INDEX
-from simulator.releases import ReleaseServer
+from simulator.releases import Release, ReleaseServer, published_releases
 from tests.homeassistant.walks import WALKED
 from tests.homeassistant.wizard import ENGLISH, TYPED
 from tests.support.broker import Broker
@@ -133,9 +133,17 @@ async def mqtt_connection(
 
 
 @pytest.fixture
-async def releases(hass_storage: dict[str, Any]) -> AsyncIterator[ReleaseServer]:
+def published() -> Sequence[Release]:
+    """Return the releases that there are."""
+    return published_releases()
+
+
+@pytest.fixture
+async def releases(
+    hass_storage: dict[str, Any], published: Sequence[Release]
+) -> AsyncIterator[ReleaseServer]:
     """Serve releases where the wizard looks for them."""
-    server = ReleaseServer()
+    server = ReleaseServer(published)
     await server.start()
     hass_storage["openbk.release_index"] = {
         "version": 1,

@@ -20,10 +20,17 @@ from custom_components.openbk.pyopenbk.obk import config_sector
 from custom_components.openbk.pyopenbk.obk.config_sector import ConfigSector
 from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
-from simulator import factory, images
+from simulator import factory
 from simulator.chip import SimulatedSocket
 from simulator.releases import ReleaseServer
-from tests.homeassistant.bench import MAC, blow_dump, factory_dump, socket_on_the_bench
+from tests.homeassistant.bench import (
+    CODE_SIZE,
+    MAC,
+    blow_dump,
+    factory_dump,
+    flashed,
+    socket_on_the_bench,
+)
 from tests.homeassistant.road import SECRET, another_wifi, to_pins, walk_on
 from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import lead_to
@@ -99,9 +106,7 @@ async def test_socket_keeps_what_it_had(
     # Somebody did not want the card of it that was shown once.
     ignored(MAC).add_to_hass(hass)
     before = config_sector.build(had(mosquitto))
-    async with socket_on_the_bench(
-        images.flashed(blow_dump(), config=before)
-    ) as socket:
+    async with socket_on_the_bench(flashed(blow_dump(), config=before)) as socket:
         # When it runs, it is asked over its web page whether it has what was written.
         lead_to(hass, socket)
 
@@ -169,9 +174,7 @@ async def test_pins_are_those_that_it_runs_with(
         button if pin.pin == button.pin else pin for pin in BLOW.pins
     )
     before = config_sector.build(had(mosquitto).with_profile(changed))
-    async with socket_on_the_bench(
-        images.flashed(blow_dump(), config=before)
-    ) as socket:
+    async with socket_on_the_bench(flashed(blow_dump(), config=before)) as socket:
         wizard = await to_pins(hass, socket)
         await to_summary(wizard)
         await wizard.submit()
@@ -183,9 +186,7 @@ async def test_another_network_needs_its_own_password(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
     before = config_sector.build(had(mosquitto))
-    async with socket_on_the_bench(
-        images.flashed(blow_dump(), config=before)
-    ) as socket:
+    async with socket_on_the_bench(flashed(blow_dump(), config=before)) as socket:
         wizard = await to_pins(hass, socket)
         await to_summary(wizard, ssid="New", password=SECRET)
         await wizard.submit()
@@ -201,7 +202,7 @@ async def test_settings_that_cannot_be_read_are_named_as_lost(
 ) -> None:
     before = bytearray(config_sector.build(had(mosquitto)))
     before[0x498] ^= 0x40
-    dump = images.flashed(blow_dump(), config=bytes(before))
+    dump = flashed(blow_dump(), config=bytes(before))
     async with socket_on_the_bench(dump) as socket:
         wizard = await to_pins(hass, socket)
         assert wizard.page == "found_openbeken"
@@ -266,7 +267,7 @@ async def test_calibration_in_home_assistant_follows_the_factors(
     before = bytearray(config_sector.build(had(mosquitto, web_password="")))
     if not readable:
         before[0x14] ^= 1
-    dump = images.flashed(blow_dump(), config=bytes(before))
+    dump = flashed(blow_dump(), config=bytes(before))
     async with socket_on_the_bench(dump) as socket:
         wizard = await to_pins(hass, socket)
         await wizard.choose("pins")
@@ -311,7 +312,7 @@ async def test_next_socket_of_the_dialog_keeps_its_own_settings_too(
         await wizard.submit_suggested()
         await wizard.submit()
         assert await wizard.submit(another=True) == "next_socket", wizard.pages
-    other = images.flashed(
+    other = flashed(
         factory_socket(1), config=config_sector.build(had(mosquitto, mac=bytes(6)))
     )
     async with socket_on_the_bench(other) as second:
@@ -338,7 +339,7 @@ async def test_next_socket_of_the_dialog_keeps_its_own_settings_too(
 
 def factory_socket(number: int) -> bytes:
     """Return the dump of another socket of the same kind."""
-    return factory.FactorySocket.numbered(number).dump()
+    return factory.FactorySocket.numbered(number, code_size=CODE_SIZE).dump()
 
 
 @walks("found_openbeken -> pins -> pins_incomplete")
@@ -348,7 +349,7 @@ async def test_pins_that_no_socket_can_run_with_are_shown_for_what_they_are(
     """Somebody set a button and no relay, and the factory's list is gone."""
     bare = SocketProfile.of((PinAssignment(pin=11, role=PinRole.BTN, channel=1),))
     config = config_sector.build(had(mosquitto).with_profile(bare))
-    dump = images.flashed(factory_dump(), config=config)
+    dump = flashed(factory_dump(), config=config)
     async with socket_on_the_bench(dump) as socket:
         wizard = await to_pins(hass, socket)
         assert wizard.page == "found_openbeken"
@@ -366,7 +367,7 @@ async def test_a_meter_on_a_serial_line_is_seen_though_it_is_on_no_pin(
         had(mosquitto).with_profile(relay),
         startup_command="startDriver BL0942 9600",
     )
-    dump = images.flashed(blow_dump(), config=config_sector.build(running))
+    dump = flashed(blow_dump(), config=config_sector.build(running))
     async with socket_on_the_bench(dump) as socket:
         wizard = await to_pins(hass, socket)
         assert await wizard.choose("pins") == "pins"

@@ -1,5 +1,6 @@
 """The wizard on chips other than the one that most sockets have."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
@@ -15,7 +16,7 @@ from custom_components.openbk.pyopenbk.obk import config_sector
 from simulator import images
 from simulator.chips import Chip
 from simulator.factory import DEFAULT_MAC, FactorySocket
-from simulator.releases import ReleaseServer
+from simulator.releases import Release, ReleaseServer, published_releases
 from tests.homeassistant.bench import blow_dump, chip, socket_on_the_bench
 from tests.homeassistant.road import finish, to_chip, to_confirmation, to_pins
 from tests.support.addresses import lead_to
@@ -31,6 +32,12 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     """Keep the backups of each test in a folder of its own."""
     hass.config.config_dir = str(tmp_path)
     return tmp_path / "openbk" / "backups"
+
+
+@pytest.fixture
+def published() -> Sequence[Release]:
+    """Return releases as large as the real ones: here they go all of the way."""
+    return published_releases()
 
 
 @pytest.mark.parametrize("kind", FLASHABLE, ids=lambda kind: kind.name)

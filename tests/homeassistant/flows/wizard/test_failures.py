@@ -25,11 +25,14 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import (
+    CODE_SIZE,
     MAC,
     MANY_BUTTONS,
+    NEWEST,
     blow_dump,
     chip,
     factory_dump,
+    flashed,
     is_free,
     socket_on_the_bench,
     upload,
@@ -403,7 +406,7 @@ class TestWriting:
                 marks=walks("failed_garbled_writing -> *"),
             ),
             pytest.param(
-                Fault(name=FaultName.WORN_SECTOR, value="20000"),
+                Fault(name=FaultName.WORN_SECTOR, value="18000"),
                 "failed_crc_writing",
                 marks=walks("failed_crc_writing -> *"),
             ),
@@ -571,7 +574,7 @@ class TestWriting:
                 # Nothing is summed up that cannot be written.
                 releases.trouble.garbage = offer == "leave"
                 if await past_network(wizard, mosquitto) == "firmware":
-                    source = {"file": await upload(hass, images.qio())}
+                    source = {"file": await upload(hass, images.qio(NEWEST))}
                     await wizard.submit_suggested(source=source)
                 assert wizard.page == "failed_settings"
                 assert content(socket) == blow_dump()
@@ -605,7 +608,9 @@ class TestWriting:
     ) -> None:
         """It has none, so it runs plain code, which the firmware before it was not."""
         port = tmp_path / "adapter"
-        bare = factory.FactorySocket(mac="02:0b:e4:72:07:42", code_key=NO_KEY).dump()
+        bare = factory.FactorySocket(
+            mac="02:0b:e4:72:07:42", code_key=NO_KEY, code_size=CODE_SIZE
+        ).dump()
         async with socket_on_the_bench(blow_dump()) as first:
             port.symlink_to(first.path)
             wizard = await to_chip(hass, str(port))
@@ -688,7 +693,7 @@ class TestRestoring:
     )
     async def test_pulled_adapter(self, hass: HomeAssistant) -> None:
         """What was confirmed is gone on with, and nothing is asked again."""
-        async with chip(images.flashed(blow_dump())) as socket:
+        async with chip(flashed(blow_dump())) as socket:
             wizard = await to_chip(hass, socket.path, "restore")
             assert await wizard.submit_suggested() == "restore_confirm"
             socket.inject(
@@ -719,7 +724,7 @@ class TestRestoring:
         hass_storage["openbk.updates"] = updates
         entry = socket_entry(mac=MAC)
         entry.add_to_hass(hass)
-        async with chip(images.flashed(blow_dump())) as socket:
+        async with chip(flashed(blow_dump())) as socket:
             for choice, page in (("flash", "found_openbeken"), ("restore", "")):
                 wizard = Wizard(hass)
                 wizard.look_at(await entry.start_reconfigure_flow(hass))
@@ -750,10 +755,10 @@ class TestRestoring:
     ) -> None:
         """What fitted the chip before does not fit the one that is connected by now."""
         generic = put(RADIO, 0, factory.rf_calibration(GENERIC_MAC))
-        flashed = put(images.flashed(blow_dump()), RF_CALIBRATION.start, generic)
-        other = put(flashed, 0, packer.bootloader(packer.NO_KEY))
+        dump = put(flashed(blow_dump()), RF_CALIBRATION.start, generic)
+        other = put(dump, 0, packer.bootloader(packer.NO_KEY))
         # Its eFuse keeps the key to itself, so that the bootloader tells it.
-        async with chip(flashed, code_key=(0, 0, 0, 0)) as socket:
+        async with chip(dump, code_key=(0, 0, 0, 0)) as socket:
             for offer, page in (
                 ("restore_other", "restore_choose"),
                 ("leave", "left_half_written"),
@@ -770,7 +775,7 @@ class TestRestoring:
                 assert await wizard.choose(offer) == page
                 if page == "restore_choose":
                     await wizard.close()
-                swap_chip(socket, flashed)
+                swap_chip(socket, dump)
 
 
 def swap_chip(socket: SimulatedSocket, dump: bytes) -> None:

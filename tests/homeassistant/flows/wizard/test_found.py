@@ -22,9 +22,11 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import (
+    CODE_SIZE,
     blow_dump,
     chip,
     factory_dump,
+    flashed,
     socket_on_the_bench,
     upload,
 )
@@ -152,7 +154,7 @@ class TestPins:
     ) -> None:
         odd = factory.USER_PARAMETERS.replace("bt1_lv:0", "bt1_lv:1")
         odd = odd.replace("ch_num:1", "ch_num:2")
-        dump = factory.FactorySocket(user_parameters=odd).dump()
+        dump = factory.FactorySocket(user_parameters=odd, code_size=CODE_SIZE).dump()
         async with chip(dump) as socket:
             wizard = await to_chip(hass, socket.path)
             assert wizard.page == "pins"
@@ -181,9 +183,7 @@ class TestPins:
     async def test_openbeken_without_its_configuration(
         self, hass: HomeAssistant
     ) -> None:
-        dump = put(
-            images.flashed(factory_dump()), OPENBEKEN_CONFIG.start, b"CFG broken"
-        )
+        dump = put(flashed(factory_dump()), OPENBEKEN_CONFIG.start, b"CFG broken")
         async with chip(dump) as socket:
 
             async def arrive() -> Wizard:
@@ -198,7 +198,7 @@ class TestPins:
     async def test_pins_of_openbekens_configuration(self, hass: HomeAssistant) -> None:
         """They are all there is where the factory's storage is gone."""
         config = config_sector.build(ConfigSector().with_profile(BLOW))
-        async with chip(images.flashed(factory_dump(), config=config)) as socket:
+        async with chip(flashed(factory_dump(), config=config)) as socket:
             wizard = await to_chip(hass, socket.path)
             assert await wizard.choose("pins") == "pins"
             assert "| P26 | Relay | Rel | 1 |" in wizard.placeholders["pins"]
@@ -276,12 +276,12 @@ class TestPins:
     ("dump", "page"),
     [
         pytest.param(
-            lambda: factory.without(images.flashed(blow_dump()), APPLICATION.start),
+            lambda: factory.without(flashed(blow_dump()), APPLICATION.start),
             "found_half_written",
             marks=walks("found_half_written -> *"),
         ),
         pytest.param(
-            lambda: images.flashed(blow_dump()),
+            lambda: flashed(blow_dump()),
             "found_openbeken",
             marks=walks("found_openbeken -> *"),
         ),
@@ -563,7 +563,7 @@ class TestUnfinished:
         async with chip(blow_dump()) as socket:
             wizard = await to_chip(hass, socket.path, "restore")
             await wizard.close()
-            socket.flash.rewrite(0, images.flashed(blow_dump()))
+            socket.flash.rewrite(0, flashed(blow_dump()))
 
             async def arrive() -> Wizard:
                 wizard = await to_chip(hass, socket.path, "restore")

@@ -15,6 +15,7 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import (
+    CODE_SIZE,
     MAC,
     blow_dump,
     chip,
@@ -350,7 +351,7 @@ class TestFromTheEntry:
     async def test_another_socket_is_refused(
         self, hass: HomeAssistant, choice: str
     ) -> None:
-        other = factory.FactorySocket.numbered(1)
+        other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
         async with chip(other.dump()) as socket:
             wizard = await self.open(hass, socket.path, choice)
             assert wizard.page == "other_chip"
@@ -362,7 +363,7 @@ class TestFromTheEntry:
     async def test_only_its_own_calibration_comes_back(
         self, hass: HomeAssistant
     ) -> None:
-        other = factory.FactorySocket.numbered(1)
+        other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
         async with chip(GENERIC) as socket:
             wizard = await self.open(hass, socket.path, "flash")
             assert wizard.page == "radio_missing"

@@ -21,10 +21,12 @@ from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.flash import Operation, OperationKind
 from tests.homeassistant.bench import (
+    CODE_SIZE,
     MAC,
     blow_dump,
     chip,
     factory_dump,
+    flashed,
     open_port,
     upload,
 )
@@ -55,9 +57,9 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     return tmp_path / "openbk" / "backups"
 
 
-def flashed() -> bytes:
+def openbeken_dump() -> bytes:
     """Return the same chip with OpenBeken on it."""
-    return images.flashed(blow_dump())
+    return flashed(blow_dump())
 
 
 async def back_up_factory(hass: HomeAssistant) -> None:
@@ -72,7 +74,7 @@ async def test_back_to_the_factory_firmware(hass: HomeAssistant) -> None:
     # There is nothing of a socket whose card is ignored that would have to be removed.
     ignored(MAC).add_to_hass(hass)
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         assert wizard.page == "restore_choose"
         assert await wizard.submit_suggested() == "restore_confirm"
@@ -84,7 +86,7 @@ async def test_back_to_the_factory_firmware(hass: HomeAssistant) -> None:
 
 async def test_goes_on_after_lost_power(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         await wizard.submit_suggested()
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
@@ -111,7 +113,7 @@ async def test_interrupted_restore_is_found_and_gone_on_with(
 ) -> None:
     """Whatever the next wizard is opened for; nothing is asked again."""
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         await interrupt_restore(hass, socket)
         wizard = await open_port(hass, socket.path, choice)
         assert wizard.page == "resume_restore"
@@ -123,7 +125,7 @@ async def test_interrupted_restore_is_found_and_gone_on_with(
 @pytest.mark.usefixtures("mqtt_connection")
 async def test_interrupted_restore_may_become_another_one(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         await interrupt_restore(hass, socket)
         wizard = await open_port(hass, socket.path)
         assert await wizard.choose("restore_other") == "restore_choose"
@@ -134,7 +136,7 @@ async def test_interrupted_restore_may_become_another_one(hass: HomeAssistant) -
         )
         await wizard.submit_suggested(backup=openbeken)
         assert await wizard.submit() == "restored"
-        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+        assert socket.flash.read(0, FLASH_SIZE) == openbeken_dump()
 
 
 @pytest.mark.usefixtures("mqtt_connection")
@@ -143,7 +145,7 @@ async def test_interrupted_restore_may_become_openbeken(
     hass: HomeAssistant, choice: str
 ) -> None:
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         await interrupt_restore(hass, socket)
         wizard = await open_port(hass, socket.path, choice)
         assert wizard.page == "resume_restore"
@@ -164,7 +166,7 @@ async def test_restored_chip_is_no_unfinished_socket_any_more(
         UnfinishedSocket(profile=BLOW, settings=SocketSettings(), release=None),
         b"firmware",
     )
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         await wizard.submit_suggested()
         assert await wizard.submit() == "restored"
@@ -230,7 +232,10 @@ OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: factory.without(blow_dump(), RF_CALIBRATION.start),
         "backup_without_mac",
     ),
-    "another chip": (factory.FactorySocket.numbered(1).dump, "backup_foreign"),
+    "another chip": (
+        factory.FactorySocket.numbered(1, code_size=CODE_SIZE).dump,
+        "backup_foreign",
+    ),
 }
 
 
@@ -238,7 +243,7 @@ async def test_file_is_called_what_it_is_before_anything_is_kept(
     hass: HomeAssistant, own_folder: Path
 ) -> None:
     """Whatever somebody takes for the backup of this chip."""
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         kept = sorted(own_folder.glob("*.bin"))
         for name, (content, error) in OTHERS.items():
@@ -248,7 +253,7 @@ async def test_file_is_called_what_it_is_before_anything_is_kept(
             if error == "backup_other_chip":
                 assert wizard.placeholders["backup_chip"] == "BK7231T", name
         assert sorted(own_folder.glob("*.bin")) == kept
-        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+        assert socket.flash.read(0, FLASH_SIZE) == openbeken_dump()
         # Said to be meant, what would not start is still refused.
         file = await upload(hass, OTHERS["BK7231T"][0]())
         await wizard.submit_suggested(upload=file, deliberate={"foreign": True})
@@ -262,9 +267,9 @@ async def test_file_is_called_what_it_is_before_anything_is_kept(
 
 ODD: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "hole": (
-        lambda: factory.without(blow_dump(), 0x40000),
+        lambda: factory.without(blow_dump(), 0x18000),
         "Incomplete firmware",
-        "has a gap or is damaged, first at 0x03FF",
+        "has a gap or is damaged, first at 0x017F",
     ),
     "no firmware": (
         lambda: factory.without(blow_dump(), APPLICATION.start, APPLICATION.size),
@@ -288,7 +293,7 @@ ODD: dict[str, tuple[Callable[[], bytes], str, str]] = {
 async def test_what_is_odd_about_a_backup_is_said_before_it_is_confirmed(
     hass: HomeAssistant,
 ) -> None:
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         for name, (content, contents, note) in ODD.items():
             wizard = await open_port(hass, socket.path, "restore")
             before = {option["value"] for option in options(wizard)}
@@ -310,7 +315,7 @@ async def test_what_is_odd_about_a_backup_is_said_before_it_is_confirmed(
 async def test_dump_that_was_turned_round_goes_back_the_right_way(
     hass: HomeAssistant,
 ) -> None:
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         file = await upload(hass, factory.rotated(blow_dump()))
         assert await wizard.submit_suggested(upload=file) == "restore_confirm"
@@ -324,13 +329,13 @@ async def test_backup_beside_which_somebody_wrote_the_wrong_address(
 ) -> None:
     """What is in it counts, whatever is said of it."""
     await back_up_factory(hass)
-    other = factory.FactorySocket.numbered(1)
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
     async with chip(other.dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         await wizard.close()
     (sidecar,) = own_folder.glob(f"*{other.mac.replace(':', '')}*.json")
     sidecar.write_text(sidecar.read_text().replace(other.mac, MAC))
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         name = sidecar.with_suffix(".bin").name
         assert await wizard.submit_suggested(backup=name) == "restore_choose"
@@ -340,8 +345,8 @@ async def test_backup_beside_which_somebody_wrote_the_wrong_address(
 
 async def test_foreign_backup_needs_a_deliberate_choice(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
-    other = factory.FactorySocket.numbered(1)
-    async with chip(images.flashed(other.dump())) as socket:
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
+    async with chip(flashed(other.dump())) as socket:
         before = socket.flash.read(0, FLASH_SIZE)
         wizard = await open_port(hass, socket.path, "restore")
         (name,) = (
@@ -365,7 +370,7 @@ async def test_radio_calibration_is_left_alone_on_request(hass: HomeAssistant) -
     await back_up_factory(hass)
     radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
     # The same chip, whose calibration somebody has changed since.
-    tuned = bytearray(flashed())
+    tuned = bytearray(openbeken_dump())
     tuned[RF_CALIBRATION.start + 0x800] ^= 0x55
     async with chip(bytes(tuned)) as socket:
         wizard = await open_port(hass, socket.path, "restore")
@@ -382,7 +387,7 @@ async def test_lost_radio_calibration_is_repaired(
     hass: HomeAssistant, lost: str
 ) -> None:
     await back_up_factory(hass)
-    broken = bytearray(flashed())
+    broken = bytearray(openbeken_dump())
     sector = factory.rf_calibration(GENERIC_MAC) if lost == "generic" else b""
     broken[RF_CALIBRATION.start : RF_CALIBRATION.end] = sector.ljust(
         RF_CALIBRATION.size, b"\xff"
@@ -406,8 +411,8 @@ async def test_a_healthy_chip_does_not_get_what_an_erased_one_was_to_get(
     hass: HomeAssistant,
 ) -> None:
     await back_up_factory(hass)
-    other = factory.FactorySocket.numbered(1)
-    healthy = images.flashed(other.dump())
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
+    healthy = flashed(other.dump())
     async with chip(factory.blank()) as erased, chip(healthy) as second:
         wizard = await open_port(hass, erased.path, "restore")
         await wizard.submit_suggested(deliberate={"foreign": True})
@@ -430,7 +435,7 @@ async def test_generic_chip_that_got_its_address_back_is_still_the_one(
     hass: HomeAssistant,
 ) -> None:
     await back_up_factory(hass)
-    broken = bytearray(flashed())
+    broken = bytearray(openbeken_dump())
     broken[RF_CALIBRATION.start : RF_CALIBRATION.end] = factory.rf_calibration(
         GENERIC_MAC
     ).ljust(RF_CALIBRATION.size, b"\xff")
@@ -463,13 +468,13 @@ async def test_backup_that_was_tampered_with_is_not_written(
 ) -> None:
     await back_up_factory(hass)
     (backup,) = own_folder.glob("*.bin")
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         with backup.open("r+b") as file:
             file.write(b"\0")
         await wizard.submit_suggested(backup=backup.name)
         assert wizard.errors == {"base": "backup_damaged"}
-        assert socket.flash.read(0, FLASH_SIZE) == flashed()
+        assert socket.flash.read(0, FLASH_SIZE) == openbeken_dump()
         await wizard.close()
 
 
@@ -479,7 +484,7 @@ async def test_interrupted_restore_whose_backup_is_damaged_meanwhile(
 ) -> None:
     await back_up_factory(hass)
     (backup,) = own_folder.glob("*.bin")
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         await interrupt_restore(hass, socket)
         wizard = await open_port(hass, socket.path)
         assert wizard.page == "resume_restore"
@@ -492,18 +497,18 @@ async def test_interrupted_restore_whose_backup_is_damaged_meanwhile(
 
 async def test_another_chip_is_not_restored_to(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
-    async with chip(flashed()) as socket:
+    async with chip(openbeken_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         await wizard.submit_suggested()
         socket.power(on=False)
-        other = factory.FactorySocket.numbered(1)
-        async with chip(images.flashed(other.dump())) as second:
+        other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
+        async with chip(flashed(other.dump())) as second:
             socket.inject(Fault(name=FaultName.DISCONNECTED))
             assert await wizard.submit() == "failed_link_lost"
             assert await wizard.choose("port") == "port"
             assert await wizard.submit(adapter=second.path) == "other_chip"
             assert wizard.placeholders["mac"] == other.mac
-            assert second.flash.read(0, FLASH_SIZE) == images.flashed(other.dump())
+            assert second.flash.read(0, FLASH_SIZE) == flashed(other.dump())
             await wizard.close()
 
 
@@ -577,7 +582,7 @@ async def test_two_sockets_would_fight_for_one_topic(
     hass: HomeAssistant, offer: str, topic: str | None
 ) -> None:
     """The OpenBeken of another socket goes onto this one, and that one is set up."""
-    other = factory.FactorySocket.numbered(1)
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
     entry = socket_entry(mac=other.mac, client_id="kitchen")
     entry.add_to_hass(hass)
     config = ConfigSector(
@@ -588,7 +593,7 @@ async def test_two_sockets_would_fight_for_one_topic(
         calibration=(0.14, 0.0125, 1.62, 0.0, 0.0, 0.0, 0.0, 0.0),
         mac=bytes.fromhex(other.mac.replace(":", "")),
     ).with_profile(BLOW)
-    dump = images.flashed(other.dump(), config=config_sector.build(config))
+    dump = flashed(other.dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         deliberate = {"foreign": True, "keep_radio": False}
@@ -628,7 +633,7 @@ async def test_its_own_topic_of_before_may_be_anothers_by_now(
     entry = socket_entry(mac="c8:47:8c:99:99:99", client_id="kitchen")
     entry.add_to_hass(hass)
     config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
-    dump = images.flashed(blow_dump(), config=config_sector.build(config))
+    dump = flashed(blow_dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         deliberate = {"foreign": False, "keep_radio": False}
@@ -644,9 +649,9 @@ async def test_its_own_topic_of_before_may_be_anothers_by_now(
 async def test_interrupted_restore_of_another_socket_asks_again(
     hass: HomeAssistant,
 ) -> None:
-    other = factory.FactorySocket.numbered(1)
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
     config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
-    dump = images.flashed(other.dump(), config=config_sector.build(config))
+    dump = flashed(other.dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:
         wizard = await open_port(hass, socket.path, "restore")
         deliberate = {"foreign": True, "keep_radio": False}

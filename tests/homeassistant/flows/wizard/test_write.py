@@ -29,10 +29,13 @@ from simulator.images import Build
 from simulator.openbeken import OpenBeken
 from simulator.releases import ReleaseServer, Trouble, release
 from tests.homeassistant.bench import (
+    CODE_SIZE,
     MAC,
     MANY_BUTTONS,
+    NEWEST,
     blow_dump,
     factory_dump,
+    flashed,
     is_free,
     open_port,
     socket_on_the_bench,
@@ -271,7 +274,7 @@ async def test_passwords_need_not_be_typed_again(
 async def test_the_wifi_that_the_chip_was_in_is_offered_and_its_password_used_unseen(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
-    unit = factory.FactorySocket()
+    unit = factory.FactorySocket(code_size=CODE_SIZE)
     async with socket_on_the_bench(unit.dump()) as socket:
         wizard = await to_pins(hass, socket)
         await wizard.choose("use_pins")
@@ -368,7 +371,7 @@ async def test_next_socket_asks_only_for_what_differs(
         assert wizard.placeholders["added"] == "Kitchen"
         (entry,) = hass.config_entries.async_entries("openbk")
         assert (entry.title, entry.unique_id) == ("Kitchen", MAC)
-    other = factory.FactorySocket.numbered(1)
+    other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
     async with socket_on_the_bench(other.dump()) as second:
         port.unlink()
         port.symlink_to(second.path)
@@ -397,12 +400,12 @@ async def test_next_socket_asks_only_for_what_differs(
     [
         (Fault(name=FaultName.STATUS_STICKS), "failed_protected"),
         pytest.param(
-            Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=20),
+            Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=10),
             "failed_link_lost_writing",
             marks=walks("failed_link_lost_writing -> leave -> left_half_written"),
         ),
         (
-            Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=20),
+            Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=10),
             "failed_port_unplugged_writing",
         ),
         (Fault(name=FaultName.WORN_SECTOR, value="20000"), "failed_crc_writing"),
@@ -482,7 +485,7 @@ async def test_goes_on_with_an_uploaded_file_without_asking_for_it_again(
     async with socket_on_the_bench(blow_dump()) as socket:
         wizard = await to_pins(hass, socket)
         await to_firmware(wizard, mosquitto)
-        file = await upload(hass, images.qio())
+        file = await upload(hass, images.qio(NEWEST))
         assert await wizard.submit_suggested(source={"file": file}) == "write_confirm"
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
         await wizard.submit()
@@ -528,7 +531,7 @@ async def test_another_chip_is_not_written_with_this_ones_settings(
         await to_confirmation(wizard, mosquitto, releases)
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
         assert await wizard.submit() == "failed_link_lost_writing"
-        other = factory.FactorySocket.numbered(1)
+        other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
         async with socket_on_the_bench(other.dump()) as second:
             await wizard.choose("port")
             assert await wizard.submit(adapter=second.path) in {"wiring", "other_chip"}
@@ -904,7 +907,7 @@ class TestFirmware:
             await to_firmware(wizard, mosquitto)
             assert wizard.errors == {"base": error}
             assert "release" not in wizard.suggested
-            file = await upload(hass, images.qio())
+            file = await upload(hass, images.qio(NEWEST))
             assert (
                 await wizard.submit_suggested(source={"file": file}) == "write_confirm"
             )
@@ -1045,7 +1048,7 @@ class TestFirmware:
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
         config = config_sector.build(ConfigSector().with_profile(BLOW))
-        dump = images.flashed(blow_dump(), config=config)
+        dump = flashed(blow_dump(), config=config)
         async with socket_on_the_bench(dump) as socket:
             wizard = await to_pins(hass, socket)
             assert wizard.page == "found_openbeken"
