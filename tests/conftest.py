@@ -74,6 +74,27 @@ def verify_cleanup(request: pytest.FixtureRequest) -> None:
         request.getfixturevalue("verify_cleanup")
 
 
+@pytest.fixture(autouse=True)
+def configure_event_loop(request: pytest.FixtureRequest) -> None:
+    """Keep Home Assistant's threads, and a loop even for plain functions, to tests of Home Assistant."""
+    if uses_home_assistant(request.path):
+        request.getfixturevalue("configure_event_loop")
+
+
+@pytest.fixture(autouse=True)
+def disable_http_server(request: pytest.FixtureRequest) -> None:
+    """Keep the harness's stand-in for a server to tests of Home Assistant."""
+    if uses_home_assistant(request.path):
+        request.getfixturevalue("disable_http_server")
+
+
+@pytest.fixture(autouse=True)
+def skip_stop_scripts(request: pytest.FixtureRequest) -> None:
+    """Keep the harness's stand-in for a timer to tests of Home Assistant."""
+    if uses_home_assistant(request.path):
+        request.getfixturevalue("skip_stop_scripts")
+
+
 @pytest.fixture
 def _function_scoped_runner(request: pytest.FixtureRequest) -> Iterator[asyncio.Runner]:
     """Choose a test's event loop, in place of pytest-asyncio.
