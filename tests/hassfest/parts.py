@@ -63,12 +63,17 @@ def sources(folder: str = "") -> Mapping[Path, ast.Module]:
     return {path: ast.parse(path.read_text(encoding="utf-8")) for path in files}
 
 
+@cache
+def _all_nodes(folder: str) -> tuple[ast.AST, ...]:
+    """Return every piece of source; many ask for all of them again."""
+    return tuple(
+        node for module in sources(folder).values() for node in ast.walk(module)
+    )
+
+
 def nodes[Node: ast.AST](kind: type[Node], folder: str = "") -> Iterator[Node]:
     """Return every piece of source of one kind."""
-    for module in sources(folder).values():
-        for node in ast.walk(module):
-            if isinstance(node, kind):
-                yield node
+    return (node for node in _all_nodes(folder) if isinstance(node, kind))
 
 
 def assigned(path: Path) -> set[str]:

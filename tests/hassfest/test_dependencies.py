@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 import re
 import sys
@@ -12,8 +13,13 @@ from homeassistant.requirements import DISCOVERY_INTEGRATIONS
 from tests.hassfest.parts import INTEGRATION, core_manifests, manifest, sources
 
 
-def imported() -> Iterator[tuple[str, str]]:
-    """Return the full name of everything that is imported from elsewhere, and by which file."""
+@cache
+def imported() -> tuple[tuple[str, str], ...]:
+    """Return by which file, and the full name of, everything that is imported from elsewhere."""
+    return tuple(_imported())
+
+
+def _imported() -> Iterator[tuple[str, str]]:
     for path, module in sources().items():
         name = str(path.relative_to(INTEGRATION))
         for node in ast.walk(module):

@@ -29,6 +29,9 @@ from tests.support.sockets import connect_mqtt
 # The harness has everything logged, and messages for nobody would be a tenth of what the wizard's tests cost.
 logging.getLogger("serialx").setLevel(logging.INFO)
 
+# Core's own client says the same of each message that comes or goes.
+logging.getLogger("paho.mqtt.client").setLevel(logging.INFO)
+
 # At a stop each of Home Assistant's threads gets a share of the first second, and is interrupted then. On a busy
 # machine that hits one that is about to pass the word to stop on to the next, which then never ends.
 executor.EXECUTOR_SHUTDOWN_TIMEOUT = 300

@@ -3,6 +3,7 @@
 Loaded with `-p` before the harness, whose import order is what needs fitting.
 """
 
+import logging
 from pathlib import Path
 
 # Aliases httpx to httpx2, which must happen before the harness imports respx.
@@ -22,6 +23,14 @@ if not hasattr(logger, "_clear_logger_overwrites"):
 def uses_home_assistant(path: Path) -> bool:
     """Tell whether the tests in a file are written for the `hass` fixture."""
     return path.is_relative_to(HOMEASSISTANT_TESTS)
+
+
+def pytest_configure() -> None:
+    """Leave the log to pytest, which keeps all of it for a test that fails.
+
+    The harness has each message written to the standard error once more.
+    """
+    logging.getLogger().handlers.clear()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

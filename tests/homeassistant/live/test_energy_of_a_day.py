@@ -40,8 +40,9 @@ CUTS = {3, 7, 19}
 @pytest.fixture
 def recorder_config() -> dict[str, Any]:
     """Keep what this is about only."""
-    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
-    return {"include": {"entities": [ENERGY]}, "commit_interval": 1}
+    for noisy in ("sqlalchemy.engine", "homeassistant.components.recorder"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return {"include": {"entities": [ENERGY]}, "commit_interval": 60}
 
 
 @pytest.fixture(autouse=True)
