@@ -3,6 +3,7 @@
 import argparse
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from html import escape
 from pathlib import Path
 import sys
@@ -61,6 +62,7 @@ def room_of(path: Path) -> str:
     return folder.removeprefix(f"{INTEGRATION}/")
 
 
+@cache
 def rooms() -> Graph:
     """Return the rooms that each room imports from."""
     known = modules()

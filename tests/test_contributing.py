@@ -1,6 +1,7 @@
 """What CONTRIBUTING says of the tree is true of the tree."""
 
 import ast
+from functools import cache
 from pathlib import Path
 import re
 
@@ -14,6 +15,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 LINKS = re.findall(r"\[`([^`\]]+)`\]\(([^)#]+)\)", TEXT)
 
 
+@cache
 def names_in(path: Path) -> set[str]:
     """Return what a module defines, on any level."""
     found = set()

@@ -50,7 +50,7 @@ from tests.support.sockets import (
 )
 from tests.support.waiting import until
 
-GHOSTS = 3000
+GHOSTS = 1000
 IP = "192.168.1.7"
 walks = pytest.mark.walks
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -259,7 +259,7 @@ async def test_every_road_refuses_a_second_entry_on_a_topic(
 
 
 async def test_a_flood_of_builds_costs_few_questions(hass: HomeAssistant) -> None:
-    """Three thousand names speak at once; the socket that is really there is found all the same."""
+    """A thousand names speak at once; the socket that is really there is found all the same."""
     await listens_for_sockets(hass)
     hall = strangers(hass)
     most = [0, 0, 0]
