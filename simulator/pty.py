@@ -54,6 +54,7 @@ class PseudoTerminal:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._master: int | None = None
+        self._hang_up = select.poll()
         self._name = ""
         self._backlog = bytearray()
         self._look_again: asyncio.TimerHandle | None = None
@@ -99,6 +100,7 @@ class PseudoTerminal:
         os.close(slave)
         os.set_blocking(master, False)
         self._master = master
+        self._hang_up.register(master, 0)
         self._lines = LineServer(self._name, self._lines_changed, self._hangs_up)
         if self._link is not None:
             _point(self._link, self._name)
@@ -117,6 +119,7 @@ class PseudoTerminal:
         if self._lines is not None:
             self._lines.close()
             self._lines = None
+        self._hang_up.unregister(self._master)
         os.close(self._master)
         self._master = None
         self._backlog.clear()
@@ -148,10 +151,7 @@ class PseudoTerminal:
             self._loop.add_reader(self._master, self._read)
 
     def _host_is_gone(self) -> bool:
-        assert self._master is not None
-        poll = select.poll()
-        poll.register(self._master, 0)
-        return any(event & select.POLLHUP for _, event in poll.poll(0))
+        return any(event & select.POLLHUP for _, event in self._hang_up.poll(0))
 
     def _read(self) -> None:
         if self._master is None:

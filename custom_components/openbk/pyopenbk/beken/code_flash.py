@@ -4,8 +4,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, reduce
 from itertools import chain
+from operator import and_
 import re
 import struct
 import sys
@@ -35,9 +36,10 @@ class CodeKey(StrEnum):
     UNKNOWN = "unknown"
 
 
-_BLANK_RECORD: Final = b"\xff" * RECORD_SIZE
 _DATA_OF_RECORD: Final = struct.Struct(f"{RECORD_DATA_SIZE}s2x")
 _NOT_ZERO: Final = re.compile(rb"[^\0]")
+# Bytes that a record's have in common: only where all of it is erased, these are all bits.
+_NOT_ERASED: Final = b"\xff" * 0xFF + b"\0"
 _BLOCK_SIZE: Final = 0x10000
 _BLANK_BLOCK: Final = b"\xff" * _BLOCK_SIZE
 
@@ -91,15 +93,16 @@ def check_records(flash: bytes) -> RecordCheck:
     for column, (high_table, low_table) in zip(columns, _column_tables(), strict=False):
         high ^= int.from_bytes(column.translate(high_table))
         low ^= int.from_bytes(column.translate(low_table))
-    differences = (high | low).to_bytes(used)
-    wrong = [each.start() * RECORD_SIZE for each in _NOT_ZERO.finditer(differences)]
-    damaged = tuple(
-        offset
-        for offset in wrong
-        if flash[offset : offset + RECORD_SIZE] != _BLANK_RECORD
+    common = reduce(and_, map(int.from_bytes, columns)).to_bytes(used)
+    written = common.translate(_NOT_ERASED)
+    differences = ((high | low) & int.from_bytes(written)).to_bytes(used)
+    return RecordCheck(
+        count=count,
+        blank=count - used + written.count(0),
+        damaged=tuple(
+            each.start() * RECORD_SIZE for each in _NOT_ZERO.finditer(differences)
+        ),
     )
-    blank = count - used + len(wrong) - len(damaged)
-    return RecordCheck(count=count, blank=blank, damaged=damaged)
 
 
 def used_size(data: bytes, unit: int) -> int:
