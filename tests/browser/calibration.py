@@ -29,7 +29,7 @@ async def calibrate(scene: Scene) -> None:
     await scene.look("result", "three_quantities")
     await dialog.choose("stop")
     await scene.look("nothing_changed")
-    await scene.page.reload()
+    await dialog.close()
 
     await open_options(scene)
     await dialog.choose("calibration")
@@ -37,7 +37,7 @@ async def calibrate(scene: Scene) -> None:
     await scene.look("known_load")
     await dialog.press()
     await scene.look("reference", "known_load")
-    await scene.page.reload()
+    await dialog.close()
 
     await open_options(scene)
     await dialog.choose("calibration")
@@ -65,7 +65,7 @@ async def calibrate(scene: Scene) -> None:
     await scene.look("result", "two_points")
     await dialog.choose("save")
     await scene.look("create_entry")
-    await scene.page.reload()
+    await dialog.close()
 
     await open_options(scene)
     await dialog.choose("calibration")

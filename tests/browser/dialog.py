@@ -152,7 +152,7 @@ class Dialog:
 
     async def close(self) -> None:
         """Press the cross."""
-        await self.root.get_by_role("button", name="Close").click()
+        await self.root.get_by_role("button", name="Close").first.click()
         await self.gone()
 
     async def gone(self) -> None:

@@ -21,7 +21,7 @@ class Screen:
     scheme: str
 
 
-# Dialogs are driven here; to look costs more than to act.
+# Where everything begins, and what the pictures for the manual show.
 HOME: Final = Screen(name="desktop-light", width=1280, height=900, scheme="light")
 _DARK: Final = Screen(name="desktop-dark", width=1280, height=900, scheme="dark")
 # For what is in doubt on the narrowest screen only.
@@ -30,7 +30,7 @@ _DARK_PHONE: Final = Screen(name="phone-dark", width=360, height=740, scheme="da
 # What is left of a desktop for who needs everything twice as large.
 _ZOOMED: Final = Screen(name="zoomed-light", width=640, height=450, scheme="light")
 # In an order in which each differs from the one before as little as can be.
-SCREENS: Final = (HOME, _DARK, _DARK_PHONE, PHONE, _ZOOMED)
+SCREENS: Final = (_DARK, HOME, _ZOOMED, PHONE, _DARK_PHONE)
 # Both widths and both schemes, for pages that differ from others in their texts only.
 FEW_SCREENS: Final = (_DARK, PHONE)
 
@@ -45,8 +45,6 @@ class Looks:
     def __init__(self, page: Page, folder: Path, *, keep_all: bool) -> None:
         """Keep pictures in ``folder``: all, or only those of what is wrong."""
         self.screens = SCREENS
-        self.home = HOME
-        """What the window is again after each look, since it is driven like this."""
         self._now = HOME
         self._page = page
         self._folder = folder
@@ -55,11 +53,15 @@ class Looks:
         self._wrong: list[str] = []
 
     async def check(self, name: str, element: Locator) -> None:
-        """Look at this element on every screen; what is wrong with it is kept."""
+        """Look at this element on every screen; what is wrong with it is kept.
+
+        The dialog is driven on the last one until the next look, which begins there.
+        """
         self._number += 1
-        for screen in self.screens:
+        forward = self._now is not self.screens[-1]
+        for screen in self.screens if forward else reversed(self.screens):
             await self._use(screen)
-            found = await element.evaluate(_AUDIT)
+            found = await element.evaluate(_LOOK)
             self._wrong += [f"{name}, {screen.name}: {what}" for what in found["wrong"]]
             if self._keep_all or found["wrong"]:
                 # The picture shows what a person sees after scrolling, too.
@@ -68,7 +70,6 @@ class Looks:
                     path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
                 )
                 await self._resize(screen.width, screen.height)
-        await self._use(self.home)
 
     async def portray(self, name: str, element: Locator, height: int = 0) -> None:
         """Keep a picture of an element alone, for the manual, where pictures are kept at all.
@@ -77,12 +78,12 @@ class Looks:
         """
         if not self._keep_all:
             return
+        await self._use(HOME)
+        await self._page.evaluate(_SETTLED)
         box = await element.bounding_box()
         assert box is not None
         # A dialog that fits into the window does not scroll.
-        await self._resize(
-            self.home.width, max(self.home.height, int(box["height"]) * 2)
-        )
+        await self._resize(HOME.width, max(HOME.height, int(box["height"]) * 2))
         # What the mouse rests on is highlighted.
         await self._page.mouse.move(0, 0)
         await self._page.evaluate(_SETTLED)
@@ -97,20 +98,19 @@ class Looks:
                 "height": min(box["height"], height or box["height"]),
             },
         )
-        await self._use(self.home)
-        await self._resize(self.home.width, self.home.height)
+        await self._resize(HOME.width, HOME.height)
 
     async def check_lines(
         self, dialog: Locator, titles: list[str], choices: list[str]
     ) -> None:
         """Look, on a menu, whether all titles and choices fit into their line on a phone."""
         await self._use(PHONE)
+        await self._page.evaluate(_SETTLED)
         texts = {"titles": titles, "choices": choices}
         self._wrong += [
             f"too long for a line: {text}"
             for text in await dialog.evaluate(_LINES, texts)
         ]
-        await self._use(self.home)
 
     def judge(self) -> None:
         """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""
@@ -124,7 +124,6 @@ class Looks:
                 color_scheme="dark" if screen.scheme == "dark" else "light"
             )
             self._now = screen
-        await self._page.evaluate(_SETTLED)
 
     async def _resize(self, width: int, height: int) -> None:
         await self._page.set_viewport_size({"width": width, "height": height})
@@ -139,3 +138,7 @@ _SETTLED: Final = """async () => {
     each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity);
   await Promise.allSettled(ending.map(each => each.finished));
 }"""
+_LOOK: Final = f"""async (root) => {{
+  await ({_SETTLED})();
+  return await ({_AUDIT})(root);
+}}"""

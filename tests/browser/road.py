@@ -70,9 +70,11 @@ async def open_reconfiguring(scene: Scene) -> None:
 
 
 async def _row_of_the_socket(scene: Scene) -> Locator:
-    """Go to the page of the integration."""
+    """Go to the page of the integration, if it is not there."""
     row = scene.page.locator("ha-config-entry-row")
-    await load(scene.page, f"/config/integrations/integration/{DOMAIN}", row.first)
+    page = f"/config/integrations/integration/{DOMAIN}"
+    if not (scene.page.url.endswith(page) and await row.first.is_visible()):
+        await load(scene.page, page, row.first)
     return row
 
 
@@ -84,7 +86,7 @@ async def look_in_other_languages(scene: Scene) -> None:
         if step["type"] != "create_entry"
     }
     options = {name for name, step in pages.items() if step["handler"] != DOMAIN}
-    scene.looks.screens, scene.looks.home = (PHONE,), PHONE
+    scene.looks.screens = (PHONE,)
     for language in sorted(LANGUAGES.keys() - {"en"}):
         dialog = await scene.speak(language)
         for names in filter(None, (pages.keys() - options, options)):

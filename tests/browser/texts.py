@@ -62,7 +62,7 @@ _VALUES: Final = {
 
 async def look_at_all_that_only_tell(scene: Scene) -> None:
     """Show each page without questions, in each language."""
-    scene.looks.screens, scene.looks.home = (PHONE,), PHONE
+    scene.looks.screens = (PHONE,)
     for language in LANGUAGES:
         await scene.client.command("config/core/update", language=language)
         dialog = await scene.speak(language)
