@@ -129,14 +129,17 @@ class Looks:
         await self._page.set_viewport_size({"width": width, "height": height})
 
 
-# Layout and colours follow in the next frames, and dialogs slide in; what turns for ever is left alone.
+# Layout and colours follow in the next frames, and dialogs slide in, most of them in a shadow tree; what turns for ever is
+# left alone, and what has not ended after two seconds is no longer waited for.
 _SETTLED: Final = """async () => {
   const frame = () => new Promise(done => requestAnimationFrame(done));
   await frame();
   await frame();
-  const ending = document.getAnimations().filter(each =>
+  const trees = (root) => [root, ...[...root.querySelectorAll("*")].flatMap(each => each.shadowRoot ? trees(each.shadowRoot) : [])];
+  const ending = trees(document).flatMap(tree => tree.getAnimations()).filter(each =>
     each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity);
-  await Promise.allSettled(ending.map(each => each.finished));
+  const tooLong = new Promise(done => setTimeout(done, 2000));
+  await Promise.race([tooLong, Promise.allSettled(ending.map(each => each.finished))]);
 }"""
 _LOOK: Final = f"""async (root) => {{
   await ({_SETTLED})();
