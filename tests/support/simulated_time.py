@@ -23,7 +23,7 @@ STEP: Final = 20e-6
 LONGEST: Final = 60 * 86400.0
 """Simulated seconds after which a test must have been over."""
 
-_NAP: Final = 0.001
+_NAP: Final = 0.004
 """Real seconds between two looks at what is still at work."""
 _FLOW: Final = 10
 """How many times as fast as the machine's time flows while a thread sleeps that has a job."""
