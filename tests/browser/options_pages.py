@@ -11,12 +11,18 @@ async def look_behind_the_options(scene: Scene) -> None:
     """Look at each page of the options that asks for something, at the device, and at the update."""
     dialog = Dialog(scene.page, "options")
     device = await _device(scene)
-    await scene.client.call(DOMAIN, "console", device_id=device, command="SetFlag 41 1")
+    await _command(scene, device, "SetFlag 41 1")
     for step in ("reporting", "web_password", "firmware", "backups", "snapshots"):
         await open_options(scene)
         await dialog.choose(step)
         await scene.look(step)
         await dialog.close()
+    await _command(scene, device, "SetPinRole 24 BL0937SEL_n")
+    await open_options(scene)
+    await dialog.choose("pins")
+    await scene.look("pins_changed")
+    await dialog.close()
+    await _command(scene, device, "SetPinRole 24 BL0937SEL")
     entities = await scene.client.command("config/entity_registry/list")
     [update] = (
         entity["entity_id"]
@@ -32,6 +38,10 @@ async def look_behind_the_options(scene: Scene) -> None:
     shown = scene.page.locator("ha-more-info-dialog")
     await shown.get_by_text("1.18.300").first.wait_for()
     await scene.looks.check("update", shown)
+
+
+async def _command(scene: Scene, device: str, command: str) -> None:
+    await scene.client.call(DOMAIN, "console", device_id=device, command=command)
 
 
 async def _device(scene: Scene) -> str:
