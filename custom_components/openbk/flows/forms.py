@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 import unicodedata
 
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
 from homeassistant.const import CONF_PASSWORD
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.selector import (
@@ -13,6 +14,8 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 import probatio
+
+from ..const import CONF_ADDRESS
 
 # What passwords are kept for.
 WIFI: Final = "wifi"
@@ -33,6 +36,18 @@ CONSENT: Final = probatio.Schema(
     {probatio.Required(CONF_CONSENT, default=False): BooleanSelector()}
 )
 """Has to be ticked before what cannot be taken back."""
+
+
+def ask_for_web_password(
+    flow: OptionsFlow, step_id: str, *, refused: bool
+) -> ConfigFlowResult:
+    """Show the form for the password of the socket's web page; it may have refused one already."""
+    return flow.async_show_form(
+        step_id=step_id,
+        data_schema=WEB_PASSWORD,
+        description_placeholders={"address": flow.config_entry.data[CONF_ADDRESS]},
+        errors={CONF_PASSWORD: "socket_password"} if refused else {},
+    )
 
 
 def opened(schema: probatio.Schema, name: str) -> probatio.Schema:

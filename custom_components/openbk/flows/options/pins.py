@@ -14,7 +14,7 @@ from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import ConsoleError, PasswordError
 from ...pyopenbk.profile import SocketProfile
 from .. import pin_form
-from ..forms import WEB_PASSWORD
+from ..forms import ask_for_web_password
 from ..talking import TalkingFlow
 
 
@@ -37,12 +37,7 @@ class PinSteps(TalkingFlow, OptionsFlow):
         try:
             answers = await discovery.async_ask(self.hass, address, password)
         except PasswordError:
-            return self.async_show_form(
-                step_id="pins_password",
-                data_schema=WEB_PASSWORD,
-                description_placeholders={"address": address},
-                errors={CONF_PASSWORD: "socket_password"} if password else {},
-            )
+            return ask_for_web_password(self, "pins_password", refused=bool(password))
         except ConsoleError as err:
             LOGGER.debug("Pins of %s: %s", entry.title, err)
             return self.async_abort(reason="pins_closed")

@@ -16,7 +16,6 @@ from homeassistant.util import dt as dt_util
 import probatio
 
 from ...const import (
-    CONF_ADDRESS,
     CONF_CHILD_LOCK,
     CONF_POWER_CUT,
     CONF_PROFILE,
@@ -36,7 +35,7 @@ from ...pyopenbk.obk.snapshot import Snapshot, put_snapshot_back, take_snapshot
 from ...pyopenbk.obk.startup import LONGEST_STARTUP_COMMAND
 from ...pyopenbk.obk.tuning import still_in_force
 from ...pyopenbk.profile import SocketProfile
-from ..forms import CONF_CONSENT, CONSENT, WEB_PASSWORD, folded, without
+from ..forms import CONF_CONSENT, CONSENT, ask_for_web_password, folded, without
 from ..talking import TalkingFlow
 
 CONF_SNAPSHOT: Final = "snapshot"
@@ -99,7 +98,9 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         try:
             now = await take_snapshot(await self._open())
         except PasswordError:
-            return self._ask_for_web_password()
+            return ask_for_web_password(
+                self, "snapshot_password", refused=bool(self._web_password)
+            )
         except OpenBekenError as err:
             LOGGER.debug("Settings of %s: %s", self.config_entry.title, err)
             return self.async_abort(
@@ -185,14 +186,6 @@ class SnapshotSteps(TalkingFlow, OptionsFlow):
         """Return a client for this very socket; raises OpenBekenError."""
         data = self.config_entry.data
         return await async_console_of(self.hass, data, self._web_password)
-
-    def _ask_for_web_password(self) -> ConfigFlowResult:
-        return self.async_show_form(
-            step_id="snapshot_password",
-            data_schema=WEB_PASSWORD,
-            description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
-            errors={CONF_PASSWORD: "socket_password"} if self._web_password else {},
-        )
 
     @property
     def _all_kept(self) -> tuple[KeptSettings, ...]:

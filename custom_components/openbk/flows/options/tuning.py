@@ -26,7 +26,7 @@ from ...network.mqtt import NotConnectedError
 from ...pyopenbk.foreign_text import markdown_text
 from ...pyopenbk.obk.console import Console, ConsoleError, PasswordError
 from ...pyopenbk.obk.tuning import Proposal, StartupChangedError, TuneStep, Tuning
-from ..forms import WEB_PASSWORD, without
+from ..forms import ask_for_web_password, without
 from ..talking import TalkingFlow
 from ..tuning_form import (
     CONF_CHANGES,
@@ -221,12 +221,7 @@ class TuningSteps(TalkingFlow, OptionsFlow):
             return None
 
     def _ask_for_password(self, step_id: str) -> ConfigFlowResult:
-        return self.async_show_form(
-            step_id=step_id,
-            data_schema=WEB_PASSWORD,
-            description_placeholders={"address": self.config_entry.data[CONF_ADDRESS]},
-            errors={CONF_PASSWORD: "socket_password"} if self._password else {},
-        )
+        return ask_for_web_password(self, step_id, refused=bool(self._password))
 
     @property
     def _undo(self) -> Mapping[str, list[str]]:

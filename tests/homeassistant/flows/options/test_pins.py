@@ -7,12 +7,12 @@ from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.openbk.network.consoles import SOCKET_ACCESS, SocketAccess
-from custom_components.openbk.pyopenbk.profile import SocketProfile
+from custom_components.openbk.pyopenbk.profile import PinAssignment, SocketProfile
 from custom_components.openbk.pyopenbk.roles import PinRole
 from tests.homeassistant.options import add, begin, go_on, move
 from tests.support.addresses import refuse
 from tests.support.broker import Broker
-from tests.support.simulated import configuration, plugged_in
+from tests.support.simulated import configuration, plugged_in, stranger
 from tests.support.sockets import BLOW
 from tests.support.waiting import until
 
@@ -56,6 +56,25 @@ async def test_the_entry_follows_what_was_changed_on_the_page(
         # It has saved its own change since.
         now = replace(plugged.firmware.settings.values, change_counter=0)
         assert now == replace(has, change_counter=0)
+    await hass.config_entries.async_unload(entry.entry_id)
+
+
+async def test_a_meter_on_a_serial_line_is_told_too(
+    hass: HomeAssistant, mosquitto: Broker
+) -> None:
+    relay = SocketProfile.of((PinAssignment(pin=26, role=PinRole.REL, channel=1),))
+    config = stranger(mosquitto, relay, startup_command="startDriver BL0942")
+    async with plugged_in(config) as plugged:
+        entry = await add(hass, plugged, profile=relay)
+        page = await begin(hass, entry, "pins")
+        told = page["description_placeholders"]["pins"]
+        assert told == "| Energy meter | nothing | BL0942 |"
+        assert (await go_on(hass, page))["reason"] == "pins_taken"
+        profile = SocketProfile.from_dict(entry.data["profile"])
+        assert (profile.meter, profile.pins) == ("BL0942", relay.pins)
+        await until(
+            lambda: entry.state is ConfigEntryState.LOADED and entry.runtime_data.online
+        )
     await hass.config_entries.async_unload(entry.entry_id)
 
 
