@@ -1,7 +1,7 @@
 """The broker's address and login are judged as a socket would find them, and what it may do there."""
 
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import IPv4Address
 from pathlib import Path
 import socket
@@ -256,7 +256,7 @@ def test_encryption_is_recognised(asks_for_certificate: bool) -> None:
 @pytest.mark.usefixtures("socket_enabled")
 def test_a_web_server_is_no_broker() -> None:
     with (
-        ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server,
+        HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server,
         ThreadPoolExecutor(1) as thread,
     ):
         thread.submit(server.serve_forever)
