@@ -1,10 +1,11 @@
 """The header of RT-Thread's firmware packages, which the bootloader goes by."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 import struct
 from typing import Final, Self
 import zlib
+
+from fnv_hash_fast import fnv1a_32
 
 MAGIC: Final = b"RBL\0"
 _LAYOUT: Final = struct.Struct("<4sII16s24s24sIIII")
@@ -46,7 +47,7 @@ class RblHeader:
             name=name,
             version=version,
             body_crc=zlib.crc32(body),
-            raw_hash=fnv1a(raw),
+            raw_hash=fnv1a_32(raw),
             raw_size=len(raw),
             body_size=len(body),
         )
@@ -104,15 +105,6 @@ class RblHeader:
             self.body_size,
         )
         return packed + zlib.crc32(packed).to_bytes(4, "little")
-
-
-@lru_cache(maxsize=8)
-def fnv1a(data: bytes) -> int:
-    """Return the 32-bit FNV-1a hash."""
-    value = 0x811C9DC5
-    for byte in data:
-        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
-    return value
 
 
 def _text(field: bytes) -> str:

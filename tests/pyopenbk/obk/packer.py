@@ -5,7 +5,14 @@ from io import BytesIO
 from random import Random
 
 from ltchiptool.soc.bk72xx.util import RBL, BekenBinary
-from ltchiptool.soc.bk72xx.util.models import DataType, OTACompression, OTAEncryption
+from ltchiptool.soc.bk72xx.util.models import (
+    DataGenerator,
+    DataType,
+    OTACompression,
+    OTAEncryption,
+)
+from ltchiptool.util.crc16 import CRC16
+from ltchiptool.util.intbin import ByteSource, geniter
 
 STANDARD_KEY = "510FB093A3CBEADC5993A17EC7ADEB03"
 # A key of chips that do not come from Tuya.
@@ -17,6 +24,26 @@ VECTORS = bytes.fromhex("0E0000EA" + 7 * "14F09FE5") + b"".join(
     place.to_bytes(4, "little") for place in range(0x10040, 0x10120, 0x20)
 )
 _TIME = 1_700_000_000
+
+
+_RECORD = 32
+
+
+class Packer(BekenBinary):
+    """The packer, which would make the table of its checksum anew for each record."""
+
+    _checksum = CRC16(CRC16.CMS)
+
+    def crc(
+        self,
+        data: ByteSource,
+        type: DataType | None = None,
+    ) -> DataGenerator:
+        """Yield records of 34 bytes, each with its type where one is given."""
+        for part in geniter(data, _RECORD):
+            content = part.ljust(_RECORD, b"\xff")
+            record = content + self._checksum.calc(content).to_bytes(2)
+            yield (type, record) if type else record
 
 
 def openbeken_code(chip: str = "BK7231N", version: str = "1.18.299") -> bytes:
@@ -62,7 +89,7 @@ def application(code: bytes, key: str = STANDARD_KEY) -> bytes:
 @cache
 def update_by_wire(code: bytes) -> bytes:
     """Return what is published for a BK7231T to be written from 0x11000 on: code without a mark."""
-    binary = BekenBinary(STANDARD_KEY)
+    binary = Packer(STANDARD_KEY)
     whole_records = code.ljust(-(-len(code) // 32) * 32, b"\xff")
     return b"".join(binary.crc(binary.crypt(0x10000, whole_records)))
 
@@ -94,7 +121,7 @@ def over_the_air(code: bytes) -> bytes:
         encryption=OTAEncryption.AES256,
         compression=OTACompression.GZIP,
     )
-    packed = BekenBinary(STANDARD_KEY).ota_package(
+    packed = Packer(STANDARD_KEY).ota_package(
         BytesIO(code),
         header,
         key="0123456789ABCDEF0123456789ABCDEF",
@@ -114,9 +141,7 @@ def cloudcutter(code: bytes) -> bytes:
 def _package(code: bytes, key: str, *, address: int, size: int, name: str) -> bytes:
     header = RBL(timestamp=_TIME, name=name, container_size=size)
     # In parts: the padding in one piece would come byte by byte, and there is a megabyte of it.
-    parts = BekenBinary(key).package(
-        BytesIO(code), address, len(code), header, partial=True
-    )
+    parts = Packer(key).package(BytesIO(code), address, len(code), header, partial=True)
     return b"".join(
         b"\xff" * part if kind is DataType.PADDING_SIZE else part
         for kind, part in parts

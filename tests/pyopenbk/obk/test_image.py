@@ -4,6 +4,7 @@ from gzip import compress
 from random import Random
 import zlib
 
+from ltchiptool.soc.bk72xx.util import BekenBinary
 import pytest
 
 from custom_components.openbk.pyopenbk.beken.application import (
@@ -49,6 +50,12 @@ def flipped(data: bytes, offset: int) -> bytes:
     changed = bytearray(data)
     changed[offset] ^= 0x10
     return bytes(changed)
+
+
+def test_the_packer_makes_the_records_that_ltchiptool_makes() -> None:
+    ours, theirs = packer.Packer(), BekenBinary()
+    code = CODE[:1000]
+    assert b"".join(ours.crc(iter((code,)))) == b"".join(theirs.crc(iter((code,))))
 
 
 def test_a_release_image_proves_everything() -> None:
