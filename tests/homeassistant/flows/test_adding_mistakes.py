@@ -34,7 +34,7 @@ from tests.homeassistant.wizard import Wizard
 from tests.support.addresses import lead_to, refuse, server
 from tests.support.broker import Broker
 from tests.support.simulated import plugged_in, stranger
-from tests.support.sockets import BUILD, CLIENT_ID, MAC, add_socket, socket_entry
+from tests.support.sockets import BLOW, BUILD, CLIENT_ID, MAC, add_socket, socket_entry
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("mqtt_connection")]
@@ -414,19 +414,27 @@ class TestReplacing:
         assert await wizard.submit(client_id=topic) == "hardware_replaced"
         return wizard
 
+    @pytest.mark.parametrize(
+        ("runs_with", "expected"), [(OTHERWISE, OTHERWISE), (BARE, BLOW)]
+    )
     async def test_with_other_pins(
-        self, hass: HomeAssistant, mosquitto: Broker
+        self,
+        hass: HomeAssistant,
+        mosquitto: Broker,
+        runs_with: SocketProfile,
+        expected: SocketProfile,
     ) -> None:
+        """A socket without a relay has not been told its pins yet: those of the entry stay."""
         entry = socket_entry()
         await add_socket(hass, entry)
-        other = stranger(mosquitto, OTHERWISE, mqtt_client_id="hall")
+        other = stranger(mosquitto, runs_with, mqtt_client_id="hall")
         async with plugged_in(other, OTHER_MAC) as socket:
             await until(lambda: socket.firmware.running and socket.firmware.mqtt.online)
             lead_to(hass, socket)
             await self.replace(hass, entry, "hall")
             assert entry.data["mac"] == OTHER_MAC
             profile = SocketProfile.from_dict(entry.data["profile"])
-            assert profile.pins == OTHERWISE.pins
+            assert profile.pins == expected.pins
             await unload(hass)
 
     async def test_without_an_address(self, hass: HomeAssistant) -> None:

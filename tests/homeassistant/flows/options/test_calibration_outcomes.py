@@ -162,6 +162,29 @@ async def test_the_voltage_alone_needs_no_load(
         await until(lambda: socket.shown("voltage") == pytest.approx(235, abs=0.3))
 
 
+async def test_the_power_is_compared_where_the_voltage_is_not_told_again(
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
+) -> None:
+    """It belongs to the load before, and a socket does not repeat what stands still."""
+    async with calibrated(hass, mosquitto, http=False) as socket:
+        energy = socket.plugged.firmware.energy
+        assert energy is not None
+        energy.forced_evaluations = 3600
+        person = Person(hass, socket)
+        await person.begin()
+        await person.choose("watt_meter")
+        asking = hass.async_create_task(person.type())
+        await until(lambda: len(person.seen) > 5)
+        await socket.load(1500)
+        assert (await asking)["step_id"] == "reference"
+        refused = await person.type(power=1600, voltage=230)
+        assert refused["errors"] == {"base": "no_readings"}
+        assert refused["description_placeholders"]["reference"] == "230.0\u00a0V"
+        await person.type(power=1600)
+        await person.choose("save")
+        assert set(socket.entry.runtime_data.calibration.known) == {"power"}
+
+
 async def test_a_second_load_begins_anew_what_the_first_was_not_compared_by(
     hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:

@@ -645,6 +645,21 @@ async def test_its_own_topic_of_before_may_be_anothers_by_now(
         await wizard.close()
 
 
+async def test_its_own_topic_of_before_is_taken_up_where_nobody_has_it(
+    hass: HomeAssistant,
+) -> None:
+    """Nobody is asked about another socket, as there is none."""
+    config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
+    dump = flashed(blow_dump(), config=config_sector.build(config))
+    async with chip(blow_dump()) as socket:
+        wizard = await open_port(hass, socket.path, "restore")
+        deliberate = {"foreign": False, "keep_radio": False}
+        file = await upload(hass, dump)
+        page = await wizard.submit(upload=file, deliberate=deliberate)
+        assert page == "restore_confirm"
+        await wizard.close()
+
+
 @walks("resume_restore -> restore_go_on -> restore_twin")
 async def test_interrupted_restore_of_another_socket_asks_again(
     hass: HomeAssistant,
