@@ -1,6 +1,6 @@
 """Dumps on the disk: complete ones, and one that grows block by block."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 import hashlib
@@ -84,20 +84,37 @@ class UnfinishedBackup:
         crcs = self.sidecar.block_crcs
         return tuple(index for index, crc in enumerate(crcs) if crc is None)
 
-    def put(self, index: int, block: bytes) -> None:
-        """Keep a block of 64 KiB that the chip confirmed.
+    def put(self, index: int, blocks: bytes) -> None:
+        """Keep adjacent blocks of 64 KiB that the chip confirmed, from this one on.
 
         Not synced: what a crash of the host takes away shows by its CRC when it is read again.
         """
-        if len(block) != BLOCK_SIZE:
-            raise ValueError(f"a block has {BLOCK_SIZE} bytes, this has {len(block)}")
+        count, rest = divmod(len(blocks), BLOCK_SIZE)
+        if rest or not count:
+            raise ValueError(f"a block has {BLOCK_SIZE} bytes, these are {len(blocks)}")
         with writing(self.path.parent):
-            write_at(self.path, index * BLOCK_SIZE, block)
-        self._note(index, crc32_jamcrc(block))
+            write_at(self.path, index * BLOCK_SIZE, blocks)
+        self._note({index + n: crc32_jamcrc(block_of(blocks, n)) for n in range(count)})
+
+    def settle(self, crcs: Mapping[int, int], known: KnownBlocks) -> None:
+        """Take what is known already of blocks that have these CRCs, and forget what is not so."""
+        settled: dict[int, int | None] = {}
+        for index, crc in crcs.items():
+            present = self.sidecar.block_crcs[index]
+            if present == crc:
+                continue
+            if (block := known.find(index, crc)) is not None:
+                with writing(self.path.parent):
+                    write_at(self.path, index * BLOCK_SIZE, block)
+                settled[index] = crc
+            elif present is not None:
+                settled[index] = None
+        if settled:
+            self._note(settled)
 
     def forget(self, index: int) -> None:
         """Count a block as missing, because the chip holds another one by now."""
-        self._note(index, None)
+        self._note({index: None})
 
     def finish(self, contents: Contents) -> Backup:
         """Read the file back, compare it with what the chip said, and give it its name.
@@ -131,9 +148,13 @@ class UnfinishedBackup:
         """Count every block as missing whose bytes on disk have another CRC; return the file."""
         with reading(self.path):
             dump = read_whole(self.path, self.sidecar.origin.flash_size)
-        for index, crc in enumerate(self.sidecar.block_crcs):
-            if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc:
-                self._note(index, None)
+        damaged = [
+            index
+            for index, crc in enumerate(self.sidecar.block_crcs)
+            if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc
+        ]
+        if damaged:
+            self._note(dict.fromkeys(damaged))
         return dump
 
     def discard(self) -> None:
@@ -142,10 +163,12 @@ class UnfinishedBackup:
             self.path.unlink(missing_ok=True)
             unfinished_name(self._final.with_suffix(SIDECAR)).unlink(missing_ok=True)
 
-    def _note(self, index: int, crc: int | None) -> None:
-        crcs = list(self.sidecar.block_crcs)
-        crcs[index] = crc
-        self.sidecar = replace(self.sidecar, block_crcs=tuple(crcs))
+    def _note(self, crcs: Mapping[int, int | None]) -> None:
+        noted = tuple(
+            crcs.get(index, present)
+            for index, present in enumerate(self.sidecar.block_crcs)
+        )
+        self.sidecar = replace(self.sidecar, block_crcs=noted)
         self.save_sidecar()
 
     def save_sidecar(self) -> None:

@@ -20,7 +20,6 @@ from .dumps import (
     Backup,
     KnownBlocks,
     UnfinishedBackup,
-    block_of,
     unfinished_name,
 )
 from .errors import BackupError
@@ -110,8 +109,7 @@ class BackupFolder:
         self.prepare()
         backup = self._begin_anew(origin, date)
         try:
-            for index in range(origin.blocks):
-                backup.put(index, block_of(dump, index))
+            backup.put(0, dump)
             return backup.finish(contents)
         except BackupError:
             # Unlike what is read from a chip, nobody goes on with half an upload.

@@ -6,14 +6,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Final
 
-from ..backups import (
-    Backup,
-    BackupDamagedError,
-    BackupFolder,
-    KnownBlocks,
-    Origin,
-    UnfinishedBackup,
-)
+from ..backups import Backup, BackupDamagedError, BackupFolder, Origin, UnfinishedBackup
 from ..beken.flash_map import BLOCK_SIZE, SECTOR_SIZE, Region
 from ..bootrom.chip import LinkedChip
 from ..bootrom.errors import FlashUnreachableError
@@ -107,23 +100,14 @@ class BackupReader:
 
     async def _settle_known_blocks(self, unfinished: UnfinishedBackup) -> None:
         known = await self._run(self._folder.known_blocks, self._origin)
-        for index in range(self._origin.blocks):
-            if known.may_have(index):
-                await self._settle(unfinished, known, index)
-                self._report(unfinished)
-
-    async def _settle(
-        self, unfinished: UnfinishedBackup, known: KnownBlocks, index: int
-    ) -> None:
-        crc = await self._chip_crc(index)
-        present = unfinished.sidecar.block_crcs[index]
-        if present == crc:
-            return
-        block = await self._run(known.find, index, crc)
-        if block is not None:
-            await self._run(unfinished.put, index, block)
-        elif present is not None:
-            await self._run(unfinished.forget, index)
+        crcs = {
+            index: await self._chip_crc(index)
+            for index in range(self._origin.blocks)
+            if known.may_have(index)
+        }
+        if crcs:
+            await self._run(unfinished.settle, crcs, known)
+            self._report(unfinished)
 
     async def _prove_zeros(self, unfinished: UnfinishedBackup, content: bytes) -> None:
         """Compare again what may be of a moment in which the flash was out of reach."""
@@ -140,18 +124,17 @@ class BackupReader:
 
     async def _read_blocks(self, unfinished: UnfinishedBackup, blocks: range) -> None:
         """Read adjacent blocks in one go; each is on disk while the next is on the line."""
-        queue: asyncio.Queue[tuple[int, bytes] | None] = asyncio.Queue()
-        saving = asyncio.create_task(self._save_blocks(unfinished, queue))
+        queue: asyncio.Queue[bytes] = asyncio.Queue()
+        saving = asyncio.create_task(self._save_blocks(unfinished, blocks.start, queue))
         collected = bytearray()
-        indices = iter(blocks)
 
         def take(_: int, part: bytes) -> None:
             if saving.done():
                 saving.result()
             collected.extend(part)
-            while len(collected) >= BLOCK_SIZE:
-                queue.put_nowait((next(indices), bytes(collected[:BLOCK_SIZE])))
-                del collected[:BLOCK_SIZE]
+            if whole := len(collected) // BLOCK_SIZE * BLOCK_SIZE:
+                queue.put_nowait(bytes(collected[:whole]))
+                del collected[:whole]
 
         done_before = (self._origin.blocks - len(unfinished.missing)) * BLOCK_SIZE
         try:
@@ -162,16 +145,25 @@ class BackupReader:
                 verified=take,
             )
         finally:
-            queue.put_nowait(None)
+            queue.put_nowait(b"")
             await saving
 
     async def _save_blocks(
-        self,
-        unfinished: UnfinishedBackup,
-        queue: asyncio.Queue[tuple[int, bytes] | None],
+        self, unfinished: UnfinishedBackup, index: int, queue: asyncio.Queue[bytes]
     ) -> None:
-        while entry := await queue.get():
-            await self._run(unfinished.put, *entry)
+        """Save what comes, from this block on, until nothing does.
+
+        A line can be faster than a disk is with one block at a time; what waits is saved in one go.
+        """
+        ended = False
+        while not ended:
+            arrived = [await queue.get()]
+            while not queue.empty():
+                arrived.append(queue.get_nowait())
+            ended = not arrived[-1]
+            if blocks := b"".join(arrived):
+                await self._run(unfinished.put, index, blocks)
+                index += len(blocks) // BLOCK_SIZE
 
     async def _holds(self, dump: Dump, regions: Iterable[Region]) -> bool:
         for region in regions:
