@@ -9,13 +9,13 @@ from itertools import count
 import os
 from pathlib import Path
 import shutil
-import signal
 import sys
 
 from simulator.process import Addresses, SimulatorEndedError, simulator_process
 from tests.support.broker import Broker, free_port
 
 from .client import HomeAssistantClient, fill_form
+from .seed import seed
 
 ROOT = Path(__file__).parent.parent
 BROKER_USER = "socket"
@@ -65,18 +65,6 @@ class HomeAssistantAddress:
     folder: Path
 
 
-async def _end(process: asyncio.subprocess.Process, seconds: float) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGINT)
-    try:
-        async with asyncio.timeout(seconds):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-
-
 @asynccontextmanager
 async def _simulator(
     log: Path, arguments: Sequence[str] = ()
@@ -113,7 +101,7 @@ async def _home_assistant(
     )
     (folder / "configuration.yaml").write_text(configuration, encoding="utf-8")
     _link_components(folder / "custom_components")
-    token = await _seed(folder, port, simulator.releases)
+    token = seed(folder, port, OWNER, OWNER_PASSWORD, simulator.releases)
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     with (folder / "output.log").open("wb") as output:
         process = await asyncio.create_subprocess_exec(
@@ -142,7 +130,10 @@ async def _home_assistant(
                 ended.cancel()
             yield HomeAssistantAddress(url=url, token=token, folder=folder)
         finally:
-            await _end(process, 20)
+            # It would write down what nobody reads any more, and spend as long on freeing its memory.
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
 
 def _link_components(folder: Path) -> None:
@@ -153,28 +144,6 @@ def _link_components(folder: Path) -> None:
         link = folder / component.name
         if not link.exists():
             link.symlink_to(component)
-
-
-async def _seed(folder: Path, port: int, release_index: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "demo.seed",
-        str(folder),
-        str(port),
-        OWNER,
-        OWNER_PASSWORD,
-        release_index,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    if process.returncode:
-        raise StageFailed(
-            f"Home Assistant's folder could not be prepared:\n{errors.decode()}"
-        )
-    return output.decode().strip().splitlines()[-1]
 
 
 async def _configure_mqtt(client: HomeAssistantClient, port: int) -> None:

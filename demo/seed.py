@@ -1,23 +1,37 @@
 """Prepare a configuration folder as if its owner had been through onboarding.
 
-Run with Home Assistant's own Python while no Home Assistant uses the folder:
-``python -m demo.seed FOLDER PORT USER PASSWORD RELEASE_INDEX`` prints a long-lived access token.
+What Home Assistant would have stored is written down here: to have it do so, with its own functions, would
+take as long as its start.
 """
 
-import asyncio
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 import json
 from pathlib import Path
-import sys
-from typing import Any
+import secrets
+from typing import Any, Final
+import uuid
 
-from homeassistant import auth, config_entries, core, loader
-from homeassistant.auth.const import GROUP_ID_ADMIN
-from homeassistant.auth.models import TOKEN_TYPE_LONG_LIVED_ACCESS_TOKEN
-from homeassistant.auth.providers.homeassistant import HassAuthProvider
-from homeassistant.helpers import device_registry as dr, entity_registry as er
+import bcrypt
+import jwt
 
-_ONBOARDING_STEPS = ["user", "core_config", "integration", "analytics"]
+_ONBOARDING_STEPS: Final = ["user", "core_config", "integration", "analytics"]
+_TOKEN_LASTS: Final = timedelta(days=30)
+# The least that the hash allows: what it keeps is no secret.
+_ROUNDS: Final = 4
+
+
+def seed(folder: Path, port: int, user: str, password: str, release_index: str) -> str:
+    """Write a new folder's storage and return a long-lived access token of its owner.
+
+    No Home Assistant may use the folder yet; its web server will have this port of the loopback address.
+    """
+    (folder / ".storage").mkdir(parents=True, exist_ok=True)
+    _seed_http(folder, port)
+    _store(folder, "onboarding", 4, {"done": _ONBOARDING_STEPS})
+    # What the wizard keeps when somebody changes where releases come from.
+    _store(folder, "openbk.release_index", 1, {"index_address": release_index})
+    return _seed_owner(folder, user, password)
 
 
 def _store(folder: Path, key: str, version: int, data: dict[str, Any]) -> None:
@@ -25,7 +39,7 @@ def _store(folder: Path, key: str, version: int, data: dict[str, Any]) -> None:
     (folder / ".storage" / key).write_text(json.dumps(content), encoding="utf-8")
 
 
-def seed_http(folder: Path, port: int) -> None:
+def _seed_http(folder: Path, port: int) -> None:
     """Bind the web server to loopback.
 
     An ``http:`` section in the configuration would only be a trial that Home Assistant reverts
@@ -47,48 +61,62 @@ def seed_http(folder: Path, port: int) -> None:
     _store(folder, "http", 3, data)
 
 
-async def seed_owner(folder: Path, user: str, password: str) -> str:
-    """Create the owner and return a long-lived access token."""
-    hass = core.HomeAssistant(str(folder))
-    loader.async_setup(hass)
-    hass.config_entries = config_entries.ConfigEntries(hass, {})
-    await hass.config_entries.async_initialize()
-    dr.async_setup(hass)
-    await asyncio.gather(dr.async_load(hass), er.async_load(hass))
-    hass.auth = await auth.auth_manager_from_config(
-        hass, [{"type": "homeassistant"}], []
+def _seed_owner(folder: Path, user: str, password: str) -> str:
+    """Store what homeassistant/auth/auth_store.py and auth/providers/homeassistant.py would."""
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(_ROUNDS))
+    login = {"username": user, "password": b64encode(hashed).decode()}
+    _store(folder, "auth_provider.homeassistant", 1, {"users": [login]})
+    now, key = datetime.now(UTC), secrets.token_hex(64)
+    owner, credential, token = (uuid.uuid4().hex for _ in range(3))
+    data = {
+        "users": [
+            {
+                "id": owner,
+                "group_ids": ["system-admin"],
+                "is_owner": True,
+                "is_active": True,
+                "name": user,
+                "system_generated": False,
+                "local_only": False,
+            }
+        ],
+        "groups": [
+            {"id": "system-admin", "name": "Administrators"},
+            {"id": "system-users", "name": "Users"},
+            {"id": "system-read-only", "name": "Read Only"},
+        ],
+        "credentials": [
+            {
+                "id": credential,
+                "user_id": owner,
+                "auth_provider_type": "homeassistant",
+                "auth_provider_id": None,
+                "data": {"username": user},
+            }
+        ],
+        "refresh_tokens": [
+            {
+                "id": token,
+                "user_id": owner,
+                "client_id": None,
+                "client_name": "demo",
+                "client_icon": None,
+                "token_type": "long_lived_access_token",
+                "created_at": now.isoformat(),
+                "access_token_expiration": _TOKEN_LASTS.total_seconds(),
+                "token": secrets.token_hex(64),
+                "jwt_key": key,
+                "last_used_at": None,
+                "last_used_ip": None,
+                "expire_at": None,
+                "credential_id": None,
+                "version": None,
+            }
+        ],
+    }
+    _store(folder, "auth", 1, data)
+    issued = int(now.timestamp())
+    lasts = int(_TOKEN_LASTS.total_seconds())
+    return jwt.encode(
+        {"iss": token, "iat": issued, "exp": issued + lasts}, key, "HS256"
     )
-    provider = hass.auth.auth_providers[0]
-    assert isinstance(provider, HassAuthProvider)
-    await provider.async_initialize()
-    await provider.async_add_auth(user, password)
-    owner = await hass.auth.async_create_user(user, group_ids=[GROUP_ID_ADMIN])
-    credentials = await provider.async_get_or_create_credentials({"username": user})
-    await hass.auth.async_link_user(owner, credentials)
-    token = await hass.auth.async_create_refresh_token(
-        owner,
-        client_name="demo",
-        token_type=TOKEN_TYPE_LONG_LIVED_ACCESS_TOKEN,
-        access_token_expiration=timedelta(days=30),
-    )
-    access_token = hass.auth.async_create_access_token(token)
-    # Stores are only written by the final-write event of an instance that ran.
-    hass.set_state(core.CoreState.running)
-    await hass.async_stop()
-    return access_token
-
-
-def main() -> None:
-    """Seed the folder named on the command line."""
-    folder, port, user, password, release_index = sys.argv[1:]
-    path = Path(folder)
-    (path / ".storage").mkdir(parents=True, exist_ok=True)
-    seed_http(path, int(port))
-    _store(path, "onboarding", 4, {"done": _ONBOARDING_STEPS})
-    # What the wizard keeps when somebody changes where releases come from.
-    _store(path, "openbk.release_index", 1, {"index_address": release_index})
-    print(asyncio.run(seed_owner(path, user, password)))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Home Assistant does not load what flashes sockets before somebody opens a dialog."""
+"""What a start loads: nothing that flashes sockets in Home Assistant, and no Home Assistant in other programs."""
 
 from pathlib import Path
 import subprocess
@@ -13,17 +13,30 @@ from custom_components.openbk import (
 )
 print(*sys.modules)
 """
+LOADED_BY_PROGRAMS = """
+import contextlib, io, runpy, sys
+for program in ("simulator", "demo"):
+    sys.argv = [program, "--help"]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+        runpy.run_module(program, run_name="__main__")
+print(*sys.modules)
+"""
 
 
-def test_setting_a_socket_up_loads_nothing_that_flashes_one() -> None:
+def loaded_by(program: str) -> list[str]:
+    """Return the modules that a program has loaded, as it prints them itself."""
     found = subprocess.run(
-        [sys.executable, "-c", LOADED],
+        [sys.executable, "-c", program],
         cwd=ROOT,
         check=True,
         capture_output=True,
         text=True,
     )
-    loaded = found.stdout.split()
+    return found.stdout.split()
+
+
+def test_setting_a_socket_up_loads_nothing_that_flashes_one() -> None:
+    loaded = loaded_by(LOADED)
     assert "custom_components.openbk.live.state" in loaded
     library = "custom_components.openbk.pyopenbk"
     unwanted = (
@@ -36,3 +49,10 @@ def test_setting_a_socket_up_loads_nothing_that_flashes_one() -> None:
         "homeassistant.components.file_upload",
     )
     assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
+def test_simulator_and_demo_start_without_home_assistant() -> None:
+    """The demo runs it as a process of its own; to load it once more would take most of their start."""
+    loaded = loaded_by(LOADED_BY_PROGRAMS)
+    assert {"simulator.world", "demo.check"} <= {*loaded}
+    assert [name for name in loaded if name.startswith("homeassistant")] == []
