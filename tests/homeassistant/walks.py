@@ -12,6 +12,7 @@ A claim that is not true fails its test, and so does a way that is not in the do
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 import re
@@ -132,13 +133,17 @@ def claimed_pages(claim: str) -> Iterator[str]:
     yield from (way for _, way in claimed_ways(claim))
 
 
-def claims() -> Iterator[str]:
+@cache
+def claims() -> tuple[str, ...]:
     """Return the claims of all tests.
 
     Their files are read, so it does not matter which of them run.
     """
-    for path in sorted(TESTS.rglob("test_*.py")):
-        yield from _claims_in(ast.parse(path.read_text()))
+    return tuple(
+        claim
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for claim in _claims_in(ast.parse(path.read_text()))
+    )
 
 
 def _claims_in(tree: ast.AST) -> Iterator[str]:

@@ -38,6 +38,7 @@ TO_THE_CHIP = ("flash", "intro", "wiring", "search", "backup")
 PINS = ("pins", "pins_edit", "pins_other", "pins_known", "pins_paste", "pins_upload")
 SETTINGS = ("name", "known_wifi", "wifi", "broker", "write_confirm", "firmware")
 WRITTEN = ("write", "reassemble", "wait", "waiting_nothing", "access_point", "rewire")
+BEFORE_WRITING = ("user", *TO_THE_CHIP[1:], *PINS, *SETTINGS)
 
 
 @pytest.fixture(autouse=True)
@@ -130,47 +131,58 @@ class Road:
         await self.wizard.submit_suggested(**at)
 
 
-@pytest.mark.parametrize("page", ["user", *TO_THE_CHIP[1:], *PINS, *SETTINGS, *WRITTEN])
+@pytest.mark.parametrize(
+    "pages",
+    [BEFORE_WRITING, *((page,) for page in WRITTEN)],
+    ids=["before writing", *WRITTEN],
+)
 async def test_dialog_is_closed(
     hass: HomeAssistant,
     mosquitto: Broker,
     releases: ReleaseServer,
     socket: SimulatedSocket,
     own_folder: Path,
-    page: str,
+    pages: tuple[str, ...],
 ) -> None:
     hass.data[WAITING] = Waiting(turn=0.5, glance=0.05, look_up=in_vain)
     before = subscriptions(hass)
-    socket.inject(Fault(name=FaultName.DISCONNECTED))
-    road = Road(hass, mosquitto)
-    await road.to(page, socket)
-    assert road.wizard.page == page
-    await road.wizard.close()
+    for page in pages:
+        socket.inject(Fault(name=FaultName.DISCONNECTED))
+        road = Road(hass, mosquitto)
+        await road.to(page, socket)
+        assert road.wizard.page == page
+        await road.wizard.close()
+        await let_go(hass, socket, page)
+        assert not hass.config_entries.flow.async_progress_by_handler("openbk"), page
+        assert not [
+            task.get_name()
+            for task in asyncio.all_tasks()
+            if "openbk wizard" in task.get_name()
+        ], page
+        # A socket that was written and did not come yet is listened for, to be offered when it does.
+        awaited = {"obkE4720741/mac", "obkE4720741/build", "obkE4720741/ip"} | {
+            "obkE4720741/connected"
+        }
+        allowed = before | {"+/connected"}
+        allowed |= awaited if page in WRITTEN[1:] else set()
+        await until(lambda: subscriptions(hass) <= allowed)  # noqa: B023
+        kept = {path.suffix for path in own_folder.rglob("*") if path.is_file()}
+        # A reading that was broken off is gone on with; a writing needs its record and its firmware.
+        assert kept <= {".bin", ".json"} | (
+            {".part"} if page == "backup" else set()
+        ) | ({".job"} if page == "write" else set()), page
+        again = await Wizard.open(hass, "flash")
+        assert again.page == "intro", page
+        await again.close()
+
+
+async def let_go(hass: HomeAssistant, socket: SimulatedSocket, page: str) -> None:
+    """See the port free as soon as is promised, and everything else ended."""
     left = hass.loop.time()
     while not await is_free(socket.path):
-        assert hass.loop.time() - left < FREE_AFTER
-    assert not hass.config_entries.flow.async_progress_by_handler("openbk")
+        assert hass.loop.time() - left < FREE_AFTER, page
     await until(lambda: async_wizard_at_work(hass) is None)
     await hass.async_block_till_done()
-    assert not [
-        task.get_name()
-        for task in asyncio.all_tasks()
-        if "openbk wizard" in task.get_name()
-    ]
-    # A socket that was written and did not come yet is listened for, to be offered when it does.
-    awaited = {"obkE4720741/mac", "obkE4720741/build", "obkE4720741/ip"} | {
-        "obkE4720741/connected"
-    }
-    allowed = before | {"+/connected"} | (awaited if page in WRITTEN[1:] else set())
-    await until(lambda: subscriptions(hass) <= allowed)
-    kept = {path.suffix for path in own_folder.rglob("*") if path.is_file()}
-    # A reading that was broken off is gone on with; a writing needs its record and its firmware.
-    assert kept <= {".bin", ".json"} | ({".part"} if page == "backup" else set()) | (
-        {".job"} if page == "write" else set()
-    )
-    again = await Wizard.open(hass, "flash")
-    assert again.page == "intro"
-    await again.close()
 
 
 # The pages aside of that road, by the way to each: what is chosen or submitted from page to page.
@@ -253,42 +265,55 @@ def dawdle(socket: SimulatedSocket, command: Command) -> None:
     )
 
 
+type Walk = Callable[[HomeAssistant, SimulatedSocket], Awaitable[Wizard]]
+
+
 @pytest.mark.parametrize(
-    ("page", "walk", "left"),
+    ("content", "walks", "left"),
     [
-        ("restore_choose", to_restore, False),
-        ("restore_confirm", to_restore_confirm, False),
-        ("restore_write", to_restore_write, True),
-        ("radio_missing", to_radio_missing, False),
-        ("radio_repair", to_radio_repair, False),
-        ("radio_confirm", to_radio_confirm, False),
-        ("radio_write", to_radio_write, False),
-        ("failed_link_lost", to_failed, False),
-        ("failed_link_lost_writing", to_failed_writing, True),
-        ("resume_restore", to_resume, True),
+        (
+            WITHOUT_RADIO,
+            {
+                "radio_missing": to_radio_missing,
+                "radio_repair": to_radio_repair,
+                "radio_confirm": to_radio_confirm,
+                "radio_write": to_radio_write,
+            },
+            False,
+        ),
+        (
+            blow_dump(),
+            {
+                "failed_link_lost": to_failed,
+                "restore_choose": to_restore,
+                "restore_confirm": to_restore_confirm,
+            },
+            False,
+        ),
+        (blow_dump(), {"restore_write": to_restore_write}, True),
+        (blow_dump(), {"failed_link_lost_writing": to_failed_writing}, True),
+        (blow_dump(), {"resume_restore": to_resume}, True),
     ],
+    ids=["radio", "restore", "restoring", "failed", "resume"],
 )
 async def test_dialog_is_closed_aside_of_the_road(
     hass: HomeAssistant,
     own_folder: Path,
-    page: str,
-    walk: Callable[[HomeAssistant, SimulatedSocket], Awaitable[Wizard]],
+    content: bytes,
+    walks: dict[str, Walk],
     left: bool,
 ) -> None:
     """``left``: a job was begun, of which a later wizard knows."""
-    content = WITHOUT_RADIO if page.startswith("radio") else blow_dump()
     async with chip(content) as socket:
-        wizard = await walk(hass, socket)
-        assert wizard.page == page
-        await wizard.close()
-        closed = hass.loop.time()
-        while not await is_free(socket.path):
-            assert hass.loop.time() - closed < FREE_AFTER
-        await until(lambda: async_wizard_at_work(hass) is None)
-        await hass.async_block_till_done()
-        assert bool(list(own_folder.rglob("*.job"))) is left
-        if not left:
-            assert socket.flash.content == content
-        again = await Wizard.open(hass, "flash")
-        assert again.page == "intro"
-        await again.close()
+        for page, walk in walks.items():
+            socket.power(on=True)
+            wizard = await walk(hass, socket)
+            assert wizard.page == page
+            await wizard.close()
+            await let_go(hass, socket, page)
+            assert bool(list(own_folder.rglob("*.job"))) is left, page
+            if not left:
+                assert socket.flash.content == content, page
+            again = await Wizard.open(hass, "flash")
+            assert again.page == "intro", page
+            await again.close()

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 import json
 
 import pytest
@@ -29,12 +30,18 @@ SHOWING = {"async_show_form", "async_show_menu", "async_show_progress"}
 CORE_REASONS = {"already_configured", "already_in_progress", "reconfigure_successful"}
 
 
+@cache
+def _nodes() -> tuple[ast.AST, ...]:
+    return tuple(
+        node for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))
+    )
+
+
 def _calls(names: set[str]) -> Iterator[ast.Call]:
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in names:
-                    yield node
+    for node in _nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in names:
+                yield node
 
 
 def _keyword(call: ast.Call, name: str) -> Iterator[str]:
@@ -46,8 +53,7 @@ def _keyword(call: ast.Call, name: str) -> Iterator[str]:
 def _constants() -> set[str]:
     return {
         node.value
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in _nodes()
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
 
@@ -88,9 +94,9 @@ def test_every_step_exists() -> None:
         assert hasattr(OpenBekenConfigFlow, f"async_step_{step}"), step
 
 
-@pytest.mark.parametrize("page", pages.PAGES)
-def test_page_has_a_label_for_each_choice(page: str) -> None:
-    assert list(CONFIG["step"][page]["menu_options"]) == list(pages.PAGES[page])
+def test_every_page_has_a_label_for_each_choice() -> None:
+    for page, offers in pages.PAGES.items():
+        assert list(CONFIG["step"][page]["menu_options"]) == list(offers), page
 
 
 def test_every_abort_has_a_text_and_every_text_is_used() -> None:
