@@ -1,22 +1,19 @@
 """Every failure has its page, and everything that the page offers leads on from there."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import (
-    AbstractAsyncContextManager,
-    AbstractContextManager,
-    asynccontextmanager,
-    contextmanager,
-)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 import os
 from pathlib import Path
 import resource
-from typing import Any
+import shutil
+from typing import Any, Final
 
 from homeassistant.core import HomeAssistant
 import pytest
 import serialx
 
 from custom_components.openbk.flows.wizard.pages import PAGES
+from custom_components.openbk.helpers import backup_folder
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory, images
 from simulator.chip import SimulatedSocket
@@ -127,67 +124,63 @@ def starts_nothing(socket: SimulatedSocket) -> bool:
     return not socket.flash.read(APPLICATION.start, 4096).strip(b"\xff")
 
 
+LASTING_WHILE_READING: Final = {
+    "failed_garbled": GARBLED,
+    "failed_crc": Fault(
+        name=FaultName.REPLY_FLIPPED, command=Command.CRC, times=0, byte=-3
+    ),
+    "failed_wrong_chip": Fault(name=FaultName.CHIP_ID, value="00007231"),
+    "failed_wrong_size": Fault(name=FaultName.FLASH_ID, value="1c7016"),
+    "failed_foreign_key": Fault(
+        name=FaultName.CODE_KEY, value="00000001 00000002 00000003 00000004"
+    ),
+    "failed_flash_unreachable": Fault(name=FaultName.FLASH_UNREACHABLE),
+}
+LASTING_WHILE_WRITING: Final = {
+    "failed_garbled_writing": Fault(
+        name=FaultName.REPLY_FLIPPED, command=Command.ERASE, times=0, byte=10
+    ),
+    "failed_crc_writing": Fault(name=FaultName.WORN_SECTOR, value="18000"),
+    "failed_protected": Fault(name=FaultName.STATUS_STICKS),
+}
+
+
 class TestReading:
     """What can stop the reading of a chip; nothing was changed then."""
 
-    @pytest.mark.parametrize(
-        ("fault", "page"),
-        [
-            pytest.param(GARBLED, "failed_garbled", marks=walks("failed_garbled -> *")),
-            pytest.param(
-                Fault(
-                    name=FaultName.REPLY_FLIPPED, command=Command.CRC, times=0, byte=-3
-                ),
-                "failed_crc",
-                marks=walks("failed_crc -> *"),
-            ),
-            pytest.param(
-                Fault(name=FaultName.CHIP_ID, value="00007231"),
-                "failed_wrong_chip",
-                marks=walks("failed_wrong_chip -> *"),
-            ),
-            pytest.param(
-                Fault(name=FaultName.FLASH_ID, value="1c7016"),
-                "failed_wrong_size",
-                marks=walks("failed_wrong_size -> *"),
-            ),
-            pytest.param(
-                Fault(
-                    name=FaultName.CODE_KEY, value="00000001 00000002 00000003 00000004"
-                ),
-                "failed_foreign_key",
-                marks=walks("failed_foreign_key -> *"),
-            ),
-            pytest.param(
-                Fault(name=FaultName.FLASH_UNREACHABLE),
-                "failed_flash_unreachable",
-                marks=walks("failed_flash_unreachable -> *"),
-            ),
-        ],
-        ids=lambda value: value if isinstance(value, str) else value.name,
+    @walks(
+        "failed_garbled -> *",
+        "failed_crc -> *",
+        "failed_wrong_chip -> *",
+        "failed_wrong_size -> *",
+        "failed_foreign_key -> *",
+        "failed_flash_unreachable -> *",
     )
-    async def test_lasting_fault(
-        self, hass: HomeAssistant, fault: Fault, page: str
-    ) -> None:
+    async def test_lasting_fault(self, hass: HomeAssistant, own_folder: Path) -> None:
         """It is told again until it is mended; then the way leads on."""
         dump = factory_dump()
         async with chip(dump) as socket:
-            socket.inject(fault)
-            wizard = await to_chip(hass, socket.path)
-            assert wizard.page == page
-            *others, last = set(PAGES[page]) & SEARCHES
-            for offer in others:
-                assert await take(wizard, offer) == page
-            assert await take(wizard, last) == page
-            assert await is_free(socket.path)
-            socket.clear()
-            assert await take(wizard, last) == "no_pins_erased"
-            await wizard.close()
-            assert content(socket) == dump
-            socket.inject(fault)
-            wizard = await to_chip(hass, socket.path)
-            assert await wizard.choose("leave") == "left_untouched"
-            assert await is_free(socket.path)
+            for page, fault in LASTING_WHILE_READING.items():
+                # What was read before would spare much of what can fail.
+                shutil.rmtree(own_folder, ignore_errors=True)
+                socket.inject(fault)
+                wizard = await to_chip(hass, socket.path)
+                assert wizard.page == page
+                *others, last = set(PAGES[page]) & SEARCHES
+                for offer in others:
+                    assert await take(wizard, offer) == page
+                assert await take(wizard, last) == page
+                assert await is_free(socket.path), page
+                socket.clear()
+                assert await take(wizard, last) == "no_pins_erased", page
+                await wizard.close()
+                assert content(socket) == dump, page
+                socket.inject(fault)
+                wizard = await to_chip(hass, socket.path)
+                assert wizard.page == page
+                assert await wizard.choose("leave") == "left_untouched", page
+                assert await is_free(socket.path), page
+                socket.clear()
 
     @pytest.mark.slow
     @walks("failed_link_lost -> check_wiring, port")
@@ -294,65 +287,48 @@ class TestReading:
                 assert await take(wizard, "retry") == page
             assert await wizard.choose("leave") == "left_untouched"
 
-    @pytest.mark.parametrize(
-        ("in_the_way", "page"),
-        [
-            pytest.param(
-                full_disk, "failed_disk_full", marks=walks("failed_disk_full -> *")
-            ),
-            pytest.param(
-                file_for_folder, "failed_folder", marks=walks("failed_folder -> *")
-            ),
-            pytest.param(
-                link_to_itself,
-                "failed_backup_storage",
-                marks=walks("failed_backup_storage -> *"),
-            ),
-        ],
-    )
+    @walks("failed_disk_full -> *", "failed_folder -> *", "failed_backup_storage -> *")
     async def test_backup_cannot_be_kept(
-        self,
-        hass: HomeAssistant,
-        own_folder: Path,
-        in_the_way: Callable[[Path], AbstractContextManager[None]],
-        page: str,
+        self, hass: HomeAssistant, own_folder: Path
     ) -> None:
         dump = factory_dump()
         async with chip(dump) as socket:
-            with in_the_way(own_folder):
-                wizard = await to_chip(hass, socket.path)
-                assert wizard.page == page
-                assert await wizard.choose("leave") == "left_untouched"
-                wizard = await to_chip(hass, socket.path)
-                assert await take(wizard, "retry") == page
-                assert await is_free(socket.path)
-            assert await take(wizard, "retry") == "no_pins_erased"
-            await wizard.close()
-            (backup,) = own_folder.glob("*.bin")
-            assert backup.read_bytes() == dump
+            for in_the_way, page in (
+                (full_disk, "failed_disk_full"),
+                (file_for_folder, "failed_folder"),
+                (link_to_itself, "failed_backup_storage"),
+            ):
+                with in_the_way(own_folder):
+                    wizard = await to_chip(hass, socket.path)
+                    assert wizard.page == page
+                    assert await wizard.choose("leave") == "left_untouched", page
+                    wizard = await to_chip(hass, socket.path)
+                    assert await take(wizard, "retry") == page
+                    assert await is_free(socket.path), page
+                assert await take(wizard, "retry") == "no_pins_erased", page
+                await wizard.close()
+                (backup,) = own_folder.glob("*.bin")
+                assert backup.read_bytes() == dump, page
+                shutil.rmtree(own_folder.parent)
 
-    @pytest.mark.parametrize(
-        "bootloader",
-        [
-            b"\xff" * BOOTLOADER.size,
-            bytes(BOOTLOADER.size),
-            packer.bootloader(packer.OTHER_KEY),
-        ],
-        ids=["blank", "damaged", "foreign"],
-    )
     @walks("failed_bootloader -> *")
-    async def test_bootloader_is_not_written_over(
-        self, hass: HomeAssistant, bootloader: bytes
-    ) -> None:
-        dump = put(factory_dump(), 0, bootloader)
-        async with chip(dump) as socket:
-            wizard = await to_chip(hass, socket.path)
-            assert wizard.page == "failed_bootloader"
-            assert await wizard.choose("leave") == "left_untouched"
-            wizard = await to_chip(hass, socket.path)
-            assert await wizard.choose("restore_instead") == "restore_choose"
-            await wizard.close()
-            assert content(socket) == dump
+    async def test_bootloader_is_not_written_over(self, hass: HomeAssistant) -> None:
+        async with chip(factory_dump()) as socket:
+            for kind, bootloader in {
+                "blank": b"\xff" * BOOTLOADER.size,
+                "damaged": bytes(BOOTLOADER.size),
+                "foreign": packer.bootloader(packer.OTHER_KEY),
+            }.items():
+                dump = put(factory_dump(), 0, bootloader)
+                socket.flash.rewrite(0, dump)
+                wizard = await to_chip(hass, socket.path)
+                assert wizard.page == "failed_bootloader", kind
+                assert await wizard.choose("leave") == "left_untouched", kind
+                wizard = await to_chip(hass, socket.path)
+                page = await wizard.choose("restore_instead")
+                assert page == "restore_choose", kind
+                await wizard.close()
+                assert content(socket) == dump, kind
 
     @walks("failed_erased -> *")
     async def test_erased_chip(self, hass: HomeAssistant) -> None:
@@ -382,7 +358,7 @@ class TestWriting:
     async def bench(
         self, hass: HomeAssistant, broker: Broker, releases: ReleaseServer
     ) -> AsyncIterator[tuple[SimulatedSocket, Wizard]]:
-        """Walk to the last confirmation."""
+        """Walk to the last confirmation; what no writing may touch is looked at afterwards."""
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_confirmation(wizard, broker, releases)
@@ -391,60 +367,40 @@ class TestWriting:
             radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
             assert after[: BOOTLOADER.end] == before[: BOOTLOADER.end]
             assert after[radio] == before[radio]
+            backups = backup_folder(hass).path.glob("*.bin")
+            assert before in (backup.read_bytes() for backup in backups)
+            assert not hass.config_entries.async_entries("openbk")
 
-    @pytest.mark.parametrize(
-        ("fault", "page"),
-        [
-            pytest.param(
-                Fault(
-                    name=FaultName.REPLY_FLIPPED,
-                    command=Command.ERASE,
-                    times=0,
-                    byte=10,
-                ),
-                "failed_garbled_writing",
-                marks=walks("failed_garbled_writing -> *"),
-            ),
-            pytest.param(
-                Fault(name=FaultName.WORN_SECTOR, value="18000"),
-                "failed_crc_writing",
-                marks=walks("failed_crc_writing -> *"),
-            ),
-            pytest.param(
-                Fault(name=FaultName.STATUS_STICKS),
-                "failed_protected",
-                marks=walks("failed_protected -> *"),
-            ),
-        ],
-        ids=lambda value: value if isinstance(value, str) else value.name,
+    @walks(
+        "failed_garbled_writing -> *",
+        "failed_crc_writing -> *",
+        "failed_protected -> *",
     )
     async def test_lasting_fault(
-        self,
-        hass: HomeAssistant,
-        mosquitto: Broker,
-        releases: ReleaseServer,
-        fault: Fault,
-        page: str,
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
-        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
-            socket.inject(fault)
-            assert await wizard.submit() == page
-            for offer in set(PAGES[page]) & SEARCHES:
-                assert await take(wizard, offer) == page
-            assert starts_nothing(socket) is page.endswith("_writing")
-            assert await is_free(socket.path)
-            socket.clear()
-            assert await take(wizard, "retry") == "reassemble"
-            assert not starts_nothing(socket)
-            await wizard.close()
-        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
-            socket.inject(fault)
-            assert await wizard.submit() == page
-            left = "half_written" if starts_nothing(socket) else "untouched"
-            assert await wizard.choose("leave") == f"left_{left}"
+        for page, fault in LASTING_WHILE_WRITING.items():
+            half_written = page.endswith("_writing")
+            async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+                socket.inject(fault)
+                assert await wizard.submit() == page
+                for offer in set(PAGES[page]) & SEARCHES:
+                    assert await take(wizard, offer) == page
+                assert starts_nothing(socket) is half_written, page
+                assert await is_free(socket.path), page
+                socket.clear()
+                assert await take(wizard, "retry") == "reassemble", page
+                assert not starts_nothing(socket), page
+                await wizard.close()
+            async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+                socket.inject(fault)
+                assert await wizard.submit() == page
+                assert starts_nothing(socket) is half_written, page
+                left = "left_half_written" if half_written else "left_untouched"
+                assert await wizard.choose("leave") == left, page
 
     @pytest.mark.slow
-    @walks("failed_link_lost_writing -> check_wiring, port")
+    @walks("failed_link_lost_writing -> check_wiring, port, leave")
     async def test_lost_power(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
@@ -459,6 +415,11 @@ class TestWriting:
             socket.power(on=True)
             assert await take(wizard, "check_wiring") == "reassemble"
             await wizard.close()
+        async with self.bench(hass, mosquitto, releases) as (socket, wizard):
+            socket.inject(cut)
+            await wizard.submit()
+            assert await wizard.choose("leave") == "left_half_written"
+            assert starts_nothing(socket)
 
     @walks("failed_port_unplugged_writing -> *", "failed_port_missing_writing -> *")
     async def test_pulled_adapter(

@@ -47,7 +47,6 @@ from tests.homeassistant.road import (
     another_wifi,
     finish,
     from_name,
-    past_network,
     to_confirmation,
     to_firmware,
     to_pins,
@@ -395,52 +394,6 @@ async def test_next_socket_asks_only_for_what_differs(
             await hass.config_entries.async_unload(entry.entry_id)
 
 
-@pytest.mark.parametrize(
-    ("fault", "page"),
-    [
-        (Fault(name=FaultName.STATUS_STICKS), "failed_protected"),
-        pytest.param(
-            Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=10),
-            "failed_link_lost_writing",
-            marks=walks("failed_link_lost_writing -> leave -> left_half_written"),
-        ),
-        (
-            Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=10),
-            "failed_port_unplugged_writing",
-        ),
-        (Fault(name=FaultName.WORN_SECTOR, value="20000"), "failed_crc_writing"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else value.name,
-)
-async def test_writing_stops(
-    hass: HomeAssistant,
-    mosquitto: Broker,
-    releases: ReleaseServer,
-    own_folder: Path,
-    fault: Fault,
-    page: str,
-) -> None:
-    dump = blow_dump()
-    async with socket_on_the_bench(dump) as socket:
-        wizard = await to_pins(hass, socket)
-        await to_confirmation(wizard, mosquitto, releases)
-        socket.inject(fault)
-        assert await wizard.submit() == page
-        left = await wizard.choose("leave")
-        written = page.endswith("_writing")
-        assert left == ("left_half_written" if written else "left_untouched")
-        flash = socket.flash.read(0, FLASH_SIZE)
-        assert protected_parts(flash) == protected_parts(dump)
-        if written:
-            # The first sector is written last: this cannot start by half.
-            assert not flash[APPLICATION.start : APPLICATION.start + 4096].strip(
-                b"\xff"
-            )
-        assert not hass.config_entries.async_entries("openbk")
-        (backup,) = own_folder.glob("*.bin")
-        assert backup.read_bytes() == dump
-
-
 @walks("write -> failed_link_lost_writing -> search -> backup -> write")
 async def test_goes_on_at_once_after_lost_power(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
@@ -569,6 +522,10 @@ DOUBTFUL_ADDRESSES: Final = (
     ("core-mosquitto", "broker_internal_name"),
     ("homeassistant.local", "broker_local_name"),
 )
+TOO_MUCH_OF_A_LOGIN: Final = {
+    "username": ("u" * 64, "ö" * 32),
+    "password": ("p" * 128, "\ud800"),
+}
 
 
 class TestSettings:
@@ -673,26 +630,13 @@ class TestSettings:
             await broker_page.submit_suggested(host=host)
             assert broker_page.errors == {"host": error}
 
-    @pytest.mark.parametrize(
-        ("login", "error"),
-        [
-            ({"username": "u" * 64}, {"username": "broker_username_too_long"}),
-            ({"username": "ö" * 32}, {"username": "broker_username_too_long"}),
-            (
-                {"username": "a", "password": "p" * 128},
-                {"password": "broker_password_too_long"},
-            ),
-            (
-                {"username": "a", "password": "\ud800"},
-                {"password": "broker_password_not_storable"},
-            ),
-        ],
-    )
-    async def test_login_has_to_fit(
-        self, broker_page: Wizard, login: dict[str, str], error: dict[str, str]
-    ) -> None:
-        await broker_page.submit_suggested(host="192.168.1.10", **login)
-        assert broker_page.errors == error
+    async def test_login_has_to_fit(self, broker_page: Wizard) -> None:
+        for field, values in TOO_MUCH_OF_A_LOGIN.items():
+            for value in values:
+                login = {"username": "a", "password": None, field: value}
+                await broker_page.submit_suggested(host="192.168.1.10", **login)
+                problem = "not_storable" if value == "\ud800" else "too_long"
+                assert broker_page.errors == {field: f"broker_{field}_{problem}"}, login
 
     @walks("broker -> broker, releases")
     async def test_login_is_tried(
@@ -839,13 +783,18 @@ def labels(wizard: Wizard) -> list[str]:
 
 WRONG_FILES: Final[Wrong] = (
     (lambda: images.truncated(images.qio()), "firmware_truncated"),
-    (lambda: images.with_damaged_record(images.qio()), "firmware_damaged"),
-    (images.wrong_chip_qio, "firmware_wrong_chip"),
-    (lambda: images.qio(Build(chip="BK7238")), "firmware_wrong_chip"),
-    (images.uascent_qio, "firmware_wrong_key"),
-    (images.no_key_qio, "firmware_without_key"),
-    (images.ota, "firmware_not_for_uart"),
-    (images.ug, "firmware_not_for_uart"),
+    (lambda: images.with_damaged_record(images.qio(NEWEST)), "firmware_damaged"),
+    *(
+        (
+            lambda chip=chip: images.qio(replace(NEWEST, chip=chip)),
+            "firmware_wrong_chip",
+        )
+        for chip in ("BK7231T", "BK7238")
+    ),
+    (lambda: images.uascent_qio(NEWEST), "firmware_wrong_key"),
+    (lambda: images.no_key_qio(NEWEST), "firmware_without_key"),
+    (lambda: images.ota(NEWEST), "firmware_not_for_uart"),
+    (lambda: images.ug(NEWEST), "firmware_not_for_uart"),
     (blow_dump, "firmware_is_backup"),
     (lambda: blow_dump()[:0x1D2000], "firmware_is_dump_part"),
     (lambda: b"", "firmware_is_empty"),
@@ -877,68 +826,56 @@ class TestFirmware:
                 if error == "firmware_wrong_chip":
                     assert wizard.placeholders["file_chip"] in ("BK7231T", "BK7238")
             # The same page takes a right one.
-            file = await upload(hass, images.ua())
+            file = await upload(hass, images.ua(NEWEST))
             assert (
                 await wizard.submit_suggested(source={"file": file}) == "write_confirm"
             )
             assert socket.flash.read(0, FLASH_SIZE) == dump
             await wizard.close()
 
-    @pytest.mark.parametrize(
-        ("trouble", "error"),
-        [
-            ({"rate_limited_seconds": 600.0}, "releases_rate_limited"),
-            ({"garbage": True}, "releases_unexpected"),
-            ({"status": 404}, "releases_not_found"),
-        ],
-    )
     async def test_no_list_of_releases(
-        self,
-        hass: HomeAssistant,
-        mosquitto: Broker,
-        releases: ReleaseServer,
-        trouble: dict[str, Any],
-        error: str,
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
-        for name, value in trouble.items():
-            setattr(releases.trouble, name, value)
+        """A changed address is asked anew; a file does without a list."""
+        troubles = (
+            (Trouble(garbage=True), "releases_unexpected"),
+            (Trouble(status=404), "releases_not_found"),
+            (Trouble(rate_limited_seconds=600.0), "releases_rate_limited"),
+        )
+        releases.trouble = troubles[0][0]
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
-            assert wizard.errors == {"base": error}
-            assert "release" not in wizard.suggested
+            for trouble, error in troubles:
+                if trouble is not releases.trouble:
+                    releases.trouble = trouble
+                    await wizard.submit_suggested(
+                        source={"index_address": f"{releases.index}?{error}"}
+                    )
+                assert (wizard.page, wizard.errors) == ("firmware", {"base": error})
+                assert "release" not in wizard.suggested, error
             file = await upload(hass, images.qio(NEWEST))
             assert (
                 await wizard.submit_suggested(source={"file": file}) == "write_confirm"
             )
             await wizard.close()
 
-    @pytest.mark.parametrize(
-        ("trouble", "error"),
-        [
-            ({"cut_downloads_at": 1000}, "download_truncated"),
-            ({"spoil_downloads": True}, "download_digest"),
-            ({"files_at": "http://files.example.org"}, "releases_elsewhere"),
-        ],
-    )
     @walks("firmware -> download -> firmware")
     async def test_download_fails_and_is_repeated(
-        self,
-        hass: HomeAssistant,
-        mosquitto: Broker,
-        releases: ReleaseServer,
-        trouble: dict[str, Any],
-        error: str,
+        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
-            for name, value in trouble.items():
-                setattr(releases.trouble, name, value)
-            assert await wizard.submit_suggested() == "firmware"
-            assert wizard.errors == {"base": error}
-            if error == "releases_elsewhere":
-                assert wizard.placeholders["elsewhere"] == "files.example.org"
+            for trouble, error in (
+                (Trouble(cut_downloads_at=1000), "download_truncated"),
+                (Trouble(spoil_downloads=True), "download_digest"),
+                (Trouble(files_at="http://files.example.org"), "releases_elsewhere"),
+            ):
+                releases.trouble = trouble
+                await wizard.submit_suggested()
+                assert (wizard.page, wizard.errors) == ("firmware", {"base": error})
+            assert wizard.placeholders["elsewhere"] == "files.example.org"
             releases.trouble = Trouble()
             assert await wizard.submit_suggested() == "write_confirm"
             await wizard.close()
@@ -961,7 +898,7 @@ class TestFirmware:
             await wizard.close()
 
     @walks("firmware -> releases -> firmware")
-    async def test_nothing_chosen_and_server_gone(
+    async def test_nothing_chosen_server_gone_and_upload_lost(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
         async with socket_on_the_bench(blow_dump()) as socket:
@@ -975,14 +912,6 @@ class TestFirmware:
             assert wizard.errors == {"base": "releases_no_internet"}
             await wizard.submit_suggested(source={"index_address": "nonsense"})
             assert wizard.errors == {"base": "releases_bad_address"}
-            await wizard.close()
-
-    async def test_upload_got_lost(
-        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-    ) -> None:
-        async with socket_on_the_bench(blow_dump()) as socket:
-            wizard = await to_pins(hass, socket)
-            await to_firmware(wizard, mosquitto)
             await wizard.submit_suggested(source={"file": "0123456789abcdef" * 2})
             assert wizard.errors == {"base": "upload_gone"}
             await wizard.close()
@@ -992,10 +921,11 @@ class TestFirmware:
     ) -> None:
         newest, *others = releases.releases
         spoilt = tuple(
-            replace(asset, make=images.uascent_qio) for asset in newest.assets
+            replace(asset, make=lambda: images.uascent_qio(NEWEST))
+            for asset in newest.assets
         )
         trial = release(
-            Build(version="1.99.1"),
+            replace(NEWEST, version="1.99.1"),
             newest.published,
             "Not for everybody",
             prerelease=True,
@@ -1030,20 +960,6 @@ class TestFirmware:
                 assert not wizard.errors
                 await wizard.close()
 
-    async def test_damaged_storage_ends_on_a_page(
-        self,
-        hass: HomeAssistant,
-        hass_storage: dict[str, Any],
-        mosquitto: Broker,
-        releases: ReleaseServer,
-    ) -> None:
-        hass_storage["openbk.release_index"]["data"] = ["not what we wrote"]
-        async with socket_on_the_bench(blow_dump()) as socket:
-            wizard = await to_pins(hass, socket)
-            assert await past_network(wizard, mosquitto) == "failed_unexpected"
-            assert await is_free(socket.path)
-            assert await wizard.choose("leave") == "left_untouched"
-
     async def test_older_version_than_the_present_is_said(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
@@ -1059,7 +975,7 @@ class TestFirmware:
             assert "older version" in wizard.placeholders["firmware_notes"]
             await wizard.close()
 
-    async def test_the_release_of_the_guide_is_known_when_it_reports_in(
+    async def test_the_release_of_the_guide_says_what_it_lacks_and_is_known_when_it_comes(
         self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
     ) -> None:
         """Its build names no chip (g_build_str in new_mqtt.c of the tag 1.17.360)."""
@@ -1067,6 +983,9 @@ class TestFirmware:
             wizard = await to_pins(hass, socket)
             await to_firmware(wizard, mosquitto)
             assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
+            notes = wizard.placeholders["firmware_notes"]
+            assert "apparent power" in notes
+            assert "publishes no digest" in notes
             await wizard.submit()
             entry = await finish(hass, wizard)
         built = images.OF_THE_GUIDE.built
@@ -1090,18 +1009,6 @@ class TestFirmware:
             assert "<b>" not in shown
             assert shown.count("</details>") == shown.count("<details>")
             assert len(shown) < 20_000
-            await wizard.close()
-
-    async def test_version_of_the_guide_says_what_it_lacks(
-        self, hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-    ) -> None:
-        async with socket_on_the_bench(blow_dump()) as socket:
-            wizard = await to_pins(hass, socket)
-            await to_firmware(wizard, mosquitto)
-            assert await wizard.submit_suggested(release="1.17.360") == "write_confirm"
-            notes = wizard.placeholders["firmware_notes"]
-            assert "apparent power" in notes
-            assert "publishes no digest" in notes
             await wizard.close()
 
 
@@ -1147,6 +1054,21 @@ WRONG_DUMPS: Final[Wrong] = (
     (lambda: with_damaged_block([]), "dump_store_damaged"),
     (lambda: bytes(9_000_000), "dump_too_large"),
 )
+# What makes each, what is said of it, and in which part of the page.
+DOUBTFUL_DUMPS: Final = (
+    # The damage is in another block than that of the pins.
+    (
+        lambda: put(blow_dump(), 0x1F2000, b"\0"),
+        "the list of pins in it is whole",
+        "notes",
+    ),
+    (
+        lambda: with_damaged_block([store_writer.data_sector(1, PINS, generation=4)]),
+        "older copy",
+        "notes",
+    ),
+    (with_text_in_code, "meant for another product", "pins_from"),
+)
 
 
 @pytest.mark.slow
@@ -1166,6 +1088,8 @@ class TestPins:
         self, hass: HomeAssistant, sources: Wizard
     ) -> None:
         await sources.choose("pins_upload")
+        await sources.submit(dump="0123456789abcdef0123456789abcdef")
+        assert sources.errors == {"dump": "upload_gone"}
         for content, error in WRONG_DUMPS:
             await sources.submit(dump=await upload(hass, content()))
             assert sources.errors == {"dump": error}
@@ -1176,68 +1100,51 @@ class TestPins:
         assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
         assert "the uploaded dump" in sources.placeholders["pins_from"]
 
-    @pytest.mark.parametrize(
-        ("content", "origin", "note"),
-        [
-            # Another block than that of the pins.
-            (
-                lambda: put(blow_dump(), 0x1F2000, b"\0"),
-                "",
-                "the list of pins in it is whole",
-            ),
-            (
-                lambda: with_damaged_block(
-                    [store_writer.data_sector(1, PINS, generation=4)]
-                ),
-                "",
-                "older copy",
-            ),
-            (with_text_in_code, "meant for another product", ""),
-        ],
-        ids=["damage elsewhere", "older copy", "text in the firmware"],
-    )
     async def test_doubt_about_a_list_of_pins_is_said(
-        self,
-        sources: Wizard,
-        hass: HomeAssistant,
-        content: Callable[[], bytes],
-        origin: str,
-        note: str,
+        self, sources: Wizard, hass: HomeAssistant
     ) -> None:
-        await sources.choose("pins_upload")
-        page = await sources.submit(dump=await upload(hass, content()))
-        assert page == "pins"
-        assert origin in sources.placeholders["pins_from"]
-        assert note in sources.placeholders["notes"]
+        for content, said, part in DOUBTFUL_DUMPS:
+            await sources.choose("pins_upload")
+            page = await sources.submit(dump=await upload(hass, content()))
+            assert page == "pins", said
+            assert said in sources.placeholders[part]
+            await sources.choose("pins_other")
 
-    async def test_upload_got_lost(self, sources: Wizard) -> None:
-        await sources.choose("pins_upload")
-        await sources.submit(dump="0123456789abcdef0123456789abcdef")
-        assert sources.errors == {"dump": "upload_gone"}
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            '{"vendor":"x","chip":"BK7231N","board":"CB2S","pins":{"26":"Rel;1","11":"Btn;1"}}',
-            factory.USER_PARAMETERS,
-        ],
-        ids=["template", "parameters"],
-    )
-    async def test_text_is_pasted(self, sources: Wizard, text: str) -> None:
+    async def test_text_is_pasted_until_it_names_a_relay(self, sources: Wizard) -> None:
         await sources.choose("pins_paste")
         await sources.submit(text="nothing of the kind")
         assert sources.errors == {"text": "text_not_understood"}
-        assert await sources.submit(text=text) == "pins"
-        assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"]
+        assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
+        # Nor is the text of a lamp called no text at all.
+        await sources.choose("pins_paste")
+        lamp = "{r_pin:8,g_pin:24,b_pin:26,pwmhz:1000,module:CB2L,crc:1,}"
+        assert await sources.submit(text=lamp) == "pins_incomplete"
+        assert "the data of a light" in sources.placeholders["notes"]
+        template = '{"vendor":"x","chip":"BK7231N","board":"CB2S","pins":{"26":"Rel;1","11":"Btn;1"}}'
+        for text in (template, factory.USER_PARAMETERS):
+            await sources.choose("pins_paste")
+            assert await sources.submit(text=text) == "pins", text
+            assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"], text
+            await sources.choose("pins_other")
 
-    async def test_what_is_odd_about_a_template_is_said(self, sources: Wizard) -> None:
+    async def test_what_is_odd_about_a_text_is_said(self, sources: Wizard) -> None:
         """And what cannot be read is left out."""
+        await sources.choose("pins_paste")
+        text = factory.USER_PARAMETERS.replace("led1_lv:0,", "")
+        text = text.replace("netled1_pin:8", "netled1_pin:10")
+        assert await sources.submit(text=text) == "pins"
+        assert "active level is a guess" in sources.placeholders["pins"]
+        notes = sources.placeholders["notes"]
+        assert "P10: has several uses" in notes
+        assert "under Configure" in notes
+
+        await sources.choose("pins_other")
+        await sources.choose("pins_paste")
         template = {
             "chip": "BK7231T",
             "board": "CB2S\ud800",
             "pins": {"26": "Rel;1", "9": "Lamp;1", "40": "Btn;1"},
         }
-        await sources.choose("pins_paste")
         assert await sources.submit(text=json.dumps(template)) == "pins"
         notes = sources.placeholders["notes"].splitlines()
         for about in ("BK7231T", "CB2S", "P9 Lamp", "40"):
@@ -1277,27 +1184,6 @@ class TestPins:
         assert await sources.choose("use_pins") == "pins_extras"
         assert sources.suggested == dict.fromkeys(extra, False)
         assert await sources.submit(**dict.fromkeys(extra, True)) == "name"
-
-    async def test_guessed_levels_and_conflicts_are_marked(
-        self, sources: Wizard
-    ) -> None:
-        await sources.choose("pins_paste")
-        text = factory.USER_PARAMETERS.replace("led1_lv:0,", "")
-        text = text.replace("netled1_pin:8", "netled1_pin:10")
-        assert await sources.submit(text=text) == "pins"
-        assert "active level is a guess" in sources.placeholders["pins"]
-        notes = sources.placeholders["notes"]
-        assert "P10: has several uses" in notes
-        assert "under Configure" in notes
-
-    async def test_template_without_relay_leads_on(self, sources: Wizard) -> None:
-        await sources.choose("pins_paste")
-        assert await sources.submit(text='{"pins":{"11":"Btn;1"}}') == "pins_incomplete"
-        # Nor is the text of a lamp called no text at all.
-        await sources.choose("pins_paste")
-        lamp = "{r_pin:8,g_pin:24,b_pin:26,pwmhz:1000,module:CB2L,crc:1,}"
-        assert await sources.submit(text=lamp) == "pins_incomplete"
-        assert "the data of a light" in sources.placeholders["notes"]
 
     async def test_known_models_are_those_with_the_module_that_was_found(
         self, sources: Wizard
