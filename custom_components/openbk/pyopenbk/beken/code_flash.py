@@ -42,6 +42,9 @@ _NOT_ZERO: Final = re.compile(rb"[^\0]")
 _NOT_ERASED: Final = b"\xff" * 0xFF + b"\0"
 _BLOCK_SIZE: Final = 0x10000
 _BLANK_BLOCK: Final = b"\xff" * _BLOCK_SIZE
+# As many whole records as are in whole sectors.
+_PIECE_SIZE: Final = RECORD_SIZE * SECTOR_SIZE // 2
+_BLANK_PIECE: Final = b"\xff" * _PIECE_SIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,28 +84,38 @@ def begins_remains(flash: bytes, offset: int) -> bool:
 def check_records(flash: bytes) -> RecordCheck:
     """Check the CRC-16 of every 34-byte record, the first one starting at the first byte.
 
-    A CRC is linear, so it is the sum of what each column contributes: all records are checked at
-    once, one column after the other. The 33 848 records of an application take milliseconds; what is
-    erased behind the last one that is not takes none.
+    A CRC is linear, so it is the sum of what each column contributes: the records of a piece are
+    checked at once, one column after the other. The 33 848 records of an application take
+    milliseconds; pieces that are erased take none.
     """
     count = len(flash) // RECORD_SIZE
-    used = used_size(flash[: count * RECORD_SIZE], RECORD_SIZE) // RECORD_SIZE
-    end = used * RECORD_SIZE
-    columns = [flash[column:end:RECORD_SIZE] for column in range(RECORD_SIZE)]
+    blank, damaged = 0, []
+    for start in range(0, count * RECORD_SIZE, _PIECE_SIZE):
+        piece = flash[start : min(start + _PIECE_SIZE, count * RECORD_SIZE)]
+        if _BLANK_PIECE.startswith(piece):
+            blank += len(piece) // RECORD_SIZE
+            continue
+        blank_records, differences = _check_piece(piece)
+        blank += blank_records
+        damaged += [
+            start + each.start() * RECORD_SIZE
+            for each in _NOT_ZERO.finditer(differences)
+        ]
+    return RecordCheck(count=count, blank=blank, damaged=tuple(damaged))
+
+
+def _check_piece(records: bytes) -> tuple[int, bytes]:
+    """Return how many of these records are blank, and for each what its checksum is off by."""
+    columns = [records[column::RECORD_SIZE] for column in range(RECORD_SIZE)]
     high, low = (int.from_bytes(column) for column in columns[RECORD_DATA_SIZE:])
     for column, (high_table, low_table) in zip(columns, _column_tables(), strict=False):
         high ^= int.from_bytes(column.translate(high_table))
         low ^= int.from_bytes(column.translate(low_table))
-    common = reduce(and_, map(int.from_bytes, columns)).to_bytes(used)
+    count = len(columns[0])
+    common = reduce(and_, map(int.from_bytes, columns)).to_bytes(count)
     written = common.translate(_NOT_ERASED)
-    differences = ((high | low) & int.from_bytes(written)).to_bytes(used)
-    return RecordCheck(
-        count=count,
-        blank=count - used + written.count(0),
-        damaged=tuple(
-            each.start() * RECORD_SIZE for each in _NOT_ZERO.finditer(differences)
-        ),
-    )
+    differences = ((high | low) & int.from_bytes(written)).to_bytes(count)
+    return written.count(0), differences
 
 
 def used_size(data: bytes, unit: int) -> int:
