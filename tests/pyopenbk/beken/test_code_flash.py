@@ -93,6 +93,19 @@ def test_blank_records_are_no_damage() -> None:
     assert (check.count, check.blank, check.damaged) == (306, 5, ())
 
 
+def test_damage_is_found_behind_much_that_is_erased() -> None:
+    """Also where a record on either side is no whole number of kilobytes away."""
+    gap = b"\xff" * RECORD_SIZE * 5000
+    record = b"\xff" + FLASH[1:RECORD_SIZE]
+    for flash in (record + gap + FLASH, FLASH + gap + record, record + gap + record):
+        damaged = [
+            at for at in (0, len(flash) - RECORD_SIZE) if flash.startswith(record, at)
+        ]
+        check = check_records(flash)
+        assert check.damaged == tuple(damaged)
+        assert (check.count, check.blank) == (len(flash) // RECORD_SIZE, 5000)
+
+
 def test_a_nearly_blank_record_is_damage() -> None:
     """A single programmed bit makes it a record whose checksum is wrong."""
     record = b"\xff" * (RECORD_SIZE - 1) + b"\xfe"

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 import random
 from typing import override
 
@@ -25,6 +26,7 @@ LASTING_FAULTS = {
 }
 
 
+@cache
 def factory_like() -> bytes:
     """Return flash with code, gaps of one sector to several blocks, and data in between."""
     content = bytearray(b"\xff") * SIZE

@@ -1,6 +1,7 @@
 """Programming: only what differs, in the safe order, proven, within its bounds."""
 
 import asyncio
+from functools import cache
 import random
 
 import pytest
@@ -35,6 +36,7 @@ SIZE = 0x119000
 BLANK = b"\xff" * SECTOR
 
 
+@cache
 def application(seed: int = 3) -> bytes:
     """Return an application with a blank part inside, as the linker leaves them."""
     image = bytearray(random.Random(seed).randbytes(SIZE))
