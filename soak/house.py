@@ -53,8 +53,8 @@ BUTTON: Final = 11
 # speaks once a minute, and one that seems to be gone is asked after 5 s and 60 s.
 _TRUE_WITHIN: Final = 600.0
 _LOOK_EVERY: Final = 5.0
-# Issues about two sockets on one topic go after ten minutes.
-_QUIET: Final = 900.0
+QUIET: Final = 900.0
+"""Seconds in which nothing happens: issues about two sockets on one topic go after ten minutes."""
 # Home Assistant notices a connection that is no more when a PINGREQ of each minute is not answered.
 _NOTICED_WITHIN: Final = 150.0
 # What is shown just as it is told: what is computed from three readings is not what the firmware
@@ -166,6 +166,8 @@ class House:
         self.ear = _Ear()
         self.flood = 0
         """How many strangers speak at once when they do."""
+        self.quiet = QUIET
+        """How many seconds nothing happens before it is looked at what is left of a trouble."""
         self.refused = 0
         self.commands = 0
         self.messages = 0
@@ -318,7 +320,7 @@ class House:
         After ``warm`` rounds everything has happened once, and no more memory may be taken.
         """
         before = len(self.line.sent)
-        await asyncio.sleep(_QUIET)
+        await asyncio.sleep(self.quiet)
         asked = (len(self.line.sent) - before) / len(self.sockets)
         if asked > _MOST_ASKED:
             raise Violation(Invariant.QUIET, f"{asked:.0f} messages to each socket")
@@ -434,10 +436,9 @@ def _objects() -> Counter[str]:
     """Count the objects of ours, by their class."""
     gc.collect()
     found: Counter[str] = Counter()
-    for item in gc.get_objects():
-        kind = type(item)
+    for kind, count in Counter(map(type, gc.get_objects())).items():
         if str(kind.__module__).startswith(_COUNTED):
-            found[f"object {kind.__module__}.{kind.__qualname__}"] += 1
+            found[f"object {kind.__module__}.{kind.__qualname__}"] += count
     return found
 
 

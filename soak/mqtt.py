@@ -1,6 +1,6 @@
 """Simulated days of a house of sockets with what a seed lets happen to it; the table is printed as they go."""
 
-from .house import House, house  # isort: skip
+from .house import QUIET, House, house  # isort: skip
 
 import argparse
 import asyncio
@@ -109,18 +109,20 @@ async def soak(
     seed: int,
     sockets: int,
     flood: int = FLOOD,
+    quiet: float = QUIET,
     storms: Sequence[Storm] = STORMS,
     alone: bool = False,
     seconds: float | None = None,
 ) -> None:
     """Live through so many rounds in a house of its own.
 
-    ``flood`` is how many strangers speak at once, ``storms`` what may happen, each ``alone`` or two
-    at once. No round begins after so many ``seconds``.
+    ``flood`` is how many strangers speak at once, ``quiet`` for how many simulated seconds nothing
+    happens at the end of a round, ``storms`` what may happen, each ``alone`` or two at once. No round
+    begins after so many ``seconds``.
     """
     began = printed = real_monotonic()
     async with house(f"{seed}") as home:
-        home.flood = flood
+        home.flood, home.quiet = flood, quiet
         start = time.monotonic()
         await home.move_in(sockets)
         await home.is_quiet(len(storms))

@@ -122,7 +122,17 @@ def test_what_must_not_be_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
     storms = [storm for storm, _ in planted]
     tally = Tally()
     logging.getLogger().addHandler(logging.NullHandler())
-    run(soak(tally, runs=len(storms), seed=1, sockets=1, storms=storms, alone=True))
+    run(
+        soak(
+            tally,
+            runs=len(storms),
+            seed=1,
+            sockets=1,
+            quiet=120.0,
+            storms=storms,
+            alone=True,
+        )
+    )
     told = capsys.readouterr().out
     for storm, invariant in planted:
         if invariant:

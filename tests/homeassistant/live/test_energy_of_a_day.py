@@ -78,7 +78,12 @@ async def test_statistics_of_a_day(
 ) -> None:
     start = get_start_time() + timedelta(minutes=5)
     await add_socket(hass, socket_entry())
-    config = configuration(mosquitto, start_values=(0, 1, *([0] * 62)))
+    # It says a reading ten seconds after the last one at the earliest.
+    config = configuration(
+        mosquitto,
+        start_values=(0, 1, *([0] * 62)),
+        startup_command="VCPPublishIntervals 10 60",
+    )
     async with plugged_in(config, watts=WATTS[0], speed=1) as plugged:
         await until(lambda: shown(hass) is not None)
         clock, begin = plugged.clock, plugged.clock.now()

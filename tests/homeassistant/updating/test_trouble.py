@@ -33,7 +33,7 @@ from simulator.flash import Operation, PowerLostError
 from simulator.images import Build
 from simulator.openbeken.variables import Variables
 from simulator.releases import ReleaseServer, Trouble as ServerTrouble
-from tests.homeassistant.bench import MAC
+from tests.homeassistant.bench import CODE_SIZE, MAC
 from tests.homeassistant.over_the_air import (
     FILES_SIZE,
     NEW,
@@ -79,58 +79,57 @@ def nothing_was_sent(one: Updated, before: bytes) -> None:
 # Before anything is sent
 
 
-@pytest.mark.parametrize(
-    ("file", "key"),
-    [
-        (lambda: images.ota().ljust(OTA.size + 1, b"\xff"), "too_large"),
-        (lambda: images.ota(Build(chip="BK7231T")), "wrong_chip"),
-        (lambda: images.ota(Build(drivers=images.OF_TUYA_MCU)), "drivers"),
-        (lambda: images.ota(Build(entry=0)), "not_installable"),
-        (lambda: images.ota()[:-1], "damaged"),
-        (lambda: images.ota()[:900] + b"\0" + images.ota()[901:], "damaged"),
-        (images.qio, "other_form"),
-        (images.ug, "other_form"),
-        (lambda: b"<html>", "no_firmware"),
-    ],
-    ids=["long", "chip", "drivers", "entry", "cut", "damaged", "qio", "ug", "page"],
-)
-async def test_a_wrong_file_is_refused(
-    hass: HomeAssistant, mosquitto: Broker, file: Callable[[], bytes], key: str
-) -> None:
+WRONG_FILES: dict[str, tuple[Callable[[], bytes], str]] = {
+    "long": (lambda: images.ota().ljust(OTA.size + 1, b"\xff"), "too_large"),
+    "chip": (lambda: images.ota(Build(chip="BK7231T", size=CODE_SIZE)), "wrong_chip"),
+    "drivers": (
+        lambda: images.ota(Build(drivers=images.OF_TUYA_MCU, size=CODE_SIZE)),
+        "drivers",
+    ),
+    "entry": (lambda: images.ota(Build(entry=0, size=CODE_SIZE)), "not_installable"),
+    "cut": (lambda: images.ota()[:-1], "damaged"),
+    "damaged": (
+        lambda: images.ota()[:900] + b"\0" + images.ota()[901:],
+        "damaged",
+    ),
+    "qio": (images.qio, "other_form"),
+    "ug": (images.ug, "other_form"),
+    "page": (lambda: b"<html>", "no_firmware"),
+}
+
+
+async def test_a_wrong_file_is_refused(hass: HomeAssistant, mosquitto: Broker) -> None:
     async with updated(hass, mosquitto) as one:
         before = one.downloaded
-        err = await one.file_refused(file())
-        assert err.key == key
-        assert "othing was sent" in text_of(one, err)
-        nothing_was_sent(one, before)
+        for name, (file, key) in WRONG_FILES.items():
+            err = await one.file_refused(file())
+            assert err.key == key, name
+            assert "othing was sent" in text_of(one, err), name
+            nothing_was_sent(one, before)
 
 
-@pytest.mark.parametrize(
-    ("trouble", "key"),
-    [
-        (ServerTrouble(status=500), "server"),
-        (ServerTrouble(spoil_downloads=True), "digest"),
-        (ServerTrouble(cut_downloads_at=5000), "download"),
-        (ServerTrouble(rate_limited_seconds=600), "rate_limited"),
-        (ServerTrouble(garbage=True), "server"),
-        (ServerTrouble(files_at="http://192.0.2.1"), "elsewhere"),
-    ],
-    ids=lambda item: item if isinstance(item, str) else "",
+TROUBLE_AT_THE_SERVER = (
+    (ServerTrouble(status=500), "server"),
+    (ServerTrouble(garbage=True), "server"),
+    (ServerTrouble(rate_limited_seconds=600), "rate_limited"),
+    (ServerTrouble(files_at="http://192.0.2.1"), "elsewhere"),
+    (ServerTrouble(cut_downloads_at=5000), "download"),
+    (ServerTrouble(spoil_downloads=True), "digest"),
 )
+
+
 async def test_trouble_at_the_server_reaches_no_socket(
-    hass: HomeAssistant,
-    mosquitto: Broker,
-    releases: ReleaseServer,
-    trouble: ServerTrouble,
-    key: str,
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
+    """Nothing of it is left that would be in the way of a later attempt."""
     async with updated(hass, mosquitto) as one:
         before = one.downloaded
-        releases.trouble = trouble
-        err = await one.refused()
-        assert err.key == key
-        assert "othing was sent" in text_of(one, err)
-        nothing_was_sent(one, before)
+        for trouble, key in TROUBLE_AT_THE_SERVER:
+            releases.trouble = trouble
+            err = await one.refused()
+            assert err.key == key, trouble
+            assert "othing was sent" in text_of(one, err), trouble
+            nothing_was_sent(one, before)
         releases.trouble = ServerTrouble()
         await one.updates.async_install(one.entry, NEW.version)
         assert one.version == NEW.version
@@ -535,23 +534,28 @@ def lose_power_while_it_installs(one: Updated, place: int, seconds: float) -> No
     one.socket.flash.watcher = watch
 
 
-# Tuya's bootloader erases all that it will write, writes upwards, and erases the download at last.
-@pytest.mark.parametrize("place", [1, 38, 2000, 4400])
 async def test_power_that_fails_for_a_moment_while_it_is_installed_costs_a_start(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, place: int
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
     """The bootloader begins anew, and the entity waits for that."""
     async with updated(hass, mosquitto) as one:
         await one.look()
-        starts = one.socket.resets
-        lose_power_while_it_installs(one, place, 0.2)
-        await one.install()
-        assert one.socket.resets == starts + 2
-        assert one.version == NEW.version
-        assert one.record is None
-        assert one.issue is None
-        await until(lambda: one.shown.get("installed_version") == NEW.version)
-        assert one.shown["in_progress"] is False
+        # Tuya's erases all that it will write, writes upwards, and erases the download at last.
+        for number, place in enumerate((1, 38, 2000, 4400)):
+            wanted = NEW if number % 2 == 0 else OLD
+            starts = one.socket.resets
+            lose_power_while_it_installs(one, place, 0.2)
+            await one.install(version=wanted.version)
+            assert one.socket.resets == starts + 2, place
+            assert one.version == wanted.version, place
+            assert one.record is None, place
+            assert one.issue is None, place
+            await until(
+                lambda version=wanted.version: (
+                    one.shown.get("installed_version") == version
+                )
+            )
+            assert one.shown["in_progress"] is False, place
 
 
 async def test_power_that_stays_away_while_it_is_installed_is_told_and_mends_itself(

@@ -329,12 +329,12 @@ async def test_bytes_that_come_while_the_rate_changes_do_no_harm(
             socket.uart.port.write(b"never silent")
             await asyncio.sleep(0)
 
-    async with open_link(socket.path, patience=0.1) as link:
+    async with open_link(socket.path, patience=0.02) as link:
         await link.search(3)
         await link.set_baudrate(921_600)
         socket.hang()
         noise = asyncio.create_task(chatter())
-        for _ in range(12):
+        for _ in range(18):
             with pytest.raises(LinkLostError):
                 await link.relink()
         noise.cancel()
