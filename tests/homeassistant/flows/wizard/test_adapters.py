@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 import logging
 from pathlib import Path
 from types import SimpleNamespace
-from typing import override
+from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import Event, HomeAssistant
@@ -30,6 +30,7 @@ from simulator.releases import ReleaseServer
 from simulator.uart import LineOptions
 from tests.homeassistant.bench import blow_dump, chip, is_free, open_port
 from tests.homeassistant.road import take, to_chip, to_confirmation, walk_on
+from tests.homeassistant.wizard import Wizard
 from tests.support.broker import Broker
 from tests.support.serial_server import SerialServer, served
 from tests.support.waiting import until
@@ -317,27 +318,28 @@ async def test_nothing_toggles_unless_somebody_says_so(hass: HomeAssistant) -> N
 # Ports
 
 
-@pytest.mark.parametrize(
-    ("address", "error", "suggestion"),
-    [
-        ("192.168.1.5:8888", "port_network", "socket://192.168.1.5:8888"),
-        ("rack.lan:4001", "port_network", "socket://rack.lan:4001"),
-        ("[fd00::5]:8888", "port_network", "socket://[fd00::5]:8888"),
-        ("192.168.1.5", "port_network", "socket://192.168.1.5:8888"),
-        ("COM3", "port_other_computer", ""),
-        ("com12:", "port_other_computer", ""),
-        ("/dev/cu.usbserial-110", "port_other_computer", ""),
-        ("esphome-hass://esphome/nobody?port_name=UART", "port_missing", ""),
-        ("/dev/ttyUSB99", "port_missing", ""),
-        ("nonsense://1", "port_unsupported", ""),
-    ],
+ADDRESSES: Final = (
+    ("192.168.1.5:8888", "port_network", "socket://192.168.1.5:8888"),
+    ("rack.lan:4001", "port_network", "socket://rack.lan:4001"),
+    ("[fd00::5]:8888", "port_network", "socket://[fd00::5]:8888"),
+    ("192.168.1.5", "port_network", "socket://192.168.1.5:8888"),
+    ("COM3", "port_other_computer", ""),
+    ("com12:", "port_other_computer", ""),
+    ("/dev/cu.usbserial-110", "port_other_computer", ""),
+    ("esphome-hass://esphome/nobody?port_name=UART", "port_missing", ""),
+    ("/dev/ttyUSB99", "port_missing", ""),
+    ("nonsense://1", "port_unsupported", ""),
 )
+
+
 async def test_an_address_that_cannot_be_one_is_told_what_it_is(
-    hass: HomeAssistant, address: str, error: str, suggestion: str
+    hass: HomeAssistant,
 ) -> None:
-    wizard = await open_port(hass, address)
-    assert wizard.errors == {"adapter": error}
-    assert wizard.placeholders["suggestion"] == suggestion
+    wizard = await Wizard.open(hass, "flash")
+    for address, error, suggestion in ADDRESSES:
+        await wizard.submit(adapter=address)
+        assert wizard.errors == {"adapter": error}, address
+        assert wizard.placeholders["suggestion"] == suggestion, address
     await wizard.close()
 
 
@@ -356,58 +358,54 @@ def esphome(
     return entry
 
 
-@pytest.mark.parametrize(
-    ("state", "kinds", "query", "error"),
-    [
-        (ConfigEntryState.SETUP_RETRY, {}, "port_name=UART", "port_not_ready"),
-        (
-            ConfigEntryState.LOADED,
-            {"UART": "RS232"},
-            "port_name=UART",
-            "port_high_voltage",
-        ),
-        (
-            ConfigEntryState.LOADED,
-            {"UART": "RS485", "OTHER": "TTL"},
-            "port_name=UART",
-            "port_high_voltage",
-        ),
-        (
-            ConfigEntryState.LOADED,
-            {"A": "RS232", "B": "RS485"},
-            "port_udev_id=usb-x",
-            "port_high_voltage",
-        ),
-        # These get as far as the port itself, which only a loaded ESPHome provides.
-        (ConfigEntryState.LOADED, {"UART": "TTL"}, "port_name=UART", "port_not_ready"),
-        (
-            ConfigEntryState.LOADED,
-            {"A": "RS232", "USB": "USB_SERIAL"},
-            "port_udev_id=usb-x",
-            "port_not_ready",
-        ),
-        (ConfigEntryState.LOADED, {"UART": None}, "port_name=UART", "port_not_ready"),
-    ],
+ESPHOME_PORTS: Final = (
+    (ConfigEntryState.SETUP_RETRY, {}, "port_name=UART", "port_not_ready"),
+    (
+        ConfigEntryState.LOADED,
+        {"UART": "RS232"},
+        "port_name=UART",
+        "port_high_voltage",
+    ),
+    (
+        ConfigEntryState.LOADED,
+        {"UART": "RS485", "OTHER": "TTL"},
+        "port_name=UART",
+        "port_high_voltage",
+    ),
+    (
+        ConfigEntryState.LOADED,
+        {"A": "RS232", "B": "RS485"},
+        "port_udev_id=usb-x",
+        "port_high_voltage",
+    ),
+    # These get as far as the port itself, which only a loaded ESPHome provides.
+    (ConfigEntryState.LOADED, {"UART": "TTL"}, "port_name=UART", "port_not_ready"),
+    (
+        ConfigEntryState.LOADED,
+        {"A": "RS232", "USB": "USB_SERIAL"},
+        "port_udev_id=usb-x",
+        "port_not_ready",
+    ),
+    (ConfigEntryState.LOADED, {"UART": None}, "port_name=UART", "port_not_ready"),
 )
+
+
 async def test_a_port_of_an_esphome_device_is_ready_and_of_a_kind_that_does_no_harm(
     hass: HomeAssistant,
-    state: ConfigEntryState,
-    kinds: dict[str, str | None],
-    query: str,
-    error: str,
 ) -> None:
     assert await async_setup_component(hass, "usb", {})
-    entry = esphome(hass, state, **kinds)
-    address = f"esphome-hass://esphome/{entry.entry_id}?{query}"
-    wizard = await open_port(hass, address)
-    assert wizard.errors == {"adapter": error}
-    # The port is not kept from another wizard.
+    wizard = await Wizard.open(hass, "flash")
+    for state, kinds, query, error in ESPHOME_PORTS:
+        entry = esphome(hass, state, **kinds)
+        await wizard.submit(adapter=f"esphome-hass://esphome/{entry.entry_id}?{query}")
+        assert wizard.errors == {"adapter": error}, kinds
+        entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
+    # What was tried before keeps nobody from a port that works.
     async with bench("ch340") as socket:
         async with touching(hass, socket.reset):
             await wizard.submit(adapter=socket.path)
             assert await walk_on(wizard) == "pins"
         await wizard.close()
-    entry.mock_state(hass, ConfigEntryState.NOT_LOADED)
 
 
 async def test_the_library_of_esphome_logs_no_frames(

@@ -67,9 +67,9 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     return known
 
 
-@pytest.mark.parametrize(
-    ("host", "concern"),
-    [
+@pytest.mark.usefixtures("names")
+async def test_addresses_that_mean_nothing_to_a_socket(hass: HomeAssistant) -> None:
+    for host, concern in (
         ("127.0.0.1", Concern.LOOPBACK),
         ("127.1.2.3", Concern.LOOPBACK),
         ("localhost", Concern.LOOPBACK),
@@ -84,13 +84,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         ("169.254.13.14", Concern.LINK_LOCAL),
         ("192.168.1.10", None),
         ("core-switch.invalid", None),
-    ],
-)
-@pytest.mark.usefixtures("names")
-async def test_addresses_that_mean_nothing_to_a_socket(
-    hass: HomeAssistant, host: str, concern: Concern | None
-) -> None:
-    assert await async_concern_about(hass, host) is concern
+    ):
+        assert await async_concern_about(hass, host) is concern, host
 
 
 def adapter(name: str, address: str, prefix: int) -> Adapter:

@@ -119,9 +119,10 @@ def test_wifi_limits(network: WifiNetwork, problem: str | None) -> None:
     assert network.problem == problem
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
+async def test_damaged_record_is_no_unfinished_socket(
+    hass: HomeAssistant, hass_storage: dict[str, object]
+) -> None:
+    for data in (
         {MAC: {"profile": BLOW.as_dict()}},
         {MAC: 5},
         {MAC: STORED | {"name": 5}},
@@ -135,20 +136,15 @@ def test_wifi_limits(network: WifiNetwork, problem: str | None) -> None:
         {MAC: STORED | {"profile": None}},
         [],
         "text",
-    ],
-    ids=repr,
-)
-async def test_damaged_record_is_no_unfinished_socket(
-    hass: HomeAssistant, hass_storage: dict[str, object], data: object
-) -> None:
-    hass_storage["openbk.unfinished"] = {"version": 1, "data": data}
-    sockets = UnfinishedSockets(hass)
-    assert await sockets.async_find(MAC) is None
-    # It is in nobody's way.
-    socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
-    await sockets.async_remember(MAC, socket, b"firmware")
-    assert await sockets.async_find(MAC) is not None
-    await sockets.async_forget(MAC)
+    ):
+        hass_storage["openbk.unfinished"] = {"version": 1, "data": data}
+        sockets = UnfinishedSockets(hass)
+        assert await sockets.async_find(MAC) is None, data
+        # It is in nobody's way.
+        socket = UnfinishedSocket(profile=BLOW, settings=SETTINGS, release=None)
+        await sockets.async_remember(MAC, socket, b"firmware")
+        assert await sockets.async_find(MAC) is not None, data
+        await sockets.async_forget(MAC)
 
 
 @pytest.mark.parametrize("umask", [0, 0o022])
