@@ -1,7 +1,8 @@
 """What a chip turns out to hold has its page, and everything that the page offers leads on."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 import random
 import shutil
@@ -23,6 +24,7 @@ from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
 from tests.homeassistant.bench import (
     CODE_SIZE,
+    NEWEST,
     blow_dump,
     chip,
     factory_dump,
@@ -89,6 +91,17 @@ async def try_offers(
     assert content(socket) == before
 
 
+async def try_offers_of_each(
+    hass: HomeAssistant, backups: Path, dumps: Mapping[str, bytes]
+) -> None:
+    """Let a chip hold what leads to each of these pages, without a backup of what it held before."""
+    async with chip(b"") as socket:
+        for page, dump in dumps.items():
+            socket.flash.rewrite(0, dump)
+            await try_offers(lambda: to_chip(hass, socket.path), page, socket)
+            shutil.rmtree(backups)
+
+
 def with_store(*entries: store_writer.Entry) -> bytes:
     """Return a factory chip with these values in its store alone."""
     store = store_writer.dump(store_writer.store(list(entries)))
@@ -98,44 +111,33 @@ def with_store(*entries: store_writer.Entry) -> bytes:
 class TestPins:
     """Why a chip does not tell its pins."""
 
-    @pytest.mark.parametrize(
-        ("dump", "page"),
-        [
-            pytest.param(
-                factory_dump, "no_pins_erased", marks=walks("no_pins_erased -> *")
-            ),
-            pytest.param(
-                lambda: with_store(
-                    store_writer.Entry("em_sys_env", b"bk7231n\0", (0, 3))
-                ),
-                "no_pins_not_found",
-                marks=walks("no_pins_not_found -> *"),
-            ),
-            pytest.param(
-                lambda: with_store(store_writer.Entry("baud_cfg", b"{}", (1, 1))),
-                "no_pins_mcu",
-                marks=walks("no_pins_mcu -> *"),
-            ),
-            pytest.param(
-                lambda: with_store(
-                    store_writer.Entry("user_param_key", _BULB, (0, 3)),
-                ),
-                "no_pins_light",
-                marks=walks("no_pins_light -> *"),
-            ),
-            pytest.param(
-                lambda: put(factory_dump(), TUYA_STORAGE.start, bytes(4096)),
-                "no_pins_damaged",
-                marks=walks("no_pins_damaged -> *"),
-            ),
-        ],
-        ids=lambda value: value if isinstance(value, str) else "",
+    @walks(
+        "no_pins_erased -> *",
+        "no_pins_not_found -> *",
+        "no_pins_mcu -> *",
+        "no_pins_light -> *",
+        "no_pins_damaged -> *",
     )
     async def test_other_sources_are_offered(
-        self, hass: HomeAssistant, dump: Callable[[], bytes], page: str
+        self, hass: HomeAssistant, own_folder: Path
     ) -> None:
-        async with chip(dump()) as socket:
-            await try_offers(lambda: to_chip(hass, socket.path), page, socket)
+        await try_offers_of_each(
+            hass,
+            own_folder,
+            {
+                "no_pins_erased": factory_dump(),
+                "no_pins_not_found": with_store(
+                    store_writer.Entry("em_sys_env", b"bk7231n\0", (0, 3))
+                ),
+                "no_pins_mcu": with_store(
+                    store_writer.Entry("baud_cfg", b"{}", (1, 1))
+                ),
+                "no_pins_light": with_store(
+                    store_writer.Entry("user_param_key", _BULB, (0, 3)),
+                ),
+                "no_pins_damaged": put(factory_dump(), TUYA_STORAGE.start, bytes(4096)),
+            },
+        )
 
     @walks("pins_paste -> pins_paste", "pins_paste -> pins_incomplete")
     async def test_parameters_without_pins(self, hass: HomeAssistant) -> None:
@@ -272,54 +274,32 @@ class TestPins:
             assert content(socket) == blow_dump()
 
 
-@pytest.mark.parametrize(
-    ("dump", "page"),
-    [
-        pytest.param(
-            lambda: factory.without(flashed(blow_dump()), APPLICATION.start),
-            "found_half_written",
-            marks=walks("found_half_written -> *"),
-        ),
-        pytest.param(
-            lambda: flashed(blow_dump()),
-            "found_openbeken",
-            marks=walks("found_openbeken -> *"),
-        ),
-        pytest.param(
-            lambda: put(
-                blow_dump(),
-                APPLICATION.start,
-                images.ua(images.Build(chip="BK7231T")).ljust(
-                    APPLICATION.size, b"\xff"
-                ),
-            ),
-            "found_other_build",
-            marks=walks("found_other_build -> *"),
-        ),
-        pytest.param(
-            lambda: factory.without(
-                factory_dump(), APPLICATION.start, APPLICATION.size
-            ),
-            "found_blank",
-            marks=walks("found_blank -> *"),
-        ),
-        pytest.param(
-            lambda: put(
-                factory_dump(),
-                APPLICATION.start,
-                packer.application(packer.VECTORS + random.Random(1).randbytes(6000)),
-            ),
-            "found_unknown",
-            marks=walks("found_unknown -> *"),
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
+@walks(
+    "found_half_written -> *",
+    "found_openbeken -> *",
+    "found_other_build -> *",
+    "found_blank -> *",
+    "found_unknown -> *",
 )
-async def test_contents_are_told(
-    hass: HomeAssistant, dump: Callable[[], bytes], page: str
-) -> None:
-    async with chip(dump()) as socket:
-        await try_offers(lambda: to_chip(hass, socket.path), page, socket)
+async def test_contents_are_told(hass: HomeAssistant, own_folder: Path) -> None:
+    blank = (APPLICATION.start, APPLICATION.size)
+    of_sister = images.ua(replace(NEWEST, chip="BK7231T"))
+    unknown = packer.application(packer.VECTORS + random.Random(1).randbytes(6000))
+    await try_offers_of_each(
+        hass,
+        own_folder,
+        {
+            "found_half_written": factory.without(
+                flashed(blow_dump()), APPLICATION.start
+            ),
+            "found_openbeken": flashed(blow_dump()),
+            "found_other_build": put(
+                factory.without(blow_dump(), *blank), APPLICATION.start, of_sister
+            ),
+            "found_blank": factory.without(factory_dump(), *blank),
+            "found_unknown": put(factory_dump(), APPLICATION.start, unknown),
+        },
+    )
 
 
 def with_radio(sector: bytes) -> bytes:
@@ -551,42 +531,3 @@ class TestUnfinished:
             wizard = await to_chip(hass, socket.path, "restore")
             assert await wizard.choose("flash_instead") == "failed_bootloader"
             await wizard.close()
-
-    @walks(
-        "backup -> resume_restore",
-        "resume_restore -> restore_go_on -> restore_write",
-        "resume_restore -> restore_other -> restore_choose",
-        "resume_restore -> flash_instead -> pins",
-        "resume_restore -> leave",
-    )
-    async def test_interrupted_restore(self, hass: HomeAssistant) -> None:
-        async with chip(blow_dump()) as socket:
-            wizard = await to_chip(hass, socket.path, "restore")
-            await wizard.close()
-            socket.flash.rewrite(0, flashed(blow_dump()))
-
-            async def arrive() -> Wizard:
-                wizard = await to_chip(hass, socket.path, "restore")
-                if wizard.page == "restore_choose":
-                    await wizard.submit_suggested()
-                    socket.inject(
-                        Fault(name=FaultName.UNPLUGGED, command=Command.WRITE_4K, nth=9)
-                    )
-                    assert await wizard.submit() == "failed_port_unplugged_writing"
-                    assert await wizard.choose("leave") == "left_half_written"
-                    socket.plug()
-                    wizard = await to_chip(hass, socket.path, "restore")
-                assert wizard.page == "resume_restore"
-                return wizard
-
-            wizard = await arrive()
-            assert await wizard.choose("leave") == "left_half_written"
-            wizard = await arrive()
-            assert await wizard.choose("restore_other") == "restore_choose"
-            await wizard.close()
-            wizard = await arrive()
-            assert await wizard.choose("flash_instead") == "pins"
-            await wizard.close()
-            wizard = await arrive()
-            assert await wizard.choose("restore_go_on") == "restored"
-            assert content(socket) == blow_dump()

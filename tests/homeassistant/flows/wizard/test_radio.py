@@ -10,7 +10,6 @@ from custom_components.openbk.const import CONF_CLIENT_ID, CONF_GROUP, CONF_MAC,
 from custom_components.openbk.pyopenbk.beken.rf_sector import GENERIC_MAC
 from simulator import factory
 from simulator.chip import SimulatedSocket
-from simulator.chips import BK7231N
 from simulator.commands import Command
 from simulator.faults import Fault, FaultName
 from simulator.releases import ReleaseServer
@@ -137,21 +136,6 @@ async def test_generic_calibration_onto_a_chip_without_any(hass: HomeAssistant) 
         await wizard.close()
 
 
-async def test_leaving_after_the_repair_tells_of_it(hass: HomeAssistant) -> None:
-    async with chip(without_storage(LOST)) as socket:
-        wizard = await open_port(hass, socket.path)
-        await wizard.choose("radio_repair")
-        await wizard.submit(upload=await upload(hass, blow_dump()))
-        assert await wizard.submit() == "no_pins_erased"
-        assert await wizard.choose("leave") == "left_repaired"
-
-
-def without_storage(dump: bytes) -> bytes:
-    return factory.without(
-        dump, BK7231N.configuration, FLASH_SIZE - BK7231N.configuration
-    )
-
-
 async def test_power_lost_while_the_calibration_is_written(hass: HomeAssistant) -> None:
     async with chip(GENERIC) as socket:
         wizard = await open_port(hass, socket.path)
@@ -201,18 +185,6 @@ async def test_leaving_in_the_middle_of_a_repair_tells_of_it(
         assert await wizard.choose("leave") == "left_radio_begun"
 
 
-async def test_what_changed_elsewhere_during_the_repair_is_told(
-    hass: HomeAssistant,
-) -> None:
-    async with chip(GENERIC) as socket:
-        wizard = await open_port(hass, socket.path)
-        await wizard.choose("radio_repair")
-        await wizard.submit(upload=await upload(hass, blow_dump()))
-        socket.flash.rewrite(0x50000, b"changed")
-        assert await wizard.submit() == "failed_region_changed"
-        await wizard.close()
-
-
 async def test_backup_that_cannot_be_read_any_more(
     hass: HomeAssistant, own_folder: Path
 ) -> None:
@@ -229,16 +201,6 @@ async def test_backup_that_cannot_be_read_any_more(
         assert wizard.errors == {"base": "dump_is_web_page"}
         assert content(socket) == LOST
         await wizard.close()
-
-
-async def test_another_layout_is_left_alone(hass: HomeAssistant) -> None:
-    moved = bytearray(LOST)
-    moved[0x1E0000:0x1E1000] = blow_dump()[SECTOR]
-    async with chip(bytes(moved)) as socket:
-        wizard = await open_port(hass, socket.path)
-        assert wizard.page == "failed_rf_elsewhere"
-        assert content(socket) == moved
-        assert await wizard.choose("leave") == "left_untouched"
 
 
 async def test_erased_chip_is_led_to_a_backup(hass: HomeAssistant) -> None:

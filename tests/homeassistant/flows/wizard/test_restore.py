@@ -107,22 +107,41 @@ async def interrupt_restore(hass: HomeAssistant, socket: SimulatedSocket) -> Non
 
 
 @pytest.mark.usefixtures("mqtt_connection")
-@pytest.mark.parametrize("choice", ["flash", "restore"])
-async def test_interrupted_restore_is_found_and_gone_on_with(
-    hass: HomeAssistant, choice: str
+@walks(
+    "backup -> resume_restore",
+    "resume_restore -> restore_go_on -> restore_write",
+    "resume_restore -> flash_instead -> pins",
+    "resume_restore -> leave",
+)
+async def test_interrupted_restore_is_gone_on_with_left_or_becomes_openbeken(
+    hass: HomeAssistant,
 ) -> None:
     """Whatever the next wizard is opened for; nothing is asked again."""
     await back_up_factory(hass)
-    async with chip(openbeken_dump()) as socket:
-        await interrupt_restore(hass, socket)
-        wizard = await open_port(hass, socket.path, choice)
-        assert wizard.page == "resume_restore"
-        assert wizard.placeholders["chosen_contents"] == "Factory firmware"
-        assert await wizard.choose("restore_go_on") == "restored"
-        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+    async with chip(blow_dump()) as socket:
+        for choice in ("flash", "restore"):
+            socket.flash.rewrite(0, openbeken_dump())
+            await interrupt_restore(hass, socket)
+
+            async def open_again() -> Wizard:
+                wizard = await open_port(hass, socket.path, choice)  # noqa: B023
+                assert wizard.page == "resume_restore", choice  # noqa: B023
+                return wizard
+
+            wizard = await open_again()
+            assert wizard.placeholders["chosen_contents"] == "Factory firmware"
+            assert await wizard.choose("leave") == "left_half_written", choice
+            wizard = await open_again()
+            assert await wizard.choose("flash_instead") == "pins", choice
+            assert await wizard.choose("use_pins") == "name", choice
+            await wizard.close()
+            wizard = await open_again()
+            assert await wizard.choose("restore_go_on") == "restored", choice
+            assert socket.flash.read(0, FLASH_SIZE) == blow_dump(), choice
 
 
 @pytest.mark.usefixtures("mqtt_connection")
+@walks("resume_restore -> restore_other -> restore_choose")
 async def test_interrupted_restore_may_become_another_one(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
     async with chip(openbeken_dump()) as socket:
@@ -137,22 +156,6 @@ async def test_interrupted_restore_may_become_another_one(hass: HomeAssistant) -
         await wizard.submit_suggested(backup=openbeken)
         assert await wizard.submit() == "restored"
         assert socket.flash.read(0, FLASH_SIZE) == openbeken_dump()
-
-
-@pytest.mark.usefixtures("mqtt_connection")
-@pytest.mark.parametrize("choice", ["flash", "restore"])
-async def test_interrupted_restore_may_become_openbeken(
-    hass: HomeAssistant, choice: str
-) -> None:
-    await back_up_factory(hass)
-    async with chip(openbeken_dump()) as socket:
-        await interrupt_restore(hass, socket)
-        wizard = await open_port(hass, socket.path, choice)
-        assert wizard.page == "resume_restore"
-        await wizard.choose("flash_instead")
-        assert wizard.page == "pins"
-        assert await wizard.choose("use_pins") == "name"
-        await wizard.close()
 
 
 @pytest.mark.usefixtures("mqtt_connection")
@@ -183,8 +186,9 @@ def of_sister(code: bytes) -> bytes:
 
 def swapped(dump: bytes) -> bytes:
     """Return a dump with the two bytes of each word the other way round."""
-    pairs = zip(dump[1::2], dump[::2], strict=True)
-    return bytes(byte for pair in pairs for byte in pair)
+    turned = bytearray(dump)
+    turned[::2], turned[1::2] = dump[1::2], dump[::2]
+    return bytes(turned)
 
 
 OTHERS: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -382,29 +386,27 @@ async def test_radio_calibration_is_left_alone_on_request(hass: HomeAssistant) -
         assert after[: radio.start] == blow_dump()[: radio.start]
 
 
-@pytest.mark.parametrize("lost", ["generic", "blank"])
-async def test_lost_radio_calibration_is_repaired(
-    hass: HomeAssistant, lost: str
-) -> None:
+async def test_lost_radio_calibration_is_repaired(hass: HomeAssistant) -> None:
     await back_up_factory(hass)
-    broken = bytearray(openbeken_dump())
-    sector = factory.rf_calibration(GENERIC_MAC) if lost == "generic" else b""
-    broken[RF_CALIBRATION.start : RF_CALIBRATION.end] = sector.ljust(
-        RF_CALIBRATION.size, b"\xff"
-    )
-    async with chip(bytes(broken)) as socket:
-        wizard = await open_port(hass, socket.path, "restore")
-        (name,) = (
-            option["value"]
-            for option in options(wizard)
-            if "Factory firmware" in option["label"]
-        )
-        # Nothing on the chip proves that the backup is its own, so the person has to.
-        await wizard.submit_suggested(backup=name)
-        assert wizard.errors == {"base": "backup_unproven"}
-        await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
-        assert await wizard.submit() == "restored"
-        assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+    async with chip(openbeken_dump()) as socket:
+        for lost, sector in {
+            "generic": factory.rf_calibration(GENERIC_MAC),
+            "blank": b"",
+        }.items():
+            broken = sector.ljust(RF_CALIBRATION.size, b"\xff")
+            socket.flash.rewrite(0, put(openbeken_dump(), RF_CALIBRATION.start, broken))
+            wizard = await open_port(hass, socket.path, "restore")
+            (name,) = (
+                option["value"]
+                for option in options(wizard)
+                if "Factory firmware" in option["label"]
+            )
+            # Nothing on the chip proves that the backup is its own, so the person has to.
+            await wizard.submit_suggested(backup=name)
+            assert wizard.errors == {"base": "backup_unproven"}, lost
+            await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
+            assert await wizard.submit() == "restored", lost
+            assert socket.flash.read(0, FLASH_SIZE) == blow_dump(), lost
 
 
 async def test_a_healthy_chip_does_not_get_what_an_erased_one_was_to_get(
@@ -556,31 +558,13 @@ async def test_erased_chip_takes_an_uploaded_backup(
 
 
 @pytest.mark.usefixtures("mqtt_connection")
-@pytest.mark.parametrize(
-    ("offer", "topic"),
-    [
-        pytest.param(
-            "restore_own_topic",
-            "obkE4720741",
-            marks=walks("restore_twin -> restore_own_topic -> restore_confirm"),
-        ),
-        pytest.param(
-            "restore_as_it_is",
-            "kitchen",
-            marks=walks("restore_twin -> restore_as_it_is -> restore_confirm"),
-        ),
-        pytest.param(
-            "restore_other",
-            None,
-            marks=walks("restore_twin -> restore_other -> restore_choose"),
-        ),
-        pytest.param("leave", None, marks=walks("restore_twin -> leave")),
-    ],
+@walks(
+    "restore_choose -> restore_twin -> leave",
+    "restore_twin -> restore_other -> restore_choose",
+    "restore_twin -> restore_own_topic -> restore_confirm",
+    "restore_twin -> restore_as_it_is -> restore_confirm",
 )
-@walks("restore_choose -> restore_twin")
-async def test_two_sockets_would_fight_for_one_topic(
-    hass: HomeAssistant, offer: str, topic: str | None
-) -> None:
+async def test_two_sockets_would_fight_for_one_topic(hass: HomeAssistant) -> None:
     """The OpenBeken of another socket goes onto this one, and that one is set up."""
     other = factory.FactorySocket.numbered(1, code_size=CODE_SIZE)
     entry = socket_entry(mac=other.mac, client_id="kitchen")
@@ -595,35 +579,42 @@ async def test_two_sockets_would_fight_for_one_topic(
     ).with_profile(BLOW)
     dump = flashed(other.dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:
-        wizard = await open_port(hass, socket.path, "restore")
-        deliberate = {"foreign": True, "keep_radio": False}
-        file = await upload(hass, dump)
-        assert await wizard.submit(upload=file, deliberate=deliberate) == "restore_twin"
-        assert wizard.placeholders["twin"] == "Washing machine"
-        assert wizard.placeholders["twin_topic"] == "`kitchen`"
-        await wizard.choose(offer)
-        if topic is None:
-            assert wizard.page in ("restore_choose", "left_untouched")
-            assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
-            if wizard.page == "restore_choose":
-                await wizard.close()
-            return
-        assert wizard.page == "restore_confirm"
-        own = offer == "restore_own_topic"
-        assert ("**obkE4720741**" in wizard.placeholders["chosen_notes"]) is own
-        assert await wizard.submit() == "restored", wizard.pages
-        now = config_sector.parse(
-            socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
-        )
-        assert now.mqtt_client_id == topic
-        assert now.long_name == ("OpenBK7231N_E4720741" if own else "Kitchen")
-        # Everything else is that of the backup.
-        assert now.wifi_ssid == "Net"
-        assert (
-            now.calibration
-            == config_sector.parse(config_sector.build(config)).calibration
-        )
-        assert now.profile.pins == BLOW.pins
+
+        async def take(offer: str) -> Wizard:
+            socket.flash.rewrite(0, blow_dump())
+            wizard = await open_port(hass, socket.path, "restore")
+            deliberate = {"foreign": True, "keep_radio": False}
+            file = await upload(hass, dump)
+            page = await wizard.submit(upload=file, deliberate=deliberate)
+            assert page == "restore_twin"
+            assert wizard.placeholders["twin"] == "Washing machine"
+            assert wizard.placeholders["twin_topic"] == "`kitchen`"
+            await wizard.choose(offer)
+            assert socket.flash.read(0, FLASH_SIZE) == blow_dump(), offer
+            return wizard
+
+        assert (await take("leave")).page == "left_untouched"
+        wizard = await take("restore_other")
+        assert wizard.page == "restore_choose"
+        await wizard.close()
+        for offer, topic, name in (
+            ("restore_own_topic", "obkE4720741", "OpenBK7231N_E4720741"),
+            ("restore_as_it_is", "kitchen", "Kitchen"),
+        ):
+            wizard = await take(offer)
+            assert wizard.page == "restore_confirm", offer
+            own = offer == "restore_own_topic"
+            assert ("**obkE4720741**" in wizard.placeholders["chosen_notes"]) is own
+            assert await wizard.submit() == "restored", wizard.pages
+            now = config_sector.parse(
+                socket.flash.read(OPENBEKEN_CONFIG.start, OPENBEKEN_CONFIG.size)
+            )
+            assert (now.mqtt_client_id, now.long_name) == (topic, name)
+            # Everything else is that of the backup.
+            assert now.wifi_ssid == "Net", offer
+            kept = config_sector.parse(config_sector.build(config))
+            assert now.calibration == kept.calibration, offer
+            assert now.profile.pins == BLOW.pins, offer
 
 
 async def test_its_own_topic_of_before_may_be_anothers_by_now(
