@@ -98,14 +98,15 @@ def _is_mangled(data: bytes) -> bool:
     """
     feeds, returns = data.count(b"\n"), data.count(b"\r")
     pairs = data.count(b"\r\n")
-    filled = len(data) - data.count(b"\xff") - data.count(b"\0")
     if feeds < _FEW:
         return False
     if pairs == feeds or not returns or data.count(_UNREADABLE) > _FEW:
         return True
     is_short = any(0 < size - len(data) < _FEW for size in FLASH_SIZES)
-    if not pairs and (is_short or feeds * returns > _EXPECTED_PAIRS * filled):
-        return True
+    if not pairs:
+        filled = len(data) - data.count(b"\xff") - data.count(b"\0")
+        if is_short or feeds * returns > _EXPECTED_PAIRS * filled:
+            return True
     try:
         characters = data.decode()
     except UnicodeDecodeError:

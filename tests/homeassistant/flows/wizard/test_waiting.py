@@ -179,6 +179,12 @@ async def test_each_sign_of_the_socket_has_its_page(
         await let_router_know(hass, "wlan0")
         assert await wizard.choose("wait") == "waiting_nothing"
 
+        scene.lan.names[HOST_NAME] = ADDRESS
+        assert await wizard.choose("wait") == "waiting_silent"
+        assert wizard.placeholders["seen_at"] == ADDRESS
+        scene.lan.names.clear()
+        assert await wizard.choose("wait") == "waiting_nothing"
+
         await let_router_know(hass)
         assert await wizard.choose("wait") == "waiting_silent"
         assert wizard.placeholders["seen_at"] == ADDRESS
@@ -248,22 +254,17 @@ def test_every_cause_that_a_person_can_act_on_has_words() -> None:
     assert texts["selector"]["silence"]["options"].keys() == told
 
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param("waiting_nothing", marks=walks("waiting_nothing -> *")),
-        pytest.param("waiting_silent", marks=walks("waiting_silent -> *")),
-        pytest.param("waiting_network_only", marks=walks("waiting_network_only -> *")),
-    ],
-)
 @walks(
+    "waiting_nothing -> wait, access_point, change_settings, read_back",
+    "waiting_silent -> wait, access_point, change_settings, read_back",
+    "waiting_network_only -> *",
     "access_point -> wait",
     "write_confirm -> rewire -> search -> backup -> write -> reassemble -> wait",
     "read_back -> rewire -> search -> compare -> read_back_same -> change_settings -> wifi",
     "left_written",
 )
 async def test_what_is_offered_leads_back_while_nothing_changes(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer, page: str
+    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
     async with waiting(hass, mosquitto, releases) as scene:
         wizard, socket = scene.wizard, scene.socket
@@ -271,33 +272,33 @@ async def test_what_is_offered_leads_back_while_nothing_changes(
         def web() -> str | None:
             return getattr(socket.firmware, "http_address", None)
 
-        if page != "waiting_nothing":
-            scene.lan.names[HOST_NAME] = ADDRESS
-        if page == "waiting_network_only":
-            scene.lan.web = web
-
         async def plugged_in() -> None:
             # Its web page opens while the person walks from the bench to the wall.
             await until(web)
 
-        await plugged_in()
-        assert await wizard.choose("wait") == page
-        assert await wizard.choose("wait") == page
-        assert await wizard.choose("access_point") == "access_point"
-        assert await wizard.submit() == page
+        for page in ("waiting_nothing", "waiting_silent", "waiting_network_only"):
+            if page == "waiting_silent":
+                scene.lan.names[HOST_NAME] = ADDRESS
+            if page == "waiting_network_only":
+                scene.lan.web = web
+            await plugged_in()
+            assert await wizard.choose("wait") == page
+            assert await wizard.choose("wait") == page
+            assert await wizard.choose("access_point") == "access_point", page
+            assert await wizard.submit() == page
 
-        assert await wizard.choose("change_settings") == "wifi"
-        await write_settings_again(wizard, "SecondNet")
-        assert scene.config.wifi_ssid == "SecondNet"
-        await plugged_in()
-        assert await wizard.submit_suggested() == page
+            assert await wizard.choose("change_settings") == "wifi", page
+            await write_settings_again(wizard, "SecondNet")
+            assert scene.config.wifi_ssid == "SecondNet", page
+            await plugged_in()
+            assert await wizard.submit_suggested() == page
 
-        assert await read_back(wizard) == "read_back_same"
-        assert await wizard.choose("change_settings") == "wifi"
-        await write_settings_again(wizard, "ThirdNet")
-        assert scene.config.wifi_ssid == "ThirdNet"
-        await plugged_in()
-        assert await wizard.submit_suggested() == page
+            assert await read_back(wizard) == "read_back_same", page
+            assert await wizard.choose("change_settings") == "wifi", page
+            await write_settings_again(wizard, "ThirdNet")
+            assert scene.config.wifi_ssid == "ThirdNet", page
+            await plugged_in()
+            assert await wizard.submit_suggested() == page
         assert await wizard.choose("leave") == "left_written"
         assert await is_free(socket.path)
 
@@ -522,16 +523,7 @@ async def test_name_server_of_the_network_is_asked() -> None:
         await Waiting().look_up("::1")
 
 
-async def test_name_server_knows_it(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-) -> None:
-    async with waiting(hass, mosquitto, releases) as scene:
-        scene.lan.names[HOST_NAME] = ADDRESS
-        assert await scene.wizard.choose("wait") == "waiting_silent"
-        assert scene.wizard.placeholders["seen_at"] == ADDRESS
-        await scene.wizard.close()
-
-
+@walks("waiting_silent -> leave -> left_written")
 async def test_another_device_at_its_address_is_no_sign(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
@@ -547,7 +539,8 @@ async def test_another_device_at_its_address_is_no_sign(
             await asyncio.sleep(0.05)
         await let_router_know(hass)
         assert await scene.wizard.choose("wait") == "waiting_silent"
-        await scene.wizard.close()
+        assert await scene.wizard.choose("leave") == "left_written"
+        assert await is_free(scene.socket.path)
 
 
 async def test_a_name_that_no_name_server_could_know_is_none(
@@ -660,23 +653,6 @@ async def test_reading_back_what_was_written(
         await finish(hass, wizard)
 
 
-@walks("compare -> read_back_application -> rewrite -> search")
-async def test_reading_back_finds_damage_and_mends_it(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-) -> None:
-    async with waiting(hass, mosquitto, releases) as scene:
-        wizard, socket = scene.wizard, scene.socket
-        good = socket.flash.read(APPLICATION.start, APPLICATION.size)
-        socket.power(on=False)
-        socket.flash.rewrite(0x50000, b"\x00" * 64)
-        socket.power(on=True)
-        assert await read_back(wizard) == "read_back_application"
-        assert await is_free(socket.path)
-        assert await wizard.choose("rewrite") == "reassemble", wizard.pages
-        assert socket.flash.read(APPLICATION.start, APPLICATION.size) == good
-        await wizard.close()
-
-
 @pytest.mark.parametrize(
     ("harmed", "page", "left"),
     [
@@ -725,22 +701,30 @@ async def test_settings_are_corrected_where_something_is_damaged(
 
 
 @walks(
+    "compare -> read_back_application -> rewrite -> search",
     "compare -> read_back_settings -> rewrite",
     "compare -> failed_link_lost -> search -> compare -> read_back_same -> leave",
 )
-async def test_reading_back_finds_other_settings(
+async def test_reading_back_finds_damage_and_mends_it(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
     async with waiting(hass, mosquitto, releases) as scene:
         wizard, socket = scene.wizard, scene.socket
-        good = scene.config
-        socket.power(on=False)
-        socket.flash.rewrite(OPENBEKEN_CONFIG.start, bytes(16))
-        socket.power(on=True)
-        assert await read_back(wizard) == "read_back_settings"
-        assert await wizard.choose("rewrite") == "reassemble", wizard.pages
-        assert scene.config == good
-        assert await wizard.submit_suggested() == "waiting_nothing"
+        good, before = scene.config, socket.flash.content
+        for place, page in (
+            (0x50000, "read_back_application"),
+            (OPENBEKEN_CONFIG.start, "read_back_settings"),
+        ):
+            socket.power(on=False)
+            socket.flash.rewrite(place, bytes(64))
+            socket.power(on=True)
+            assert await read_back(wizard) == page
+            assert await is_free(socket.path), page
+            assert await wizard.choose("rewrite") == "reassemble", wizard.pages
+            application = slice(APPLICATION.start, APPLICATION.end)
+            assert socket.flash.content[application] == before[application], page
+            assert scene.config == good, page
+            assert await wizard.submit_suggested() == "waiting_nothing", page
         # A link that is lost while reading back is told as any other, and gone on from.
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.CRC, nth=2))
         assert await read_back(wizard) == "failed_link_lost"
@@ -760,7 +744,11 @@ async def test_another_chip_is_not_compared(
         await scene.wizard.close()
 
 
-@walks("backup -> unreported", "unreported -> *")
+@walks(
+    "waiting_nothing -> leave -> left_written",
+    "backup -> unreported",
+    "unreported -> *",
+)
 async def test_socket_that_never_reported_in_is_known_again(
     hass: HomeAssistant,
     hass_storage: dict[str, Any],
@@ -769,6 +757,7 @@ async def test_socket_that_never_reported_in_is_known_again(
 ) -> None:
     async with waiting(hass, mosquitto, releases) as scene:
         assert await scene.wizard.choose("leave") == "left_written"
+        assert await is_free(scene.socket.path)
         again = await to_pins(hass, scene.socket)
         assert again.page == "unreported", again.pages
         assert again.placeholders["name"] == "Kitchen"
