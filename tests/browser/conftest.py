@@ -31,11 +31,21 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-# What turns for ever would have the browser draw it for as long as a page waits.
-_CALM: Final = """setInterval(() => {
-  for (const each of document.getAnimations())
-    if (each.playState === "running" && each.effect.getComputedTiming().endTime === Infinity) each.pause();
-}, 200);"""
+# What turns for ever would have the browser draw it for as long as a page waits. An animation tells of its start in
+# its own shadow tree only.
+_CALM: Final = """{
+  const calm = ({ target }) => {
+    for (const each of target.getAnimations({ subtree: true }))
+      if (each.effect.getComputedTiming().endTime === Infinity) each.pause();
+  };
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function (options) {
+    const tree = attach.call(this, options);
+    tree.addEventListener("animationstart", calm);
+    return tree;
+  };
+  document.addEventListener("animationstart", calm);
+}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +63,8 @@ class Scene:
 
     async def look(self, step: str, detail: str = "") -> None:
         """Wait for a page of the dialog and look at it."""
-        await self.dialog.shows(step)
         name = f"{step}-{detail}" if detail else step
-        self.seen[name] = await self.dialog.step()
+        self.seen[name] = await self.dialog.sent(step)
         await self.looks.check(name, self.dialog.root)
 
     async def portray(self, name: str) -> None:

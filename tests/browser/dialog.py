@@ -40,9 +40,9 @@ _UNTIL: Final = f"""([what, names]) => {{
     option: Object.values(step.menu_options ?? {{}}),
     error: Object.values(step.errors ?? {{}}),
   }}[what];
-  return names.some(name => has.includes(name)) && (step.step_id ?? step.type);
+  return names.some(name => has.includes(name)) && step;
 }}"""
-_PRETEND: Final = f"""async (step) => {{
+PRETEND: Final = f"""async (step) => {{
   const dialog = {_DIALOG};
   dialog._step = step;
   await dialog.updateComplete;
@@ -105,7 +105,11 @@ class Dialog:
 
         A page is called as its step, as the reason of an abort, or ``create_entry``.
         """
-        return await self._until("page", *pages)
+        return _name(await self._until("page", *pages))
+
+    async def sent(self, page: str) -> dict[str, Any]:
+        """Wait until this page is shown, and return what Home Assistant sent for it."""
+        return await self._until("page", page)
 
     async def refuses(self, error: str) -> None:
         """Wait until this form says so."""
@@ -122,7 +126,7 @@ class Dialog:
     async def choose(self, option: str) -> None:
         """Choose from a menu."""
         step = await self._until("option", option)
-        label = self._texts[step]["menu_options"][option]
+        label = self._texts[_name(step)]["menu_options"][option]
         entries = self.root.locator("ha-list-item")
         await entries.filter(has=self._page.get_by_text(label, exact=True)).click()
 
@@ -187,9 +191,9 @@ class Dialog:
 
     async def pretend(self, step: dict[str, Any]) -> None:
         """Show a page as if Home Assistant had sent it."""
-        await self._page.evaluate(_PRETEND, step)
+        await self._page.evaluate(PRETEND, step)
 
-    async def _until(self, what: str, *names: str) -> str:
+    async def _until(self, what: str, *names: str) -> dict[str, Any]:
         try:
             found = await self._page.wait_for_function(
                 _UNTIL, arg=[what, names], polling=_POLLING
@@ -198,4 +202,10 @@ class Dialog:
             step = await self.step() or {}
             seen = {key: step[key] for key in _TELLING if key in step}
             raise AssertionError(f"no {what} {names}, but {seen}") from None
-        return str(await found.json_value())
+        step = await found.json_value()
+        return step
+
+
+def _name(step: dict[str, Any]) -> str:
+    name: str = step.get("step_id") or step["type"]
+    return name

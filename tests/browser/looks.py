@@ -1,10 +1,13 @@
 """What must hold of everything that is shown, on every screen and in both colour schemes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, Literal
 
 from playwright.async_api import Locator, Page
+
+from .dialog import PRETEND, Dialog
 
 _FOLDER: Final = Path(__file__).parent
 _AUDIT: Final = (_FOLDER / "audit.js").read_text(encoding="utf-8")
@@ -18,7 +21,7 @@ class Screen:
     name: str
     width: int
     height: int
-    scheme: str
+    scheme: Literal["light", "dark"]
 
 
 # Where everything begins, and what the pictures for the manual show.
@@ -50,7 +53,8 @@ class Looks:
         self._folder = folder
         self._keep_all = keep_all
         self._number = 0
-        self._wrong: list[str] = []
+        # What two looks found counts once.
+        self._wrong: dict[str, None] = {}
 
     async def check(self, name: str, element: Locator) -> None:
         """Look at this element on every screen; what is wrong with it is kept.
@@ -62,7 +66,7 @@ class Looks:
         for screen in self.screens if forward else reversed(self.screens):
             await self._use(screen)
             found = await element.evaluate(_LOOK)
-            self._wrong += [f"{name}, {screen.name}: {what}" for what in found["wrong"]]
+            self._note(name, screen, found["wrong"])
             if self._keep_all or found["wrong"]:
                 # The picture shows what a person sees after scrolling, too.
                 await self._resize(screen.width, screen.height + found["hidden"])
@@ -70,6 +74,22 @@ class Looks:
                     path=self._folder / f"{self._number:02}-{name}-{screen.name}.png"
                 )
                 await self._resize(screen.width, screen.height)
+
+    async def leaf_through(
+        self, dialog: Dialog, pages: Mapping[str, dict[str, Any]]
+    ) -> None:
+        """Look on a phone at pages of a dialog that are only shown, and ask the browser once for all of them.
+
+        Those of which a picture is kept are looked at a second time.
+        """
+        self.screens = (PHONE,)
+        await self._use(PHONE)
+        wrong = await dialog.root.evaluate(_LEAF_THROUGH, pages)
+        for name, page in pages.items():
+            self._note(name, PHONE, wrong[name])
+            if self._keep_all or wrong[name]:
+                await dialog.pretend(page)
+                await self.check(name, dialog.root)
 
     async def portray(self, name: str, element: Locator, height: int = 0) -> None:
         """Keep a picture of an element alone, for the manual, where pictures are kept at all.
@@ -107,23 +127,23 @@ class Looks:
         await self._use(PHONE)
         await self._page.evaluate(_SETTLED)
         texts = {"titles": titles, "choices": choices}
-        self._wrong += [
-            f"too long for a line: {text}"
-            for text in await dialog.evaluate(_LINES, texts)
-        ]
+        for text in await dialog.evaluate(_LINES, texts):
+            self._wrong[f"too long for a line: {text}"] = None
 
     def judge(self) -> None:
         """Raise UnfitPage if anything was wrong: all of it at once, since a walk is long."""
         if self._wrong:
             raise UnfitPage("\n" + "\n".join(self._wrong))
 
+    def _note(self, name: str, screen: Screen, wrong: list[str]) -> None:
+        self._wrong |= dict.fromkeys(f"{name}, {screen.name}: {what}" for what in wrong)
+
     async def _use(self, screen: Screen) -> None:
-        if screen is not self._now:
+        now, self._now = self._now, screen
+        if (screen.width, screen.height) != (now.width, now.height):
             await self._resize(screen.width, screen.height)
-            await self._page.emulate_media(
-                color_scheme="dark" if screen.scheme == "dark" else "light"
-            )
-            self._now = screen
+        if screen.scheme != now.scheme:
+            await self._page.emulate_media(color_scheme=screen.scheme)
 
     async def _resize(self, width: int, height: int) -> None:
         await self._page.set_viewport_size({"width": width, "height": height})
@@ -144,4 +164,12 @@ _SETTLED: Final = """async () => {
 _LOOK: Final = f"""async (root) => {{
   await ({_SETTLED})();
   return await ({_AUDIT})(root);
+}}"""
+_LEAF_THROUGH: Final = f"""async (root, pages) => {{
+  const wrong = {{}};
+  for (const [name, page] of Object.entries(pages)) {{
+    await ({PRETEND})(page);
+    wrong[name] = (await ({_LOOK})(root)).wrong;
+  }}
+  return wrong;
 }}"""

@@ -10,7 +10,6 @@ from custom_components.openbk.const import DOMAIN
 from .conftest import Scene
 from .dialog import LANGUAGES, Dialog, load
 from .hands import Hands
-from .looks import PHONE
 
 
 async def find_chip(dialog: Dialog, hands: Hands, *pages: str) -> None:
@@ -86,7 +85,6 @@ async def look_in_other_languages(scene: Scene) -> None:
         if step["type"] != "create_entry"
     }
     options = {name for name, step in pages.items() if step["handler"] != DOMAIN}
-    scene.looks.screens = (PHONE,)
     for language in sorted(LANGUAGES.keys() - {"en"}):
         dialog = await scene.speak(language)
         for names in filter(None, (pages.keys() - options, options)):
@@ -96,6 +94,5 @@ async def look_in_other_languages(scene: Scene) -> None:
             else:
                 await dialog.open()
                 await dialog.shows("user")
-            for name in sorted(names):
-                await dialog.pretend(pages[name])
-                await scene.looks.check(f"{name}-{language}", dialog.root)
+            shown = {f"{name}-{language}": pages[name] for name in sorted(names)}
+            await scene.looks.leaf_through(dialog, shown)

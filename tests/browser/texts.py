@@ -13,7 +13,6 @@ from custom_components.openbk.pyopenbk.devices import KNOWN_DEVICES
 
 from .conftest import Scene
 from .dialog import LANGUAGES
-from .looks import PHONE
 
 # As long as they get.
 _VALUES: Final = {
@@ -62,7 +61,6 @@ _VALUES: Final = {
 
 async def look_at_all_that_only_tell(scene: Scene) -> None:
     """Show each page without questions, in each language."""
-    scene.looks.screens = (PHONE,)
     for language in LANGUAGES:
         await scene.client.command("config/core/update", language=language)
         dialog = await scene.speak(language)
@@ -72,10 +70,11 @@ async def look_at_all_that_only_tell(scene: Scene) -> None:
         # Pictures, and what is said of a chip that nothing was done to.
         real = (await dialog.step())["description_placeholders"]
         values = real | _VALUES | _words(language)
-        for page in _pages():
-            await dialog.pretend(page | {"description_placeholders": values})
-            name = page.get("step_id") or f"abort-{page['reason']}"
-            await scene.looks.check(f"{name}-{language}", dialog.root)
+        pages = {
+            f"{name}-{language}": page | {"description_placeholders": values}
+            for name, page in _pages()
+        }
+        await scene.looks.leaf_through(dialog, pages)
 
 
 def _words(language: str) -> dict[str, str]:
@@ -97,16 +96,18 @@ def _words(language: str) -> dict[str, str]:
     }
 
 
-def _pages() -> Iterator[dict[str, Any]]:
-    """Yield what Home Assistant would send for each menu, progress, end, and form without fields."""
+def _pages() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a name, and what Home Assistant would send for each menu, progress, end, and form without fields."""
     texts = LANGUAGES["en"]["config"]
     for name, step in texts["step"].items():
         page = {"flow_id": "", "handler": DOMAIN, "step_id": name}
         if name in texts["progress"]:
-            yield page | {"type": "progress", "progress_action": name}
+            yield name, page | {"type": "progress", "progress_action": name}
         elif "menu_options" in step:
-            yield page | {"type": "menu", "menu_options": list(step["menu_options"])}
+            menu = {"type": "menu", "menu_options": list(step["menu_options"])}
+            yield name, page | menu
         elif not {"data", "sections"} & step.keys():
-            yield page | {"type": "form", "data_schema": [], "errors": {}}
+            yield name, page | {"type": "form", "data_schema": [], "errors": {}}
     for reason in texts["abort"]:
-        yield {"flow_id": "", "handler": DOMAIN, "type": "abort", "reason": reason}
+        ending = {"flow_id": "", "handler": DOMAIN, "type": "abort", "reason": reason}
+        yield f"abort-{reason}", ending
