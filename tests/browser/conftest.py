@@ -46,6 +46,10 @@ _CALM: Final = """{
   };
   document.addEventListener("animationstart", calm);
 }"""
+_CHOOSE_LANGUAGE: Final = """(language) => {
+  const app = document.querySelector("home-assistant");
+  app.dispatchEvent(new CustomEvent("hass-language-select", { detail: language }));
+}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +76,9 @@ class Scene:
         await self.looks.portray(name, self.dialog.surface)
 
     async def speak(self, language: str) -> Dialog:
-        """Return a dialog in the language that the pages have from their next load on."""
+        """Choose a language as a person does in the profile, and return a dialog in it."""
         await self.page.add_init_script(_speaking(language))
+        await self.page.evaluate(_CHOOSE_LANGUAGE, language)
         return Dialog(self.page, language=language)
 
 

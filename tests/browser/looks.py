@@ -84,12 +84,15 @@ class Looks:
         """
         self.screens = (PHONE,)
         await self._use(PHONE)
+        shown = await dialog.step()
         wrong = await dialog.root.evaluate(_LEAF_THROUGH, pages)
         for name, page in pages.items():
             self._note(name, PHONE, wrong[name])
             if self._keep_all or wrong[name]:
                 await dialog.pretend(page)
                 await self.check(name, dialog.root)
+        # Only what Home Assistant knows of can be closed.
+        await dialog.pretend(shown)
 
     async def portray(self, name: str, element: Locator, height: int = 0) -> None:
         """Keep a picture of an element alone, for the manual, where pictures are kept at all.

@@ -3,7 +3,7 @@
 from custom_components.openbk.const import DOMAIN
 
 from .conftest import Scene
-from .dialog import Dialog
+from .dialog import Dialog, go
 from .road import open_options
 
 
@@ -29,7 +29,7 @@ async def look_behind_the_options(scene: Scene) -> None:
         for entity in entities
         if entity["platform"] == DOMAIN and entity["entity_id"].startswith("update.")
     )
-    await scene.page.goto(f"/config/devices/device/{device}")
+    await go(scene.page, f"/config/devices/device/{device}")
     page = scene.page.locator("ha-config-device-page")
     await page.get_by_text("MAC").first.wait_for()
     await scene.looks.check("device", page)

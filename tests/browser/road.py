@@ -91,8 +91,15 @@ async def look_in_other_languages(scene: Scene) -> None:
             if names is options:
                 await open_options(scene)
                 await dialog.shows("init")
+                await dialog.says(
+                    LANGUAGES[language]["options"]["step"]["init"]["title"]
+                )
             else:
                 await dialog.open()
                 await dialog.shows("user")
+                await dialog.says(
+                    LANGUAGES[language]["config"]["step"]["user"]["title"]
+                )
             shown = {f"{name}-{language}": pages[name] for name in sorted(names)}
             await scene.looks.leaf_through(dialog, shown)
+            await dialog.close()

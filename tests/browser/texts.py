@@ -75,6 +75,7 @@ async def look_at_all_that_only_tell(scene: Scene) -> None:
             for name, page in _pages()
         }
         await scene.looks.leaf_through(dialog, pages)
+        await dialog.close()
 
 
 def _words(language: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from demo import rig
 from tests.support.broker import Broker
 
 from .conftest import Scene
+from .dialog import go
 from .road import find_chip, reads_at_least, switch_on
 
 # A washing machine that heats.
@@ -66,7 +67,7 @@ async def _see_the_device(scene: Scene) -> None:
         if entity["platform"] == DOMAIN and not entity["disabled_by"]
     ]
     assert len(entities) > 10
-    await scene.page.goto(f"/config/devices/device/{entities[0]['device_id']}")
+    await go(scene.page, f"/config/devices/device/{entities[0]['device_id']}")
     device = scene.page.locator("ha-config-device-page")
     for entity in entities:
         if name := entity["original_name"]:
@@ -87,7 +88,7 @@ async def _remove_the_socket_and_discover_it(scene: Scene) -> None:
     await scene.client.delete(
         f"/api/config/config_entries/entry/{entries[0]['entry_id']}"
     )
-    await scene.page.goto("/config/integrations/dashboard")
+    await go(scene.page, "/config/integrations/dashboard")
     await scene.hands.power(on=False)
     await scene.hands.power(on=True)
     card = scene.page.locator("ha-config-flow-card")
