@@ -132,23 +132,25 @@ async def test_after_a_power_cut(hass: HomeAssistant, scripted: ScriptedSocket) 
 
 
 CHOICES = {WIFI_LED: "off", BUTTON: "events_only", POWER_CUT: "off"}
+BEFORE = {WIFI_LED: "wifi", BUTTON: "toggle", POWER_CUT: "last"}
 
 
-@pytest.mark.parametrize("at_once", [True, False])
-@pytest.mark.parametrize("order", permutations(CHOICES), ids=range(6))
-async def test_a_scene_that_sets_several_things_has_all_of_them(
-    hass: HomeAssistant, scripted: ScriptedSocket, order: tuple[str, ...], at_once: bool
+async def set_scene(
+    hass: HomeAssistant,
+    scripted: ScriptedSocket,
+    choices: list[tuple[str, str]],
+    at_once: bool,
 ) -> None:
-    """Some have the entry loaded anew, while the socket would answer the others."""
-    [entry] = hass.config_entries.async_entries("openbk")
+    """Make choices in an order, and see that each is shown and was said once, within moments."""
+    scripted.heard.clear()
     made = [
         hass.services.async_call(
             "select",
             "select_option",
-            {"entity_id": entity_id, "option": CHOICES[entity_id]},
+            {"entity_id": entity_id, "option": option},
             blocking=True,
         )
-        for entity_id in order
+        for entity_id, option in choices
     ]
     before = asyncio.get_running_loop().time()
     if at_once:
@@ -156,16 +158,31 @@ async def test_a_scene_that_sets_several_things_has_all_of_them(
     else:
         for each in made:
             await each
-    assert asyncio.get_running_loop().time() - before < 5
+    assert asyncio.get_running_loop().time() - before < 5, choices
     await hass.async_block_till_done()
-    for entity_id, option in CHOICES.items():
+    for entity_id, option in choices:
         await until(lambda ask=entity_id, shown=option: state(hass, ask) == shown)
-    pins = {pin["pin"]: pin["role"] for pin in entry.data["profile"]["pins"]}
-    assert (pins[8], pins[11]) == ("LED_n", "Btn_ScriptOnly")
-    assert entry.data["dark_leds"] == [8]
-    assert entry.data["power_cut"] == {"1": "off"}
     said = [payload for topic, payload in scripted.heard if topic.endswith("/Backlog")]
-    assert len(said) == len(CHOICES)
+    assert len(said) == len(choices), choices
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_scene_that_sets_several_things_has_all_of_them(
+    hass: HomeAssistant, scripted: ScriptedSocket, at_once: bool
+) -> None:
+    """Some have the entry loaded anew, while the socket would answer the others."""
+    [entry] = hass.config_entries.async_entries("openbk")
+    for order in permutations(CHOICES):
+        await set_scene(hass, scripted, [(one, CHOICES[one]) for one in order], at_once)
+        pins = {pin["pin"]: pin["role"] for pin in entry.data["profile"]["pins"]}
+        assert (pins[8], pins[11]) == ("LED_n", "Btn_ScriptOnly"), order
+        assert entry.data["dark_leds"] == [8], order
+        assert entry.data["power_cut"] == {"1": "off"}, order
+        await set_scene(hass, scripted, [(one, BEFORE[one]) for one in order], at_once)
+        pins = {pin["pin"]: pin["role"] for pin in entry.data["profile"]["pins"]}
+        assert (pins[8], pins[11]) == ("WifiLED_n", "Btn"), order
+        assert entry.data["dark_leds"] == [], order
+        assert entry.data["power_cut"] == {"1": "last"}, order
 
 
 async def test_relay_with_two_coils(
@@ -279,16 +296,8 @@ async def test_an_led_shows_the_right_light_at_once_after_every_change(
     await hass.config_entries.async_unload(entry.entry_id)
 
 
-@pytest.mark.parametrize(
-    ("use", "lighted"),
-    [("relay", True), ("wifi", True), ("independent", False), ("off", False)],
-)
 async def test_an_led_shows_the_right_light_after_a_power_cut(
-    hass: HomeAssistant,
-    mosquitto: Broker,
-    mqtt_connection: MockConfigEntry,
-    use: str,
-    lighted: bool,
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
     entry = socket_entry()
     await add_socket(hass, entry)
@@ -301,17 +310,18 @@ async def test_an_led_shows_the_right_light_after_a_power_cut(
             "switch", "turn_on", {"entity_id": SWITCH}, blocking=True
         )
         await until(lambda: lit(plugged))
-        # From the relay to itself there would be nothing to change.
-        for step in ("wifi" if use == "relay" else "relay", use):
-            await choose(hass, LED, step)
+        # It begins as what shows the relay: from there to the same there would be nothing to change.
+        for use in ("wifi", "relay", "independent", "relay", "off"):
+            await choose(hass, LED, use)
             await until(lambda: entry.runtime_data.online)
-        await plugged.clock.sleep(3)
-        await plugged.power_off()
-        await until(lambda: state(hass, SWITCH) == "unavailable")
-        plugged.power_on()
-        await until(lambda: state(hass, SWITCH) == "on")
-        await until(lambda: lit(plugged) is lighted)
-        await hass.async_block_till_done()
+            await plugged.clock.sleep(3)
+            await plugged.power_off()
+            await until(lambda: state(hass, SWITCH) == "unavailable")
+            plugged.power_on()
+            await until(lambda: state(hass, SWITCH) == "on")
+            lighted = use in ("wifi", "relay")
+            await until(lambda lighted=lighted: lit(plugged) is lighted)
+            await hass.async_block_till_done()
     await hass.config_entries.async_unload(entry.entry_id)
 
 

@@ -204,43 +204,39 @@ async def test_reset_shows_what_the_socket_says_and_can_be_undone(
         assert (await socket.call("get_calibration"))["now"]["power"]["calibrated"]
 
 
-@pytest.mark.parametrize(
-    ("watts", "data", "key", "overridable"),
-    [
-        (1000, {"power": 10_000}, "calibration_implausible", True),
-        (1000, {"power": 1.0}, "calibration_wrong_unit", True),
-        (1000, {"power": 0}, "calibration_zero_reading", False),
-        (0, {"power": 60}, "calibration_zero_reading", False),
-        (
-            1000,
-            {"power": 2000, "voltage": 230, "current": 4.35},
-            "calibration_references_contradict",
-            True,
-        ),
-        (1000, {}, "calibration_no_reference", False),
-    ],
+BAD_INPUT: tuple[tuple[float, dict[str, float], str, bool], ...] = (
+    (1000, {"power": 10_000}, "calibration_implausible", True),
+    (1000, {"power": 1.0}, "calibration_wrong_unit", True),
+    (1000, {"power": 0}, "calibration_zero_reading", False),
+    (0, {"power": 60}, "calibration_zero_reading", False),
+    (
+        1000,
+        {"power": 2000, "voltage": 230, "current": 4.35},
+        "calibration_references_contradict",
+        True,
+    ),
+    (1000, {}, "calibration_no_reference", False),
 )
+
+
 async def test_bad_input_is_refused_with_its_reason(
-    hass: HomeAssistant,
-    mosquitto: Broker,
-    mqtt_connection: MockConfigEntry,
-    watts: float,
-    data: dict[str, float],
-    key: str,
-    overridable: bool,
+    hass: HomeAssistant, mosquitto: Broker, mqtt_connection: MockConfigEntry
 ) -> None:
-    async with calibrated(hass, mosquitto, watts=watts) as socket:
-        with pytest.raises(ServiceValidationError) as refused:
-            await socket.call("calibrate", seconds=10, **data)
-        assert refused.value.translation_key == key
-        known = socket.entry.runtime_data.calibration.known
-        assert not known
-        if "power" in data:
-            placeholders = refused.value.translation_placeholders or {}
-            assert placeholders["reading"].endswith("\u00a0W")
-        if overridable:
-            await socket.call("calibrate", seconds=10, trust=True, **data)
-            assert known["power"].points
+    async with calibrated(hass, mosquitto) as socket:
+        calibration = socket.entry.runtime_data.calibration
+        for watts, data, key, overridable in BAD_INPUT:
+            await socket.load(watts)
+            with pytest.raises(ServiceValidationError) as refused:
+                await socket.call("calibrate", seconds=10, **data)
+            assert refused.value.translation_key == key, data
+            assert not calibration.known, data
+            if "power" in data:
+                placeholders = refused.value.translation_placeholders or {}
+                assert placeholders["reading"].endswith("\u00a0W"), data
+            if overridable:
+                await socket.call("calibrate", seconds=10, trust=True, **data)
+                assert calibration.known["power"].points, data
+                await socket.call("undo_calibration")
 
 
 async def test_a_load_without_a_power_is_told_from_no_load(
