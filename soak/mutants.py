@@ -218,8 +218,8 @@ MUTANTS: Final = (
     Mutant(
         name="blocks that a crash took from the disk count as read",
         file="backups/dumps.py",
-        old="if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc:",
-        new="if False:",
+        old="if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc",
+        new="if False",
         cases=tuple(
             f"the machine stops in the backup, {number}" for number in range(3)
         ),
