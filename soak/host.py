@@ -1,7 +1,4 @@
-"""The host's side of a run: what somebody who wants something of a chip does, step by step.
-
-`python -m soak.host` does it in a process of its own, which can be killed.
-"""
+"""The host's side of a run: what somebody who wants something of a chip does, step by step."""
 
 import argparse
 import asyncio
@@ -249,8 +246,8 @@ def make_job(
 
 
 def main() -> None:
-    """Work on a port, telling each step in a line of JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Work on a port in a process of its own, telling each step in a line of JSON."""
+    parser = argparse.ArgumentParser(prog="soak.host_process", description=__doc__)
     parser.add_argument("chip", choices=SUBJECTS)
     parser.add_argument("aim", type=Aim, choices=list(Aim))
     parser.add_argument("port")
@@ -279,7 +276,3 @@ def main() -> None:
     outcome = asyncio.run(run())
     print(json.dumps(outcome.end), flush=True)
     sys.exit(0 if outcome.completed else 3)
-
-
-if __name__ == "__main__":
-    main()

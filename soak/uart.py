@@ -152,7 +152,7 @@ class Run:
     async def _attempt_in_a_process(self) -> Outcome:
         line = self._scenario.circumstances
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "soak.host"),
+            *(sys.executable, "-m", "soak.host_process"),
             *(self._scenario.chip, self._scenario.aim),
             *(self._socket.path, str(self._folder.path)),
             *("--patience", str(line.patience)),

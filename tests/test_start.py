@@ -15,7 +15,7 @@ print(*sys.modules)
 """
 LOADED_BY_PROGRAMS = """
 import contextlib, io, runpy, sys
-for program in ("simulator", "demo"):
+for program in ("simulator", "demo", "soak.host_process"):
     sys.argv = [program, "--help"]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
         runpy.run_module(program, run_name="__main__")
@@ -51,8 +51,8 @@ def test_setting_a_socket_up_loads_nothing_that_flashes_one() -> None:
     assert [name for name in loaded if name.startswith(unwanted)] == []
 
 
-def test_simulator_and_demo_start_without_home_assistant() -> None:
+def test_other_programs_start_without_home_assistant() -> None:
     """The demo runs it as a process of its own; to load it once more would take most of their start."""
     loaded = loaded_by(LOADED_BY_PROGRAMS)
-    assert {"simulator.world", "demo.check"} <= {*loaded}
+    assert {"simulator.world", "demo.check", "soak.host"} <= {*loaded}
     assert [name for name in loaded if name.startswith("homeassistant")] == []
