@@ -106,6 +106,7 @@ def openbeken_image(version: str = "1.18.299", size: int = 130_010) -> FirmwareI
     return recognise(packer.qio(code))
 
 
+@cache
 def written(dump: bytes, image: FirmwareImage, config: bytes | None = CONFIG) -> bytes:
     """Return what a job makes of a chip."""
     flash = image.target.flash

@@ -359,6 +359,8 @@ async def test_it_ends_with_rst_whatever_ends_it() -> None:
 
 _SENDER = """
 import asyncio, sys
+from simulator.alone import leave_home_assistant_out
+leave_home_assistant_out()
 from custom_components.openbk.pyopenbk.obk.console import Console
 from custom_components.openbk.pyopenbk.obk.ota import send_firmware
 asyncio.run(send_firmware(Console("127.0.0.1", int(sys.argv[1])), bytes(80_000_000)))
