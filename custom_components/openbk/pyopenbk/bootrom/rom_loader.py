@@ -35,6 +35,8 @@ _READ_STATUS: Final = 0x05
 _WRITE_IN_PROGRESS: Final = 0x01
 _WRITE_ENABLED: Final = 0x02
 _STATUS_WRITE_SECONDS: Final = 1.0
+# Between two looks at it, so that a flash which takes milliseconds is not asked a hundred times.
+_STATUS_PAUSE: Final = 0.002
 
 
 class RomLoader(Loader):
@@ -106,6 +108,7 @@ class RomLoader(Loader):
                 raise ProtectedFlashError(
                     "the flash stays busy with its status register"
                 )
+            await asyncio.sleep(_STATUS_PAUSE)
         if part.status_bytes > 1:
             status |= await self._read_status_register(part.second_status) << 8
         return status
