@@ -273,29 +273,30 @@ async def test_an_adapter_that_resets_the_chip_spares_every_touch(
         assert not socket.held_in_reset
 
 
-@pytest.mark.parametrize("how", ["closed", "stopped", "failed"])
 async def test_no_line_is_asserted_once_the_wizard_is_over(
-    hass: HomeAssistant, how: str
+    hass: HomeAssistant,
 ) -> None:
     wire = ResetWire(line=Lines.RTS)
     async with bench("ch340", reset_wire=wire) as socket:
         socket.inject(Fault(name=FaultName.DISCONNECTED))
         hass.data[SEARCHING] = Searching(patience=3.0, turn=0.5)
-        wizard = await open_port(hass, socket.path)
-        await wizard.start({"reset_wired": True})
-        await until(lambda: socket.held_in_reset)
-        if how == "closed":
-            await wizard.close()
-        elif how == "stopped":
-            # What Home Assistant does with tasks in the background when it stops.
-            for task in tuple(hass._background_tasks):  # noqa: SLF001
-                if isinstance(task, asyncio.Task) and "search" in task.get_name():
-                    task.cancel()
-        else:
-            assert await wizard.settle() == "seen_nothing"
-            assert await wizard.choose("leave") == "left_untouched"
-        await until(lambda: not socket.uart.port.lines)
-        assert not socket.held_in_reset
+        for how in ("closed", "failed", "stopped"):
+            await until(lambda: serial_port.async_wizard_at_work(hass) is None)
+            wizard = await open_port(hass, socket.path)
+            await wizard.start({"reset_wired": True})
+            await until(lambda: socket.held_in_reset)
+            if how == "closed":
+                await wizard.close()
+            elif how == "stopped":
+                # What Home Assistant does with tasks in the background when it stops.
+                for task in tuple(hass._background_tasks):  # noqa: SLF001
+                    if isinstance(task, asyncio.Task) and "search" in task.get_name():
+                        task.cancel()
+            else:
+                assert await wizard.settle() == "seen_nothing"
+                assert await wizard.choose("leave") == "left_untouched"
+            await until(lambda: not socket.uart.port.lines)
+            assert not socket.held_in_reset, how
 
 
 async def test_nothing_toggles_unless_somebody_says_so(hass: HomeAssistant) -> None:

@@ -1,7 +1,7 @@
 """A wizard that is left, closed, taken over or stopped: the port comes back, nothing is lost."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -125,17 +125,15 @@ async def at_pins(
     return wizard
 
 
-@pytest.mark.parametrize("stage", [in_search, in_backup, at_pins])
 async def test_closing_the_dialog_frees_the_port(
-    hass: HomeAssistant,
-    mosquitto: Broker,
-    socket: SimulatedSocket,
-    stage: Callable[[HomeAssistant, SimulatedSocket, Broker], Awaitable[Wizard]],
+    hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket
 ) -> None:
-    wizard = await stage(hass, socket, mosquitto)
-    await wizard.close()
-    await free_in_time(hass, socket.path)
-    assert socket.flash.read(0, FLASH_SIZE) == blow_dump()
+    for stage in (in_search, in_backup, at_pins):
+        wizard = await stage(hass, socket, mosquitto)
+        await wizard.close()
+        await free_in_time(hass, socket.path)
+        assert socket.flash.read(0, FLASH_SIZE) == blow_dump(), stage.__name__
+        socket.clear()
 
 
 async def in_writing(
@@ -494,24 +492,22 @@ async def test_taking_over_from_a_wizard_that_reads(
     await free_in_time(hass, socket.path)
 
 
-@pytest.mark.parametrize("own_adapter", [False, True])
 async def test_a_wizard_that_writes_goes_on_beside_another_one(
     hass: HomeAssistant,
     mosquitto: Broker,
     releases: ReleaseServer,
     socket: SimulatedSocket,
-    own_adapter: bool,
 ) -> None:
     """Whichever adapter the other one is opened for; it is told what ending the first one costs."""
     writing = await in_writing(hass, socket, mosquitto, releases)
     async with chip(factory_dump()) as other:
-        second = await Wizard.open(hass, "flash")
-        wanted = other.path if own_adapter else socket.path
-        assert await second.submit(adapter=wanted) == "other_wizard"
-        told = second.placeholders["other"]
-        assert "**Kitchen**: It is writing to the chip right now." in told
-        assert "the chip stays half-written" in told
-        assert await second.choose("leave") == "left_untouched"
+        for wanted in (socket.path, other.path):
+            second = await Wizard.open(hass, "flash")
+            assert await second.submit(adapter=wanted) == "other_wizard"
+            told = second.placeholders["other"]
+            assert "**Kitchen**: It is writing to the chip right now." in told
+            assert "the chip stays half-written" in told
+            assert await second.choose("leave") == "left_untouched"
     socket.clear()
     assert await writing.settle() == "reassemble"
     await finish(hass, writing)
@@ -548,20 +544,20 @@ async def test_a_wizard_that_is_just_leaving_is_waited_for(
     await free_in_time(hass, socket.path)
 
 
-@pytest.mark.parametrize("at_once", [True, False])
 async def test_a_wizard_that_has_left_needs_no_take_over(
-    hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket, at_once: bool
+    hass: HomeAssistant, mosquitto: Broker, socket: SimulatedSocket
 ) -> None:
-    first = await at_pins(hass, socket, mosquitto)
-    second = await Wizard.open(hass, "flash")
-    assert await second.submit(adapter=socket.path) == "other_wizard"
-    await first.close()
-    if not at_once:
-        await hass.async_block_till_done()
-        assert await is_free(socket.path)
-    assert await second.choose("take_over") == "port"
-    assert await is_free(socket.path)
-    await second.close()
+    for at_once in (True, False):
+        first = await at_pins(hass, socket, mosquitto)
+        second = await Wizard.open(hass, "flash")
+        assert await second.submit(adapter=socket.path) == "other_wizard"
+        await first.close()
+        if not at_once:
+            await hass.async_block_till_done()
+            assert await is_free(socket.path)
+        assert await second.choose("take_over") == "port", at_once
+        assert await is_free(socket.path), at_once
+        await second.close()
 
 
 @dataclass
