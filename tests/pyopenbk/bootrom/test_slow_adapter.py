@@ -22,8 +22,8 @@ from tests.support.flash_map import RESTORE_OF_OWN_BACKUP
 from .rig import LASTING_FAULTS, PROTECTED, Counted, factory_like, linked_chip
 
 SECTOR = 0x1000
-START = 0x11000
-SIZE = 0x1F000
+START = 0x1C000
+SIZE = 0x14000
 SLOW = LineOptions.realistic(latency=0.016)
 
 
