@@ -1,6 +1,6 @@
 """The wizard on chips other than the one that most sockets have."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from homeassistant.core import HomeAssistant
@@ -16,8 +16,14 @@ from custom_components.openbk.pyopenbk.obk import config_sector
 from simulator import images
 from simulator.chips import Chip
 from simulator.factory import DEFAULT_MAC, FactorySocket
-from simulator.releases import Release, ReleaseServer, published_releases
-from tests.homeassistant.bench import blow_dump, chip, socket_on_the_bench
+from simulator.releases import ReleaseServer, published_releases
+from tests.homeassistant.bench import (
+    CODE_SIZE,
+    NEWEST,
+    blow_dump,
+    chip,
+    socket_on_the_bench,
+)
 from tests.homeassistant.road import finish, to_chip, to_confirmation, to_pins
 from tests.support.addresses import lead_to
 from tests.support.broker import Broker
@@ -34,12 +40,6 @@ def own_folder(hass: HomeAssistant, tmp_path: Path) -> Path:
     return tmp_path / "openbk" / "backups"
 
 
-@pytest.fixture
-def published() -> Sequence[Release]:
-    """Return releases as large as the real ones: here they go all of the way."""
-    return published_releases()
-
-
 @pytest.mark.parametrize("kind", FLASHABLE, ids=lambda kind: kind.name)
 async def test_each_chip_gets_its_own_firmware_and_names_and_comes_with_them(
     hass: HomeAssistant,
@@ -49,6 +49,8 @@ async def test_each_chip_gets_its_own_firmware_and_names_and_comes_with_them(
     kind: FlashableChip,
 ) -> None:
     """From the menu to the entry; the rest of the road is that of any chip."""
+    # As large as the real ones.
+    releases.releases = published_releases()
     long_name = f"Open{kind.name}_E4720741"
     unit = FactorySocket.numbered(0, chip=Chip(kind.name))
     dump = unit.dump()
@@ -100,7 +102,7 @@ async def test_the_next_socket_may_have_another_chip(
         assert await wizard.submit(another=True) == "next_socket", wizard.pages
         (entry,) = hass.config_entries.async_entries("openbk")
         await hass.config_entries.async_unload(entry.entry_id)
-    unit = FactorySocket.numbered(1, chip=Chip.BK7231T)
+    unit = FactorySocket.numbered(1, chip=Chip.BK7231T, code_size=CODE_SIZE)
     async with socket_on_the_bench(unit.dump(), chip=unit.chip) as second:
         port.unlink()
         port.symlink_to(second.path)
@@ -110,7 +112,7 @@ async def test_the_next_socket_may_have_another_chip(
         assert "download" in wizard.pages[-3:]
         assert wizard.placeholders["firmware"] == "1.18.300"
         assert await wizard.submit() == "reassemble", wizard.pages
-        image = images.ua(images.Build(chip="BK7231T"))
+        image = images.ua(replace(NEWEST, chip="BK7231T"))
         start = BK7231T.flash.application.start
         assert second.flash.content[start:].startswith(image)
         await wizard.close()

@@ -136,36 +136,21 @@ async def test_generic_calibration_onto_a_chip_without_any(hass: HomeAssistant) 
         await wizard.close()
 
 
-async def test_power_lost_while_the_calibration_is_written(hass: HomeAssistant) -> None:
-    async with chip(GENERIC) as socket:
-        wizard = await open_port(hass, socket.path)
-        await wizard.choose("radio_repair")
-        await wizard.submit(upload=await upload(hass, blow_dump()))
-        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K))
-        assert await wizard.submit() == "failed_radio"
-        socket.power(on=True)
-        assert await wizard.choose("retry") == "radio_missing"
-        await wizard.choose("radio_repair")
-        await wizard.submit(upload=await upload(hass, blow_dump()))
-        assert await wizard.submit() == "pins"
-        assert content(socket) == blow_dump()
-        await wizard.close()
-
-
-async def test_power_lost_while_the_old_calibration_is_erased(
+async def test_power_lost_while_one_calibration_is_erased_and_the_other_written(
     hass: HomeAssistant,
 ) -> None:
     """What is left may look like anything; in this dialog it is known what it was."""
     async with chip(GENERIC) as socket:
         wizard = await open_port(hass, socket.path)
-        await wizard.choose("radio_repair")
-        await wizard.submit(upload=await upload(hass, blow_dump()))
-        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.ERASE))
-        assert await wizard.submit() == "failed_radio"
-        assert "may be there in part" in wizard.placeholders["state"]
-        socket.power(on=True)
-        socket.flash.rewrite(RF_CALIBRATION.start, bytes(0x1000))
-        assert await wizard.choose("retry") == "radio_missing"
+        for command, left in ((Command.ERASE, bytes(0x1000)), (Command.WRITE_4K, b"")):
+            await wizard.choose("radio_repair")
+            await wizard.submit(upload=await upload(hass, blow_dump()))
+            socket.inject(Fault(name=FaultName.POWER_LOST, command=command))
+            assert await wizard.submit() == "failed_radio", command
+            assert "may be there in part" in wizard.placeholders["state"], command
+            socket.power(on=True)
+            socket.flash.rewrite(RF_CALIBRATION.start, left)
+            assert await wizard.choose("retry") == "radio_missing", command
         await wizard.choose("radio_repair")
         await wizard.submit(upload=await upload(hass, blow_dump()))
         assert await wizard.submit() == "pins"

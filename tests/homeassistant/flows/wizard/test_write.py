@@ -409,12 +409,16 @@ async def test_goes_on_at_once_after_lost_power(
         await finish(hass, wizard)
 
 
-async def test_goes_on_in_another_wizard_with_passwords_only(
+async def test_goes_on_in_another_wizard_with_passwords_only_where_nothing_was_kept(
     hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
 ) -> None:
+    """The firmware is fetched again."""
     async with socket_on_the_bench(blow_dump()) as socket:
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
+        folder = Path(hass.config.path(UNFINISHED_FOLDER))
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("in the way")
         socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
         await wizard.submit()
         await wizard.choose("leave")
@@ -427,6 +431,7 @@ async def test_goes_on_in_another_wizard_with_passwords_only(
         await again.submit(wifi_password="short")
         assert again.errors == {"base": "wifi_password_short"}
         assert await again.submit(wifi_password=SECRET) == "write_confirm"
+        assert "download" in again.pages
         await again.submit()
         entry = await finish(hass, again)
         assert entry.title == "Kitchen"
@@ -453,27 +458,6 @@ async def test_goes_on_with_an_uploaded_file_without_asking_for_it_again(
         await finish(hass, again)
         # What was kept for this moment is not needed any more.
         assert not list(Path(hass.config.path(UNFINISHED_FOLDER)).iterdir())
-
-
-async def test_fetches_the_firmware_again_when_it_was_not_kept(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-) -> None:
-    async with socket_on_the_bench(blow_dump()) as socket:
-        wizard = await to_pins(hass, socket)
-        await to_confirmation(wizard, mosquitto, releases)
-        folder = Path(hass.config.path(UNFINISHED_FOLDER))
-        folder.parent.mkdir(exist_ok=True)
-        folder.write_text("in the way")
-        socket.inject(Fault(name=FaultName.POWER_LOST, command=Command.WRITE_4K, nth=9))
-        await wizard.submit()
-        await wizard.close()
-        socket.power(on=True)
-        again = await to_pins(hass, socket)
-        await again.choose("resume_passwords")
-        assert await again.submit(wifi_password=SECRET) == "write_confirm"
-        assert "download" in again.pages
-        await again.submit()
-        await finish(hass, again)
 
 
 async def test_another_chip_is_not_written_with_this_ones_settings(
@@ -540,8 +524,10 @@ class TestSettings:
             yield wizard
             await wizard.close()
 
-    @walks("name -> name, known_wifi")
-    async def test_name_page(self, hass: HomeAssistant, wizard: Wizard) -> None:
+    @walks("name -> name, known_wifi", "known_wifi -> wifi -> wifi, broker")
+    async def test_pages_of_name_and_wifi(
+        self, hass: HomeAssistant, wizard: Wizard
+    ) -> None:
         MockConfigEntry(
             domain="openbk",
             unique_id="other",
@@ -566,6 +552,20 @@ class TestSettings:
         assert wizard.errors == {"name": "name_missing"}
         assert await wizard.submit_suggested(name="Küche") == "known_wifi"
 
+        assert await wizard.choose("wifi") == "wifi"
+        await wizard.submit_suggested(ssid="Net", password="short")
+        assert wizard.errors == {"base": "wifi_password_short"}
+        await wizard.submit_suggested(ssid="Net", password="half a letter \ud800")
+        assert wizard.errors == {"base": "wifi_not_storable"}
+        await wizard.submit_suggested(ssid="ż" * 17, password="12345678")
+        assert wizard.errors == {"base": "wifi_name_too_long"}
+        await wizard.submit_suggested(
+            ssid="Net", second={"ssid": "Second", "password": "short"}
+        )
+        assert wizard.errors == {"base": "second_wifi_password_short"}
+        second = {"ssid": "Second", "password": "12345678"}
+        assert await wizard.submit_suggested(second=second) == "broker"
+
     async def test_without_a_broker_nobody_else_is_heard_on_the_topic(
         self, hass: HomeAssistant, wizard: Wizard, mosquitto: Broker
     ) -> None:
@@ -588,23 +588,6 @@ class TestSettings:
         topic = {"client_id": "cellar"}
         assert await wizard.submit_suggested(advanced=topic) == "known_wifi"
 
-    @walks("wifi -> wifi, broker")
-    async def test_wifi_page(self, wizard: Wizard) -> None:
-        await wizard.submit_suggested(name="Kitchen")
-        await another_wifi(wizard)
-        await wizard.submit_suggested(ssid="Net", password="short")
-        assert wizard.errors == {"base": "wifi_password_short"}
-        await wizard.submit_suggested(ssid="Net", password="half a letter \ud800")
-        assert wizard.errors == {"base": "wifi_not_storable"}
-        await wizard.submit_suggested(ssid="ż" * 17, password="12345678")
-        assert wizard.errors == {"base": "wifi_name_too_long"}
-        await wizard.submit_suggested(
-            ssid="Net", second={"ssid": "Second", "password": "short"}
-        )
-        assert wizard.errors == {"base": "second_wifi_password_short"}
-        second = {"ssid": "Second", "password": "12345678"}
-        assert await wizard.submit_suggested(second=second) == "broker"
-
     @pytest.fixture
     async def broker_page(self, wizard: Wizard) -> Wizard:
         """Return the wizard at the page of the broker."""
@@ -625,12 +608,12 @@ class TestSettings:
         assert wizard.errors == {"base": "broker_needs_plain_listener"}
         assert wizard.suggested["port"] == 1883
 
-    async def test_address_is_questioned(self, broker_page: Wizard) -> None:
+    async def test_address_is_questioned_and_login_has_to_fit(
+        self, broker_page: Wizard
+    ) -> None:
         for host, error in DOUBTFUL_ADDRESSES:
             await broker_page.submit_suggested(host=host)
             assert broker_page.errors == {"host": error}
-
-    async def test_login_has_to_fit(self, broker_page: Wizard) -> None:
         for field, values in TOO_MUCH_OF_A_LOGIN.items():
             for value in values:
                 login = {"username": "a", "password": None, field: value}
