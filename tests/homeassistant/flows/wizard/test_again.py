@@ -217,21 +217,6 @@ async def test_settings_that_cannot_be_read_are_named_as_lost(
         await wizard.close()
 
 
-async def test_factory_socket_is_told_nothing_of_this(
-    hass: HomeAssistant, mosquitto: Broker, releases: ReleaseServer
-) -> None:
-    async with socket_on_the_bench(blow_dump()) as socket:
-        wizard = await to_pins(hass, socket)
-        await wizard.choose("use_pins")
-        await wizard.submit_suggested(name="Kitchen")
-        await another_wifi(wizard)
-        await wizard.submit_suggested(ssid="New", password=SECRET)
-        await wizard.submit_suggested(host=mosquitto.host, port=mosquitto.port)
-        assert await wizard.submit_suggested() == "write_confirm"
-        assert wizard.placeholders["takeover"] == ""
-        await wizard.close()
-
-
 def corrected(factor: float) -> dict[str, Any]:
     """Return the options of an entry that shows power by 10 % more than a socket with this factor."""
     calibration = Calibration(

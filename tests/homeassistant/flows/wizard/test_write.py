@@ -118,6 +118,8 @@ async def test_whole_road(
         lead_to(hass, socket)
         wizard = await to_pins(hass, socket)
         await to_confirmation(wizard, mosquitto, releases)
+        # A factory socket has had nothing that could be taken over.
+        assert wizard.placeholders["takeover"] == ""
         assert await wizard.submit() == "reassemble", wizard.pages
         assert await is_free(socket.path)
         entry = await finish(hass, wizard)
