@@ -88,6 +88,12 @@ async def load(
                 raise
 
 
+async def gone(page: Page, dialog: Locator) -> None:
+    """Wait until a dialog of any kind is away, and the page is as it was without it."""
+    await dialog.wait_for(state="hidden")
+    await page.wait_for_function("!history.state?.dialog")
+
+
 class Dialog:
     """The one dialog that is open."""
 
@@ -177,8 +183,7 @@ class Dialog:
 
     async def gone(self) -> None:
         """Wait until the dialog is away, and the page is as it was without it."""
-        await self.root.wait_for(state="hidden")
-        await self._page.wait_for_function("!history.state?.dialog")
+        await gone(self._page, self.root)
 
     async def type_port(self, path: str) -> None:
         """Enter the path of a serial port by hand."""

@@ -1,10 +1,16 @@
 """The pages behind the options of a socket that ask for something, and the update of its firmware."""
 
+from typing import Final
+
 from custom_components.openbk.const import DOMAIN
 
 from .conftest import Scene
-from .dialog import Dialog, go
+from .dialog import Dialog, go, gone
 from .road import open_options
+
+# What a click on an entity says.
+_OPEN_MORE_INFO: Final = """(entityId) => document.querySelector("home-assistant")
+  .dispatchEvent(new CustomEvent("hass-more-info", { detail: { entityId } }))"""
 
 
 async def look_behind_the_options(scene: Scene) -> None:
@@ -34,10 +40,12 @@ async def look_behind_the_options(scene: Scene) -> None:
     await page.get_by_text("MAC").first.wait_for()
     await scene.looks.check("device", page)
     await scene.client.call("homeassistant", "update_entity", entity_id=update)
-    await scene.page.goto(f"/?more-info-entity-id={update}")
+    await scene.page.evaluate(_OPEN_MORE_INFO, update)
     shown = scene.page.locator("ha-more-info-dialog")
     await shown.get_by_text("1.18.300").first.wait_for()
     await scene.looks.check("update", shown)
+    await scene.page.keyboard.press("Escape")
+    await gone(scene.page, shown)
 
 
 async def _command(scene: Scene, device: str, command: str) -> None:
