@@ -25,6 +25,7 @@ PROGRESS: Final = {"reset_tall": 112}
 # The smallest letters that somebody reads with a wire in each hand, in pixels of that phone.
 SMALLEST: Final = 10.5
 
+DRAWINGS: Final = tuple(SOURCES / f"{name}.svg" for name in PICTURES)
 _SCRIPT: Final = Path(__file__).with_suffix(".js")
 
 
@@ -38,9 +39,9 @@ class Fault:
 
 
 async def measure(
-    executable: str | None, folder: Path = SOURCES, names: Iterable[str] = PICTURES
+    executable: str | None, pictures: Iterable[Path] = DRAWINGS
 ) -> AsyncIterator[Fault]:
-    """Yield what is wrong in any of the pictures of a folder, in either theme."""
+    """Yield what is wrong in any of these pictures, in either theme."""
     script = _SCRIPT.read_text(encoding="utf-8")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -49,11 +50,11 @@ async def measure(
         for scheme in ("light", "dark"):
             context = await browser.new_context(color_scheme=scheme)
             page = await context.new_page()
-            for name in names:
-                await page.goto((folder / f"{name}.svg").as_uri())
+            for picture in pictures:
+                await page.goto(picture.as_uri())
                 found: dict[str, Any] = await page.evaluate(script, THINNEST)
-                for what in _faults(name, found):
-                    yield Fault(name, scheme, what)
+                for what in _faults(picture.stem, found):
+                    yield Fault(picture.stem, scheme, what)
             await context.close()
         await browser.close()
 
