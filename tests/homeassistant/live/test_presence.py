@@ -293,39 +293,50 @@ async def test_a_socket_without_channels_is_asked_for_its_list(
 
 @pytest.mark.e2e
 @connected
+@pytest.mark.parametrize(
+    ("domain", "action", "data"),
+    [
+        ("switch", "turn_on", {"entity_id": "switch.washing_machine_child_lock"}),
+        (
+            "select",
+            "select_option",
+            {
+                "entity_id": "select.washing_machine_power_on_behavior",
+                "option": "off",
+            },
+        ),
+        (
+            "select",
+            "select_option",
+            {"entity_id": "select.washing_machine_wi_fi_led_mode", "option": "off"},
+        ),
+        ("button", "press", {"entity_id": "button.washing_machine_reset_energy"}),
+        ("button", "press", {"entity_id": "button.washing_machine_restart"}),
+    ],
+)
 async def test_what_a_socket_may_not_have_got_is_not_said_to_be_done(
-    hass: HomeAssistant, entry: MockConfigEntry, scripted: ScriptedSocket
+    hass: HomeAssistant,
+    entry: MockConfigEntry,
+    scripted: ScriptedSocket,
+    domain: str,
+    action: str,
+    data: dict[str, str],
 ) -> None:
     """A broker that has just restarted still has its flag, and the socket is not back yet."""
-    for domain, action, name, data in (
-        ("switch", "turn_on", "child_lock", {}),
-        ("select", "select_option", "power_on_behavior", {"option": "off"}),
-        ("select", "select_option", "wi_fi_led_mode", {"option": "off"}),
-        ("button", "press", "reset_energy", {}),
-        ("button", "press", "restart", {}),
-    ):
-        entity_id = f"{domain}.washing_machine_{name}"
-        called = {"entity_id": entity_id, **data}
-        # What was done before may have had the entry loaded anew.
-        await until(
-            lambda ask=entity_id: (
-                (shown := hass.states.get(ask)) and shown.state != "unavailable"
-            )
-        )
-        scripted.deaf = True
-        noted = dict(entry.data)
-        before = hass.states.get(entity_id)
-        with pytest.raises(HomeAssistantError) as failed:
-            await hass.services.async_call(domain, action, called, blocking=True)
-        assert failed.value.translation_key == "command_unanswered", name
-        assert entry.data == noted, name
-        if domain != "button":
-            assert hass.states.get(entity_id) == before, name
-        # It is there after all, and the same can be done again.
-        scripted.deaf = False
-        await hass.services.async_call(domain, action, called, blocking=True)
-        await hass.async_block_till_done()
-        assert domain == "button" or entry.data != noted, name
+    scripted.deaf = True
+    noted = dict(entry.data)
+    before = hass.states.get(data["entity_id"])
+    with pytest.raises(HomeAssistantError) as failed:
+        await hass.services.async_call(domain, action, data, blocking=True)
+    assert failed.value.translation_key == "command_unanswered"
+    assert entry.data == noted
+    if domain != "button":
+        assert hass.states.get(data["entity_id"]) == before
+    # It is there after all, and the same can be done again.
+    scripted.deaf = False
+    await hass.services.async_call(domain, action, data, blocking=True)
+    await hass.async_block_till_done()
+    assert domain == "button" or entry.data != noted
 
 
 @pytest.mark.e2e
