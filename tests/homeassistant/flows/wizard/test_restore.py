@@ -353,11 +353,7 @@ async def test_foreign_backup_needs_a_deliberate_choice(hass: HomeAssistant) -> 
     async with chip(flashed(other.dump())) as socket:
         before = socket.flash.read(0, FLASH_SIZE)
         wizard = await open_port(hass, socket.path, "restore")
-        (name,) = (
-            option["value"]
-            for option in options(wizard)
-            if "Factory firmware" in option["label"]
-        )
+        name = factory_backup(wizard)
         await wizard.submit_suggested(backup=name)
         assert wizard.errors == {"base": "backup_foreign"}
         assert socket.flash.read(0, FLASH_SIZE) == before
@@ -396,11 +392,7 @@ async def test_lost_radio_calibration_is_repaired(hass: HomeAssistant) -> None:
             broken = sector.ljust(RF_CALIBRATION.size, b"\xff")
             socket.flash.rewrite(0, put(openbeken_dump(), RF_CALIBRATION.start, broken))
             wizard = await open_port(hass, socket.path, "restore")
-            (name,) = (
-                option["value"]
-                for option in options(wizard)
-                if "Factory firmware" in option["label"]
-            )
+            name = factory_backup(wizard)
             # Nothing on the chip proves that the backup is its own, so the person has to.
             await wizard.submit_suggested(backup=name)
             assert wizard.errors == {"base": "backup_unproven"}, lost
@@ -443,11 +435,7 @@ async def test_generic_chip_that_got_its_address_back_is_still_the_one(
     ).ljust(RF_CALIBRATION.size, b"\xff")
     async with chip(bytes(broken)) as socket:
         wizard = await open_port(hass, socket.path, "restore")
-        (name,) = (
-            option["value"]
-            for option in options(wizard)
-            if "Factory firmware" in option["label"]
-        )
+        name = factory_backup(wizard)
         await wizard.submit_suggested(backup=name, deliberate={"foreign": True})
         watch = socket.flash.watcher
         assert watch is not None
@@ -520,6 +508,16 @@ def options(wizard: Wizard) -> list[dict[str, str]]:
     return next(
         value.config["options"] for key, value in fields.items() if key == "backup"
     )
+
+
+def factory_backup(wizard: Wizard) -> str:
+    """Return the only backup with the factory's firmware that is offered."""
+    (name,) = (
+        option["value"]
+        for option in options(wizard)
+        if "Factory firmware" in option["label"]
+    )
+    return name
 
 
 async def test_erased_chip_takes_an_uploaded_backup(
