@@ -251,6 +251,26 @@ async def test_only_blocks_that_changed_are_read_again(tmp_path: Path) -> None:
         assert chip.folder.find(MAC) in ((second, first), (first, second))
 
 
+async def test_progress_goes_on_while_the_chip_sums_up_what_is_known(
+    tmp_path: Path,
+) -> None:
+    before = factory_chip()
+    after = put(before, 0x9000, b"its first block is another")
+    async with bench(before, tmp_path) as chip, chip.identified() as job:
+        await job.back_up()
+    async with bench(after, tmp_path) as chip, chip.identified() as job:
+        chip.watched.answered.clear()
+        told_before_reading = []
+
+        def note(phase: Phase, done: int, total: int) -> None:
+            if not chip.reads:
+                told_before_reading.append(done)
+
+        chip.told.listener = note
+        await job.back_up()
+        assert len(set(told_before_reading)) > 3
+
+
 async def test_damaged_backup_is_not_used_again(tmp_path: Path) -> None:
     async with bench(factory_chip(), tmp_path) as chip:
         async with chip.identified() as job:
