@@ -92,25 +92,33 @@ class UnfinishedBackup:
         count, rest = divmod(len(blocks), BLOCK_SIZE)
         if rest or not count:
             raise ValueError(f"a block has {BLOCK_SIZE} bytes, these are {len(blocks)}")
-        with writing(self.path.parent):
-            write_at(self.path, index * BLOCK_SIZE, blocks)
-        self._note({index + n: crc32_jamcrc(block_of(blocks, n)) for n in range(count)})
+        kept: dict[int, int | None] = {}
+        try:
+            for n in range(count):
+                block = block_of(blocks, n)
+                self._write(index + n, block)
+                kept[index + n] = crc32_jamcrc(block)
+        finally:
+            # Also what went well before something failed.
+            if kept:
+                self._note(kept)
 
     def settle(self, crcs: Mapping[int, int], known: KnownBlocks) -> None:
         """Take what is known already of blocks that have these CRCs, and forget what is not so."""
         settled: dict[int, int | None] = {}
-        for index, crc in crcs.items():
-            present = self.sidecar.block_crcs[index]
-            if present == crc:
-                continue
-            if (block := known.find(index, crc)) is not None:
-                with writing(self.path.parent):
-                    write_at(self.path, index * BLOCK_SIZE, block)
-                settled[index] = crc
-            elif present is not None:
-                settled[index] = None
-        if settled:
-            self._note(settled)
+        try:
+            for index, crc in crcs.items():
+                present = self.sidecar.block_crcs[index]
+                if present == crc:
+                    continue
+                if (block := known.find(index, crc)) is not None:
+                    self._write(index, block)
+                    settled[index] = crc
+                elif present is not None:
+                    settled[index] = None
+        finally:
+            if settled:
+                self._note(settled)
 
     def forget(self, index: int) -> None:
         """Count a block as missing, because the chip holds another one by now."""
@@ -162,6 +170,10 @@ class UnfinishedBackup:
         with writing(self._final.parent):
             self.path.unlink(missing_ok=True)
             unfinished_name(self._final.with_suffix(SIDECAR)).unlink(missing_ok=True)
+
+    def _write(self, index: int, block: bytes) -> None:
+        with writing(self.path.parent):
+            write_at(self.path, index * BLOCK_SIZE, block)
 
     def _note(self, crcs: Mapping[int, int | None]) -> None:
         noted = tuple(
