@@ -4,7 +4,7 @@ Run with the development environment: ``.venv/bin/python -m artwork.check``; a t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -39,7 +39,7 @@ class Fault:
 
 
 async def measure(
-    executable: str | None, pictures: Iterable[Path] = DRAWINGS
+    executable: str | None, pictures: Collection[Path] = DRAWINGS
 ) -> AsyncIterator[Fault]:
     """Yield what is wrong in any of these pictures, in either theme."""
     script = _SCRIPT.read_text(encoding="utf-8")

@@ -50,6 +50,8 @@ _CHOOSE_LANGUAGE: Final = """(language) => {
   const app = document.querySelector("home-assistant");
   app.dispatchEvent(new CustomEvent("hass-language-select", { detail: language }));
 }"""
+_SPEAKS: Final = """(language) =>
+  document.querySelector("home-assistant").hass.language === language"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class Scene:
         """Choose a language as a person does in the profile, and return a dialog in it."""
         await self.page.add_init_script(_speaking(language))
         await self.page.evaluate(_CHOOSE_LANGUAGE, language)
+        await self.page.wait_for_function(_SPEAKS, arg=language)
         return Dialog(self.page, language=language)
 
 

@@ -128,6 +128,7 @@ def test_what_must_not_be_is_seen(capsys: pytest.CaptureFixture[str]) -> None:
             runs=len(storms),
             seed=1,
             sockets=1,
+            # None of these raises an issue, which would take ten minutes to go.
             quiet=120.0,
             storms=storms,
             alone=True,

@@ -424,7 +424,7 @@ class TestReplacing:
         runs_with: SocketProfile,
         expected: SocketProfile,
     ) -> None:
-        """A socket without a relay has not been told its pins yet: those of the entry stay."""
+        """Those of the entry stay where the socket has not been told its relay yet."""
         entry = socket_entry()
         await add_socket(hass, entry)
         other = stranger(mosquitto, runs_with, mqtt_client_id="hall")

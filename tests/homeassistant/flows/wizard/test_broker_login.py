@@ -248,10 +248,16 @@ def test_encryption_is_recognised(asks_for_certificate: bool) -> None:
         assert log_in(broker, timeout=5.0) is BrokerProblem.TLS
 
 
+class Impatient(BaseHTTPRequestHandler):
+    """A web server's, which waits for a whole line for a second."""
+
+    timeout = 1.0
+
+
 @pytest.mark.usefixtures("socket_enabled")
 def test_a_web_server_is_no_broker() -> None:
     with (
-        HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server,
+        HTTPServer(("127.0.0.1", 0), Impatient) as server,
         ThreadPoolExecutor(1) as thread,
     ):
         thread.submit(server.serve_forever)

@@ -166,7 +166,7 @@ class TestReading:
                 socket.inject(fault)
                 wizard = await to_chip(hass, socket.path)
                 assert wizard.page == page
-                *others, last = set(PAGES[page]) & SEARCHES
+                *others, last = sorted(set(PAGES[page]) & SEARCHES)
                 for offer in others:
                     assert await take(wizard, offer) == page
                 assert await take(wizard, last) == page
@@ -359,6 +359,7 @@ class TestWriting:
         self, hass: HomeAssistant, broker: Broker, releases: ReleaseServer
     ) -> AsyncIterator[tuple[SimulatedSocket, Wizard]]:
         """Walk to the last confirmation; what no writing may touch is looked at afterwards."""
+        shutil.rmtree(backup_folder(hass).path, ignore_errors=True)
         async with socket_on_the_bench(blow_dump()) as socket:
             wizard = await to_pins(hass, socket)
             await to_confirmation(wizard, broker, releases)
@@ -367,8 +368,9 @@ class TestWriting:
             radio = slice(RF_CALIBRATION.start, RF_CALIBRATION.end)
             assert after[: BOOTLOADER.end] == before[: BOOTLOADER.end]
             assert after[radio] == before[radio]
+            # Another chip that was held against this one may have one, too.
             backups = backup_folder(hass).path.glob("*.bin")
-            assert before in (backup.read_bytes() for backup in backups)
+            assert [backup.read_bytes() for backup in backups].count(before) == 1
             assert not hass.config_entries.async_entries("openbk")
 
     @walks(
@@ -417,7 +419,7 @@ class TestWriting:
             await wizard.close()
         async with self.bench(hass, mosquitto, releases) as (socket, wizard):
             socket.inject(cut)
-            await wizard.submit()
+            assert await wizard.submit() == "failed_link_lost_writing"
             assert await wizard.choose("leave") == "left_half_written"
             assert starts_nothing(socket)
 
@@ -449,6 +451,7 @@ class TestWriting:
                     await wizard.choose("retry")
                 assert wizard.page == last
                 assert await wizard.choose("leave") == "left_half_written"
+                assert starts_nothing(socket), last
 
     @walks("failed_flash_unreachable_writing -> *")
     async def test_memory_falls_silent(

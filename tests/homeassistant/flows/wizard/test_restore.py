@@ -634,10 +634,9 @@ async def test_its_own_topic_of_before_may_be_anothers_by_now(
         await wizard.close()
 
 
-async def test_its_own_topic_of_before_is_taken_up_where_nobody_has_it(
+async def test_nobody_is_asked_about_a_topic_of_before_that_no_other_has(
     hass: HomeAssistant,
 ) -> None:
-    """Nobody is asked about another socket, as there is none."""
     config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
     dump = flashed(blow_dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:

@@ -1105,11 +1105,12 @@ class TestPins:
         lamp = "{r_pin:8,g_pin:24,b_pin:26,pwmhz:1000,module:CB2L,crc:1,}"
         assert await sources.submit(text=lamp) == "pins_incomplete"
         assert "the data of a light" in sources.placeholders["notes"]
-        template = '{"vendor":"x","chip":"BK7231N","board":"CB2S","pins":{"26":"Rel;1","11":"Btn;1"}}'
-        for text in (template, factory.USER_PARAMETERS):
+        template = '{"vendor":"x","chip":"BK7231N","board":"CB2S","pins":{"14":"Rel;1","11":"Btn;1"}}'
+        for text, pin in ((template, 14), (factory.USER_PARAMETERS, 26)):
             await sources.choose("pins_paste")
             assert await sources.submit(text=text) == "pins", text
-            assert "| P26 | Relay | Rel | 1 |" in sources.placeholders["pins"], text
+            row = f"| P{pin} | Relay | Rel | 1 |"
+            assert row in sources.placeholders["pins"], text
             await sources.choose("pins_other")
 
     async def test_what_is_odd_about_a_text_is_said(self, sources: Wizard) -> None:
