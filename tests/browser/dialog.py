@@ -1,5 +1,6 @@
 """Home Assistant's dialog of a config or options flow, as a person uses it."""
 
+from contextlib import suppress
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +60,8 @@ _POLLING: Final = 50
 _TURNS: Final = 3
 # Seconds that a page may take to show what is looked for on a busy machine.
 _TURN: Final = 40
+# Seconds within which a busy page takes a dialog out of its history, if it does.
+_HISTORY_TURN: Final = 20
 # What of a page tells which one it is.
 _TELLING: Final = ("type", "step_id", "reason", "errors", "menu_options")
 
@@ -89,9 +92,16 @@ async def load(
 
 
 async def gone(page: Page, dialog: Locator) -> None:
-    """Wait until a dialog of any kind is away, and the page is as it was without it."""
+    """Wait until a dialog of any kind is away, and the page is as it was without it.
+
+    Where one dialog follows another, a busy page may forget to take the first one's entry out of its history. That
+    stays then, and is no reason to wait on: whoever goes to another page loads it (see `go`).
+    """
     await dialog.wait_for(state="hidden")
-    await page.wait_for_function("!history.state?.dialog")
+    with suppress(TimeoutError):
+        await page.wait_for_function(
+            "!history.state?.dialog", timeout=_HISTORY_TURN * 1000
+        )
 
 
 class Dialog:
