@@ -5,13 +5,16 @@ import asyncio
 import importlib
 from pathlib import Path
 import sys
+from typing import Final
 
-# The library lies inside the integration: imported as a part of that, it would bring Home Assistant
-# along, whose start takes longer than what is measured here.
-sys.path.insert(0, str(Path(__file__).parents[1] / "custom_components" / "openbk"))
-link_module = importlib.import_module("pyopenbk.bootrom.link")
-chip_module = importlib.import_module("pyopenbk.bootrom.chip")
-chips = importlib.import_module("pyopenbk.beken.chips")
+from simulator.alone import leave_home_assistant_out
+
+# Its start takes longer than what is measured here.
+leave_home_assistant_out()
+_LIBRARY: Final = "custom_components.openbk.pyopenbk"
+link_module = importlib.import_module(f"{_LIBRARY}.bootrom.link")
+chip_module = importlib.import_module(f"{_LIBRARY}.bootrom.chip")
+chips = importlib.import_module(f"{_LIBRARY}.beken.chips")
 
 
 async def work(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ take as long as its start.
 """
 
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 import json
 from pathlib import Path
 import secrets
@@ -16,7 +16,8 @@ import bcrypt
 import jwt
 
 _ONBOARDING_STEPS: Final = ["user", "core_config", "integration", "analytics"]
-_TOKEN_LASTS: Final = timedelta(days=30)
+_TOKEN_LASTS: Final = 30 * 86400
+"""Seconds."""
 # The least that the hash allows: what it keeps is no secret.
 _ROUNDS: Final = 4
 
@@ -103,7 +104,7 @@ def _seed_owner(folder: Path, user: str, password: str) -> str:
                 "client_icon": None,
                 "token_type": "long_lived_access_token",
                 "created_at": now.isoformat(),
-                "access_token_expiration": _TOKEN_LASTS.total_seconds(),
+                "access_token_expiration": _TOKEN_LASTS,
                 "token": secrets.token_hex(64),
                 "jwt_key": key,
                 "last_used_at": None,
@@ -116,7 +117,6 @@ def _seed_owner(folder: Path, user: str, password: str) -> str:
     }
     _store(folder, "auth", 1, data)
     issued = int(now.timestamp())
-    lasts = int(_TOKEN_LASTS.total_seconds())
     return jwt.encode(
-        {"iss": token, "iat": issued, "exp": issued + lasts}, key, "HS256"
+        {"iss": token, "iat": issued, "exp": issued + _TOKEN_LASTS}, key, "HS256"
     )

@@ -1,9 +1,5 @@
 """The entry of ``python -m simulator``."""
 
-import importlib
-import sys
+from .alone import run_alone
 
-from .alone import leave_home_assistant_out
-
-leave_home_assistant_out()
-sys.exit(importlib.import_module("simulator.command_line").main())
+run_alone("simulator.command_line")

@@ -1,5 +1,6 @@
-"""The integration's library without the integration, which would bring Home Assistant along."""
+"""Programs that need the integration's library without the integration, which would bring Home Assistant along."""
 
+import importlib
 from pathlib import Path
 import sys
 from types import ModuleType
@@ -17,3 +18,9 @@ def leave_home_assistant_out() -> None:
     package = ModuleType("custom_components.openbk")
     package.__path__ = [str(_INTEGRATION)]
     sys.modules[package.__name__] = package
+
+
+def run_alone(module: str) -> None:
+    """Run a module's ``main`` without Home Assistant, and end with what it returns as the exit status."""
+    leave_home_assistant_out()
+    sys.exit(importlib.import_module(module).main())

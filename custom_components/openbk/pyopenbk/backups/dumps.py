@@ -1,6 +1,7 @@
 """Dumps on the disk: complete ones, and one that grows block by block."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 import hashlib
@@ -92,37 +93,29 @@ class UnfinishedBackup:
         count, rest = divmod(len(blocks), BLOCK_SIZE)
         if rest or not count:
             raise ValueError(f"a block has {BLOCK_SIZE} bytes, these are {len(blocks)}")
-        kept: dict[int, int | None] = {}
-        try:
+        with self._noting() as noted:
             for n in range(count):
                 block = block_of(blocks, n)
                 self._write(index + n, block)
-                kept[index + n] = crc32_jamcrc(block)
-        finally:
-            # Also what went well before something failed.
-            if kept:
-                self._note(kept)
+                noted[index + n] = crc32_jamcrc(block)
 
     def settle(self, crcs: Mapping[int, int], known: KnownBlocks) -> None:
         """Take what is known already of blocks that have these CRCs, and forget what is not so."""
-        settled: dict[int, int | None] = {}
-        try:
+        with self._noting() as noted:
             for index, crc in crcs.items():
                 present = self.sidecar.block_crcs[index]
                 if present == crc:
                     continue
                 if (block := known.find(index, crc)) is not None:
                     self._write(index, block)
-                    settled[index] = crc
+                    noted[index] = crc
                 elif present is not None:
-                    settled[index] = None
-        finally:
-            if settled:
-                self._note(settled)
+                    noted[index] = None
 
     def forget(self, index: int) -> None:
         """Count a block as missing, because the chip holds another one by now."""
-        self._note({index: None})
+        with self._noting() as noted:
+            noted[index] = None
 
     def finish(self, contents: Contents) -> Backup:
         """Read the file back, compare it with what the chip said, and give it its name.
@@ -156,13 +149,10 @@ class UnfinishedBackup:
         """Count every block as missing whose bytes on disk have another CRC; return the file."""
         with reading(self.path):
             dump = read_whole(self.path, self.sidecar.origin.flash_size)
-        damaged = [
-            index
-            for index, crc in enumerate(self.sidecar.block_crcs)
-            if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc
-        ]
-        if damaged:
-            self._note(dict.fromkeys(damaged))
+        with self._noting() as noted:
+            for index, crc in enumerate(self.sidecar.block_crcs):
+                if crc is not None and crc32_jamcrc(block_of(dump, index)) != crc:
+                    noted[index] = None
         return dump
 
     def discard(self) -> None:
@@ -175,13 +165,20 @@ class UnfinishedBackup:
         with writing(self.path.parent):
             write_at(self.path, index * BLOCK_SIZE, block)
 
-    def _note(self, crcs: Mapping[int, int | None]) -> None:
-        noted = tuple(
-            crcs.get(index, present)
-            for index, present in enumerate(self.sidecar.block_crcs)
-        )
-        self.sidecar = replace(self.sidecar, block_crcs=noted)
-        self.save_sidecar()
+    @contextmanager
+    def _noting(self) -> Iterator[dict[int, int | None]]:
+        """Save the CRCs that are put in by the end of the block, also where something fails."""
+        noted: dict[int, int | None] = {}
+        try:
+            yield noted
+        finally:
+            if noted:
+                crcs = tuple(
+                    noted.get(index, present)
+                    for index, present in enumerate(self.sidecar.block_crcs)
+                )
+                self.sidecar = replace(self.sidecar, block_crcs=crcs)
+                self.save_sidecar()
 
     def save_sidecar(self) -> None:
         """Write down which blocks are there."""

@@ -59,6 +59,6 @@ def _loggers(library: str) -> list[logging.Logger]:
     names = [
         name
         for name in logging.root.manager.loggerDict
-        if name.startswith(library) and name.partition(".")[0] == library
+        if name == library or name.startswith(f"{library}.")
     ]
     return [logging.getLogger(name) for name in names]

@@ -165,7 +165,7 @@ async def test_dialog_is_closed(
         }
         allowed = before | {"+/connected"}
         allowed |= awaited if page in WRITTEN[1:] else set()
-        await until(lambda: subscriptions(hass) <= allowed)  # noqa: B023
+        await until(lambda allowed=allowed: subscriptions(hass) <= allowed)
         kept = {path.suffix for path in own_folder.rglob("*") if path.is_file()}
         # A reading that was broken off is gone on with; a writing needs its record and its firmware.
         assert kept <= {".bin", ".json"} | (

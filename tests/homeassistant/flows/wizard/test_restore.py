@@ -119,23 +119,23 @@ async def test_interrupted_restore_is_gone_on_with_left_or_becomes_openbeken(
     """Whatever the next wizard is opened for; nothing is asked again."""
     await back_up_factory(hass)
     async with chip(blow_dump()) as socket:
+
+        async def open_again(choice: str) -> Wizard:
+            wizard = await open_port(hass, socket.path, choice)
+            assert wizard.page == "resume_restore", choice
+            return wizard
+
         for choice in ("flash", "restore"):
             socket.flash.rewrite(0, openbeken_dump())
             await interrupt_restore(hass, socket)
-
-            async def open_again() -> Wizard:
-                wizard = await open_port(hass, socket.path, choice)  # noqa: B023
-                assert wizard.page == "resume_restore", choice  # noqa: B023
-                return wizard
-
-            wizard = await open_again()
+            wizard = await open_again(choice)
             assert wizard.placeholders["chosen_contents"] == "Factory firmware"
             assert await wizard.choose("leave") == "left_half_written", choice
-            wizard = await open_again()
+            wizard = await open_again(choice)
             assert await wizard.choose("flash_instead") == "pins", choice
             assert await wizard.choose("use_pins") == "name", choice
             await wizard.close()
-            wizard = await open_again()
+            wizard = await open_again(choice)
             assert await wizard.choose("restore_go_on") == "restored", choice
             assert socket.flash.read(0, FLASH_SIZE) == blow_dump(), choice
 
@@ -618,33 +618,27 @@ async def test_two_sockets_would_fight_for_one_topic(hass: HomeAssistant) -> Non
 async def test_its_own_topic_of_before_may_be_anothers_by_now(
     hass: HomeAssistant,
 ) -> None:
-    """The backup is of a time before the names were exchanged."""
-    entry = socket_entry(mac="c8:47:8c:99:99:99", client_id="kitchen")
-    entry.add_to_hass(hass)
+    """The backup is of a time before the names were exchanged; where nobody else has it, nobody is asked."""
     config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
     dump = flashed(blow_dump(), config=config_sector.build(config))
     async with chip(blow_dump()) as socket:
-        wizard = await open_port(hass, socket.path, "restore")
-        deliberate = {"foreign": False, "keep_radio": False}
-        file = await upload(hass, dump)
-        assert await wizard.submit(upload=file, deliberate=deliberate) == "restore_twin"
+
+        async def choose() -> Wizard:
+            wizard = await open_port(hass, socket.path, "restore")
+            deliberate = {"foreign": False, "keep_radio": False}
+            await wizard.submit(upload=await upload(hass, dump), deliberate=deliberate)
+            return wizard
+
+        wizard = await choose()
+        assert wizard.page == "restore_confirm"
+        await wizard.close()
+        entry = socket_entry(mac="c8:47:8c:99:99:99", client_id="kitchen")
+        entry.add_to_hass(hass)
+        wizard = await choose()
+        assert wizard.page == "restore_twin"
         assert wizard.placeholders["twin"] == "Washing machine"
         assert await wizard.choose("restore_own_topic") == "restore_confirm"
         assert "**obkE4720741**" in wizard.placeholders["chosen_notes"]
-        await wizard.close()
-
-
-async def test_nobody_is_asked_about_a_topic_of_before_that_no_other_has(
-    hass: HomeAssistant,
-) -> None:
-    config = ConfigSector(mqtt_client_id="kitchen").with_profile(BLOW)
-    dump = flashed(blow_dump(), config=config_sector.build(config))
-    async with chip(blow_dump()) as socket:
-        wizard = await open_port(hass, socket.path, "restore")
-        deliberate = {"foreign": False, "keep_radio": False}
-        file = await upload(hass, dump)
-        page = await wizard.submit(upload=file, deliberate=deliberate)
-        assert page == "restore_confirm"
         await wizard.close()
 
 
