@@ -48,6 +48,18 @@ PRETEND: Final = f"""async (step) => {{
   dialog._step = step;
   await dialog.updateComplete;
 }}"""
+# Layout and colours follow in the next frames, and dialogs slide in, most of them in a shadow tree; what turns for ever is
+# left alone, and what has not ended after two seconds is no longer waited for.
+SETTLED: Final = """async () => {
+  const frame = () => new Promise(done => requestAnimationFrame(done));
+  await frame();
+  await frame();
+  const trees = (root) => [root, ...[...root.querySelectorAll("*")].flatMap(each => each.shadowRoot ? trees(each.shadowRoot) : [])];
+  const ending = trees(document).flatMap(tree => tree.getAnimations()).filter(each =>
+    each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity);
+  const tooLong = new Promise(done => setTimeout(done, 2000));
+  await Promise.race([tooLong, Promise.allSettled(ending.map(each => each.finished))]);
+}"""
 # To load a page takes all processes half a second, to follow a link a fifth of that.
 _FOLLOW: Final = """(url) => {
   if (!document.querySelector("home-assistant")?.hass || history.state?.dialog) return false;
@@ -55,6 +67,10 @@ _FOLLOW: Final = """(url) => {
   window.dispatchEvent(new CustomEvent("location-changed", { detail: { replace: false } }));
   return true;
 }"""
+_UNFOLDED: Final = f"""async (panel) => {{
+  while (!panel.expanded) await new Promise(done => requestAnimationFrame(done));
+  await ({SETTLED})();
+}}"""
 # Milliseconds between two looks at a page that is waited for: to look in each frame would have the browser draw it.
 _POLLING: Final = 50
 _TURNS: Final = 3
@@ -210,10 +226,11 @@ class Dialog:
         await field.get_by_text(file.name, exact=True).wait_for()
 
     async def unfold(self, index: int = 0) -> None:
-        """Open a section, if it is not."""
+        """Open a section, if it is not, and wait until it is: what is pressed meanwhile moves away from the pointer."""
         panel = self.root.locator("ha-expansion-panel").nth(index)
         if not await panel.evaluate("panel => panel.expanded"):
             await panel.click()
+            await panel.evaluate(_UNFOLDED)
 
     async def step(self) -> dict[str, Any]:
         """Return what Home Assistant sent for the page that is shown."""

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from playwright.async_api import Locator, Page
 
-from .dialog import PRETEND, Dialog
+from .dialog import PRETEND, SETTLED, Dialog
 
 _FOLDER: Final = Path(__file__).parent
 _AUDIT: Final = (_FOLDER / "audit.js").read_text(encoding="utf-8")
@@ -102,14 +102,14 @@ class Looks:
         if not self._keep_all:
             return
         await self._use(HOME)
-        await self._page.evaluate(_SETTLED)
+        await self._page.evaluate(SETTLED)
         box = await element.bounding_box()
         assert box is not None
         # A dialog that fits into the window does not scroll.
         await self._resize(HOME.width, max(HOME.height, int(box["height"]) * 2))
         # What the mouse rests on is highlighted.
         await self._page.mouse.move(0, 0)
-        await self._page.evaluate(_SETTLED)
+        await self._page.evaluate(SETTLED)
         box = await element.bounding_box()
         assert box is not None
         await self._page.screenshot(
@@ -128,7 +128,7 @@ class Looks:
     ) -> None:
         """Look, on a menu, whether all titles and choices fit into their line on a phone."""
         await self._use(PHONE)
-        await self._page.evaluate(_SETTLED)
+        await self._page.evaluate(SETTLED)
         texts = {"titles": titles, "choices": choices}
         for text in await dialog.evaluate(_LINES, texts):
             self._wrong[f"too long for a line: {text}"] = None
@@ -152,20 +152,8 @@ class Looks:
         await self._page.set_viewport_size({"width": width, "height": height})
 
 
-# Layout and colours follow in the next frames, and dialogs slide in, most of them in a shadow tree; what turns for ever is
-# left alone, and what has not ended after two seconds is no longer waited for.
-_SETTLED: Final = """async () => {
-  const frame = () => new Promise(done => requestAnimationFrame(done));
-  await frame();
-  await frame();
-  const trees = (root) => [root, ...[...root.querySelectorAll("*")].flatMap(each => each.shadowRoot ? trees(each.shadowRoot) : [])];
-  const ending = trees(document).flatMap(tree => tree.getAnimations()).filter(each =>
-    each.playState === "running" && each.effect?.getComputedTiming().endTime !== Infinity);
-  const tooLong = new Promise(done => setTimeout(done, 2000));
-  await Promise.race([tooLong, Promise.allSettled(ending.map(each => each.finished))]);
-}"""
 _LOOK: Final = f"""async (root) => {{
-  await ({_SETTLED})();
+  await ({SETTLED})();
   return await ({_AUDIT})(root);
 }}"""
 _LEAF_THROUGH: Final = f"""async (root, pages) => {{
