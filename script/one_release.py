@@ -3,16 +3,15 @@
 import argparse
 import ast
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Set as AbstractSet
-from contextlib import closing
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set as AbstractSet
 import os
 from pathlib import Path
 import resource
-import sqlite3
 import sys
 import tempfile
 from typing import Final, NamedTuple
 
+from coverage import CoverageData
 import pytest
 
 ROOT: Final = Path(__file__).parent.parent
@@ -30,17 +29,14 @@ _MEASURED: Final = (
     "-m=not slow",
     "--one-of-each",
     f"--cov={INTEGRATION.relative_to(ROOT)}",
-    "--cov-branch",
     "--cov-context=test",
     "--cov-report=",
     "tests/homeassistant",
 )
 
-# How coverage.py keeps what ran, https://coverage.readthedocs.io/en/latest/dbschema.html.
-_STEPS: Final = """
-  SELECT context.context, file.path, arc.fromno, arc.tono FROM arc
-  JOIN context ON context.id = arc.context_id JOIN file ON file.id = arc.file_id
-"""
+type _Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Place(NamedTuple):
@@ -50,19 +46,16 @@ class Place(NamedTuple):
     line: int
 
 
-class Step(NamedTuple):
-    """A line that was run, and the one that was run after it; below 1 outside the function."""
-
-    path: str
-    line: int
-    following: int
+type Contacts = Mapping[Place, AbstractSet[str]]
+"""What is asked of Home Assistant, or asked by it, at each line."""
 
 
-def contacts(sources: Mapping[str, str]) -> frozenset[Place]:
-    """Return the lines inside functions at which modules and Home Assistant meet.
+def contacts(sources: Mapping[str, str]) -> Contacts:
+    """Return at which lines inside functions modules and Home Assistant meet, and over what.
 
     Such a line names ``hass``, or something that is imported from elsewhere than the modules or Python's own
-    library, or a method ``async_…`` that no module defines; or it is the first of a function that none of the
+    library, or a method ``async_…`` that no module defines: what counts is the expression that it is part of, and
+    of a call how many arguments it has and their keywords. Or it is the first of a function that none of the
     modules names, which therefore Home Assistant calls.
     """
     trees = {path: ast.parse(source) for path, source in sources.items()}
@@ -70,38 +63,56 @@ def contacts(sources: Mapping[str, str]) -> frozenset[Place]:
     defined = {node.name for node in nodes if isinstance(node, _FUNCTIONS)}
     named = {node.id for node in nodes if isinstance(node, ast.Name)}
     named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return frozenset(
-        Place(path, line)
-        for path, tree in trees.items()
-        for line in _contacts(tree, defined, named)
-    )
+    found: dict[Place, set[str]] = {}
+    for path, tree in trees.items():
+        theirs = {"hass", *_imported(tree)}
+        for function in ast.walk(tree):
+            if not isinstance(function, _FUNCTIONS):
+                continue
+            if function.name not in named and not function.name.startswith("__"):
+                entrance = found.setdefault(Place(path, _first_line(function)), set())
+                entrance.add(f"{path}:{function.lineno} {function.name}")
+            for line, what in _asked(function, theirs, defined):
+                found.setdefault(Place(path, line), set()).add(what)
+    return found
 
 
-_FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+def _first_line(function: _Function) -> int:
+    first, *others = function.body
+    if ast.get_docstring(function) is not None and others:
+        first = others[0]
+    return first.lineno
 
 
-def _contacts(
-    tree: ast.Module, defined: AbstractSet[str], named: AbstractSet[str]
-) -> Iterator[int]:
-    theirs = {"hass", *_imported(tree)}
-    for function in ast.walk(tree):
-        if not isinstance(function, _FUNCTIONS):
+def _asked(
+    function: _Function, theirs: AbstractSet[str], defined: AbstractSet[str]
+) -> Iterator[tuple[int, str]]:
+    """Yield what a function's lines ask of Home Assistant."""
+    parents = {
+        child: node
+        for node in ast.walk(function)
+        for child in ast.iter_child_nodes(node)
+    }
+    for node in (each for part in function.body for each in ast.walk(part)):
+        if isinstance(node, ast.Name) and node.id in theirs:
+            line = node.lineno
+        elif isinstance(node, ast.Attribute) and (
+            node.attr == "hass"
+            or (node.attr.startswith("async_") and node.attr not in defined)
+        ):
+            # Of a chain over several lines, that of the attribute itself.
+            line = node.end_lineno or node.lineno
+        else:
             continue
-        first, *others = function.body
-        if ast.get_docstring(function) is not None and others:
-            first = others[0]
-        if function.name not in named and not function.name.startswith("__"):
-            yield first.lineno
-        for statement in function.body:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and node.id in theirs:
-                    yield node.lineno
-                elif isinstance(node, ast.Attribute) and (
-                    node.attr == "hass"
-                    or (node.attr.startswith("async_") and node.attr not in defined)
-                ):
-                    # Of a chain over several lines, that of the attribute itself.
-                    yield node.end_lineno or node.lineno
+        whole: ast.AST = node
+        while isinstance(parents.get(whole), ast.Attribute):
+            whole = parents[whole]
+        what = ast.unparse(whole)
+        call = parents.get(whole)
+        if isinstance(call, ast.Call) and call.func is whole:
+            keywords = sorted(keyword.arg or "**" for keyword in call.keywords)
+            what += f"({', '.join([str(len(call.args)), *keywords])})"
+        yield line, what
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -126,34 +137,28 @@ def _is_foreign(module: str) -> bool:
     }
 
 
-def reached(steps: Collection[Step], wanted: AbstractSet[Place]) -> frozenset[Place]:
-    """Return the wanted lines that were run, and those that were run right after one of them."""
-    return frozenset(
-        Place(step.path, line)
-        for step in steps
-        for line in (step.line, step.following)
-        if line > 0
-        and ((step.path, step.line) in wanted or (step.path, line) in wanted)
-    )
+def reached(ran: Iterable[Place], met: Contacts) -> frozenset[str]:
+    """Return what of Home Assistant was reached by the lines that were run."""
+    return frozenset[str]().union(*(met.get(place, ()) for place in ran))
 
 
 def cheapest(
-    found: Mapping[str, AbstractSet[Place]], seconds: Mapping[str, float]
+    found: Mapping[str, AbstractSet[str]], seconds: Mapping[str, float]
 ) -> list[str]:
     """Return tests that together reach everything that all of them reach, at little cost.
 
     The next is always who reaches most of the rest for its seconds; in the end those go, the dearest first, that
     the later ones made superfluous. It is not always the cheapest choice of all, which would take years to find.
     """
-    left = set[Place]().union(*found.values())
+    left = set[str]().union(*found.values())
     chosen: list[str] = []
     while left:
         best = max(found, key=lambda test: len(found[test] & left) / seconds[test])
         chosen.append(best)
         left -= found[best]
-    times = Counter(place for test in chosen for place in found[test])
+    times = Counter(what for test in chosen for what in found[test])
     for test in sorted(chosen, key=lambda test: -seconds[test]):
-        if all(times[place] > 1 for place in found[test]):
+        if all(times[what] > 1 for what in found[test]):
             chosen.remove(test)
             times.subtract(found[test])
     return chosen
@@ -179,15 +184,18 @@ def _processor_time() -> float:
     return sum(each.ru_utime + each.ru_stime for each in taken)
 
 
-def _steps(database: Path) -> Mapping[str, Collection[Step]]:
-    """Return the steps of each test; under the empty name stands what ran before any."""
-    steps: dict[str, set[Step]] = {}
-    with closing(sqlite3.connect(database)) as connection:
-        for context, path, line, following in connection.execute(_STEPS):
-            # Behind the line stand its phases: set-up, run and teardown.
-            test = context.rpartition("|")[0]
-            steps.setdefault(test, set()).add(Step(path, line, following))
-    return steps
+def _ran(database: Path) -> Mapping[str, Collection[Place]]:
+    """Return the lines that each test ran; under the empty name stands what ran before any."""
+    ran: dict[str, set[Place]] = {}
+    data = CoverageData(str(database))
+    data.read()
+    for path in data.measured_files():
+        for line, contexts in data.contexts_by_lineno(path).items():
+            for context in contexts:
+                # Behind the line stand its phases: set-up, run and teardown.
+                test = context.rpartition("|")[0]
+                ran.setdefault(test, set()).add(Place(path, line))
+    return ran
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -202,22 +210,22 @@ def main(arguments: list[str] | None = None) -> int:
         stopwatch = _Stopwatch()
         if status := pytest.main([*_MEASURED], plugins=[stopwatch]):
             return status
-        steps = _steps(database)
-    wanted = contacts(
+        ran = _ran(database)
+    met = contacts(
         {
             str(path): path.read_text(encoding="utf-8")
             for path in INTEGRATION.rglob("*.py")
         }
     )
     seconds = stopwatch.seconds
-    found = {test: reached(steps.get(test, ()), wanted) for test in seconds}
+    found = {test: reached(ran.get(test, ()), met) for test in seconds}
     chosen = cheapest(found, seconds)
     left_out = {test.partition("[")[0] for test in {*seconds} - {*chosen}}
     LIST.write_text(
         _HEADER + "".join(f"{test}\n" for test in sorted(left_out)), encoding="utf-8"
     )
     print(
-        f"{len(chosen)} of {len(seconds)} tests reach all {len(frozenset().union(*found.values()))} lines in "
+        f"{len(chosen)} of {len(seconds)} tests reach all {len(frozenset().union(*found.values()))} interfaces in "
         f"{sum(seconds[test] for test in chosen):.0f} of {sum(seconds.values()):.0f} s"
     )
     return 0

@@ -55,9 +55,15 @@ def _test_of(item: pytest.Item) -> str:
     return item.nodeid.partition("[")[0]
 
 
+def pytest_sessionstart() -> None:
+    """Spare the garbage collector what is made while tests are collected: nothing of it is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lasts until the end: it would look at a million objects each time."""
+    """Spare it what lasts until the end from now on, too: it would look at a million objects each time."""
     gc.freeze()
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

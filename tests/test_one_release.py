@@ -1,6 +1,6 @@
 """What the older Home Assistant leaves out reaches nothing of it that other tests do not reach."""
 
-from script.one_release import Place, Step, cheapest, contacts, reached
+from script.one_release import Place, cheapest, contacts, reached
 
 SOURCE = '''
 """A module."""
@@ -31,6 +31,8 @@ async def async_step(
         .async_theirs()
     )
     mqtt.publish(hass, "a")
+    mqtt.publish(hass, NUMBER)
+    mqtt.publish(hass, "a", qos=1)
 '''
 
 
@@ -40,7 +42,20 @@ def test_lines_that_meet_home_assistant() -> None:
     assert met == [
         ".async_theirs()",
         'mqtt.publish(hass, "a")',
+        'mqtt.publish(hass, "a", qos=1)',
+        "mqtt.publish(hass, NUMBER)",
         "return self.number + helper(1)",
+    ]
+
+
+def test_the_same_question_with_other_keywords_is_another() -> None:
+    met = contacts({"a.py": SOURCE})
+    asked = [met[place] for place in sorted(met) if place.line > 20]
+    assert asked == [
+        {"self.async_theirs(0)"},
+        {"mqtt.publish(2)", "hass"},
+        {"mqtt.publish(2)", "hass"},
+        {"mqtt.publish(2, qos)", "hass"},
     ]
 
 
@@ -52,16 +67,15 @@ def test_a_function_that_another_module_names_is_ours() -> None:
     )
 
 
-def test_what_follows_upon_such_a_line_counts() -> None:
-    steps = [Step("a", 1, 2), Step("a", 2, 3), Step("a", 3, 4), Step("a", 4, -1)]
-    places = reached(steps, {Place("a", 2), Place("a", 4)})
-    assert places == {Place("a", 2), Place("a", 3), Place("a", 4)}
+def test_lines_that_were_not_run_reach_nothing() -> None:
+    met = {Place("a", 2): {"x", "y"}, Place("a", 4): {"y", "z"}, Place("b", 2): {"q"}}
+    assert reached([Place("a", 1), Place("a", 4)], met) == {"y", "z"}
 
 
 def test_the_cheapest_that_reach_everything_are_chosen() -> None:
-    a, b, c = (Place("a", line) for line in (1, 2, 3))
+    a, b, c = "abc"
     found = {
-        "nothing": set[Place](),
+        "nothing": set[str](),
         "dear": {a, b, c},
         "first": {a},
         "second": {b},
@@ -74,7 +88,7 @@ def test_the_cheapest_that_reach_everything_are_chosen() -> None:
 
 
 def test_whom_later_ones_made_superfluous_goes() -> None:
-    a, b, c, d = (Place("a", line) for line in range(4))
+    a, b, c, d = "abcd"
     found = {"both": {a, b}, "left": {a, c}, "right": {b, d}}
     seconds = {"both": 1.0, "left": 1.1, "right": 1.1}
     assert cheapest(found, seconds) == ["left", "right"]
