@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from playwright.async_api import Locator, Page, TimeoutError
+from playwright.async_api import Locator, Page, TimeoutError, expect
 
 from custom_components.openbk.const import DOMAIN
 
@@ -67,10 +67,6 @@ _FOLLOW: Final = """(url) => {
   window.dispatchEvent(new CustomEvent("location-changed", { detail: { replace: false } }));
   return true;
 }"""
-_UNFOLDED: Final = f"""async (panel) => {{
-  while (!panel.expanded) await new Promise(done => requestAnimationFrame(done));
-  await ({SETTLED})();
-}}"""
 # Milliseconds between two looks at a page that is waited for: to look in each frame would have the browser draw it.
 _POLLING: Final = 50
 _TURNS: Final = 3
@@ -230,7 +226,9 @@ class Dialog:
         panel = self.root.locator("ha-expansion-panel").nth(index)
         if not await panel.evaluate("panel => panel.expanded"):
             await panel.click()
-            await panel.evaluate(_UNFOLDED)
+            timeout = _TURN * 1000
+            await expect(panel).to_have_js_property("expanded", True, timeout=timeout)
+            await panel.evaluate(SETTLED)
 
     async def step(self) -> dict[str, Any]:
         """Return what Home Assistant sent for the page that is shown."""
