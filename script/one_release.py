@@ -4,12 +4,14 @@ import argparse
 import ast
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set as AbstractSet
+from dataclasses import dataclass
 import os
 from pathlib import Path
+import re
 import resource
 import sys
 import tempfile
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from coverage import CoverageData
 import pytest
@@ -19,7 +21,7 @@ INTEGRATION: Final = ROOT / "custom_components" / "openbk"
 LIST: Final = ROOT / "tests" / "homeassistant" / "one_release.txt"
 
 _HEADER: Final = """\
-# Tests that run on the newer Home Assistant only: what they reach of it, others reach as well. Made by script/one_release.
+# Tests that run on the newer Home Assistant only: what they ask of it, others ask as well. Made by script/one_release.
 # A test that is not named here runs on both releases.
 """
 
@@ -42,39 +44,107 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 class Place(NamedTuple):
     """A line of the integration."""
 
-    path: str
+    path: Path
     line: int
 
 
 type Contacts = Mapping[Place, AbstractSet[str]]
-"""What is asked of Home Assistant, or asked by it, at each line."""
+"""What passes between the integration and Home Assistant at each line."""
 
 
-def contacts(sources: Mapping[str, str]) -> Contacts:
+def contacts(sources: Mapping[Path, str]) -> Contacts:
     """Return at which lines inside functions modules and Home Assistant meet, and over what.
 
-    Such a line names ``hass``, or something that is imported from elsewhere than the modules or Python's own
-    library, or a method ``async_…`` that no module defines: what counts is the expression that it is part of, and
-    of a call how many arguments it has and their keywords. Or it is the first of a function that none of the
-    modules names, which therefore Home Assistant calls.
+    A module meets it where it names ``hass``, ``super()``, something imported from elsewhere than the modules or
+    Python's own library, or what none of the modules defines: an attribute of ``self`` or a method ``async_…``. Two
+    such lines are the same contact if they use the same dotted name and, in a call, as many arguments and the same
+    keywords; their values do not count. What belongs to ``self`` is told apart by the room, as other rooms have
+    other classes.
+
+    Home Assistant meets a module in functions that are marked as overriding its own, and in those that no module
+    names. Where a condition asks it something, both answers count.
     """
     trees = {path: ast.parse(source) for path, source in sources.items()}
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
-    defined = {node.name for node in nodes if isinstance(node, _FUNCTIONS)}
-    named = {node.id for node in nodes if isinstance(node, ast.Name)}
-    named |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names = _Names.of(trees.values())
     found: dict[Place, set[str]] = {}
     for path, tree in trees.items():
-        theirs = {"hass", *_imported(tree)}
+        theirs = {"hass", "super", *_imported(tree)}
         for function in ast.walk(tree):
             if not isinstance(function, _FUNCTIONS):
                 continue
-            if function.name not in named and not function.name.startswith("__"):
+            if names.is_entrance(function):
                 entrance = found.setdefault(Place(path, _first_line(function)), set())
                 entrance.add(f"{path}:{function.lineno} {function.name}")
-            for line, what in _asked(function, theirs, defined):
+            for line, what in _asked(function, theirs, names):
+                if what.startswith(("self.", "super")) and not _HASS.match(what):
+                    what = f"{_room(path)}: {what}"
                 found.setdefault(Place(path, line), set()).add(what)
     return found
+
+
+_HASS: Final = re.compile(r"self\._?hass\b")
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What all modules together define and use."""
+
+    functions: AbstractSet[str]
+    """Those that override nothing."""
+    attributes: AbstractSet[str]
+    used: AbstractSet[str]
+
+    @classmethod
+    def of(cls, trees: Iterable[ast.Module]) -> Self:
+        nodes = [node for tree in trees for node in ast.walk(tree)]
+        attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+        of_classes = {
+            part.id
+            for node in nodes
+            if isinstance(node, ast.ClassDef)
+            for statement in node.body
+            if isinstance(statement, ast.Assign | ast.AnnAssign)
+            for part in ast.walk(statement)
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+        }
+        return cls(
+            {
+                node.name
+                for node in nodes
+                if isinstance(node, _FUNCTIONS) and not _overrides(node)
+            },
+            of_classes
+            | {node.attr for node in attributes if isinstance(node.ctx, ast.Store)},
+            {node.attr for node in attributes}
+            | {node.id for node in nodes if isinstance(node, ast.Name)},
+        )
+
+    def is_entrance(self, function: _Function) -> bool:
+        """Return whether Home Assistant calls this function."""
+        return _overrides(function) or not (
+            function.name in self.used or function.name.startswith("__")
+        )
+
+    def is_foreign(self, node: ast.Attribute) -> bool:
+        """Return whether an attribute is Home Assistant's."""
+        if node.attr == "hass":
+            return True
+        if node.attr in self.functions:
+            return False
+        return node.attr.startswith("async_") or (
+            isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+            and node.attr not in self.attributes
+        )
+
+
+def _overrides(function: _Function) -> bool:
+    return any(ast.unparse(each) == "override" for each in function.decorator_list)
+
+
+def _room(path: Path) -> Path:
+    """Return the folder of a module; of those that lie beside each other in the integration, the module."""
+    return path if path.parent == INTEGRATION else path.parent
 
 
 def _first_line(function: _Function) -> int:
@@ -85,34 +155,45 @@ def _first_line(function: _Function) -> int:
 
 
 def _asked(
-    function: _Function, theirs: AbstractSet[str], defined: AbstractSet[str]
+    function: _Function, theirs: AbstractSet[str], names: _Names
 ) -> Iterator[tuple[int, str]]:
-    """Yield what a function's lines ask of Home Assistant."""
+    """Yield what a function's lines ask of Home Assistant, and where the answer leads."""
     parents = {
         child: node
         for node in ast.walk(function)
         for child in ast.iter_child_nodes(node)
     }
-    for node in (each for part in function.body for each in ast.walk(part)):
-        if isinstance(node, ast.Name) and node.id in theirs:
-            line = node.lineno
-        elif isinstance(node, ast.Attribute) and (
-            node.attr == "hass"
-            or (node.attr.startswith("async_") and node.attr not in defined)
-        ):
-            # Of a chain over several lines, that of the attribute itself.
-            line = node.end_lineno or node.lineno
-        else:
-            continue
-        whole: ast.AST = node
-        while isinstance(parents.get(whole), ast.Attribute):
-            whole = parents[whole]
-        what = ast.unparse(whole)
-        call = parents.get(whole)
-        if isinstance(call, ast.Call) and call.func is whole:
-            keywords = sorted(keyword.arg or "**" for keyword in call.keywords)
-            what += f"({', '.join([str(len(call.args)), *keywords])})"
-        yield line, what
+
+    def asked(part: ast.AST) -> Iterator[tuple[int, str]]:
+        for node in ast.walk(part):
+            if isinstance(node, ast.Name) and node.id in theirs:
+                yield node.lineno, _expression(node, parents)
+            elif isinstance(node, ast.Attribute) and names.is_foreign(node):
+                # Of a chain over several lines, that of the attribute itself.
+                yield node.end_lineno or node.lineno, _expression(node, parents)
+
+    for part in function.body:
+        yield from asked(part)
+        for node in ast.walk(part):
+            if isinstance(node, ast.If) and any(asked(node.test)):
+                for branch, answer in ((node.body, "yes"), (node.orelse, "no")):
+                    for first in branch[:1]:
+                        yield first.lineno, f"{ast.unparse(node.test)}: {answer}"
+
+
+def _expression(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> str:
+    """Return the dotted name that a node begins or ends, and the form of its call."""
+    while isinstance(parents.get(node), ast.Attribute) or _is_super(parents.get(node)):
+        node = parents[node]
+    call = parents.get(node)
+    if not (isinstance(call, ast.Call) and call.func is node):
+        return ast.unparse(node)
+    keywords = sorted(keyword.arg or "**" for keyword in call.keywords)
+    return f"{ast.unparse(node)}({', '.join([str(len(call.args)), *keywords])})"
+
+
+def _is_super(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node) == "super()"
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
@@ -194,7 +275,7 @@ def _ran(database: Path) -> Mapping[str, Collection[Place]]:
             for context in contexts:
                 # Behind the line stand its phases: set-up, run and teardown.
                 test = context.rpartition("|")[0]
-                ran.setdefault(test, set()).add(Place(path, line))
+                ran.setdefault(test, set()).add(Place(Path(path), line))
     return ran
 
 
@@ -211,10 +292,12 @@ def main(arguments: list[str] | None = None) -> int:
         if status := pytest.main([*_MEASURED], plugins=[stopwatch]):
             return status
         ran = _ran(database)
+    # The library knows nothing of Home Assistant.
     met = contacts(
         {
-            str(path): path.read_text(encoding="utf-8")
+            path: path.read_text(encoding="utf-8")
             for path in INTEGRATION.rglob("*.py")
+            if "pyopenbk" not in path.parts
         }
     )
     seconds = stopwatch.seconds

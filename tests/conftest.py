@@ -55,15 +55,18 @@ def _test_of(item: pytest.Item) -> str:
     return item.nodeid.partition("[")[0]
 
 
-def pytest_sessionstart() -> None:
-    """Spare the garbage collector what is made while tests are collected: nothing of it is garbage."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the garbage collector what is made while tests are collected: it would look at a million objects each time.
+
+    Hardly anything of it is garbage, and all else lasts until the end.
+    """
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Spare it what lasts until the end from now on, too: it would look at a million objects each time."""
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -222,7 +222,7 @@ class Dialog:
         await field.get_by_text(file.name, exact=True).wait_for()
 
     async def unfold(self, index: int = 0) -> None:
-        """Open a section, if it is not, and wait until it is: what is pressed meanwhile moves away from the pointer."""
+        """Open a section, if it is not, and wait: a button below would move away from under the pointer."""
         panel = self.root.locator("ha-expansion-panel").nth(index)
         if not await panel.evaluate("panel => panel.expanded"):
             await panel.click()
