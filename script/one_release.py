@@ -62,7 +62,7 @@ def contacts(sources: Mapping[Path, str]) -> Contacts:
     other classes.
 
     Home Assistant meets a module in functions that are marked as overriding its own, and in those that no module
-    names. Where a condition asks it something, both answers count.
+    names. Where a condition asks it something, each of its branches counts.
     """
     trees = {path: ast.parse(source) for path, source in sources.items()}
     names = _Names.of(trees.values())
